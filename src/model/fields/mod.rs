@@ -1,0 +1,255 @@
+//! The field catalogue: every figure that the kernel gives for a socket, and
+//! the few that follow from them. It drives decoding, deltas, filter names,
+//! columns, JSON keys and help, so that nothing is named twice.
+
+mod derived;
+mod skmem;
+mod socket;
+pub mod tcp_info;
+
+use super::{Socket, State};
+use crate::wire::Slot;
+
+pub use derived::{
+    BYTES_RETRANS_RATIO, DERIVED, RETRANS_RATIO, RWND_LIMITED_SHARE, SEND_RATE,
+    SNDBUF_LIMITED_SHARE,
+};
+pub use skmem::{DROPS, SKMEM};
+pub use socket::{ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, RECV_Q, SEND_Q, SOCKET, UID};
+
+/// Which part of a socket a field belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// The record itself.
+    Socket,
+    /// `struct tcp_info`.
+    TcpInfo,
+    /// The socket's memory.
+    Skmem,
+    /// What follows from others.
+    Derived,
+}
+
+/// How a field behaves over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows over a connection's life, and wraps at its width.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Time since something happened.
+    Clock,
+    /// An enumeration or a set of bits.
+    Code,
+}
+
+/// What one unit of the value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Microseconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// TCP segments.
+    Segments,
+    /// Connections.
+    Connections,
+    /// Things that happened.
+    Events,
+    /// A share, 0 to 1.
+    Ratio,
+    /// No unit.
+    None,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reading {
+    /// This kernel, state or privilege does not provide it.
+    Absent,
+    /// The kernel's word for "none": an infinite threshold, an unlimited rate.
+    Unset,
+    /// An integer in the field's unit.
+    Integer(u64),
+    /// A share.
+    Ratio(f64),
+}
+
+impl Reading {
+    /// The value as a number, for sorting and comparing.
+    pub fn as_f64(self) -> Option<f64> {
+        match self {
+            Self::Absent | Self::Unset => None,
+            Self::Integer(value) => Some(value as f64),
+            Self::Ratio(value) => Some(value),
+        }
+    }
+}
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    /// A place in `struct tcp_info`.
+    TcpInfo(Slot),
+    /// A word of `INET_DIAG_SKMEMINFO`.
+    Skmem(u8),
+    /// Another part of the row.
+    Row(fn(&Socket) -> Reading),
+}
+
+/// One field.
+#[derive(Debug)]
+pub struct Field {
+    /// The kernel's own name without `tcpi_`, as filters and columns take it.
+    pub name: &'static str,
+    /// The JSON key: the name, with a suffix for times.
+    pub key: &'static str,
+    /// Which part of a socket it belongs to.
+    pub group: Group,
+    /// How it behaves over time.
+    pub kind: Kind,
+    /// Its unit.
+    pub unit: Unit,
+    /// The first mainline release that has it.
+    pub since: &'static str,
+    /// What it means, in a sentence.
+    pub meaning: &'static str,
+    /// The kernel's word for "none".
+    pub(crate) unset: Option<u64>,
+    /// Whether listeners have it; the kernel leaves zeros elsewhere.
+    pub(crate) of_listeners: bool,
+    pub(crate) source: Source,
+}
+
+impl Field {
+    /// The field's value for a socket.
+    #[inline]
+    pub fn read(&self, socket: &Socket) -> Reading {
+        let value = match self.source {
+            Source::TcpInfo(slot) => {
+                if socket.state == State::Listen && !self.of_listeners {
+                    return Reading::Absent;
+                }
+                socket.tcp_info.as_ref().and_then(|info| info.read(slot))
+            }
+            Source::Skmem(word) => {
+                socket.skmem.as_ref().and_then(|skmem| skmem.word(word)).map(u64::from)
+            }
+            Source::Row(read) => return read(socket),
+        };
+        match value {
+            None => Reading::Absent,
+            Some(value) if Some(value) == self.unset => Reading::Unset,
+            Some(value) => Reading::Integer(value),
+        }
+    }
+
+    /// The value, if it is an integer.
+    #[inline]
+    pub fn integer(&self, socket: &Socket) -> Option<u64> {
+        match self.read(socket) {
+            Reading::Integer(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// How much a counter grew from `before` to `after`, wraps included.
+    /// `None` when either lacks it, or when it is no counter.
+    #[inline]
+    pub fn growth(&self, before: &Socket, after: &Socket) -> Option<u64> {
+        if self.kind != Kind::Counter {
+            return None;
+        }
+        let bits = match self.source {
+            Source::TcpInfo(slot) => slot.bits(),
+            Source::Skmem(_) => 32,
+            Source::Row(_) => 64,
+        };
+        let difference = self.integer(after)?.wrapping_sub(self.integer(before)?);
+        Some(if bits == 64 { difference } else { difference & ((1 << bits) - 1) })
+    }
+
+    /// Where it lies in `struct tcp_info`.
+    pub fn slot(&self) -> Option<Slot> {
+        match self.source {
+            Source::TcpInfo(slot) => Some(slot),
+            _ => None,
+        }
+    }
+}
+
+/// Every field, in the order of the output.
+pub fn all() -> impl Iterator<Item = &'static Field> {
+    [SOCKET, tcp_info::ALL, SKMEM, DERIVED].into_iter().flatten().copied()
+}
+
+/// The field of this name or JSON key.
+pub fn find(name: &str) -> Option<&'static Field> {
+    all().find(|field| field.name == name || field.key == name)
+}
+
+/// One line of the catalogue.
+macro_rules! fields {
+    ($($(#[listeners $listeners:literal])? $ident:ident $name:literal $key:literal
+        $group:ident $kind:ident $unit:ident $since:literal $source:expr, $($unset:literal)?
+        => $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $ident: crate::model::fields::Field = crate::model::fields::Field {
+                name: $name,
+                key: $key,
+                group: crate::model::fields::Group::$group,
+                kind: crate::model::fields::Kind::$kind,
+                unit: crate::model::fields::Unit::$unit,
+                since: $since,
+                meaning: $meaning,
+                unset: fields!(@unset $($unset)?),
+                of_listeners: fields!(@listeners $($listeners)?),
+                source: $source,
+            };
+        )*
+    };
+    (@unset) => { None };
+    (@unset $unset:literal) => { Some($unset) };
+    (@listeners) => { false };
+    (@listeners $listeners:literal) => { $listeners };
+}
+use fields;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_keys_are_unique_and_explained() {
+        let mut seen = std::collections::HashSet::new();
+        for field in all() {
+            assert!(seen.insert(field.name), "name {}", field.name);
+            assert!(field.key == field.name || seen.insert(field.key), "key {}", field.key);
+            assert!(field.meaning.len() > 15 && field.meaning.ends_with('.'), "{}", field.name);
+            let suffix = match field.unit {
+                Unit::Microseconds => "_us",
+                Unit::Milliseconds => "_ms",
+                _ => "",
+            };
+            assert!(field.key.ends_with(suffix), "{}", field.key);
+        }
+    }
+
+    #[test]
+    fn tcp_info_is_covered_without_holes() {
+        // Up to byte 280 every byte belongs to some field, but for the three
+        // that no kernel fills: `last_ack_sent` is always 0 and kept as a field.
+        let mut covered = [false; tcp_info::KNOWN_LENGTH];
+        for field in tcp_info::ALL {
+            let (at, length) = field.slot().unwrap().range();
+            covered[at..at + length].fill(true);
+        }
+        let holes: Vec<usize> = (0..covered.len()).filter(|&at| !covered[at]).collect();
+        assert!(holes.is_empty(), "bytes without a field: {holes:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Running a program as `inet_diag_bc_run()` does.
+
+use std::net::IpAddr;
+
+use super::{OP, code};
+use crate::wire::bytes::{array_at, u8_at, u16_at, u32_at, u64_at};
+
+/// What the kernel's interpreter sees of a socket
+/// (`struct inet_diag_entry`, filled by `inet_diag_bc_sk()`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// Local address; its kind is the socket's family.
+    pub local: IpAddr,
+    /// Local port.
+    pub local_port: u16,
+    /// Remote address.
+    pub remote: IpAddr,
+    /// Remote port.
+    pub remote_port: u16,
+    /// Interface the socket is bound to, 0 for none.
+    pub interface: u32,
+    /// Whether `bind()` chose the local port; false for TIME-WAIT and
+    /// SYN-RECV records, for which the kernel does not know.
+    pub port_locked: bool,
+    /// Socket mark.
+    pub mark: u32,
+    /// Cgroup id, 0 for TIME-WAIT and SYN-RECV records.
+    pub cgroup: u64,
+}
+
+/// Whether `program` accepts the socket. A program that the kernel would have
+/// refused accepts nothing.
+pub fn accepts(program: &[u8], subject: &Subject) -> bool {
+    let mut rest = program;
+    while !rest.is_empty() {
+        let Some(step) = step(rest, subject).filter(|&step| step > 0) else { return false };
+        match rest.get(step..) {
+            Some(next) => rest = next,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// How far the op at the start of `rest` advances.
+fn step(rest: &[u8], subject: &Subject) -> Option<usize> {
+    let yes = usize::from(u8_at(rest, 1)?);
+    let no = usize::from(u16_at(rest, 2)?);
+    let port = || u16_at(rest, OP + 2);
+    let holds = match u8_at(rest, 0)? {
+        code::NOP => true,
+        code::JMP => false,
+        code::S_EQ => subject.local_port == port()?,
+        code::S_GE => subject.local_port >= port()?,
+        code::S_LE => subject.local_port <= port()?,
+        code::D_EQ => subject.remote_port == port()?,
+        code::D_GE => subject.remote_port >= port()?,
+        code::D_LE => subject.remote_port <= port()?,
+        code::AUTO => !subject.port_locked,
+        code::S_COND => host(rest.get(OP..)?, subject.local, subject.local_port)?,
+        code::D_COND => host(rest.get(OP..)?, subject.remote, subject.remote_port)?,
+        code::DEV_COND => u32_at(rest, OP)? == subject.interface,
+        code::MARK_COND => subject.mark & u32_at(rest, OP + 4)? == u32_at(rest, OP)?,
+        code::CGROUP_COND => u64_at(rest, OP)? == subject.cgroup,
+        _ => return None,
+    };
+    Some(if holds { yes } else { no })
+}
+
+/// `struct inet_diag_hostcond` against one end.
+fn host(condition: &[u8], address: IpAddr, port: u16) -> Option<bool> {
+    let family = i32::from(u8_at(condition, 0)?);
+    let length = u8_at(condition, 1)?;
+    let wanted_port = u32_at(condition, 4)? as i32;
+    if wanted_port != -1 && wanted_port != i32::from(port) {
+        return Some(false);
+    }
+    let matches = match (family, address) {
+        (libc::AF_UNSPEC, _) => length == 0,
+        (libc::AF_INET, IpAddr::V4(address)) => {
+            same_prefix(&address.octets(), &array_at::<4>(condition, 8).unwrap_or_default(), length)
+        }
+        (libc::AF_INET, IpAddr::V6(address)) => address.to_ipv4_mapped().is_some_and(|address| {
+            same_prefix(&address.octets(), &array_at::<4>(condition, 8).unwrap_or_default(), length)
+        }),
+        (libc::AF_INET6, IpAddr::V6(address)) => same_prefix(
+            &address.octets(),
+            &array_at::<16>(condition, 8).unwrap_or_default(),
+            length,
+        ),
+        _ => false,
+    };
+    Some(matches)
+}
+
+/// `bitstring_match()`.
+fn same_prefix(one: &[u8], other: &[u8], bits: u8) -> bool {
+    let (whole, part) = (usize::from(bits / 8), bits % 8);
+    let whole_equal = one.iter().zip(other).take(whole).all(|(a, b)| a == b);
+    let mask = !(0xffu16 >> part) as u8;
+    let part_equal =
+        part == 0 || one.get(whole).zip(other.get(whole)).is_some_and(|(a, b)| (a ^ b) & mask == 0);
+    whole_equal && part_equal
+}

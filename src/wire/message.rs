@@ -1,0 +1,117 @@
+//! Splitting one received datagram into netlink messages.
+
+use netlink_packet_core::NetlinkBuffer;
+
+/// `NLM_F_DUMP_INTR`: the kernel noticed that the table changed under a dump.
+pub const DUMP_INTERRUPTED: u16 = 0x10;
+
+/// `NLM_F_CAPPED`: an error message does not quote the whole request.
+pub const CAPPED: u16 = 0x100;
+
+/// `NLM_F_ACK_TLVS`: attributes of the extended acknowledgement follow.
+pub const ACK_ATTRIBUTES: u16 = 0x200;
+
+/// One netlink message: its header's fields and a view of its payload.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// `nlmsg_type`.
+    pub kind: u16,
+    /// `nlmsg_flags`.
+    pub flags: u16,
+    /// `nlmsg_seq`, the number of the request that this answers.
+    pub sequence: u32,
+    /// `nlmsg_pid`, the port id of the addressee.
+    pub port: u32,
+    /// What follows the header, without padding.
+    pub payload: &'a [u8],
+}
+
+/// What is left of a datagram whose framing is broken: `nlmsg_len` shorter
+/// than the header or longer than the datagram. Nothing after it can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokenFraming {
+    /// Bytes that could not be read.
+    pub bytes_lost: usize,
+}
+
+/// The messages of one datagram, in order. A broken frame ends the iteration
+/// after one error.
+#[derive(Debug, Clone)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Messages<'a> {
+    /// Iterates over `datagram`, which must be cut to the length received.
+    pub fn new(datagram: &'a [u8]) -> Self {
+        Self { rest: datagram }
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, BrokenFraming>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Ok(frame) = NetlinkBuffer::new_checked(self.rest) else {
+            let bytes_lost = self.rest.len();
+            self.rest = &[];
+            return Some(Err(BrokenFraming { bytes_lost }));
+        };
+        let message = Message {
+            kind: frame.message_type(),
+            flags: frame.flags(),
+            sequence: frame.sequence_number(),
+            port: frame.port_number(),
+            payload: frame.payload(),
+        };
+        // NLMSG_ALIGN: the next header starts at a multiple of four. The last
+        // message of a datagram need not be padded.
+        let step = (frame.length() as usize).next_multiple_of(4);
+        self.rest = self.rest.get(step..).unwrap_or(&[]);
+        Some(Ok(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(((16 + payload.len()) as u32).to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(2u16.to_ne_bytes());
+        bytes.extend(7u32.to_ne_bytes());
+        bytes.extend(9u32.to_ne_bytes());
+        bytes.extend(payload);
+        while !bytes.len().is_multiple_of(4) {
+            bytes.push(0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn splits_padded_messages() {
+        let mut datagram = frame(20, &[1, 2, 3]);
+        datagram.extend(frame(3, &[0; 4]));
+        let messages: Vec<_> = Messages::new(&datagram).map(Result::unwrap).collect();
+        assert_eq!(messages.len(), 2);
+        assert_eq!((messages[0].kind, messages[0].payload), (20, &[1u8, 2, 3][..]));
+        assert_eq!((messages[1].kind, messages[1].sequence, messages[1].port), (3, 7, 9));
+    }
+
+    #[test]
+    fn broken_length_ends_with_one_error() {
+        for length in [0u32, 3, 15, 21, u32::MAX] {
+            let mut datagram = frame(20, &[0; 4]);
+            datagram[..4].copy_from_slice(&length.to_ne_bytes());
+            let results: Vec<_> = Messages::new(&datagram).collect();
+            assert_eq!(results.len(), 1, "length {length}");
+            assert_eq!(results[0].as_ref().err(), Some(&BrokenFraming { bytes_lost: 20 }));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Kernel bytes and views of them: netlink framing, requests, filter bytecode,
+//! attributes and structures read by length.
+//!
+//! Knows the layouts of include/uapi/linux/{netlink,inet_diag,sock_diag,tcp}.h
+//! from Linux 3.10 to 7.3. Does no I/O, allocates nothing per socket, panics on
+//! no input, and does not know why anyone asks.
+
+mod answer;
+mod attribute;
+pub mod bytecode;
+mod bytes;
+mod congestion;
+mod md5;
+mod message;
+mod reply;
+mod request;
+mod skmem;
+mod tcp_info;
+mod ulp;
+
+pub use answer::Answer;
+pub use attribute::{Attribute, Attributes, BrokenAttribute};
+pub use congestion::{Bbr, Dctcp, Vegas};
+pub use md5::{Md5Key, Md5Keys};
+pub use message::{BrokenFraming, DUMP_INTERRUPTED, Message, Messages};
+pub use reply::{HEADER_LENGTH, Reply, kind};
+pub use request::{DumpRequest, Extensions, Form, TCPDIAG_GETSOCK};
+pub use skmem::SkMem;
+pub use tcp_info::{EcnWord, Slot, TcpInfo};
+pub use ulp::{Mptcp, Tls, Ulp, UlpDetail};

@@ -1,0 +1,330 @@
+//! One socket as the kernel reports it: `struct inet_diag_msg` and its
+//! attributes (include/uapi/linux/inet_diag.h), read as views.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::attribute::Attributes;
+use super::bytes::{array_at, be16_at, u8_at, u32_at, u64_at};
+use super::congestion::{Bbr, Dctcp, Vegas};
+use super::md5::Md5Keys;
+use super::skmem::SkMem;
+use super::tcp_info::{EcnWord, TcpInfo};
+use super::ulp::Ulp;
+
+/// Length of `struct inet_diag_msg`.
+pub const HEADER_LENGTH: usize = 72;
+
+/// The reply attributes, `INET_DIAG_*`, complete up to Linux 7.3.
+pub mod kind {
+    pub use netlink_packet_sock_diag::constants::{
+        INET_DIAG_CONG as CONG, INET_DIAG_DCTCPINFO as DCTCPINFO, INET_DIAG_INFO as INFO,
+        INET_DIAG_MARK as MARK, INET_DIAG_MD5SIG as MD5SIG, INET_DIAG_MEMINFO as MEMINFO,
+        INET_DIAG_PROTOCOL as PROTOCOL, INET_DIAG_SHUTDOWN as SHUTDOWN,
+        INET_DIAG_SKMEMINFO as SKMEMINFO, INET_DIAG_SKV6ONLY as SKV6ONLY,
+        INET_DIAG_TCLASS as TCLASS, INET_DIAG_TOS as TOS, INET_DIAG_VEGASINFO as VEGASINFO,
+    };
+
+    /// `INET_DIAG_BBRINFO`.
+    pub const BBRINFO: u16 = 16;
+    /// `INET_DIAG_CLASS_ID`.
+    pub const CLASS_ID: u16 = 17;
+    /// `INET_DIAG_ULP_INFO`.
+    pub const ULP_INFO: u16 = 19;
+    /// `INET_DIAG_SK_BPF_STORAGES`.
+    pub const SK_BPF_STORAGES: u16 = 20;
+    /// `INET_DIAG_CGROUP_ID`.
+    pub const CGROUP_ID: u16 = 21;
+    /// `INET_DIAG_SOCKOPT`.
+    pub const SOCKOPT: u16 = 22;
+
+    /// One more than the last attribute known here.
+    pub const COUNT: usize = 23;
+}
+
+/// Where an attribute's payload lies. `end` 0 means that it was not sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+/// A view of one socket's record. Making one walks the attributes once and
+/// notes where each lies; reading a field then is a bounds check and a load.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    bytes: &'a [u8],
+    spans: [Span; kind::COUNT],
+    unknown_attributes: u16,
+    broken_attributes: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads the payload of a netlink message. `None` when it is shorter than
+    /// `struct inet_diag_msg`. A broken attribute only loses itself and what
+    /// lies behind it.
+    #[inline]
+    pub fn new(payload: &'a [u8]) -> Option<Self> {
+        let attributes = payload.get(HEADER_LENGTH..)?;
+        let mut reply = Self {
+            bytes: payload,
+            spans: [Span::default(); kind::COUNT],
+            unknown_attributes: 0,
+            broken_attributes: false,
+        };
+        let base = payload.as_ptr().addr();
+        for attribute in Attributes::new(attributes) {
+            let Ok(attribute) = attribute else {
+                reply.broken_attributes = true;
+                break;
+            };
+            let Some(span) = reply.spans.get_mut(usize::from(attribute.kind)) else {
+                reply.unknown_attributes = reply.unknown_attributes.saturating_add(1);
+                continue;
+            };
+            let start = attribute.value.as_ptr().addr() - base;
+            let end = start + attribute.value.len();
+            match (u16::try_from(start), u16::try_from(end)) {
+                (Ok(start), Ok(end)) => *span = Span { start, end },
+                // A message of over 64 KiB: the kernel's ceiling is 32 KiB.
+                _ => reply.broken_attributes = true,
+            }
+        }
+        Some(reply)
+    }
+
+    /// The payload of attribute `kind`, if it was sent.
+    #[inline]
+    pub fn attribute(&self, kind: u16) -> Option<&'a [u8]> {
+        let span = self.spans.get(usize::from(kind)).filter(|span| span.end != 0)?;
+        self.bytes.get(usize::from(span.start)..usize::from(span.end))
+    }
+
+    /// How many attributes are newer than this program.
+    pub fn unknown_attributes(&self) -> u16 {
+        self.unknown_attributes
+    }
+
+    /// Whether some attribute could not be read: broken framing, or a payload
+    /// shorter than its kind's shortest form.
+    pub fn has_bad_attribute(&self) -> bool {
+        const SHORTEST: [(u16, usize); 13] = [
+            (kind::MEMINFO, 16),
+            (kind::INFO, 1),
+            (kind::VEGASINFO, 16),
+            (kind::CONG, 1),
+            (kind::TOS, 1),
+            (kind::TCLASS, 1),
+            (kind::SKMEMINFO, 4),
+            (kind::SHUTDOWN, 1),
+            (kind::DCTCPINFO, 16),
+            (kind::MARK, 4),
+            (kind::BBRINFO, 20),
+            (kind::CLASS_ID, 4),
+            (kind::CGROUP_ID, 8),
+        ];
+        self.broken_attributes
+            || SHORTEST.iter().any(|&(kind, shortest)| {
+                self.attribute(kind).is_some_and(|value| value.len() < shortest)
+            })
+    }
+
+    /// `idiag_family`: 2 for IPv4, 10 for IPv6.
+    #[inline]
+    pub fn family(&self) -> u8 {
+        u8_at(self.bytes, 0).unwrap_or(0)
+    }
+
+    /// `idiag_state`, see [`State`](crate::model::State).
+    #[inline]
+    pub fn state(&self) -> u8 {
+        u8_at(self.bytes, 1).unwrap_or(0)
+    }
+
+    /// `idiag_timer`.
+    #[inline]
+    pub fn timer(&self) -> u8 {
+        u8_at(self.bytes, 2).unwrap_or(0)
+    }
+
+    /// `idiag_retrans`.
+    #[inline]
+    pub fn retransmits(&self) -> u8 {
+        u8_at(self.bytes, 3).unwrap_or(0)
+    }
+
+    /// `id.idiag_sport`.
+    #[inline]
+    pub fn local_port(&self) -> u16 {
+        be16_at(self.bytes, 4).unwrap_or(0)
+    }
+
+    /// `id.idiag_dport`.
+    #[inline]
+    pub fn remote_port(&self) -> u16 {
+        be16_at(self.bytes, 6).unwrap_or(0)
+    }
+
+    /// `id.idiag_src`.
+    #[inline]
+    pub fn local_address(&self) -> IpAddr {
+        self.address(8)
+    }
+
+    /// `id.idiag_dst`.
+    #[inline]
+    pub fn remote_address(&self) -> IpAddr {
+        self.address(24)
+    }
+
+    /// `id.idiag_if`: the interface a socket is bound to, 0 for none.
+    #[inline]
+    pub fn interface(&self) -> u32 {
+        self.word(40)
+    }
+
+    /// `id.idiag_cookie`, low word first.
+    #[inline]
+    pub fn cookie(&self) -> u64 {
+        u64::from(self.word(44)) | u64::from(self.word(48)) << 32
+    }
+
+    /// `idiag_expires`: milliseconds until the timer fires.
+    #[inline]
+    pub fn expires_ms(&self) -> u32 {
+        self.word(52)
+    }
+
+    /// `idiag_rqueue`: unread bytes; a listener's accept queue length.
+    #[inline]
+    pub fn receive_queue(&self) -> u32 {
+        self.word(56)
+    }
+
+    /// `idiag_wqueue`: bytes not yet acknowledged; a listener's backlog.
+    #[inline]
+    pub fn send_queue(&self) -> u32 {
+        self.word(60)
+    }
+
+    /// `idiag_uid`, in the reader's user namespace.
+    #[inline]
+    pub fn uid(&self) -> u32 {
+        self.word(64)
+    }
+
+    /// `idiag_inode`, 0 for sockets without a file.
+    #[inline]
+    pub fn inode(&self) -> u32 {
+        self.word(68)
+    }
+
+    /// `INET_DIAG_MEMINFO`: rmem, wmem (queued), fmem, tmem (in flight).
+    pub fn meminfo(&self) -> Option<[u32; 4]> {
+        let value = self.attribute(kind::MEMINFO)?;
+        Some([u32_at(value, 0)?, u32_at(value, 4)?, u32_at(value, 8)?, u32_at(value, 12)?])
+    }
+
+    /// `INET_DIAG_INFO`. `ecn` says how to read the word whose layout kernels
+    /// changed without changing its length.
+    #[inline]
+    pub fn tcp_info(&self, ecn: EcnWord) -> Option<TcpInfo> {
+        Some(TcpInfo::new(self.attribute(kind::INFO)?, ecn))
+    }
+
+    /// `INET_DIAG_SKMEMINFO`.
+    #[inline]
+    pub fn skmem(&self) -> Option<SkMem> {
+        SkMem::new(self.attribute(kind::SKMEMINFO)?)
+    }
+
+    /// `INET_DIAG_CONG`: the algorithm's name up to its NUL.
+    #[inline]
+    pub fn congestion(&self) -> Option<&'a [u8]> {
+        let value = self.attribute(kind::CONG)?;
+        value.split(|&byte| byte == 0).next()
+    }
+
+    /// `INET_DIAG_VEGASINFO`.
+    pub fn vegas(&self) -> Option<Vegas> {
+        Vegas::new(self.attribute(kind::VEGASINFO)?)
+    }
+
+    /// `INET_DIAG_DCTCPINFO`.
+    pub fn dctcp(&self) -> Option<Dctcp> {
+        Dctcp::new(self.attribute(kind::DCTCPINFO)?)
+    }
+
+    /// `INET_DIAG_BBRINFO`.
+    pub fn bbr(&self) -> Option<Bbr> {
+        Bbr::new(self.attribute(kind::BBRINFO)?)
+    }
+
+    /// `INET_DIAG_TOS`.
+    pub fn tos(&self) -> Option<u8> {
+        u8_at(self.attribute(kind::TOS)?, 0)
+    }
+
+    /// `INET_DIAG_TCLASS`.
+    pub fn tclass(&self) -> Option<u8> {
+        u8_at(self.attribute(kind::TCLASS)?, 0)
+    }
+
+    /// `INET_DIAG_CLASS_ID`: the net_cls class, or the socket's priority.
+    pub fn class_id(&self) -> Option<u32> {
+        u32_at(self.attribute(kind::CLASS_ID)?, 0)
+    }
+
+    /// `INET_DIAG_SHUTDOWN`: bit 0 receive, bit 1 send.
+    pub fn shutdown(&self) -> Option<u8> {
+        u8_at(self.attribute(kind::SHUTDOWN)?, 0)
+    }
+
+    /// `INET_DIAG_PROTOCOL`, sent with destroy events.
+    pub fn protocol(&self) -> Option<u8> {
+        u8_at(self.attribute(kind::PROTOCOL)?, 0)
+    }
+
+    /// `INET_DIAG_SKV6ONLY`.
+    pub fn v6only(&self) -> Option<bool> {
+        Some(u8_at(self.attribute(kind::SKV6ONLY)?, 0)? != 0)
+    }
+
+    /// `INET_DIAG_MARK`, sent to holders of CAP_NET_ADMIN.
+    pub fn mark(&self) -> Option<u32> {
+        u32_at(self.attribute(kind::MARK)?, 0)
+    }
+
+    /// `INET_DIAG_CGROUP_ID`: the inode of the cgroup v2 directory.
+    pub fn cgroup_id(&self) -> Option<u64> {
+        u64_at(self.attribute(kind::CGROUP_ID)?, 0)
+    }
+
+    /// `INET_DIAG_SOCKOPT`: `struct inet_diag_sockopt`, two bytes of flags.
+    pub fn sockopt(&self) -> Option<[u8; 2]> {
+        array_at(self.attribute(kind::SOCKOPT)?, 0)
+    }
+
+    /// `INET_DIAG_ULP_INFO`.
+    pub fn ulp(&self) -> Option<Ulp> {
+        Ulp::new(self.attribute(kind::ULP_INFO)?)
+    }
+
+    /// `INET_DIAG_MD5SIG`, without the keys themselves.
+    pub fn md5(&self) -> Option<Md5Keys> {
+        Some(Md5Keys::new(self.attribute(kind::MD5SIG)?))
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> u32 {
+        u32_at(self.bytes, at).unwrap_or(0)
+    }
+
+    #[inline]
+    fn address(&self, at: usize) -> IpAddr {
+        if self.family() == netlink_packet_sock_diag::constants::AF_INET6 {
+            IpAddr::V6(Ipv6Addr::from(array_at::<16>(self.bytes, at).unwrap_or_default()))
+        } else {
+            IpAddr::V4(Ipv4Addr::from(array_at::<4>(self.bytes, at).unwrap_or_default()))
+        }
+    }
+}
