@@ -1,8 +1,15 @@
 //! tcpdiag asks the kernel for every TCP socket and says what it means.
 //!
 //! One way through the house: kernel bytes become views in [`wire`], rows in
-//! [`model`], snapshots in `source`, deltas in `sample`, a contract in `report`
+//! [`model`], snapshots in [`source`], deltas in `sample`, a contract in `report`
 //! and text in `render`. A module imports only what stands upstream of it.
 
+pub mod cli;
+pub mod filter;
 pub mod model;
+pub mod render;
+pub mod report;
+pub mod sample;
+pub mod source;
+pub mod sys;
 pub mod wire;

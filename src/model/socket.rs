@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::state::State;
-use super::timer::Timer;
+use super::timer::{Timer, TimerKind};
 use crate::wire::bytecode::Subject;
 use crate::wire::{Bbr, Dctcp, EcnWord, Md5Keys, Reply, SkMem, TcpInfo, Ulp, Vegas, kind};
 
@@ -140,8 +140,11 @@ impl Socket {
     /// Whether this is a TIME-WAIT, FIN-WAIT-2 or SYN-RECV record behind which
     /// no full socket stands: no `tcp_info`, uid, inode or cgroup.
     pub fn is_minisock(&self) -> bool {
-        self.tcp_info.is_none()
-            && matches!(self.state, State::TimeWait | State::FinWait2 | State::SynRecv)
+        match self.state {
+            State::TimeWait | State::SynRecv => true,
+            State::FinWait2 => self.timer.is_some_and(|timer| timer.kind == TimerKind::TimeWait),
+            _ => false,
+        }
     }
 
     /// The socket as the kernel's filter programs see it. Whether a port was

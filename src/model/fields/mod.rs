@@ -15,7 +15,9 @@ pub use derived::{
     SNDBUF_LIMITED_SHARE,
 };
 pub use skmem::{DROPS, SKMEM};
-pub use socket::{ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, RECV_Q, SEND_Q, SOCKET, UID};
+pub use socket::{
+    ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, CLASS_ID, INODE, MARK, RECV_Q, SEND_Q, SOCKET, TCLASS, TOS, UID,
+};
 
 /// Which part of a socket a field belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

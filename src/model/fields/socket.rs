@@ -9,7 +9,7 @@ fn given<T: Into<u64>>(value: Option<T>) -> Reading {
 }
 
 fn of_connection(socket: &Socket, value: u32) -> Reading {
-    given((socket.state != State::Listen && !socket.is_minisock()).then_some(value))
+    given((socket.state != State::Listen).then_some(value))
 }
 
 fn of_listener(socket: &Socket, value: u32) -> Reading {
@@ -25,7 +25,7 @@ fields! {
     SEND_Q "send_q" "send_q" Socket Gauge Bytes "3.10" Source::Row(|socket| of_connection(socket, socket.send_queue)), => "Bytes written by the program and not acknowledged by the peer.";
     ACCEPT_QUEUE "accept_queue" "accept_queue" Socket Gauge Connections "3.10" Source::Row(|socket| of_listener(socket, socket.receive_queue)), => "Connections of a listener that wait for accept().";
     ACCEPT_QUEUE_MAX "accept_queue_max" "accept_queue_max" Socket Gauge Connections "3.10" Source::Row(|socket| of_listener(socket, socket.send_queue)), => "A listener's backlog; one more than this fits.";
-    INODE "inode" "inode" Socket Code None "3.10" Source::Row(|socket| of_full(socket, socket.inode)), => "Inode of the socket's file; 0 when no program holds it.";
+    INODE "inode" "inode" Socket Code None "3.10" Source::Row(|socket| Reading::Integer(socket.inode.into())), => "Inode of the socket's file; 0 when no program holds it.";
     UID "uid" "uid" Socket Code None "3.10" Source::Row(|socket| of_full(socket, socket.uid)), => "User id of the socket's owner.";
     TIMER_EXPIRES "timer_expires" "timer_expires_ms" Socket Gauge Milliseconds "3.10" Source::Row(|socket| given(socket.timer.map(|timer| timer.expires_ms))), => "Time until the running timer fires.";
     TIMER_RETRANSMITS "timer_retransmits" "timer_retransmits" Socket Gauge Events "3.10" Source::Row(|socket| given(socket.timer.map(|timer| timer.retransmits))), => "Times the running timer has already fired in vain.";

@@ -1,0 +1,28 @@
+//! `tcpdiag completions`.
+
+use std::io::{self, Write as _};
+
+use clap::Args;
+use clap_complete::{Shell, generate};
+
+use super::exit::Exit;
+
+/// Print completions for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tcpdiag completions bash > /etc/bash_completion.d/tcpdiag
+  tcpdiag completions zsh > \"${fpath[1]}/_tcpdiag\"
+  tcpdiag completions fish > ~/.config/fish/completions/tcpdiag.fish")]
+pub(super) struct Completions {
+    /// The shell to complete for.
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(&self, command: &mut clap::Command) -> anyhow::Result<Exit> {
+        let mut script = Vec::new();
+        generate(self.shell, command, "tcpdiag", &mut script);
+        io::stdout().write_all(&script)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,215 @@
+//! Which sockets: plain flags and the trailing expression, as one formula.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
+use crate::model::{Role, StateSet};
+use crate::source::{Cgroups, PortNames, capabilities};
+use crate::wire::bytecode::Side;
+
+/// Filter flags and the expression.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct FilterArgs {
+    /// Port on either side, a number or a service name; repeatable.
+    #[arg(long, short = 'p', value_name = "PORT")]
+    port: Vec<String>,
+    /// Local port; repeatable.
+    #[arg(long, value_name = "PORT")]
+    local_port: Vec<String>,
+    /// Remote port; repeatable.
+    #[arg(long, value_name = "PORT")]
+    remote_port: Vec<String>,
+    /// Local address or prefix, e.g. 10.0.0.0/8; repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = prefix)]
+    local_ip: Vec<IpNet>,
+    /// Remote address or prefix; repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = prefix)]
+    remote_ip: Vec<IpNet>,
+    /// Which end of its connection the socket is.
+    #[arg(long, value_enum, value_name = "ROLE")]
+    role: Option<RoleArg>,
+    /// State, or a group of states: all, connected, synchronized, bucket, big; repeatable.
+    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    state: Vec<StateSet>,
+    /// Held by the process of this id; repeatable.
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
+    /// Held by a process of this name, `*` allowed; repeatable.
+    #[arg(long, value_name = "NAME")]
+    process: Vec<String>,
+    /// Owner's user id or name; repeatable.
+    #[arg(long, value_name = "USER")]
+    uid: Vec<String>,
+    /// Made in the cgroup of this path, or in one below it; repeatable.
+    #[arg(long, value_name = "PATH")]
+    cgroup: Vec<String>,
+    /// IPv4 sockets only.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// IPv6 sockets only, v4-mapped ones included.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// repeatable.
+    #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
+    pub(super) netns: Vec<String>,
+    /// Show the processes that hold each socket.
+    #[arg(long, short = 'P', help_heading = "Owners")]
+    pub(super) processes: bool,
+    /// Look for every holder of a socket, not only the first and its relatives: reads the
+    /// descriptors of all processes.
+    #[arg(long, help_heading = "Owners")]
+    pub(super) all_owners: bool,
+    /// Filter expression, as ss takes it and more; see below.
+    #[arg(value_name = "EXPRESSION", help_heading = "Filters")]
+    expression: Vec<String>,
+}
+
+/// Roles that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleArg {
+    /// Accepted by a listener of this host.
+    Server,
+    /// Opened by this host.
+    Client,
+    /// Either.
+    Any,
+}
+
+impl FilterArgs {
+    /// All that was asked for as one formula.
+    pub(super) fn expression(&self, names: &Lookups<'_>) -> anyhow::Result<Expr> {
+        let mut parts = vec![
+            self.ports("--port", &self.port, None, names)?,
+            self.ports("--local-port", &self.local_port, Some(Side::Local), names)?,
+            self.ports("--remote-port", &self.remote_port, Some(Side::Remote), names)?,
+            any(&self.local_ip, |net| Predicate::Prefix { side: Some(Side::Local), net: *net }),
+            any(&self.remote_ip, |net| Predicate::Prefix { side: Some(Side::Remote), net: *net }),
+            any(&self.pid, |pid| Predicate::Pid(*pid)),
+            any(&self.process, |name| Predicate::Comm(Pattern::of_comm(name))),
+            any(&self.cgroup, |path| Predicate::CgroupPath(Pattern::new(path))),
+        ];
+        if !self.state.is_empty() {
+            let states = self.state.iter().fold(StateSet::NONE, |all, set| all.union(*set));
+            parts.push(Predicate::State(states).into());
+        }
+        match self.role {
+            Some(RoleArg::Server) => parts.push(Predicate::Role(Role::Server).into()),
+            Some(RoleArg::Client) => parts.push(Predicate::Role(Role::Client).into()),
+            Some(RoleArg::Any) | None => {}
+        }
+        if self.ipv4 || self.ipv6 {
+            let family = if self.ipv4 { Family::V4 } else { Family::V6 };
+            parts.push(Predicate::Family(family).into());
+        }
+        let mut users = Vec::new();
+        for user in &self.uid {
+            let uid = user.parse().ok().or_else(|| names.user(user));
+            let uid = uid.with_context(|| {
+                format!("--uid {user}: no such user; accepted are user ids and names of passwd(5)")
+            })?;
+            users.push(Predicate::Uid(uid).into());
+        }
+        if !users.is_empty() {
+            parts.push(Expr::any(users));
+        }
+        let text = self.expression.join(" ");
+        if !text.trim().is_empty() {
+            parts.push(filter::parse(&text, names).map_err(|error| anyhow!("{error}"))?);
+        }
+        Ok(Expr::all(parts))
+    }
+
+    fn ports(
+        &self,
+        flag: &str,
+        ports: &[String],
+        side: Option<Side>,
+        names: &Lookups<'_>,
+    ) -> anyhow::Result<Expr> {
+        let mut wanted = Vec::new();
+        for text in ports {
+            let port = match text.parse::<u16>() {
+                Ok(port) => Some(port).filter(|&port| port > 0),
+                Err(_) => names.port(text),
+            };
+            let port = port.with_context(|| {
+                format!(
+                    "{flag} {text}: no such port; accepted are 1 to 65535 and names of services(5)"
+                )
+            })?;
+            wanted.push(Predicate::Port { side, op: Comparison::Equal, port }.into());
+        }
+        Ok(if wanted.is_empty() { Expr::True } else { Expr::any(wanted) })
+    }
+
+    /// What the kernel may be asked to decide. It decides marks for holders of
+    /// CAP_NET_ADMIN only.
+    pub(super) fn plan_options(&self) -> PlanOptions {
+        PlanOptions { mark: capabilities::has_net_admin(), cgroup: true }
+    }
+}
+
+/// Whether some value's predicate holds; every socket where there are no values.
+fn any<T>(values: &[T], predicate: impl Fn(&T) -> Predicate) -> Expr {
+    if values.is_empty() {
+        return Expr::True;
+    }
+    Expr::any(values.iter().map(|value| predicate(value).into()).collect())
+}
+
+fn prefix(text: &str) -> Result<IpNet, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpNet>()
+        .or_else(|_| bare.parse().map(|address: std::net::IpAddr| IpNet::from(address)))
+        .map_err(|_| {
+            format!(
+                "`{text}` is no address or prefix; accepted are e.g. 10.0.0.1, 10.0.0.0/8, ::1, \
+                 2001:db8::/32, with prefix lengths up to 32 for IPv4 and 128 for IPv6"
+            )
+        })
+}
+
+fn states(text: &str) -> Result<StateSet, String> {
+    StateSet::named(text)
+        .ok_or_else(|| format!("`{text}` is no state; accepted are {}", StateSet::NAMES))
+}
+
+/// Names in expressions, looked up on this host.
+#[derive(Debug)]
+pub(super) struct Lookups<'a> {
+    pub(super) ports: &'a PortNames,
+}
+
+impl Names for Lookups<'_> {
+    fn port(&self, service: &str) -> Option<u16> {
+        self.ports.port(service)
+    }
+
+    fn interface(&self, name: &str) -> Option<u32> {
+        let socket = rustix::net::socket(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::DGRAM,
+            None,
+        )
+        .ok()?;
+        rustix::net::netdevice::name_to_index(socket, name).ok()
+    }
+
+    fn cgroup(&self, path: &str) -> Option<u64> {
+        Cgroups::new(Path::new("/proc")).ok()?.id_of_path(Path::new(path)).ok()
+    }
+
+    fn user(&self, name: &str) -> Option<u32> {
+        let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+        passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! The command line: arguments in, exit code out.
+//!
+//! Knows flags, files, terminals and exit codes. Knows no kernel bytes.
+
+mod completions;
+mod conns;
+mod exit;
+mod expression;
+mod listeners;
+mod man;
+mod output;
+mod owners;
+mod repeat;
+mod run;
+mod sample;
+mod scene;
+mod sink;
+mod summary;
+mod wants;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Every TCP socket of a Linux host, straight from the kernel.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tcpdiag",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  tcpdiag conns                                 all connections of this host
+  tcpdiag conns --port 2181 --role server       who is connected to port 2181
+  tcpdiag conns 'rtt > 50ms and total_retrans > 0'
+  tcpdiag listeners                             accept queues and their owners
+
+Exit codes: 0 done, 2 wrong usage or fatal error, 3 partial data under --strict,
+130 interrupted before any result."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Conns(conns::Conns),
+    Listeners(listeners::ListenersCommand),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::of_usage(&error),
+    };
+    let result = match cli.command {
+        Command::Conns(command) => command.run(),
+        Command::Listeners(command) => command.run(),
+        Command::Completions(command) => command.run(&mut Cli::command()),
+        Command::Man(command) => command.run(Cli::command()),
+    };
+    exit::of_result(result)
+}

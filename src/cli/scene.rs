@@ -1,0 +1,128 @@
+//! One network namespace that is looked at.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use rustc_hash::FxHashMap;
+
+use crate::report::{Interface, Namespace};
+use crate::sample::Ledger;
+use crate::source::{Listeners, Namespaces, NetNamespace, Sockets};
+
+/// Its kernel tables, and what is remembered of it between samples.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) namespace: Namespace,
+    pub(super) sockets: Sockets,
+    pub(super) listeners: Listeners,
+    pub(super) ledger: Ledger,
+    pub(super) interfaces: Interfaces,
+    /// When it was last looked at.
+    pub(super) sampled: Option<Instant>,
+}
+
+impl Scene {
+    /// Opens the tables of `place`.
+    fn open(place: &NetNamespace) -> anyhow::Result<Self> {
+        let namespace = Namespace { inode: place.inode, name: place.name.clone() };
+        let sockets = place.inside(Sockets::open)??;
+        // Interfaces are asked for while a dump holds the socket.
+        let handle = sockets.transport().as_fd().try_clone_to_owned()?;
+        let interfaces = Interfaces { handle, names: FxHashMap::default() };
+        Ok(Self {
+            namespace,
+            sockets,
+            listeners: Listeners::default(),
+            ledger: Ledger::new(),
+            interfaces,
+            sampled: None,
+        })
+    }
+}
+
+/// The namespaces that were asked for.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) scenes: Vec<Scene>,
+    /// Namespaces that could not be entered or even seen.
+    pub(super) unreachable: Vec<String>,
+}
+
+impl Stage {
+    /// Opens the namespaces of these specifications: the program's own if there
+    /// are none.
+    pub(super) fn open(specs: &[String]) -> anyhow::Result<Self> {
+        let namespaces = Namespaces::new("/proc".as_ref());
+        if specs.iter().any(|spec| spec == "all") {
+            if specs.len() > 1 {
+                anyhow::bail!("--netns all already holds every namespace; leave out the others");
+            }
+            return Self::open_all(&namespaces);
+        }
+        let mut places = Vec::new();
+        if specs.is_empty() {
+            places.push(namespaces.current().context("cannot tell the own network namespace")?);
+        }
+        for spec in specs {
+            let place = namespaces.resolve(spec).with_context(|| format!("--netns {spec}"))?;
+            if !places.iter().any(|known: &NetNamespace| known.inode == place.inode) {
+                places.push(place);
+            }
+        }
+        let scenes = places.iter().map(Scene::open).collect::<anyhow::Result<_>>()?;
+        Ok(Self { scenes, unreachable: Vec::new() })
+    }
+
+    /// All that can be entered; what cannot is said, not fatal.
+    fn open_all(namespaces: &Namespaces) -> anyhow::Result<Self> {
+        let all = namespaces.all().context("--netns all")?;
+        let mut stage = Self { scenes: Vec::new(), unreachable: Vec::new() };
+        for place in &all.namespaces {
+            match Scene::open(place) {
+                Ok(scene) => stage.scenes.push(scene),
+                Err(error) => stage.unreachable.push(format!("{error:#}")),
+            }
+        }
+        if all.processes_hidden > 0 {
+            stage.unreachable.push(format!(
+                "the network namespaces of {} processes may not be read; CAP_SYS_PTRACE shows them",
+                all.processes_hidden
+            ));
+        }
+        if stage.scenes.is_empty() {
+            anyhow::bail!(
+                "no network namespace could be entered: {}",
+                stage.unreachable.join("; ")
+            );
+        }
+        Ok(stage)
+    }
+}
+
+/// Names of a namespace's interfaces by index, asked for once.
+#[derive(Debug)]
+pub(super) struct Interfaces {
+    /// Some socket of the namespace.
+    handle: OwnedFd,
+    names: FxHashMap<u32, Option<String>>,
+}
+
+impl Interfaces {
+    /// Looks up the name of an index that was not seen before.
+    pub(super) fn learn(&mut self, index: u32) {
+        if index != 0 {
+            self.names.entry(index).or_insert_with(|| {
+                let name = rustix::net::netdevice::index_to_name(&self.handle, index).ok()?;
+                Some(name.to_string())
+            });
+        }
+    }
+
+    /// What is known of an index.
+    pub(super) fn interface(&self, index: u32) -> Option<Interface<'_>> {
+        let name = self.names.get(&index).and_then(Option::as_deref);
+        (index != 0).then_some(Interface { index, name })
+    }
+}

@@ -1,0 +1,299 @@
+//! Answering an expression for one socket, in user space.
+//!
+//! Agrees with the kernel's filter programs wherever those can answer, which
+//! a property test holds. Allocates nothing.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::candidate::{Candidate, Owner, Process};
+use super::expr::Expr;
+use super::predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
+use crate::model::{Endpoint, Socket, fields};
+use crate::wire::bytecode::Side;
+
+/// An answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Yes,
+    /// It does not.
+    No,
+    /// It depends on the owner, which has not been looked up yet.
+    Unknown,
+}
+
+impl From<bool> for Verdict {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
+
+impl Expr {
+    /// Whether the expression holds, in Kleene's logic: what decides an answer
+    /// whatever the unknown part may turn out to be is decided.
+    pub fn eval(&self, candidate: &Candidate<'_>) -> Verdict {
+        match self {
+            Self::True => Verdict::Yes,
+            Self::Is(predicate) => predicate.eval(candidate),
+            Self::Not(inner) => match inner.eval(candidate) {
+                Verdict::Yes => Verdict::No,
+                Verdict::No => Verdict::Yes,
+                Verdict::Unknown => Verdict::Unknown,
+            },
+            Self::And(parts) => chain(parts, candidate, Verdict::No, Verdict::Yes),
+            Self::Or(parts) => chain(parts, candidate, Verdict::Yes, Verdict::No),
+        }
+    }
+}
+
+/// `decided` as soon as one part is; else `otherwise`, unless some part is
+/// unknown.
+fn chain(
+    parts: &[Expr],
+    candidate: &Candidate<'_>,
+    decided: Verdict,
+    otherwise: Verdict,
+) -> Verdict {
+    let mut verdict = otherwise;
+    for part in parts {
+        match part.eval(candidate) {
+            found if found == decided => return decided,
+            Verdict::Unknown => verdict = Verdict::Unknown,
+            _ => {}
+        }
+    }
+    verdict
+}
+
+impl Predicate {
+    fn eval(&self, candidate: &Candidate<'_>) -> Verdict {
+        let socket = candidate.socket;
+        match self {
+            Self::State(states) => states.contains(socket.state).into(),
+            Self::Family(family) => {
+                (socket.local.address.is_ipv4() == (*family == Family::V4)).into()
+            }
+            Self::Prefix { side, net } => {
+                either(*side, socket, |end| within(net, end.address)).into()
+            }
+            Self::Port { side: None, op: Comparison::Different, port } => {
+                (socket.local.port != *port && socket.remote.port != *port).into()
+            }
+            Self::Port { side, op, port } => {
+                either(*side, socket, |end| op.holds(end.port.cmp(port))).into()
+            }
+            Self::Interface(index) => (socket.interface == *index).into(),
+            Self::Mark { value, mask } => (socket.mark.unwrap_or(0) & mask == *value).into(),
+            Self::Cgroup(id) => (socket.cgroup_id.unwrap_or(0) == *id).into(),
+            Self::AutoBound(_) => Verdict::Yes,
+            Self::Field(test) => test.holds(socket).into(),
+            Self::Uid(uid) => (fields::UID.integer(socket) == Some((*uid).into())).into(),
+            Self::Role(role) => (candidate.role == *role).into(),
+            Self::Pid(pid) => by_process(candidate, |process| process.pid == *pid),
+            Self::Comm(pattern) => by_process(candidate, |process| pattern.matches(process.comm)),
+            Self::Unit(pattern) => by_process(candidate, |process| {
+                process.unit.is_some_and(|unit| pattern.matches(unit))
+            }),
+            Self::Container(pattern) => by_process(candidate, |process| {
+                process.container.is_some_and(|container| pattern.matches(container))
+            }),
+            Self::Service(pattern) => {
+                candidate.service.is_some_and(|service| pattern.matches(service)).into()
+            }
+            Self::Congestion(pattern) => {
+                socket.congestion.is_some_and(|name| pattern.matches_bytes(name.as_bytes())).into()
+            }
+            Self::CgroupPath(pattern) => {
+                candidate.cgroup_path.is_some_and(|path| pattern.matches(path)).into()
+            }
+            Self::NetnsName(pattern) => {
+                candidate.netns.is_some_and(|name| pattern.matches(name)).into()
+            }
+            Self::NetnsInode(inode) => (candidate.netns_inode == *inode).into(),
+            Self::Known(attribute) => attribute.is_known(candidate),
+        }
+    }
+}
+
+impl Attribute {
+    fn is_known(self, candidate: &Candidate<'_>) -> Verdict {
+        match self {
+            Self::Process => by_process(candidate, |_| true),
+            Self::Unit => by_process(candidate, |process| process.unit.is_some()),
+            Self::Container => by_process(candidate, |process| process.container.is_some()),
+            Self::Service => candidate.service.is_some().into(),
+            Self::Congestion => candidate.socket.congestion.is_some().into(),
+            Self::CgroupPath => candidate.cgroup_path.is_some().into(),
+        }
+    }
+}
+
+impl FieldTest {
+    fn holds(&self, socket: &Socket) -> bool {
+        let order = self.amount.order(self.field.read(socket));
+        order.is_some_and(|order| self.op.holds(order))
+    }
+}
+
+fn by_process(candidate: &Candidate<'_>, holds: impl Fn(&Process<'_>) -> bool) -> Verdict {
+    match candidate.owner {
+        Owner::Pending => Verdict::Unknown,
+        Owner::Hidden | Owner::None => Verdict::No,
+        Owner::Known(processes) => processes.iter().any(holds).into(),
+    }
+}
+
+fn either(side: Option<Side>, socket: &Socket, holds: impl Fn(&Endpoint) -> bool) -> bool {
+    match side {
+        Some(Side::Local) => holds(&socket.local),
+        Some(Side::Remote) => holds(&socket.remote),
+        None => holds(&socket.local) || holds(&socket.remote),
+    }
+}
+
+fn within(net: &IpNet, address: IpAddr) -> bool {
+    match (net, address) {
+        (IpNet::V4(net), IpAddr::V4(address)) => net.contains(&address),
+        (IpNet::V6(net), IpAddr::V6(address)) => net.contains(&address),
+        (IpNet::V4(net), IpAddr::V6(address)) => {
+            address.to_ipv4_mapped().is_some_and(|address| net.contains(&address))
+        }
+        (IpNet::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::fixture::{candidate, socket};
+    use crate::filter::{NoNames, parse};
+    use crate::model::State;
+
+    fn ask(text: &str, candidate: &Candidate<'_>) -> Verdict {
+        parse(text, &NoNames).unwrap_or_else(|error| panic!("{error}")).eval(candidate)
+    }
+
+    #[test]
+    fn a_socket_in_full() {
+        let socket = socket();
+        let subject = candidate(&socket);
+        for text in [
+            "",
+            "state established",
+            "not exclude established",
+            "sport = :8080",
+            "sport > :8079 sport < :8081 dport >= 50000 dport <= 50000",
+            "src 10.0.0.0/8 and dst 192.0.2.7",
+            "src 10.0.0.1:8080",
+            "dst != 10.0.0.0/8",
+            "addr = 192.0.2.0/24",
+            "port = 50000",
+            "port != 22",
+            "dev 3",
+            "dev != 4",
+            "fwmark 0x1/0x1",
+            "family = ipv4",
+            "src inet:10.0.0.1",
+            "rtt > 50ms",
+            "rtt = 60000",
+            "rtt_us <= 60ms",
+            "total_retrans",
+            "retrans_ratio = 2%",
+            "bytes_acked >= 1MiB",
+            "rcvbuf = 128KiB",
+            "uid = 1000 and uid >= 1000 and uid != 0",
+            "role = server",
+            "role != client",
+            "comm = java",
+            "comm = j*",
+            "process = j*a and pid = 42",
+            "pid != 1",
+            "unit = app.service",
+            "container",
+            "service = shop",
+            "service != \"other one\"",
+            "netns = blue",
+            "netns = 4026531840",
+            "netns != red",
+            "cgroup = /system.slice/*",
+            "cgroup_id = 77",
+        ] {
+            assert_eq!(ask(text, &subject), Verdict::Yes, "{text}");
+            if !text.is_empty() {
+                assert_eq!(ask(&format!("not ({text})"), &subject), Verdict::No, "{text}");
+            }
+        }
+        for text in ["rtt > 60ms", "src inet6:*", "lost", "comm = bash", "pid != 42", "dev 0"] {
+            assert_eq!(ask(text, &subject), Verdict::No, "{text}");
+        }
+    }
+
+    #[test]
+    fn absent_is_not_zero() {
+        let mut socket = socket();
+        socket.state = State::TimeWait;
+        socket.tcp_info = None;
+        let mut subject = candidate(&socket);
+        (subject.service, subject.cgroup_path, subject.owner) = (None, None, Owner::None);
+        for text in [
+            "rtt > 0",
+            "rtt = 0",
+            "rtt != 0",
+            "rtt < 1",
+            "rtt",
+            "uid = 0",
+            "uid != 0",
+            "comm",
+            "comm = a",
+            "comm != a",
+            "service != a",
+            "cgroup != /a*",
+            "congestion != a",
+        ] {
+            assert_eq!(ask(text, &subject), Verdict::No, "{text}");
+        }
+        assert_eq!(ask("not rtt > 50ms", &subject), Verdict::Yes);
+        assert_eq!(ask("not comm = java", &subject), Verdict::Yes);
+        // The kernel's own view: what it does not know is 0.
+        socket.mark = None;
+        assert_eq!(ask("fwmark 0", &candidate(&socket)), Verdict::Yes);
+    }
+
+    #[test]
+    fn pending_and_hidden_owners() {
+        let socket = socket();
+        let mut subject = candidate(&socket);
+        subject.owner = Owner::Pending;
+        for (text, verdict) in [
+            ("comm = java", Verdict::Unknown),
+            ("comm != java", Verdict::Unknown),
+            ("not comm = java", Verdict::Unknown),
+            ("comm = java and rtt > 60ms", Verdict::No),
+            ("comm = java and rtt > 50ms", Verdict::Unknown),
+            ("comm = java or rtt > 50ms", Verdict::Yes),
+            ("comm = java or rtt > 60ms", Verdict::Unknown),
+            ("not (comm = java or pid = 5)", Verdict::Unknown),
+            ("not (comm = java and rtt > 60ms)", Verdict::Yes),
+        ] {
+            assert_eq!(ask(text, &subject), verdict, "{text}");
+        }
+        subject.owner = Owner::Hidden;
+        for text in ["comm = java", "comm != java", "pid != 1", "unit != a", "comm"] {
+            assert_eq!(ask(text, &subject), Verdict::No, "{text}");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses() {
+        let mut socket = socket();
+        socket.local.address = "::ffff:10.0.0.1".parse().unwrap();
+        socket.remote.address = "::ffff:192.0.2.7".parse().unwrap();
+        let subject = candidate(&socket);
+        assert_eq!(ask("src 10/8 family = ipv6", &subject), Verdict::Yes);
+        assert_eq!(ask("src inet:10.0.0.1", &subject), Verdict::No);
+        assert_eq!(ask("src [::ffff:0:0]/96:8080", &subject), Verdict::Yes);
+        assert_eq!(ask("src ::1", &subject), Verdict::No);
+    }
+}

@@ -1,0 +1,210 @@
+//! Expressions: predicates joined by `and`, `or` and `not`.
+
+use super::predicate::{Attribute, Predicate};
+use crate::model::{Field, Group, fields};
+use crate::wire::Extensions;
+
+/// A filter expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// Every socket.
+    True,
+    /// Those for which a predicate holds.
+    Is(Predicate),
+    /// Those for which it does not.
+    Not(Box<Expr>),
+    /// Those for which all hold.
+    And(Vec<Expr>),
+    /// Those for which at least one holds.
+    Or(Vec<Expr>),
+}
+
+impl Expr {
+    /// Those for which both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::all(vec![self, other])
+    }
+
+    /// Those for which all hold; every socket where the list is empty.
+    pub fn all(parts: Vec<Self>) -> Self {
+        let mut flat = Vec::with_capacity(parts.len());
+        for part in parts {
+            match part {
+                Self::True => {}
+                Self::And(inner) => flat.extend(inner),
+                part => flat.push(part),
+            }
+        }
+        match flat.len() {
+            0 => Self::True,
+            1 => flat.pop().unwrap_or(Self::True),
+            _ => Self::And(flat),
+        }
+    }
+
+    /// Those for which at least one holds; no socket where the list is empty.
+    pub fn any(parts: Vec<Self>) -> Self {
+        let mut flat = Vec::with_capacity(parts.len());
+        for part in parts {
+            match part {
+                Self::True => return Self::True,
+                Self::Or(inner) => flat.extend(inner),
+                part => flat.push(part),
+            }
+        }
+        if flat.len() == 1 { flat.pop().unwrap_or(Self::True) } else { Self::Or(flat) }
+    }
+
+    /// What has to be known for evaluation.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        self.collect(&mut needs);
+        needs
+    }
+
+    fn collect(&self, needs: &mut Needs) {
+        match self {
+            Self::True => {}
+            Self::Is(predicate) => predicate.collect(needs),
+            Self::Not(inner) => inner.collect(needs),
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().for_each(|part| part.collect(needs));
+            }
+        }
+    }
+}
+
+impl std::ops::Not for Expr {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            Self::Is(Predicate::AutoBound(wanted)) => Self::Is(Predicate::AutoBound(!wanted)),
+            expr => Self::Not(Box::new(expr)),
+        }
+    }
+}
+
+impl From<Predicate> for Expr {
+    fn from(predicate: Predicate) -> Self {
+        Self::Is(predicate)
+    }
+}
+
+/// What evaluating an expression takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The processes that hold a socket.
+    pub owner: bool,
+    /// The socket's role.
+    pub role: bool,
+    /// The socket's service.
+    pub service: bool,
+    /// The path of the socket's cgroup.
+    pub cgroup_path: bool,
+    /// The name or the inode of the network namespace.
+    pub netns: bool,
+    /// The socket's mark, which only a holder of CAP_NET_ADMIN is told.
+    pub mark: bool,
+    /// The kernel's verdict: without [`Plan::program`](super::Plan::program)
+    /// in force the answer is too wide (`autobound`).
+    pub program: bool,
+    /// Attributes that the kernel has to send.
+    pub extensions: Extensions,
+}
+
+impl Predicate {
+    fn collect(&self, needs: &mut Needs) {
+        match self {
+            Self::State(_)
+            | Self::Family(_)
+            | Self::Prefix { .. }
+            | Self::Port { .. }
+            | Self::Interface(_)
+            | Self::Cgroup(_) => {}
+            Self::Mark { .. } => needs.mark = true,
+            Self::AutoBound(_) => needs.program = true,
+            Self::Role(_) => needs.role = true,
+            Self::Pid(_) | Self::Comm(_) | Self::Unit(_) | Self::Container(_) => needs.owner = true,
+            Self::Service(_) => needs.service = true,
+            Self::CgroupPath(_) => needs.cgroup_path = true,
+            Self::Congestion(_) => needs.want(Extensions::CONG),
+            Self::NetnsName(_) | Self::NetnsInode(_) => needs.netns = true,
+            Self::Uid(_) => needs.want_field(&fields::UID),
+            Self::Field(test) => needs.want_field(test.field),
+            Self::Known(attribute) => match attribute {
+                Attribute::Process | Attribute::Unit | Attribute::Container => needs.owner = true,
+                Attribute::Service => needs.service = true,
+                Attribute::Congestion => needs.want(Extensions::CONG),
+                Attribute::CgroupPath => needs.cgroup_path = true,
+            },
+        }
+    }
+}
+
+impl Needs {
+    fn want(&mut self, extensions: Extensions) {
+        self.extensions = self.extensions.with(extensions);
+    }
+
+    fn want_field(&mut self, field: &'static Field) {
+        match (field.group, field.name) {
+            (Group::TcpInfo | Group::Derived, _) => self.want(Extensions::INFO),
+            (Group::Skmem, _) => self.want(Extensions::SKMEMINFO),
+            (Group::Socket, "tos") => self.want(Extensions::TOS),
+            (Group::Socket, "tclass" | "class_id") => self.want(Extensions::TCLASS),
+            (Group::Socket, "mark") => self.mark = true,
+            // A FIN-WAIT-2 record has these if a socket stands behind it, and
+            // that shows in its having `tcp_info`.
+            (Group::Socket, "uid" | "inode" | "recv_q" | "send_q") => self.want(Extensions::INFO),
+            (Group::Socket, _) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{NoNames, parse};
+
+    fn needs(text: &str) -> Needs {
+        parse(text, &NoNames).unwrap().needs()
+    }
+
+    #[test]
+    fn only_what_is_asked_for() {
+        let nothing = Needs::default();
+        assert_eq!(needs("state all sport = :80 dst 10/8 lport > 5 inet:* autobound").owner, false);
+        assert_eq!(needs("sport = :80 or not dst 10.0.0.0/8"), nothing);
+        assert_eq!(needs("comm = java"), Needs { owner: true, ..nothing });
+        assert_eq!(needs("not (unit != x)"), Needs { owner: true, ..nothing });
+        assert_eq!(needs("role = server service"), Needs { role: true, service: true, ..nothing });
+        assert_eq!(needs("cgroup = /a*"), Needs { cgroup_path: true, ..nothing });
+        assert_eq!(needs("netns = blue"), Needs { netns: true, ..nothing });
+        assert_eq!(needs("fwmark 1"), Needs { mark: true, ..nothing });
+        assert_eq!(needs("autobound"), Needs { program: true, ..nothing });
+        let extensions = |text| needs(text).extensions;
+        assert_eq!(extensions("rtt > 5ms"), Extensions::INFO);
+        assert_eq!(extensions("retrans_ratio > 1%"), Extensions::INFO);
+        assert_eq!(extensions("uid = 0"), Extensions::INFO);
+        assert_eq!(extensions("drops"), Extensions::SKMEMINFO);
+        assert_eq!(extensions("tos = 8 or tclass = 8"), Extensions::TOS.with(Extensions::TCLASS));
+        assert_eq!(extensions("congestion = bbr"), Extensions::CONG);
+        assert_eq!(extensions("inode = 7 lport = 8 drops"), Extensions(0x42));
+    }
+
+    #[test]
+    fn constructors_flatten() {
+        let (a, b) = (Expr::Is(Predicate::Pid(1)), Expr::Is(Predicate::Pid(2)));
+        assert_eq!(Expr::True.and(a.clone()), a);
+        let both = a.clone().and(b.clone());
+        assert_eq!(both.clone().and(b.clone()), Expr::And(vec![a.clone(), b.clone(), b.clone()]));
+        assert_eq!(Expr::any(vec![a.clone()]), a);
+        assert_eq!(Expr::any(vec![a.clone(), Expr::True]), Expr::True);
+        assert_eq!(Expr::any(vec![]), Expr::Or(vec![]));
+        assert_eq!(Expr::all(vec![]), Expr::True);
+        assert_eq!(!!a.clone(), a);
+    }
+}

@@ -1,0 +1,430 @@
+//! The part of an expression that the kernel can decide.
+//!
+//! A plan is never narrower than its expression: whatever the kernel cannot
+//! decide counts as true there, and evaluation in user space decides it
+//! afterwards. What a plan saves is sockets that need not be sent.
+
+use super::Side;
+use super::expr::Expr;
+use super::predicate::{Comparison, Family, Predicate};
+use crate::model::{Group, Role, State, StateSet};
+use crate::wire::bytecode::{Condition, Formula, assemble, verify};
+
+/// Which conditions may be put into the kernel's program. Others count as
+/// true there. The default asks for nothing that needs a recent kernel or a
+/// capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlanOptions {
+    /// Marks: Linux 4.19 and CAP_NET_ADMIN, else the kernel refuses (`EPERM`).
+    pub mark: bool,
+    /// Cgroups: Linux 5.10, else the kernel refuses (`EINVAL`).
+    pub cgroup: bool,
+}
+
+/// Families whose tables have to be walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4 sockets.
+    pub v4: bool,
+    /// IPv6 sockets, v4-mapped ones included.
+    pub v6: bool,
+}
+
+impl Families {
+    const NONE: Self = Self { v4: false, v6: false };
+    const ALL: Self = Self { v4: true, v6: true };
+}
+
+/// What to ask the kernel for. A socket has to pass every part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// States. Whoever does not ask the kernel (a replay) has to check them:
+    /// the default states are part of no expression.
+    pub states: StateSet,
+    /// Families.
+    pub families: Families,
+    /// The request's local port, 0 for any.
+    pub local_port: u16,
+    /// The request's remote port, 0 for any.
+    pub remote_port: u16,
+    /// Filter program, empty for none. Equality of ports, interfaces (4.19)
+    /// and cgroups (5.10) make old kernels answer `EINVAL`: the same request
+    /// without the program is right then, but for [`Needs::program`].
+    ///
+    /// [`Needs::program`]: super::Needs::program
+    pub program: Vec<u8>,
+}
+
+impl Expr {
+    /// The plan for this expression. `default_states` hold where the
+    /// expression speaks of no states, as in ss; one that asks for listeners
+    /// in another way (`role = listener`, `accept_queue`) adds those.
+    pub fn plan(&self, default_states: StateSet, options: PlanOptions) -> Plan {
+        let mut base = default_states;
+        if self.speaks_of_states() {
+            base = StateSet::ALL;
+        } else if self.asks_for_listeners(true) {
+            base = base.union(StateSet::of(&[State::Listen]));
+        }
+        let (local_port, remote_port) = (self.pinned(Side::Local), self.pinned(Side::Remote));
+        let conjuncts = self.conjuncts().iter().filter(|part| {
+            !part.pins(Side::Local, local_port) && !part.pins(Side::Remote, remote_port)
+        });
+        let formula = all(conjuncts.map(|part| part.formula(true, options)).collect());
+        let program = assemble(&formula).ok().filter(|program| verify(program).is_ok());
+        Plan {
+            states: base.intersection(self.states(true)),
+            families: self.families(true),
+            local_port: local_port.unwrap_or(0),
+            remote_port: remote_port.unwrap_or(0),
+            program: program.unwrap_or_default(),
+        }
+    }
+
+    /// The parts that all have to hold.
+    fn conjuncts(&self) -> &[Self] {
+        match self {
+            Self::And(parts) => parts,
+            expr => std::slice::from_ref(expr),
+        }
+    }
+
+    /// The one port that an end must have.
+    fn pinned(&self, side: Side) -> Option<u16> {
+        self.conjuncts().iter().find_map(|part| match part {
+            Self::Is(Predicate::Port { side: Some(end), op: Comparison::Equal, port })
+                if *end == side && *port != 0 =>
+            {
+                Some(*port)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether this says no more than that the port is the pinned one.
+    fn pins(&self, side: Side, pinned: Option<u16>) -> bool {
+        pinned.is_some_and(|port| {
+            let side = Some(side);
+            *self == Self::Is(Predicate::Port { side, op: Comparison::Equal, port })
+        })
+    }
+
+    fn speaks_of_states(&self) -> bool {
+        match self {
+            Self::True => false,
+            Self::Is(predicate) => matches!(predicate, Predicate::State(_)),
+            Self::Not(inner) => inner.speaks_of_states(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::speaks_of_states),
+        }
+    }
+
+    /// Whether some part (`wanted`, or denied) holds for listeners only.
+    fn asks_for_listeners(&self, wanted: bool) -> bool {
+        match self {
+            Self::True => false,
+            Self::Is(predicate) => wanted && predicate.states() == StateSet::of(&[State::Listen]),
+            Self::Not(inner) => inner.asks_for_listeners(!wanted),
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().any(|part| part.asks_for_listeners(wanted))
+            }
+        }
+    }
+
+    /// In which states a socket may be for which this holds, or (not `wanted`)
+    /// for which it does not.
+    fn states(&self, wanted: bool) -> StateSet {
+        match (self, wanted) {
+            (Self::True, true) => StateSet::ALL,
+            (Self::True, false) => StateSet::NONE,
+            (Self::Is(predicate), true) => predicate.states(),
+            (Self::Is(Predicate::State(states)), false) => states.complement(),
+            (Self::Is(_), false) => StateSet::ALL,
+            (Self::Not(inner), wanted) => inner.states(!wanted),
+            (Self::And(parts), true) | (Self::Or(parts), false) => {
+                parts.iter().fold(StateSet::ALL, |set, part| set.intersection(part.states(wanted)))
+            }
+            (Self::And(parts), false) | (Self::Or(parts), true) => {
+                parts.iter().fold(StateSet::NONE, |set, part| set.union(part.states(wanted)))
+            }
+        }
+    }
+
+    /// Likewise for families.
+    fn families(&self, wanted: bool) -> Families {
+        match (self, wanted) {
+            (Self::True, true) => Families::ALL,
+            (Self::True, false) => Families::NONE,
+            (Self::Is(predicate), _) => predicate.families(wanted),
+            (Self::Not(inner), wanted) => inner.families(!wanted),
+            (Self::And(parts), true) | (Self::Or(parts), false) => {
+                parts.iter().fold(Families::ALL, |set, part| {
+                    let part = part.families(wanted);
+                    Families { v4: set.v4 && part.v4, v6: set.v6 && part.v6 }
+                })
+            }
+            (Self::And(parts), false) | (Self::Or(parts), true) => {
+                parts.iter().fold(Families::NONE, |set, part| {
+                    let part = part.families(wanted);
+                    Families { v4: set.v4 || part.v4, v6: set.v6 || part.v6 }
+                })
+            }
+        }
+    }
+
+    /// A formula for the kernel that holds wherever this does, or (not
+    /// `wanted`) wherever this does not. Exact if every predicate is.
+    pub(super) fn formula(&self, wanted: bool, options: PlanOptions) -> Formula {
+        let parts =
+            |parts: &[Self]| parts.iter().map(|part| part.formula(wanted, options)).collect();
+        match (self, wanted) {
+            (Self::True, true) => Formula::True,
+            (Self::True, false) => Formula::False,
+            (Self::Is(predicate), _) => match predicate.formula(options) {
+                Some(formula) if wanted => formula,
+                Some(formula) => negated(formula),
+                None => Formula::True,
+            },
+            (Self::Not(inner), wanted) => inner.formula(!wanted, options),
+            (Self::And(inner), true) | (Self::Or(inner), false) => all(parts(inner)),
+            (Self::And(inner), false) | (Self::Or(inner), true) => any(parts(inner)),
+        }
+    }
+}
+
+impl Predicate {
+    /// States of the sockets for which it may hold.
+    fn states(&self) -> StateSet {
+        const LISTENING: StateSet = StateSet::of(&[State::Listen]);
+        let without = |states: &[State]| StateSet::of(states).complement();
+        match self {
+            Self::State(states) => *states,
+            Self::Role(Role::Listener) => LISTENING,
+            Self::Field(test) => match (test.field.group, test.field.name) {
+                // A TIME-WAIT record has no `tcp_info` and no memory.
+                (Group::TcpInfo, _) if test.field.of_listeners => without(&[State::TimeWait]),
+                (Group::TcpInfo | Group::Derived, _) => without(&[State::TimeWait, State::Listen]),
+                (Group::Skmem, _) => without(&[State::TimeWait]),
+                (Group::Socket, "accept_queue" | "accept_queue_max") => LISTENING,
+                (Group::Socket, _) => StateSet::ALL,
+            },
+            _ => StateSet::ALL,
+        }
+    }
+
+    fn families(&self, wanted: bool) -> Families {
+        match self {
+            Self::Family(family) => {
+                let v4 = (*family == Family::V4) == wanted;
+                Families { v4, v6: !v4 }
+            }
+            Self::Prefix { net, .. } if wanted && net.addr().is_ipv6() => {
+                Families { v4: false, v6: true }
+            }
+            _ => Families::ALL,
+        }
+    }
+
+    /// The formula that is true exactly where this is, if the kernel has one.
+    fn formula(&self, options: PlanOptions) -> Option<Formula> {
+        let is = |condition| Some(Formula::Is(condition));
+        match self {
+            Self::Port { side, op: Comparison::Different, port } => {
+                Some(negated(on_either(*side, |side| at_port(side, Comparison::Equal, *port))))
+            }
+            Self::Port { side, op, port } => {
+                Some(on_either(*side, |side| at_port(side, *op, *port)))
+            }
+            Self::Prefix { side, net } => Some(on_either(*side, |side| {
+                Formula::Is(Condition::Prefix(side, net.addr(), net.prefix_len()))
+            })),
+            // IPv6 prefixes match IPv6 sockets only, the empty one all of them.
+            Self::Family(family) => {
+                let any = std::net::Ipv6Addr::UNSPECIFIED.into();
+                let v6 = Formula::Is(Condition::Prefix(Side::Local, any, 0));
+                Some(if *family == Family::V6 { v6 } else { negated(v6) })
+            }
+            Self::Interface(index) => is(Condition::Interface(*index)),
+            Self::Mark { value, mask } if options.mark => {
+                is(Condition::Mark { value: *value, mask: *mask })
+            }
+            Self::Cgroup(id) if options.cgroup => is(Condition::Cgroup(*id)),
+            Self::AutoBound(true) => is(Condition::AutoBound),
+            Self::AutoBound(false) => Some(negated(Formula::Is(Condition::AutoBound))),
+            _ => None,
+        }
+    }
+}
+
+fn at_port(side: Side, op: Comparison, port: u16) -> Formula {
+    let is = Formula::Is;
+    match op {
+        Comparison::Equal => is(Condition::PortIs(side, port)),
+        Comparison::Different => negated(is(Condition::PortIs(side, port))),
+        Comparison::AtLeast => is(Condition::PortAtLeast(side, port)),
+        Comparison::AtMost => is(Condition::PortAtMost(side, port)),
+        Comparison::Greater => negated(is(Condition::PortAtMost(side, port))),
+        Comparison::Less => negated(is(Condition::PortAtLeast(side, port))),
+    }
+}
+
+fn on_either(side: Option<Side>, on: impl Fn(Side) -> Formula) -> Formula {
+    match side {
+        Some(side) => on(side),
+        None => any(vec![on(Side::Local), on(Side::Remote)]),
+    }
+}
+
+fn negated(formula: Formula) -> Formula {
+    match formula {
+        Formula::True => Formula::False,
+        Formula::False => Formula::True,
+        Formula::Not(inner) => *inner,
+        formula => Formula::Not(Box::new(formula)),
+    }
+}
+
+fn all(parts: Vec<Formula>) -> Formula {
+    if parts.contains(&Formula::False) {
+        return Formula::False;
+    }
+    let mut parts: Vec<Formula> = parts.into_iter().filter(|part| *part != Formula::True).collect();
+    match parts.len() {
+        0 => Formula::True,
+        1 => parts.pop().unwrap_or(Formula::True),
+        _ => Formula::And(parts),
+    }
+}
+
+fn any(parts: Vec<Formula>) -> Formula {
+    if parts.contains(&Formula::True) {
+        return Formula::True;
+    }
+    let mut parts: Vec<Formula> =
+        parts.into_iter().filter(|part| *part != Formula::False).collect();
+    match parts.len() {
+        0 => Formula::False,
+        1 => parts.pop().unwrap_or(Formula::False),
+        _ => Formula::Or(parts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{NoNames, parse};
+
+    fn plan(text: &str) -> Plan {
+        let options = PlanOptions { mark: true, cgroup: true };
+        let expr = parse(text, &NoNames).unwrap_or_else(|error| panic!("{error}"));
+        expr.plan(StateSet::DEFAULT, options)
+    }
+
+    fn formula(text: &str, options: PlanOptions) -> Formula {
+        parse(text, &NoNames).unwrap().formula(true, options)
+    }
+
+    #[test]
+    fn states() {
+        let named = |name| StateSet::named(name).unwrap();
+        for (text, states) in [
+            ("", StateSet::DEFAULT),
+            ("rtt > 5ms", StateSet::DEFAULT),
+            ("state listening", named("listen")),
+            ("state listening state time-wait", named("listen").union(named("time-wait"))),
+            (
+                "state connected exclude time-wait",
+                StateSet::CONNECTED.intersection(named("time-wait").complement()),
+            ),
+            ("exclude listening", named("listen").complement()),
+            ("state connected and state big", StateSet::CONNECTED.intersection(StateSet::BIG)),
+            ("not state connected", StateSet::CONNECTED.complement()),
+            ("state listening or rtt > 5ms", StateSet::of(&[State::TimeWait]).complement()),
+            (
+                "state all rtt",
+                StateSet::ALL
+                    .intersection(StateSet::of(&[State::TimeWait, State::Listen]).complement()),
+            ),
+            ("state all snd_cwnd", StateSet::of(&[State::TimeWait]).complement()),
+            ("role = listener", named("listen")),
+            ("accept_queue > 10", named("listen")),
+            ("not role = listener", StateSet::DEFAULT),
+            ("role = listener or sport = 80", StateSet::DEFAULT.union(named("listen"))),
+            ("state listen and state established", StateSet::NONE),
+        ] {
+            assert_eq!(plan(text).states, states, "{text}");
+        }
+    }
+
+    #[test]
+    fn families() {
+        for (text, v4, v6) in [
+            ("", true, true),
+            ("family = ipv4", true, false),
+            ("not family = ipv4", false, true),
+            ("dst 10.0.0.0/8", true, true),
+            ("dst 2001:db8::/32", false, true),
+            ("not dst 2001:db8::/32", true, true),
+            ("dst 2001:db8::/32 or family = ipv4", true, true),
+            ("family = ipv4 family = ipv6", false, false),
+        ] {
+            assert_eq!(plan(text).families, Families { v4, v6 }, "{text}");
+        }
+    }
+
+    #[test]
+    fn ports_go_into_the_request() {
+        let with = |text| {
+            let plan = plan(text);
+            (plan.local_port, plan.remote_port, plan.program.is_empty())
+        };
+        assert_eq!(with("sport = :22"), (22, 0, true));
+        assert_eq!(with("sport = :22 dport = :50000 rtt > 5ms"), (22, 50000, true));
+        assert_eq!(with("src 10.0.0.1:22"), (22, 0, false));
+        assert_eq!(with("sport = :22 sport = :23"), (22, 0, false));
+        assert_eq!(with("sport = :22 or sport = :23"), (0, 0, false));
+        assert_eq!(with("dport = 0"), (0, 0, false));
+        assert_eq!(with("not sport = 22"), (0, 0, false));
+        assert_eq!(with("port = 22"), (0, 0, false));
+    }
+
+    #[test]
+    fn what_the_kernel_cannot_decide_is_true() {
+        use Condition::*;
+        let is = Formula::Is;
+        let none = PlanOptions::default();
+        let port = |port| is(PortIs(Side::Local, port));
+        for (text, wanted) in [
+            ("rtt > 5ms", Formula::True),
+            ("rtt > 5ms and sport = 1", port(1)),
+            ("rtt > 5ms or sport = 1", Formula::True),
+            ("not (rtt > 5ms or sport = 1)", Formula::Not(Box::new(port(1)))),
+            ("not (rtt > 5ms and sport = 1)", Formula::True),
+            ("fwmark 1", Formula::True),
+            ("not fwmark 1", Formula::True),
+            ("not (sport != 1)", port(1)),
+            (
+                "sport > 65535 or sport = 1",
+                Formula::Or(vec![
+                    Formula::Not(Box::new(is(PortAtMost(Side::Local, 65535)))),
+                    port(1),
+                ]),
+            ),
+            ("autobound and comm = a", is(AutoBound)),
+            ("not autobound", Formula::Not(Box::new(is(AutoBound)))),
+        ] {
+            assert_eq!(formula(text, none), wanted, "{text}");
+        }
+        let mark = PlanOptions { mark: true, ..none };
+        assert_eq!(formula("fwmark 1/3", mark), is(Mark { value: 1, mask: 3 }));
+    }
+
+    #[test]
+    fn nothing_and_too_much() {
+        let expr = Expr::any(vec![]);
+        assert_eq!(expr.plan(StateSet::ALL, PlanOptions::default()).program.len(), 4);
+        let many = (1..6000).map(|port| format!("sport = {port}")).collect::<Vec<_>>();
+        let text = many.join("|").replace(' ', "");
+        let expr = parse(&text, &NoNames).unwrap();
+        assert!(expr.plan(StateSet::ALL, PlanOptions::default()).program.is_empty());
+    }
+}

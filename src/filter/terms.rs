@@ -1,0 +1,466 @@
+//! Words to predicates: what each keyword and each field takes behind it.
+
+use super::Side;
+use super::amount::{self, Amount};
+use super::error::{Fault, quoted};
+use super::expr::Expr;
+use super::host::plain;
+use super::lexer::{Kind, Token};
+use super::parser::Parser;
+use super::pattern::Pattern;
+use super::predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
+use crate::model::{Field, Role, StateSet, Unit, fields};
+
+/// What a word that is not a field asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keyword {
+    State,
+    Exclude,
+    Host(Option<Side>),
+    Port(Option<Side>),
+    Interface,
+    Mark,
+    Cgroup,
+    AutoBound,
+    Family,
+    Role,
+    User,
+    Pid,
+    Netns,
+    /// A name that is compared with a pattern.
+    Name(Attribute),
+}
+
+const LOCAL: Option<Side> = Some(Side::Local);
+const REMOTE: Option<Side> = Some(Side::Remote);
+
+/// Every keyword. They go before fields of the same name.
+const KEYWORDS: [(&str, Keyword); 31] = [
+    ("state", Keyword::State),
+    ("exclude", Keyword::Exclude),
+    ("src", Keyword::Host(LOCAL)),
+    ("dst", Keyword::Host(REMOTE)),
+    ("addr", Keyword::Host(None)),
+    ("laddr", Keyword::Host(LOCAL)),
+    ("raddr", Keyword::Host(REMOTE)),
+    ("sport", Keyword::Port(LOCAL)),
+    ("dport", Keyword::Port(REMOTE)),
+    ("port", Keyword::Port(None)),
+    ("lport", Keyword::Port(LOCAL)),
+    ("rport", Keyword::Port(REMOTE)),
+    ("dev", Keyword::Interface),
+    ("interface", Keyword::Interface),
+    ("fwmark", Keyword::Mark),
+    ("cgroup", Keyword::Cgroup),
+    ("autobound", Keyword::AutoBound),
+    ("family", Keyword::Family),
+    ("role", Keyword::Role),
+    ("user", Keyword::User),
+    ("uid", Keyword::User),
+    ("pid", Keyword::Pid),
+    ("comm", Keyword::Name(Attribute::Process)),
+    ("process", Keyword::Name(Attribute::Process)),
+    ("unit", Keyword::Name(Attribute::Unit)),
+    ("container", Keyword::Name(Attribute::Container)),
+    ("service", Keyword::Name(Attribute::Service)),
+    ("congestion", Keyword::Name(Attribute::Congestion)),
+    ("cong", Keyword::Name(Attribute::Congestion)),
+    ("cc", Keyword::Name(Attribute::Congestion)),
+    ("netns", Keyword::Netns),
+];
+
+const COMPARISONS: &str = "=, !=, >, <, >=, <=, or eq, ne, gt, lt, ge, le";
+const EQUALITY: &str = "= or !=";
+
+fn keyword(word: &str) -> Option<Keyword> {
+    KEYWORDS.iter().find(|(name, _)| *name == word).map(|(_, keyword)| *keyword)
+}
+
+impl Keyword {
+    /// Whether `=` may be left out before the value, as in ss.
+    fn takes_bare_value(self) -> bool {
+        !matches!(
+            self,
+            Self::Family
+                | Self::Role
+                | Self::User
+                | Self::Pid
+                | Self::Netns
+                | Self::AutoBound
+                | Self::Name(_)
+        )
+    }
+}
+
+impl Parser<'_> {
+    /// `state A exclude B ...` in a row make one set, as in ss: the first
+    /// `state` begins with no state and the first `exclude` with all; what
+    /// follows adds and removes. `None` where no such row begins.
+    pub(super) fn state_run(&mut self) -> Result<Option<StateSet>, Fault> {
+        let mut set = None;
+        while let Some(adds) = self.begins_state() {
+            let word = self.advance();
+            let states = self.states(word)?;
+            set = Some(match (adds, set.unwrap_or(StateSet::ALL)) {
+                (true, _) => set.unwrap_or(StateSet::NONE).union(states),
+                (false, before) => before.intersection(states.complement()),
+            });
+        }
+        Ok(set)
+    }
+
+    /// Whether `state` (true) or `exclude` (false) without a comparison is next.
+    fn begins_state(&self) -> Option<bool> {
+        let next = self.peek();
+        let adds = match keyword(self.text(next)).filter(|_| next.kind == Kind::Word)? {
+            Keyword::State => true,
+            Keyword::Exclude => false,
+            _ => return None,
+        };
+        self.comparison_at(1).is_none().then_some(adds)
+    }
+
+    fn states(&mut self, word: Token) -> Result<StateSet, Fault> {
+        let value = self.value(word, StateSet::NAMES)?;
+        let name = self.text(value);
+        StateSet::named(name).ok_or_else(|| {
+            let names = StateSet::NAMES.split([',', ' ']).filter(|name| name.len() > 2);
+            let message = format!("unknown state {}{}", quoted(name), suggestion(name, names));
+            Fault::new(value.span, message).accepting(StateSet::NAMES)
+        })
+    }
+
+    /// The predicate that `word`, just read, begins.
+    pub(super) fn predicate(&mut self, word: Token) -> Result<Expr, Fault> {
+        match keyword(self.text(word)) {
+            Some(keyword) => self.by_keyword(keyword, word),
+            None => match fields::find(self.text(word)) {
+                Some(field) => self.by_field(field, word),
+                None => Err(self.unknown(word)),
+            },
+        }
+    }
+
+    fn by_keyword(&mut self, keyword: Keyword, word: Token) -> Result<Expr, Fault> {
+        match keyword {
+            Keyword::AutoBound => return Ok(self.autobound(word)),
+            Keyword::Name(attribute) if self.stands_alone(word)? => {
+                return Ok(Expr::Is(Predicate::Known(attribute)));
+            }
+            Keyword::Pid if self.stands_alone(word)? => {
+                return Ok(Expr::Is(Predicate::Known(Attribute::Process)));
+            }
+            _ => {}
+        }
+        let sign = self.peek();
+        let op =
+            self.comparison().or_else(|| keyword.takes_bare_value().then_some(Comparison::Equal));
+        let ordered = matches!(keyword, Keyword::Port(_) | Keyword::User);
+        let op = op.ok_or_else(|| {
+            let accepted = if ordered { COMPARISONS } else { EQUALITY };
+            let message = format!("`{}` needs a comparison behind it", self.text(word));
+            Fault::new(word.span, message).accepting(accepted)
+        })?;
+        let differs = op == Comparison::Different;
+        if !ordered && !differs && op != Comparison::Equal {
+            let message = format!("`{}` has no order", self.text(word));
+            return Err(Fault::new(sign.span, message).accepting(EQUALITY));
+        }
+        let equal = match keyword {
+            Keyword::Port(side) => return self.by_port(word, side, op),
+            Keyword::User => return self.by_user(word, op),
+            Keyword::Name(attribute) => return self.by_name(word, attribute, differs),
+            Keyword::Cgroup => return self.by_cgroup(word, differs),
+            Keyword::Pid => return self.by_pid(word, differs),
+            Keyword::State => Predicate::State(self.states(word)?).into(),
+            Keyword::Exclude => Predicate::State(self.states(word)?.complement()).into(),
+            Keyword::Host(side) => {
+                let value = self.value(word, "a host")?;
+                self.scope.host(self.text(value))?.on(side)
+            }
+            Keyword::Interface => self.by_interface(word)?,
+            Keyword::Mark => self.by_mark(word)?,
+            Keyword::Family => self.by_family(word)?,
+            Keyword::Role => self.by_role(word)?,
+            Keyword::Netns => self.by_netns(word)?,
+            Keyword::AutoBound => self.autobound(word),
+        };
+        Ok(if differs { !equal } else { equal })
+    }
+
+    fn by_port(&mut self, word: Token, side: Option<Side>, op: Comparison) -> Result<Expr, Fault> {
+        let value = self.value(word, "a port")?;
+        let (family, port) = self.scope.port(self.text(value))?;
+        let family = family.map_or(Expr::True, |family| Predicate::Family(family).into());
+        let compared = |op, port| Predicate::Port { side, op, port }.into();
+        match (port, op) {
+            // Another port, or another family.
+            (Some(port), Comparison::Different) if family != Expr::True => {
+                Ok(!family.and(compared(Comparison::Equal, port)))
+            }
+            (Some(port), _) => Ok(family.and(compared(op, port))),
+            (None, Comparison::Equal) => Ok(family),
+            (None, _) => Err(Fault::new(value.span, "`*` is any port and has no order")
+                .accepting("a number from 0 to 65535 or a service's name")),
+        }
+    }
+
+    fn by_interface(&mut self, word: Token) -> Result<Expr, Fault> {
+        let value = self.value(word, "an interface's name or index")?;
+        let name = self.text(value);
+        let index = self.scope.names.interface(name).or_else(|| plain(name));
+        let index = index.ok_or_else(|| {
+            Fault::new(value.span, format!("no interface {}", quoted(name)))
+                .accepting("the name or the index of an interface")
+        })?;
+        Ok(Predicate::Interface(index).into())
+    }
+
+    fn by_mark(&mut self, word: Token) -> Result<Expr, Fault> {
+        const MARK: &str = "VALUE or VALUE/MASK, decimal or hexadecimal, up to 0xffffffff";
+        let token = self.value(word, MARK)?;
+        let text = self.text(token);
+        let number = |part: &str| {
+            let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
+            match hex {
+                Some(digits) => u32::try_from(amount::hexadecimal(digits)?).ok(),
+                None => plain(part),
+            }
+        };
+        let (value, mask) = match text.split_once('/') {
+            Some((value, mask)) => (number(value), number(mask)),
+            None => (number(text), Some(u32::MAX)),
+        };
+        let (Some(value), Some(mask)) = (value, mask) else {
+            let message = format!("{} is no mark", quoted(text));
+            return Err(Fault::new(token.span, message).accepting(MARK));
+        };
+        Ok(Predicate::Mark { value, mask }.into())
+    }
+
+    fn by_cgroup(&mut self, word: Token, differs: bool) -> Result<Expr, Fault> {
+        let value = self.value(word, "the path of a cgroup")?;
+        let path = self.text(value);
+        let pattern = Pattern::new(path);
+        if !pattern.is_exact() {
+            return Ok(named(Attribute::CgroupPath, Predicate::CgroupPath(pattern), differs));
+        }
+        let id = self.scope.names.cgroup(path).ok_or_else(|| {
+            Fault::new(value.span, format!("no cgroup {}", quoted(path)))
+                .accepting("the path of a cgroup, or a pattern with *")
+        })?;
+        let equal = Expr::Is(Predicate::Cgroup(id));
+        Ok(if differs { !equal } else { equal })
+    }
+
+    fn by_family(&mut self, word: Token) -> Result<Expr, Fault> {
+        const FAMILIES: &str = "ipv4 (or inet), ipv6 (or inet6)";
+        let value = self.value(word, FAMILIES)?;
+        match self.text(value) {
+            "ipv4" | "inet" => Ok(Predicate::Family(Family::V4).into()),
+            "ipv6" | "inet6" => Ok(Predicate::Family(Family::V6).into()),
+            name => Err(Fault::new(value.span, format!("unknown family {}", quoted(name)))
+                .accepting(FAMILIES)),
+        }
+    }
+
+    fn by_role(&mut self, word: Token) -> Result<Expr, Fault> {
+        const ROLES: &str = "server, client, listener, unknown";
+        let value = self.value(word, ROLES)?;
+        let name = self.text(value);
+        let role = [Role::Server, Role::Client, Role::Listener, Role::Unknown]
+            .into_iter()
+            .find(|role| role.name() == name);
+        role.map(|role| Predicate::Role(role).into()).ok_or_else(|| {
+            let close = suggestion(name, ROLES.split(", "));
+            Fault::new(value.span, format!("unknown role {}{close}", quoted(name))).accepting(ROLES)
+        })
+    }
+
+    fn by_pid(&mut self, word: Token, differs: bool) -> Result<Expr, Fault> {
+        let value = self.value(word, "a process id")?;
+        let pid = plain(self.text(value)).ok_or_else(|| {
+            let message = format!("{} is no process id", quoted(self.text(value)));
+            Fault::new(value.span, message).accepting("a number")
+        })?;
+        Ok(named(Attribute::Process, Predicate::Pid(pid), differs))
+    }
+
+    fn by_user(&mut self, word: Token, op: Comparison) -> Result<Expr, Fault> {
+        let value = self.value(word, "a user's id or name")?;
+        let name = self.text(value);
+        let uid = plain(name).or_else(|| self.scope.names.user(name)).ok_or_else(|| {
+            Fault::new(value.span, format!("no user {}", quoted(name)))
+                .accepting("the id or the name of a user")
+        })?;
+        if op == Comparison::Equal {
+            return Ok(Predicate::Uid(uid).into());
+        }
+        let amount = Amount::Integer(uid.into());
+        Ok(Predicate::Field(FieldTest { field: &fields::UID, op, amount }).into())
+    }
+
+    fn by_netns(&mut self, word: Token) -> Result<Expr, Fault> {
+        let value = self.value(word, "the name or the inode of a network namespace")?;
+        let name = self.text(value);
+        let inode = if plain(name).is_some() && value.kind == Kind::Word {
+            name.parse().ok()
+        } else {
+            None
+        };
+        Ok(match inode {
+            Some(inode) => Predicate::NetnsInode(inode).into(),
+            None => Predicate::NetnsName(Pattern::new(name)).into(),
+        })
+    }
+
+    fn by_name(&mut self, word: Token, attribute: Attribute, differs: bool) -> Result<Expr, Fault> {
+        let value = self.value(word, "a name, in which * stands for anything")?;
+        let text = self.text(value);
+        let predicate = match attribute {
+            Attribute::Process => Predicate::Comm(Pattern::of_comm(text)),
+            Attribute::Unit => Predicate::Unit(Pattern::new(text)),
+            Attribute::Container => Predicate::Container(Pattern::new(text)),
+            Attribute::Service => Predicate::Service(Pattern::new(text)),
+            Attribute::Congestion => Predicate::Congestion(Pattern::new(text)),
+            Attribute::CgroupPath => Predicate::CgroupPath(Pattern::new(text)),
+        };
+        Ok(named(attribute, predicate, differs))
+    }
+
+    fn by_field(&mut self, field: &'static Field, word: Token) -> Result<Expr, Fault> {
+        let test = |op, amount| Predicate::Field(FieldTest { field, op, amount }).into();
+        if self.stands_alone(word)? {
+            return Ok(test(Comparison::Greater, Amount::Integer(0)));
+        }
+        let Some(op) = self.comparison() else { return Err(self.unknown(word)) };
+        let value = self.value(word, amount::accepted(field.unit))?;
+        let amount = self.amount(field.unit, value)?;
+        Ok(test(op, amount))
+    }
+
+    /// A number whose unit may stand apart: `50ms`, `50 ms`.
+    fn amount(&mut self, unit: Unit, value: Token) -> Result<Amount, Fault> {
+        let text = self.text(value);
+        let (number, mut suffix) = amount::split(text);
+        let next = self.peek();
+        let apart = self.text(next);
+        if suffix.is_empty() && next.kind == Kind::Word && amount::factor(unit, apart).is_some() {
+            self.advance();
+            suffix = apart;
+        }
+        if number.is_empty() {
+            let message = format!("{} is no number", quoted(text));
+            return Err(Fault::new(value.span, message).accepting(amount::accepted(unit)));
+        }
+        let factor = amount::factor(unit, suffix).ok_or_else(|| {
+            let message = format!("the unit {} does not fit this field", quoted(suffix));
+            Fault::new(self.scope.span(suffix), message).accepting(amount::accepted(unit))
+        })?;
+        amount::amount(number, factor).ok_or_else(|| {
+            let message = format!("{} is no number", quoted(number));
+            Fault::new(self.scope.span(number), message)
+                .accepting("digits with or without a decimal point, or 0x and hexadecimal digits")
+        })
+    }
+}
+
+/// Reading what stands behind a word.
+impl Parser<'_> {
+    fn comparison_at(&self, ahead: usize) -> Option<Comparison> {
+        let token = self.peek_behind(ahead);
+        match token.kind {
+            Kind::Comparison(op) => Some(op),
+            Kind::Word => Comparison::of_word(self.text(token)),
+            _ => None,
+        }
+    }
+
+    fn comparison(&mut self) -> Option<Comparison> {
+        let op = self.comparison_at(0)?;
+        self.advance();
+        Some(op)
+    }
+
+    /// The value that has to come now, for `word`.
+    fn value(&mut self, word: Token, accepted: &str) -> Result<Token, Fault> {
+        let next = self.peek();
+        let is_value = match next.kind {
+            Kind::Word => self.connective(next).is_none(),
+            Kind::Quoted => true,
+            _ => false,
+        };
+        if is_value {
+            return Ok(self.advance());
+        }
+        let message = format!("a value for `{}` is missing", self.text(word));
+        Err(Fault::new(next.span, message).accepting(accepted))
+    }
+
+    /// Whether `word` has no comparison behind it and so only asks whether
+    /// there is something. A value that follows right away is a slip.
+    fn stands_alone(&self, word: Token) -> Result<bool, Fault> {
+        if self.comparison_at(0).is_some() {
+            return Ok(false);
+        }
+        let next = self.peek();
+        let goes_on = match next.kind {
+            Kind::Word => self.connective(next).is_some() || is_subject(self.text(next)),
+            Kind::Quoted => false,
+            _ => true,
+        };
+        if goes_on {
+            return Ok(true);
+        }
+        let message = format!(
+            "a comparison is missing between `{}` and {}",
+            self.text(word),
+            quoted(self.text(next))
+        );
+        Err(Fault::new(word.span.to(next.span), message).accepting(COMPARISONS))
+    }
+
+    fn unknown(&self, word: Token) -> Fault {
+        let name = self.text(word);
+        if name.starts_with(|first: char| !first.is_alphabetic()) {
+            let message = format!("{} stands where a predicate is expected", quoted(name));
+            return Fault::new(word.span, message);
+        }
+        let known = KEYWORDS.iter().map(|(name, _)| *name);
+        let known = known.chain(fields::all().flat_map(|field| [field.name, field.key]));
+        let close = suggestion(name, known);
+        let fault = Fault::new(word.span, format!("unknown field {}{close}", quoted(name)));
+        if close.is_empty() { fault.accepting(super::parser::PREDICATE) } else { fault }
+    }
+}
+
+fn is_subject(word: &str) -> bool {
+    keyword(word).is_some() || fields::find(word).is_some()
+}
+
+/// A question about something that may not be known: then it differs from
+/// nothing either.
+fn named(attribute: Attribute, equal: Predicate, differs: bool) -> Expr {
+    if differs {
+        Expr::Is(Predicate::Known(attribute)).and(!Expr::Is(equal))
+    } else {
+        Expr::Is(equal)
+    }
+}
+
+/// `; did you mean ...?` where one of the names is close to `word`.
+fn suggestion<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> String {
+    const LONGEST: usize = 40;
+    if word.len() > LONGEST {
+        return String::new();
+    }
+    let word = word.to_lowercase();
+    let distance = |name: &str| strsim::damerau_levenshtein(&word, name);
+    let closest = names.map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance);
+    match closest {
+        Some((distance, name)) if distance <= 1.max(word.len() / 3) => {
+            format!("; did you mean `{name}`?")
+        }
+        _ => String::new(),
+    }
+}

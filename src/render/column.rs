@@ -1,0 +1,489 @@
+//! Columns of tables, CSV and TSV: every field of the catalogue, and what is
+//! not a number.
+
+use std::fmt::Write as _;
+
+use super::{Tone, human};
+use crate::model::{Endpoint, Field, Reading, Role, State, Unit, fields};
+use crate::report::{Change, Connection, Limiter, Processes};
+use fields::tcp_info as t;
+
+/// On which side a column is flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// What a column shows.
+#[derive(Debug, Clone, Copy)]
+pub enum ColumnKind {
+    /// A number of the catalogue.
+    Field(&'static Field),
+    /// How much a counter grew in the interval.
+    Growth(&'static Field),
+    /// How fast a counter grew in the interval.
+    Rate(&'static Field),
+    /// Something else, written by a function.
+    Text(fn(&Connection<'_>, bool, &mut String)),
+}
+
+/// One column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// As `--columns` takes it, and as CSV heads it.
+    pub name: &'static str,
+    /// As the table heads it.
+    pub header: &'static str,
+    /// Flush side.
+    pub align: Align,
+    /// What it shows, in a sentence.
+    pub meaning: &'static str,
+    /// Where it comes from.
+    pub kind: ColumnKind,
+}
+
+/// A column that is no number of the catalogue.
+const fn text(
+    name: &'static str,
+    header: &'static str,
+    align: Align,
+    meaning: &'static str,
+    write: fn(&Connection<'_>, bool, &mut String),
+) -> Column {
+    Column { name, header, align, meaning, kind: ColumnKind::Text(write) }
+}
+
+/// Columns that are no numbers of the catalogue.
+static TEXTS: [Column; 26] = [
+    text(
+        "change",
+        "",
+        Align::Left,
+        "`+` for a connection that is new, `-` for one that is gone.",
+        change,
+    ),
+    text("netns", "NETNS", Align::Left, "Name or inode of the network namespace.", netns),
+    text("state", "STATE", Align::Left, "State of the socket.", |c, plain, out| {
+        out.push_str(if plain { c.socket.state.name() } else { c.socket.state.label() });
+    }),
+    text(
+        "role",
+        "ROLE",
+        Align::Left,
+        "Which end this socket is: server, client or listener.",
+        role,
+    ),
+    text("role_basis", "BASIS", Align::Left, "How the role was decided.", |c, _, out| {
+        out.push_str(c.role_basis.name());
+    }),
+    text("family", "FAMILY", Align::Left, "ipv4 or ipv6.", |c, _, out| {
+        out.push_str(if c.socket.local.address.is_ipv4() { "ipv4" } else { "ipv6" });
+    }),
+    text("local", "LOCAL", Align::Left, "Own address and port.", |c, _, out| {
+        endpoint(&c.socket.local, c.socket.interface, c.interface.and_then(|i| i.name), out);
+    }),
+    text("remote", "REMOTE", Align::Left, "The peer's address and port.", |c, _, out| {
+        endpoint(&c.socket.remote, 0, None, out);
+    }),
+    text("laddr", "LADDR", Align::Left, "Own address.", |c, _, out| {
+        let _ = write!(out, "{}", c.socket.local.address);
+    }),
+    text("raddr", "RADDR", Align::Left, "The peer's address.", |c, _, out| {
+        let _ = write!(out, "{}", c.socket.remote.address);
+    }),
+    text(
+        "service",
+        "SERVICE",
+        Align::Left,
+        "Name of the service on the server's side.",
+        |c, _, out| {
+            out.push_str(c.service.unwrap_or(""));
+        },
+    ),
+    text(
+        "process",
+        "PROCESS",
+        Align::Left,
+        "Name and id of the process that holds the socket.",
+        process,
+    ),
+    text(
+        "pid",
+        "PID",
+        Align::Right,
+        "Id of the first process that holds the socket.",
+        |c, _, out| {
+            if let Processes::Known([first, ..]) = c.processes {
+                let _ = write!(out, "{}", first.pid);
+            }
+        },
+    ),
+    text("unit", "UNIT", Align::Left, "systemd unit, from the cgroup.", |c, _, out| {
+        out.push_str(c.unit.unwrap_or(""));
+    }),
+    text("container", "CONTAINER", Align::Left, "Container, from the cgroup.", |c, _, out| {
+        out.push_str(c.container.unwrap_or(""));
+    }),
+    text("cgroup", "CGROUP", Align::Left, "Path of the cgroup.", cgroup),
+    text("cookie", "COOKIE", Align::Right, "The kernel's name for the socket.", |c, _, out| {
+        let _ = write!(out, "{:#x}", c.socket.cookie);
+    }),
+    text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
+        out.push_str(c.captured_at)
+    }),
+    text(
+        "queues",
+        "QUEUES",
+        Align::Right,
+        "Bytes not read by the program/not acknowledged by the peer.",
+        queues,
+    ),
+    text(
+        "retr",
+        "RETRANS",
+        Align::Right,
+        "Retransmitted segments: in flight/over the connection's life, and their share of all sent.",
+        retransmits,
+    ),
+    text(
+        "limited",
+        "LIMITED",
+        Align::Left,
+        "What held sending back: the peer's window (rwnd), the send buffer (sndbuf), the congestion window (cwnd) or the program (app).",
+        limited,
+    ),
+    text("timer", "TIMER", Align::Left, "Running timer: kind, time left, times fired.", timer),
+    text("congestion", "CONG", Align::Left, "Congestion control.", |c, _, out| {
+        if let Some(name) = &c.socket.congestion {
+            out.push_str(&String::from_utf8_lossy(name.as_bytes()));
+        }
+    }),
+    text("ulp", "ULP", Align::Left, "Upper layer protocol.", |c, _, out| {
+        if let Some(ulp) = &c.socket.ulp {
+            out.push_str(&String::from_utf8_lossy(ulp.name()));
+        }
+    }),
+    text(
+        "syn_recv_count",
+        "SYN-RECV",
+        Align::Right,
+        "Requests of a listener's port that wait for the handshake's last ACK.",
+        |c, _, out| {
+            if let Some(count) = c.syn_recv {
+                let _ = write!(out, "{count}");
+            }
+        },
+    ),
+    text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| match c
+        .interface
+    {
+        Some(interface) => match interface.name {
+            Some(name) => out.push_str(name),
+            None => {
+                let _ = write!(out, "{}", interface.index);
+            }
+        },
+        None => {}
+    }),
+];
+
+/// Headers that differ from the field's name in capitals.
+const HEADERS: [(&str, &str); 17] = [
+    ("total_retrans+", "RETRANS+"),
+    ("bytes_sent/s", "SEND/S"),
+    ("bytes_received/s", "RECV/S"),
+    ("segs_out/s", "SEGS-OUT/S"),
+    ("segs_in/s", "SEGS-IN/S"),
+    ("recv_q", "RECV-Q"),
+    ("send_q", "SEND-Q"),
+    ("snd_cwnd", "CWND"),
+    ("retrans_ratio", "RETR%"),
+    ("delivery_rate", "RATE"),
+    ("accept_queue", "QUEUED"),
+    ("accept_queue_max", "LIMIT"),
+    ("total_retrans", "RETRANS"),
+    ("bytes_acked", "ACKED"),
+    ("bytes_received", "RECEIVED"),
+    ("rwnd_limited_share", "RWND%"),
+    ("sndbuf_limited_share", "SNDBUF%"),
+];
+
+/// Every column there is.
+pub fn all_columns() -> impl Iterator<Item = Column> {
+    let fields = fields::all()
+        .filter(|field| !TEXTS.iter().any(|column| column.name == field.name))
+        .map(|field| of_field(field, field.name, ColumnKind::Field(field)));
+    TEXTS.iter().copied().chain(fields)
+}
+
+fn of_field(field: &'static Field, name: &'static str, kind: ColumnKind) -> Column {
+    let header =
+        HEADERS.iter().find(|(known, _)| *known == name).map_or(name, |(_, header)| header);
+    Column { name, header, align: Align::Right, meaning: field.meaning, kind }
+}
+
+/// The column of this name: a field's name or JSON key, one of the texts, or
+/// `FIELD+` for a counter's growth and `FIELD/s` for its rate in the interval.
+pub fn find_column(name: &str) -> Option<Column> {
+    let counter =
+        |base: &str| fields::find(base).filter(|field| field.kind == crate::model::Kind::Counter);
+    if let Some(field) = name.strip_suffix('+').and_then(counter) {
+        return Some(of_field(field, leak_once(name), ColumnKind::Growth(field)));
+    }
+    if let Some(field) = name.strip_suffix("/s").and_then(counter) {
+        return Some(of_field(field, leak_once(name), ColumnKind::Rate(field)));
+    }
+    if let Some(column) = TEXTS.iter().find(|column| column.name == name) {
+        return Some(*column);
+    }
+    let canonical = fields::find(name)?.name;
+    all_columns().find(|column| column.name == canonical)
+}
+
+/// Column names are few, and live as long as the program.
+fn leak_once(name: &str) -> &'static str {
+    Box::leak(name.to_owned().into_boxed_str())
+}
+
+impl Column {
+    /// Writes the cell: for humans with units, plain in base units.
+    #[inline]
+    pub fn write(&self, connection: &Connection<'_>, plain: bool, out: &mut String) {
+        match self.kind {
+            ColumnKind::Text(write) => write(connection, plain, out),
+            ColumnKind::Field(field) => {
+                number(field.unit, field.read(connection.socket), plain, out)
+            }
+            ColumnKind::Growth(field) => {
+                let growth = connection.delta.and_then(|delta| delta.growth(field));
+                number(field.unit, growth.map_or(Reading::Absent, Reading::Integer), plain, out);
+            }
+            ColumnKind::Rate(field) => rate(field, connection, plain, out),
+        }
+    }
+
+    /// How the cell wants to be seen.
+    pub fn tone(&self, connection: &Connection<'_>) -> Tone {
+        match self.name {
+            "change" => match connection.change {
+                Some(Change::Opened) => Tone::Good,
+                Some(Change::Closed) => Tone::Quiet,
+                None => Tone::Plain,
+            },
+            "state" => match connection.socket.state {
+                State::Established | State::Listen => Tone::Plain,
+                State::TimeWait | State::BoundInactive => Tone::Quiet,
+                _ => Tone::Warn,
+            },
+            "retr" | "retrans_ratio" => match fields::RETRANS_RATIO.read(connection.socket) {
+                Reading::Ratio(share) if share >= 0.05 => Tone::Alarm,
+                Reading::Ratio(share) if share >= 0.01 => Tone::Warn,
+                _ => Tone::Plain,
+            },
+            "limited" => match Limiter::of(connection.socket, connection.delta) {
+                Some(Limiter::ReceiveWindow(_) | Limiter::SendBuffer(_)) => Tone::Warn,
+                _ => Tone::Quiet,
+            },
+            "accept_queue" => {
+                let full = connection.socket.receive_queue > connection.socket.send_queue;
+                if full { Tone::Alarm } else { Tone::Plain }
+            }
+            _ => Tone::Plain,
+        }
+    }
+
+    /// Whether the cells of this column are addresses, which are only ever
+    /// shortened on a terminal.
+    pub fn is_address(&self) -> bool {
+        matches!(self.name, "local" | "remote" | "laddr" | "raddr")
+    }
+}
+
+fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
+    match (reading, plain) {
+        (Reading::Absent, _) | (Reading::Unset, true) => {}
+        (Reading::Unset, false) => out.push('-'),
+        (Reading::Integer(value), true) => {
+            let _ = write!(out, "{value}");
+        }
+        (Reading::Ratio(value), true) => {
+            let _ = write!(out, "{value:.6}");
+        }
+        (Reading::Ratio(value), false) => human::share(value, out),
+        (Reading::Integer(value), false) => match unit {
+            Unit::Microseconds => human::microseconds(value, out),
+            Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
+            Unit::Bytes => human::bytes(value, out),
+            Unit::BytesPerSecond => human::bit_rate(value as f64, out),
+            _ => human::count(value, out),
+        },
+    }
+}
+
+/// Growth per second: of times the share of the interval, of bytes bits.
+fn rate(field: &Field, connection: &Connection<'_>, plain: bool, out: &mut String) {
+    let growth = connection.delta.and_then(|delta| delta.growth(field));
+    let (Some(growth), Some(seconds)) = (growth, connection.interval_s) else { return };
+    let rate = growth as f64 / seconds;
+    if plain {
+        let _ = write!(out, "{rate:.3}");
+        return;
+    }
+    match field.unit {
+        Unit::Microseconds => human::share(rate / 1e6, out),
+        Unit::Milliseconds => human::share(rate / 1e3, out),
+        Unit::Bytes => human::bit_rate(rate, out),
+        _ => human::count(rate.round() as u64, out),
+    }
+}
+
+fn change(connection: &Connection<'_>, plain: bool, out: &mut String) {
+    out.push_str(match (connection.change, plain) {
+        (None, _) => "",
+        (Some(Change::Opened), false) => "+",
+        (Some(Change::Closed), false) => "-",
+        (Some(Change::Opened), true) => "opened",
+        (Some(Change::Closed), true) => "closed",
+    });
+}
+
+fn netns(connection: &Connection<'_>, _: bool, out: &mut String) {
+    let Some(netns) = connection.netns else { return };
+    match &netns.name {
+        Some(name) => out.push_str(name),
+        None => {
+            let _ = write!(out, "{}", netns.inode);
+        }
+    }
+}
+
+fn role(connection: &Connection<'_>, plain: bool, out: &mut String) {
+    out.push_str(match (connection.role, plain) {
+        (role, true) => role.name(),
+        (Role::Server, false) => "srv",
+        (Role::Client, false) => "cli",
+        (Role::Listener, false) => "lsn",
+        (Role::Unknown, false) => "?",
+    });
+}
+
+/// `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `*:80` for a wildcard.
+fn endpoint(end: &Endpoint, interface: u32, name: Option<&str>, out: &mut String) {
+    let v6 = end.address.is_ipv6();
+    if v6 {
+        out.push('[');
+    }
+    let _ = write!(out, "{}", end.address);
+    if interface != 0 {
+        let _ = match name {
+            Some(name) => write!(out, "%{name}"),
+            None => write!(out, "%{interface}"),
+        };
+    }
+    out.push_str(if v6 { "]:" } else { ":" });
+    if end.port == 0 {
+        out.push('*');
+    } else {
+        let _ = write!(out, "{}", end.port);
+    }
+}
+
+fn process(connection: &Connection<'_>, _: bool, out: &mut String) {
+    match connection.processes {
+        Processes::NotAsked => {}
+        Processes::Hidden => out.push_str("(hidden)"),
+        Processes::Known([]) => out.push('-'),
+        Processes::Known([first, rest @ ..]) => {
+            out.push_str(first.comm);
+            let _ = write!(out, "/{}", first.pid);
+            if !rest.is_empty() {
+                let _ = write!(out, "+{}", rest.len());
+            }
+        }
+    }
+}
+
+fn cgroup(connection: &Connection<'_>, _: bool, out: &mut String) {
+    match (connection.cgroup_path, connection.socket.cgroup_id) {
+        (Some(path), _) => out.push_str(path),
+        (None, Some(id)) => {
+            let _ = write!(out, "id:{id}");
+        }
+        (None, None) => {}
+    }
+}
+
+fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
+    number(Unit::Bytes, fields::RECV_Q.read(connection.socket), plain, out);
+    out.push('/');
+    number(Unit::Bytes, fields::SEND_Q.read(connection.socket), plain, out);
+}
+
+fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {
+    let read = |field: &Field| field.integer(connection.socket);
+    let (Some(now), Some(total)) = (read(&t::RETRANS), read(&t::TOTAL_RETRANS)) else { return };
+    let _ = write!(out, "{now}/{total}");
+    let share = fields::RETRANS_RATIO.read(connection.socket);
+    if let (Reading::Ratio(share), false, 1..) = (share, plain, total) {
+        out.push(' ');
+        human::share(share, out);
+    }
+}
+
+fn limited(connection: &Connection<'_>, _: bool, out: &mut String) {
+    match Limiter::of(connection.socket, connection.delta) {
+        Some(Limiter::ReceiveWindow(share)) => {
+            out.push_str("rwnd ");
+            human::share(share, out);
+        }
+        Some(Limiter::SendBuffer(share)) => {
+            out.push_str("sndbuf ");
+            human::share(share, out);
+        }
+        Some(Limiter::Congestion) => out.push_str("cwnd"),
+        Some(Limiter::Application) => out.push_str("app"),
+        Some(Limiter::Idle) => out.push_str("idle"),
+        None => {}
+    }
+}
+
+fn timer(connection: &Connection<'_>, plain: bool, out: &mut String) {
+    let Some(timer) = connection.socket.timer else { return };
+    out.push_str(timer.kind.name());
+    out.push(' ');
+    if plain {
+        let _ = write!(out, "{}", timer.expires_ms);
+    } else {
+        human::microseconds(u64::from(timer.expires_ms) * 1000, out);
+    }
+    let _ = write!(out, " {}", timer.retransmits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_and_key_is_a_column() {
+        for field in fields::all() {
+            assert!(find_column(field.name).is_some(), "{}", field.name);
+            assert!(find_column(field.key).is_some(), "{}", field.key);
+        }
+        assert!(find_column("bytes_sent/s").is_some());
+        assert!(find_column("total_retrans+").is_some());
+        assert!(find_column("rtt+").is_none());
+        assert!(find_column("nonsense").is_none());
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = all_columns().map(|column| column.name).collect();
+        let total = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), total);
+    }
+}

@@ -1,0 +1,140 @@
+//! JSON that streams: rows are written as they come, so that half a million of
+//! them need no memory.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer as _};
+use serde_json::ser::{CompactFormatter, Formatter};
+
+use super::escape;
+use crate::report::{Connection, Cost, Document, Quality, RowEnd};
+
+/// Compact JSON that also escapes what JSON allows and terminals obey.
+#[derive(Debug, Default)]
+struct SafeFormatter(CompactFormatter);
+
+impl Formatter for SafeFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
+            return self.0.write_string_fragment(writer, fragment);
+        }
+        let mut units = [0; 2];
+        for character in fragment.chars() {
+            if escape::is_unsafe(character) {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                write!(writer, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn put<W: Write>(writer: W, value: &impl Serialize) -> io::Result<()> {
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(writer, SafeFormatter::default()))?;
+    Ok(())
+}
+
+/// One document with an array of rows in it.
+#[derive(Debug)]
+pub struct JsonStream<W> {
+    writer: W,
+    any: bool,
+    /// Between rows of a lone document; a document of a stream is one line.
+    separator: &'static str,
+}
+
+impl<W: Write> JsonStream<W> {
+    /// Writes the envelope up to the rows, which stand under `rows`.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn begin(
+        mut writer: W,
+        document: &Document<'_>,
+        rows: &str,
+        one_line: bool,
+    ) -> io::Result<Self> {
+        let mut head = Vec::new();
+        put(&mut head, document)?;
+        // The object stays open for the rows and what follows them.
+        head.pop();
+        writer.write_all(&head)?;
+        write!(writer, ",\"{rows}\":[")?;
+        Ok(Self { writer, any: false, separator: if one_line { "" } else { "\n" } })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
+        if self.any {
+            self.writer.write_all(b",")?;
+        }
+        self.any = true;
+        self.writer.write_all(self.separator.as_bytes())?;
+        put(&mut self.writer, connection)
+    }
+
+    /// Closes the document.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn end(mut self, quality: &Quality, cost: Cost) -> io::Result<W> {
+        write!(self.writer, "{}],\"quality\":", self.separator)?;
+        put(&mut self.writer, quality)?;
+        self.writer.write_all(b",\"cost\":")?;
+        put(&mut self.writer, &cost)?;
+        self.writer.write_all(b"}\n")?;
+        Ok(self.writer)
+    }
+}
+
+/// One object a line for every row.
+#[derive(Debug)]
+pub struct JsonLines<'a, W> {
+    writer: W,
+    schema: &'a str,
+    captured_at: String,
+}
+
+impl<'a, W: Write> JsonLines<'a, W> {
+    /// Rows of this schema, taken at this time.
+    pub fn new(writer: W, schema: &'a str, captured_at: String) -> Self {
+        Self { writer, schema, captured_at }
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
+        let mut serializer =
+            serde_json::Serializer::with_formatter(&mut self.writer, SafeFormatter::default());
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("schema", self.schema)?;
+        map.serialize_entry("captured_at", &self.captured_at)?;
+        connection.entries(&mut map)?;
+        map.end()?;
+        self.writer.write_all(b"\n")
+    }
+
+    /// Writes the closing line.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn end(mut self, end: &RowEnd<'_>) -> io::Result<W> {
+        put(&mut self.writer, end)?;
+        self.writer.write_all(b"\n")?;
+        Ok(self.writer)
+    }
+}

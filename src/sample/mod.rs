@@ -1,0 +1,9 @@
+//! From snapshots to change: what each socket did since it was last seen.
+//!
+//! Knows cookies, wraps and resets. Knows no services and no output.
+
+mod delta;
+mod ledger;
+
+pub use delta::{COUNTERS, Delta};
+pub use ledger::{Ledger, Movement};

@@ -1,0 +1,19 @@
+//! What this process is allowed to see.
+
+use rustix::thread::CapabilitySet;
+
+/// Whether this process may read the descriptors of every process, unless a
+/// security module forbids it.
+pub fn may_see_processes() -> bool {
+    let wanted = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
+    rustix::thread::capabilities(None).is_ok_and(|sets| {
+        sets.effective.contains(wanted)
+            || sets.effective.contains(CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_OVERRIDE)
+    })
+}
+
+/// Whether the kernel tells this process marks, MD5 keys and MPTCP tokens.
+pub fn has_net_admin() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN))
+}

@@ -1,0 +1,281 @@
+//! From the kernel's cgroup id to the cgroup's path.
+//!
+//! Knows: that `INET_DIAG_CGROUP_ID` (Linux 5.8) is `cgroup_id()`, which is the kernfs node's id,
+//! which is the inode number of the directory in the cgroup2 mount (on 64-bit kernels since 5.5).
+//! Refuses to know: controllers, version 1 hierarchies (a socket belongs to none), sockets.
+//!
+//! `ss` opens ids by `open_by_handle_at`, which needs `CAP_DAC_READ_SEARCH`; walking the
+//! directories once needs nothing, and leaves are recognised by their link count without being
+//! listed: kernfs keeps `st_nlink` at 2 plus the number of subdirectories
+//! (`kernfs_refresh_inode()`, fs/kernfs/inode.c).
+
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, StatxFlags};
+use rustix::io::Errno;
+
+use super::mounts::mounts;
+
+/// After so many calls of [`Cgroups::learn`] an id that was not found is looked for again. Ids
+/// are not reused, so nearly all of them belong to cgroups that were removed while sockets made
+/// in them live on; but one can also come into sight by a mount.
+const RETRY_AFTER: u32 = 64;
+
+/// Above so many known cgroups those that the current call did not ask for are forgotten: hosts
+/// that start a job a second would grow for ever.
+const REMEMBERED: usize = 16_384;
+
+/// A failure of finding or reading cgroups.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// There is no cgroup2 mount in sight.
+    #[error(
+        "no cgroup2 file system is mounted (the host uses cgroup version 1 only, or hides it): sockets have no cgroup path here"
+    )]
+    NoCgroup2,
+    /// A path that names no cgroup.
+    #[error("{} is not a cgroup: {source} (give a path below {}, absolute or relative to it)", path.display(), mount.display())]
+    NotACgroup {
+        /// As it was given.
+        path: PathBuf,
+        /// Where cgroup2 is mounted.
+        mount: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// Reading failed.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+#[derive(Debug)]
+enum Place {
+    Known(Box<str>),
+    /// Not found, and in which call of `learn`.
+    Missing(u32),
+}
+
+#[derive(Debug)]
+struct Mount {
+    point: PathBuf,
+    directory: OwnedFd,
+    root: u64,
+}
+
+/// The cgroups that sockets were seen in.
+#[derive(Debug)]
+pub struct Cgroups {
+    mount: Option<Mount>,
+    places: FxHashMap<u64, Place>,
+    calls: u32,
+    walks: u64,
+}
+
+impl Cgroups {
+    /// Looks for the cgroup2 mount in this process's mount table. Without one (version 1 hosts)
+    /// every path is unknown, which is no error.
+    ///
+    /// # Errors
+    /// When the mount table or the mount cannot be read.
+    pub fn new(proc_root: &Path) -> Result<Self, CgroupError> {
+        let table = mounts(proc_root).map_err(|source| CgroupError::Io {
+            operation: "read",
+            path: proc_root.join("self/mountinfo"),
+            source,
+        })?;
+        // Several are the same hierarchy; one that shows it from the root shows more than a bind
+        // mount of a subtree, which shortens the paths.
+        let point = table
+            .into_iter()
+            .filter(|mount| mount.fs_type == "cgroup2")
+            .min_by_key(|mount| mount.root != "/")
+            .map(|mount| mount.mount_point);
+        point.map_or_else(|| Ok(Self::without_mount()), |point| Self::at(&point))
+    }
+
+    /// Reads the cgroup2 file system mounted at `point`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn at(point: &Path) -> Result<Self, CgroupError> {
+        let directory =
+            open_directory(CWD, point).map_err(|errno| failure("open", point, errno))?;
+        let root = inode(&directory, "").map_err(|errno| failure("read", point, errno))?.0;
+        let mount = Mount { point: point.to_owned(), directory, root };
+        Ok(Self { mount: Some(mount), ..Self::without_mount() })
+    }
+
+    fn without_mount() -> Self {
+        Self { mount: None, places: FxHashMap::default(), calls: 0, walks: 0 }
+    }
+
+    /// Where cgroup2 is mounted.
+    #[must_use]
+    pub fn mount_point(&self) -> Option<&Path> {
+        self.mount.as_ref().map(|mount| mount.point.as_path())
+    }
+
+    /// Whether this is the id of the root cgroup, which says nothing about its processes.
+    #[must_use]
+    pub fn is_root(&self, id: u64) -> bool {
+        self.mount.as_ref().is_none_or(|mount| mount.root == id)
+    }
+
+    /// How often the hierarchy had to be walked.
+    #[must_use]
+    pub fn walks(&self) -> u64 {
+        self.walks
+    }
+
+    /// Makes sure that [`Cgroups::path`] knows these ids, as far as they can be known. Walks the
+    /// hierarchy only when there is a new one among them. Call it once per poll.
+    pub fn learn(&mut self, ids: impl IntoIterator<Item = u64>) {
+        let Some(mount) = &self.mount else { return };
+        self.calls = self.calls.wrapping_add(1);
+        let mut unknown = false;
+        let mut asked = Vec::new();
+        for id in ids {
+            match self.places.get(&id) {
+                Some(Place::Known(_)) => {}
+                Some(Place::Missing(call)) => {
+                    unknown |= self.calls.wrapping_sub(*call) >= RETRY_AFTER;
+                }
+                None => unknown |= id != mount.root,
+            }
+            asked.push(id);
+        }
+        if self.places.len() > REMEMBERED {
+            let asked: rustc_hash::FxHashSet<u64> = asked.iter().copied().collect();
+            self.places.retain(|id, _| asked.contains(id));
+        }
+        if unknown {
+            self.walks += 1;
+            walk(mount, &mut self.places);
+            for id in asked {
+                let missing = Place::Missing(self.calls);
+                match self.places.get_mut(&id) {
+                    Some(Place::Known(_)) => {}
+                    Some(place) => *place = missing,
+                    None => drop(self.places.insert(id, missing)),
+                }
+            }
+        }
+        self.places.insert(mount.root, Place::Known("/".into()));
+    }
+
+    /// The path of a cgroup below the mount, `/` for the root, exactly as `ss --cgroup` has it.
+    /// `None` when it was not learnt, or was removed before it was first asked for. One that was
+    /// removed later keeps its path here (`ss` then prints `unreachable:<id>`).
+    #[must_use]
+    pub fn path(&self, id: u64) -> Option<&str> {
+        match self.places.get(&id)? {
+            Place::Known(path) => Some(path),
+            Place::Missing(_) => None,
+        }
+    }
+
+    /// The id of the cgroup at `path`, which is absolute (`/sys/fs/cgroup/system.slice`) or
+    /// relative to the root cgroup (`/system.slice`, `system.slice`).
+    ///
+    /// # Errors
+    /// When there is no such cgroup, or no cgroup2 mount.
+    pub fn id_of_path(&self, path: &Path) -> Result<u64, CgroupError> {
+        let mount = self.mount.as_ref().ok_or(CgroupError::NoCgroup2)?;
+        let below =
+            path.strip_prefix(&mount.point).or_else(|_| path.strip_prefix("/")).unwrap_or(path);
+        let refuse = |errno: Errno| CgroupError::NotACgroup {
+            path: path.to_owned(),
+            mount: mount.point.clone(),
+            source: errno.into(),
+        };
+        // ".." would leave the hierarchy, and another file system's inode numbers are no ids.
+        if below
+            .components()
+            .any(|component| !matches!(component, Component::Normal(_) | Component::CurDir))
+        {
+            return Err(refuse(Errno::INVAL));
+        }
+        let directory = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let directory = open_directory(&mount.directory, directory).map_err(refuse)?;
+        inode(&directory, "").map(|(id, _)| id).map_err(refuse)
+    }
+
+    /// The processes that are in a cgroup itself (not below it); none when its path is not known,
+    /// it is threaded (`EOPNOTSUPP`) or was removed.
+    #[must_use]
+    pub fn processes(&self, id: u64) -> Vec<u32> {
+        let read = || {
+            let path = self.mount.as_ref()?.point.join(self.path(id)?.trim_start_matches('/'));
+            std::fs::read_to_string(path.join("cgroup.procs")).ok()
+        };
+        // 0 stands for a process outside our pid namespace.
+        read().map_or_else(Vec::new, |text| {
+            text.lines().filter_map(|pid| pid.parse().ok()).filter(|&pid| pid != 0).collect()
+        })
+    }
+}
+
+/// Files every cgroup below the mount under its id. A directory that goes away meanwhile or that
+/// we may not list is left out.
+fn walk(mount: &Mount, places: &mut FxHashMap<u64, Place>) {
+    let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+    let mut pending = vec![String::new()];
+    while let Some(parent) = pending.pop() {
+        let below = if parent.is_empty() { "." } else { parent.trim_start_matches('/') };
+        let Ok(directory) = open_directory(&mount.directory, below) else {
+            continue;
+        };
+        let mut entries = RawDir::new(&directory, &mut buffer);
+        while let Some(Ok(entry)) = entries.next() {
+            let name = entry.file_name();
+            if !entry.file_type().is_dir() || matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok((id, links)) = inode(&directory, name) else {
+                continue;
+            };
+            let path = format!("{parent}/{}", name.to_string_lossy());
+            if links > 2 {
+                pending.push(path.clone());
+            }
+            places.insert(id, Place::Known(path.into()));
+        }
+    }
+}
+
+fn open_directory<P: rustix::path::Arg>(
+    at: impl std::os::fd::AsFd,
+    path: P,
+) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(
+        at,
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+/// A directory's inode number and link count.
+fn inode<P: rustix::path::Arg>(at: &OwnedFd, path: P) -> Result<(u64, u32), Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+    let stat = rustix::fs::statx(at, path, flags, StatxFlags::INO | StatxFlags::NLINK)?;
+    Ok((stat.stx_ino, stat.stx_nlink))
+}
+
+fn failure(operation: &'static str, path: &Path, errno: Errno) -> CgroupError {
+    CgroupError::Io { operation, path: path.to_owned(), source: errno.into() }
+}
+
+#[cfg(test)]
+#[path = "cgroup_tests.rs"]
+mod tests;

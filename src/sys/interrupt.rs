@@ -1,0 +1,58 @@
+//! Ctrl-C and termination as something to wait for.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use std::{io, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Remembers whether the user asked the program to end. A second request ends
+/// it at once.
+#[derive(Debug)]
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+    wake: UnixStream,
+}
+
+impl Interrupt {
+    /// Takes over SIGINT and SIGTERM.
+    ///
+    /// # Errors
+    /// What socketpair(2) or sigaction(2) answer.
+    pub fn install() -> io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let (wake, waker) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        for signal in [SIGINT, SIGTERM] {
+            // Registered first, so that it still reads false at the first signal.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked))?;
+            signal_hook::flag::register(signal, Arc::clone(&asked))?;
+            signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
+        }
+        Ok(Self { asked, wake })
+    }
+
+    /// Whether the user asked to end.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps until `deadline`, or until the user asks to end; tells whether
+    /// the user did.
+    pub fn sleep_until(&self, deadline: Instant) -> bool {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.is_asked() || left == Duration::ZERO {
+                return self.is_asked();
+            }
+            let Ok(timeout) = Timespec::try_from(left) else { return self.is_asked() };
+            let mut waiting = [PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN)];
+            if poll(&mut waiting, Some(&timeout)).is_ok_and(|ready| ready > 0) {
+                let _ = (&self.wake).read(&mut [0; 16]);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The system calls that no library wraps as needed: the netlink socket, the
+//! process's own cost, interrupts and the terminal.
+//!
+//! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
+
+mod interrupt;
+mod netlink;
+mod terminal;
+mod usage;
+
+pub use interrupt::Interrupt;
+pub use netlink::NetlinkSocket;
+pub use terminal::terminal_size;
+pub use usage::{Usage, UsageSince};
