@@ -1,0 +1,322 @@
+//! Live polls against the drain floor and against ss, side by side in one run.
+//!
+//! `cargo bench --bench poll` makes live loopback sockets in a network
+//! namespace of its own and prints a table of processor times (user and system)
+//! and ratios. `-- --help` tells the options, RESULTS.md what came out.
+
+mod clock;
+mod population;
+mod table;
+mod worker;
+
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use clock::Spent;
+use population::{Blend, Population};
+use table::{Finding, Series};
+use worker::{Task, Worker};
+
+const HELP: &str = "\
+Usage: cargo bench --bench poll -- [OPTIONS]
+  --sizes N,N,..     live sockets to measure at [1000,10000,50000]
+  --rounds N         measurements of each thing, at most [15]
+  --bystanders N     processes without sockets, at the largest size [500]
+  --check            missed targets are an error
+  --test, --quick    1000 sockets, one round, no judgement
+  --shell COMMAND    only make the first size and run a command beside it";
+
+/// Set inside the namespace.
+const INSIDE: &str = "TCPDIAG_BENCH_INSIDE";
+
+/// The program under test.
+const TCPDIAG: &str = env!("CARGO_BIN_EXE_tcpdiag");
+
+/// A whole run takes minutes; one that takes this long hangs.
+const LONGEST_RUN: &str = "1500";
+
+/// One size is measured no longer than this, with fewer rounds if need be.
+const LONGEST_SIZE: Duration = Duration::from_secs(240);
+
+/// In-process measurements are repeated until they cover this many sockets.
+const SOCKETS_AT_ONCE: usize = 100_000;
+
+/// `ss` printing what `tcpdiag conns` prints, one line per socket.
+const SS_ALL: &[&str] = &["-tinemOH"];
+
+/// Peak memory may grow by this much from the smallest size to any other.
+const FLAT: f64 = 1.1;
+
+#[derive(Debug)]
+struct Options {
+    sizes: Vec<usize>,
+    rounds: usize,
+    bystanders: usize,
+    check: bool,
+    smoke: bool,
+    shell: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(missed) if missed => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("poll: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--work"] => return worker::work().map(|()| false),
+        ["--hold", connections, family] => {
+            population::hold(connections.parse()?, *family == "v6")?;
+            return Ok(false);
+        }
+        _ => {}
+    }
+    let options = Options::parse(&arguments)?;
+    if std::env::var_os(INSIDE).is_none() {
+        return enter(&arguments);
+    }
+    if let (Some(command), Some(&size)) = (&options.shell, options.sizes.first()) {
+        let _population = Population::new(size, Blend::Mixed)?;
+        let status = Command::new("sh").args(["-c", command]).env("TCPDIAG", TCPDIAG).status()?;
+        return Ok(!status.success());
+    }
+    measure(&options)
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut options = Self {
+            sizes: vec![1_000, 10_000, 50_000],
+            rounds: 15,
+            bystanders: 500,
+            check: false,
+            smoke: false,
+            shell: None,
+        };
+        let mut words = arguments.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} takes a value"));
+            match word {
+                "--sizes" => {
+                    let sizes = value()?.split(',').map(str::parse);
+                    options.sizes = sizes.collect::<Result<_, _>>().context("--sizes")?;
+                }
+                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
+                "--bystanders" => options.bystanders = value()?.parse().context("--bystanders")?,
+                "--check" => options.check = true,
+                "--test" | "--quick" => options.smoke = true,
+                "--shell" => options.shell = Some(value()?.to_owned()),
+                // Cargo's own.
+                "--bench" => {}
+                "--help" => bail!("{HELP}"),
+                other => bail!("unknown option {other}\n{HELP}"),
+            }
+        }
+        if options.smoke {
+            (options.sizes, options.rounds, options.bystanders) = (vec![1_000], 1, 20);
+        }
+        Ok(options)
+    }
+}
+
+/// Runs this program again in a network namespace of its own, for a limited time.
+fn enter(arguments: &[String]) -> anyhow::Result<bool> {
+    let unshare = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };
+    let status = Command::new("timeout")
+        .args(["--kill-after=5", LONGEST_RUN, "unshare", unshare, "sh", "-c"])
+        .arg("ip link set lo up && exec \"$0\" \"$@\"")
+        .arg(std::env::current_exe()?)
+        .args(arguments)
+        .env(INSIDE, "1")
+        .status()
+        .context("cannot run timeout, unshare and sh")?;
+    Ok(!status.success())
+}
+
+fn measure(options: &Options) -> anyhow::Result<bool> {
+    let mut findings = Vec::new();
+    println!("{}", Finding::HEADING);
+    let last = options.sizes.last().copied();
+    let mut baseline = None;
+    for &size in &options.sizes {
+        let bystanders = if Some(size) == last { options.bystanders } else { 0 };
+        let mut found = walks(size, options.rounds)?;
+        found.extend(whole(size, options.rounds, bystanders, &mut baseline)?);
+        for finding in &found {
+            println!("{finding}");
+        }
+        io::stdout().flush()?;
+        findings.extend(found);
+    }
+    let missed = findings.iter().filter(|finding| finding.is_missed()).count();
+    if !options.smoke {
+        println!("\n{missed} of the targets missed");
+    }
+    Ok(options.check && !options.smoke && missed > 0)
+}
+
+/// How often an in-process measurement is repeated in one round.
+fn times(sockets: usize) -> u32 {
+    (SOCKETS_AT_ONCE / sockets.max(1)).clamp(2, 100) as u32
+}
+
+/// Which form of the request is the cheaper where there is only IPv4.
+fn walks(size: usize, rounds: usize) -> anyhow::Result<Vec<Finding>> {
+    let _population = Population::new(size, Blend::V4)?;
+    let mut worker = Worker::start()?;
+    let [mut single, mut two, mut v4] = std::array::from_fn(|_| Series::default());
+    let started = Instant::now();
+    for _ in 0..rounds {
+        single.push(worker.cost(Task::Floor, times(size))?.0);
+        two.push(worker.cost(Task::TwoWalks, times(size))?.0);
+        v4.push(worker.cost(Task::V4Walk, times(size))?.0);
+        if started.elapsed() > LONGEST_SIZE {
+            break;
+        }
+    }
+    let reference = ("two by-family walks, only IPv4 live", &two);
+    Ok(vec![
+        Finding::cpu(size, ("single walk", &single), reference, None),
+        Finding::cpu(size, ("by-family walk for IPv4 alone", &v4), reference, None),
+    ])
+}
+
+/// Series of one size.
+#[derive(Default)]
+struct Measured {
+    floor: Series,
+    poll: Series,
+    two: Series,
+    text: Series,
+    json: Series,
+    ss: Series,
+    narrow: Series,
+    ss_narrow: Series,
+    text_peak: Series,
+    json_peak: Series,
+}
+
+/// Peak memory at the smallest size, as text and as JSON.
+type Baseline = Option<(f64, f64)>;
+
+fn whole(
+    size: usize,
+    rounds: usize,
+    bystanders: usize,
+    baseline: &mut Baseline,
+) -> anyhow::Result<Vec<Finding>> {
+    let mut population = Population::new(size, Blend::Mixed)?;
+    population.add_bystanders(bystanders)?;
+    let filter = ["sport".to_owned(), "=".to_owned(), format!(":{}", population.narrow_port)];
+    same_sockets(size, &filter)?;
+    let mut worker = Worker::start()?;
+    let mut measured = Measured::default();
+    let started = Instant::now();
+    for round in 0..rounds {
+        measured.round(&mut worker, size, &filter, round % 2 == 1)?;
+        if started.elapsed() > LONGEST_SIZE {
+            break;
+        }
+    }
+    eprintln!("{size} sockets: {} rounds in {:.0?}", measured.floor.rounds(), started.elapsed());
+    Ok(measured.findings(size, baseline))
+}
+
+impl Measured {
+    /// Measures everything once. Which of a pair comes first changes every
+    /// round: the first pays for caches that the programs before have filled.
+    fn round(
+        &mut self,
+        worker: &mut Worker,
+        size: usize,
+        filter: &[String],
+        poll_first: bool,
+    ) -> anyhow::Result<()> {
+        if poll_first {
+            self.poll.push(worker.cost(Task::Poll, times(size))?.0);
+        }
+        self.floor.push(worker.cost(Task::Floor, times(size))?.0);
+        if !poll_first {
+            self.poll.push(worker.cost(Task::Poll, times(size))?.0);
+        }
+        self.two.push(worker.cost(Task::TwoWalks, times(size))?.0);
+        let text = program(TCPDIAG, &["conns"], &[])?;
+        self.text.push(text.cpu_us as f64);
+        self.text_peak.push(text.peak_kb as f64);
+        self.ss.push(program("ss", SS_ALL, &[])?.cpu_us as f64);
+        let json = program(TCPDIAG, &["conns", "-o", "json"], &[])?;
+        self.json.push(json.cpu_us as f64);
+        self.json_peak.push(json.peak_kb as f64);
+        self.narrow.push(program(TCPDIAG, &["conns", "-P"], filter)?.cpu_us as f64);
+        self.ss_narrow.push(program("ss", &["-tnp"], filter)?.cpu_us as f64);
+        Ok(())
+    }
+
+    fn findings(&self, size: usize, baseline: &mut Baseline) -> Vec<Finding> {
+        let cpu = |own, other, target| Finding::cpu(size, own, other, target);
+        let ss = ("ss -tinemOH", &self.ss);
+        let (text, json) = (self.text_peak.median(), self.json_peak.median());
+        let (text_before, json_before) = *baseline.get_or_insert((text, json));
+        let peak = |what, now: f64, before: f64| Finding {
+            sockets: size,
+            what,
+            figure: now,
+            unit: "kB",
+            than: "at the smallest size",
+            reference: before,
+            ratio: now / before,
+            target: Some(FLAT),
+        };
+        vec![
+            cpu(("single walk", &self.floor), ("two by-family walks, both live", &self.two), None),
+            cpu(("poll: rows and deltas", &self.poll), ("drain floor", &self.floor), Some(1.3)),
+            cpu(("conns", &self.text), ss, Some(1.0 / 3.0)),
+            cpu(("conns -o json", &self.json), ss, Some(1.0)),
+            cpu(
+                ("conns -P sport = :PORT", &self.narrow),
+                ("ss -tnp sport = :PORT", &self.ss_narrow),
+                Some(0.2),
+            ),
+            peak("peak memory of conns", text, text_before),
+            peak("peak memory of conns -o json", json, json_before),
+        ]
+    }
+}
+
+/// Runs a program with a filter expression; the output is thrown away.
+fn program(name: &str, arguments: &[&str], filter: &[String]) -> anyhow::Result<Spent> {
+    let all: Vec<&str> =
+        arguments.iter().copied().chain(filter.iter().map(String::as_str)).collect();
+    clock::run(name, &all).with_context(|| format!("{name} {}", all.join(" ")))
+}
+
+/// Refuses to compare programs that do not show the same sockets.
+fn same_sockets(size: usize, filter: &[String]) -> anyhow::Result<()> {
+    let lines = |name: &str, arguments: &[&str], filter: &[String]| -> anyhow::Result<usize> {
+        let output = Command::new(name).args(arguments).args(filter).output()?;
+        Ok(output.stdout.iter().filter(|&&byte| byte == b'\n').count())
+    };
+    let (ours, theirs) = (
+        lines(TCPDIAG, &["conns", "--no-header", "-O"], &[])?,
+        lines("ss", SS_ALL, &[]).context("ss of iproute2 is needed")?,
+    );
+    if ours != theirs || ours != size {
+        bail!("{size} sockets made, ss shows {theirs}, tcpdiag {ours}");
+    }
+    let narrow = lines(TCPDIAG, &["conns", "--no-header", "-O", "-P"], filter)?;
+    let theirs = lines("ss", &["-tnpOH"], filter)?;
+    if narrow != theirs || narrow == 0 {
+        bail!("{filter:?}: ss shows {theirs}, tcpdiag {narrow}");
+    }
+    Ok(())
+}
