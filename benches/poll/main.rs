@@ -9,8 +9,8 @@ mod population;
 mod table;
 mod worker;
 
-use std::io::{self, Write as _};
-use std::process::{Command, ExitCode};
+use std::io::{self, Read as _, Write as _};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -24,7 +24,7 @@ const HELP: &str = "\
 Usage: cargo bench --bench poll -- [OPTIONS]
   --sizes N,N,..     live sockets to measure at [1000,10000,50000]
   --rounds N         measurements of each thing, at most [15]
-  --bystanders N     processes without sockets, at the largest size [500]
+  --bystanders N     processes without sockets [500]
   --check            missed targets are an error
   --test, --quick    1000 sockets, one round, no judgement
   --shell COMMAND    only make the first size and run a command beside it";
@@ -131,6 +131,7 @@ impl Options {
 
 /// Runs this program again in a network namespace of its own, for a limited time.
 fn enter(arguments: &[String]) -> anyhow::Result<bool> {
+    clock::keep_descriptors_here();
     let unshare = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };
     let status = Command::new("timeout")
         .args(["--kill-after=5", LONGEST_RUN, "unshare", unshare, "sh", "-c"])
@@ -146,12 +147,10 @@ fn enter(arguments: &[String]) -> anyhow::Result<bool> {
 fn measure(options: &Options) -> anyhow::Result<bool> {
     let mut findings = Vec::new();
     println!("{}", Finding::HEADING);
-    let last = options.sizes.last().copied();
     let mut baseline = None;
     for &size in &options.sizes {
-        let bystanders = if Some(size) == last { options.bystanders } else { 0 };
         let mut found = walks(size, options.rounds)?;
-        found.extend(whole(size, options.rounds, bystanders, &mut baseline)?);
+        found.extend(whole(size, options, &mut baseline)?);
         for finding in &found {
             println!("{finding}");
         }
@@ -174,20 +173,28 @@ fn times(sockets: usize) -> u32 {
 fn walks(size: usize, rounds: usize) -> anyhow::Result<Vec<Finding>> {
     let _population = Population::new(size, Blend::V4)?;
     let mut worker = Worker::start()?;
-    let [mut single, mut two, mut v4] = std::array::from_fn(|_| Series::default());
+    let mut series: [Series; 5] = Default::default();
+    let tasks = [Task::Floor, Task::TwoWalks, Task::V4Walk, Task::Vain, Task::TwoVain];
     let started = Instant::now();
     for _ in 0..rounds {
-        single.push(worker.cost(Task::Floor, times(size))?.0);
-        two.push(worker.cost(Task::TwoWalks, times(size))?.0);
-        v4.push(worker.cost(Task::V4Walk, times(size))?.0);
+        for (series, task) in series.iter_mut().zip(tasks) {
+            series.push(worker.cost(task, times(size))?.0);
+        }
         if started.elapsed() > LONGEST_SIZE {
             break;
         }
     }
-    let reference = ("two by-family walks, only IPv4 live", &two);
+    let [single, two, v4, vain, two_vain] = &series;
+    let reference = ("two by-family walks, only IPv4 live", two);
     Ok(vec![
-        Finding::cpu(size, ("single walk", &single), reference, None),
-        Finding::cpu(size, ("by-family walk for IPv4 alone", &v4), reference, None),
+        Finding::cpu(size, ("single walk", single), reference, None),
+        Finding::cpu(size, ("by-family walk for IPv4 alone", v4), reference, None),
+        Finding::cpu(
+            size,
+            ("single walk, no socket matches", vain),
+            ("two by-family walks, no socket matches", two_vain),
+            None,
+        ),
     ])
 }
 
@@ -209,20 +216,15 @@ struct Measured {
 /// Peak memory at the smallest size, as text and as JSON.
 type Baseline = Option<(f64, f64)>;
 
-fn whole(
-    size: usize,
-    rounds: usize,
-    bystanders: usize,
-    baseline: &mut Baseline,
-) -> anyhow::Result<Vec<Finding>> {
+fn whole(size: usize, options: &Options, baseline: &mut Baseline) -> anyhow::Result<Vec<Finding>> {
     let mut population = Population::new(size, Blend::Mixed)?;
-    population.add_bystanders(bystanders)?;
+    population.add_bystanders(options.bystanders)?;
     let filter = ["sport".to_owned(), "=".to_owned(), format!(":{}", population.narrow_port)];
     same_sockets(size, &filter)?;
     let mut worker = Worker::start()?;
     let mut measured = Measured::default();
     let started = Instant::now();
-    for round in 0..rounds {
+    for round in 0..options.rounds {
         measured.round(&mut worker, size, &filter, round % 2 == 1)?;
         if started.elapsed() > LONGEST_SIZE {
             break;
@@ -302,9 +304,26 @@ fn program(name: &str, arguments: &[&str], filter: &[String]) -> anyhow::Result<
 
 /// Refuses to compare programs that do not show the same sockets.
 fn same_sockets(size: usize, filter: &[String]) -> anyhow::Result<()> {
+    // Counted as it comes: a large buffer here would show in the peak memory of
+    // every program started later.
     let lines = |name: &str, arguments: &[&str], filter: &[String]| -> anyhow::Result<usize> {
-        let output = Command::new(name).args(arguments).args(filter).output()?;
-        Ok(output.stdout.iter().filter(|&&byte| byte == b'\n').count())
+        let mut child = Command::new(name)
+            .args(arguments)
+            .args(filter)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let output = child.stdout.take().context("no output")?;
+        let (mut buffer, mut output, mut lines) = ([0; 4096], output, 0);
+        loop {
+            let read = output.read(&mut buffer)?;
+            match buffer.get(..read) {
+                None | Some([]) => break,
+                Some(bytes) => lines += bytes.iter().filter(|&&byte| byte == b'\n').count(),
+            }
+        }
+        child.wait()?;
+        Ok(lines)
     };
     let (ours, theirs) = (
         lines(TCPDIAG, &["conns", "--no-header", "-O"], &[])?,

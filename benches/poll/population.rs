@@ -73,10 +73,14 @@ impl Population {
         line.trim().parse().map_err(|_| io::Error::other("a holder of connections failed"))
     }
 
-    /// Starts processes that hold no socket.
+    /// Starts processes that hold no socket: half of them idle with three
+    /// descriptors, half with ten, as a small daemon has.
     pub(super) fn add_bystanders(&mut self, count: usize) -> io::Result<()> {
-        for _ in 0..count {
-            let child = Command::new("cat")
+        const IDLE: &str = "exec cat";
+        const DAEMON: &str = "exec 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&0 && exec cat";
+        for index in 0..count {
+            let child = Command::new("sh")
+                .args(["-c", if index % 2 == 0 { IDLE } else { DAEMON }])
                 .stdin(self.waiting.try_clone()?)
                 .stdout(Stdio::null())
                 .spawn()?;

@@ -25,6 +25,9 @@ const END: usize = 20;
 /// `nlmsg_seq` of the floor's requests.
 const SEQUENCE: u32 = 0x7c9d_1a61;
 
+/// A local port that no socket of the namespace has.
+const NOBODYS: u16 = 9;
+
 /// What the worker can be told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
@@ -36,10 +39,20 @@ pub(super) enum Task {
     TwoWalks,
     /// The floor of one by-family walk for IPv4.
     V4Walk,
+    /// A single walk that finds nothing, as with a narrow filter.
+    Vain,
+    /// Two by-family walks that find nothing.
+    TwoVain,
 }
 
-const TASKS: [(&str, Task); 4] =
-    [("floor", Task::Floor), ("poll", Task::Poll), ("two", Task::TwoWalks), ("v4", Task::V4Walk)];
+const TASKS: [(&str, Task); 6] = [
+    ("floor", Task::Floor),
+    ("poll", Task::Poll),
+    ("two", Task::TwoWalks),
+    ("v4", Task::V4Walk),
+    ("vain", Task::Vain),
+    ("twovain", Task::TwoVain),
+];
 
 /// The worker as its owner sees it.
 pub(super) struct Worker {
@@ -125,21 +138,23 @@ struct Bench {
 impl Bench {
     fn once(&mut self, task: Task) -> anyhow::Result<u64> {
         Ok(match task {
-            Task::Floor => self.drain(Form::Both)?,
-            Task::TwoWalks => self.drain(Form::Ipv4)? + self.drain(Form::Ipv6)?,
-            Task::V4Walk => self.drain(Form::Ipv4)?,
+            Task::Floor => self.drain(Form::Both, 0)?,
+            Task::TwoWalks => self.drain(Form::Ipv4, 0)? + self.drain(Form::Ipv6, 0)?,
+            Task::V4Walk => self.drain(Form::Ipv4, 0)?,
+            Task::Vain => self.drain(Form::Both, NOBODYS)?,
+            Task::TwoVain => self.drain(Form::Ipv4, NOBODYS)? + self.drain(Form::Ipv6, NOBODYS)?,
             Task::Poll => self.poll()?,
         })
     }
 
     /// The same request as [`Bench::poll`]'s; looks at nothing but where the
     /// answer ends. Tells bytes, not sockets.
-    fn drain(&mut self, form: Form) -> io::Result<u64> {
+    fn drain(&mut self, form: Form, local_port: u16) -> io::Result<u64> {
         let request = DumpRequest {
             form,
             states: StateSet::DEFAULT.bits(),
             extensions: Extensions::ALL,
-            local_port: 0,
+            local_port,
             remote_port: 0,
             bytecode: &[],
         };
@@ -170,8 +185,9 @@ impl Bench {
         };
         self.ledger.begin();
         let (ledger, ecn) = (&mut self.ledger, self.ecn);
+        let mut socket = Socket::BLANK;
         let outcome = self.sockets.read(&query, |reply| {
-            if let Some(socket) = Socket::new(reply, ecn) {
+            if socket.fill(reply, ecn) {
                 black_box(&ledger.enter(&socket));
             }
             ControlFlow::Continue(())
