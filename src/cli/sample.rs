@@ -179,7 +179,8 @@ fn look(
     };
     let ledger = &mut scene.ledger;
     ledger.begin();
-    let outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+    let mut socket = Socket::BLANK;
+    let outcome = scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, ledger))?;
     pass.flush()?;
     pass.tally.listed += outcome.sockets;
     pass.tally.quality.add_dump(&outcome);
@@ -240,18 +241,24 @@ struct Pass<'a, 'p> {
 }
 
 impl Pass<'_, '_> {
-    /// Takes one record.
+    /// Takes one record; `socket` is the row to decode into.
     #[inline]
-    fn take(&mut self, reply: &Reply<'_>, ledger: &mut Ledger) -> ControlFlow<()> {
-        let Some(socket) = Socket::new(reply, self.backdrop.question.ecn) else {
+    fn take(
+        &mut self,
+        reply: &Reply<'_>,
+        socket: &mut Socket,
+        ledger: &mut Ledger,
+    ) -> ControlFlow<()> {
+        if !socket.fill(reply, self.backdrop.question.ecn) {
             self.tally.quality.decode_errors += 1;
             return ControlFlow::Continue(());
-        };
-        if socket.tcp_info.is_some_and(|info| info.is_cut()) {
+        }
+        let socket = &*socket;
+        if socket.tcp_info.as_ref().is_some_and(|info| info.is_cut()) {
             self.tally.quality.truncated_tcp_info += 1;
         }
         let (delta, change) = if self.backdrop.question.repeats {
-            match ledger.enter(&socket) {
+            match ledger.enter(socket) {
                 Movement::First => (None, None),
                 Movement::Opened => (None, Some(Change::Opened)),
                 Movement::Stayed(delta) => (Some(delta), None),
@@ -263,22 +270,22 @@ impl Pass<'_, '_> {
             // Only listed to tell whether it is still there.
             return ControlFlow::Continue(());
         }
-        let (role, basis) = self.listeners.role(&socket);
-        self.people.learn_cgroup(&socket);
+        let (role, basis) = self.listeners.role(socket);
+        self.people.learn_cgroup(socket);
         let wants_owners = self.people.wants_owners();
-        let verdict = self.verdict(&socket, role, &Owner::Pending);
+        let verdict = self.verdict(socket, role, &Owner::Pending);
         if verdict == Verdict::No {
             return ControlFlow::Continue(());
         }
         let row = Row {
-            socket,
+            socket: *socket,
             role,
             basis,
             delta,
             change,
             scene: self.index,
             interval_s: self.interval_s,
-            syn_recv: self.requests_of(&socket),
+            syn_recv: self.requests_of(socket),
         };
         let result = if wants_owners {
             self.batch.push(row);

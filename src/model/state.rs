@@ -49,11 +49,19 @@ impl State {
 
     /// The state of this number. NEW_SYN_RECV (12) is the kernel's inner form
     /// of SYN_RECV.
+    #[inline]
     pub fn from_kernel(number: u8) -> Option<Self> {
-        if number == 12 {
-            return Some(Self::SynRecv);
-        }
-        Self::ALL.into_iter().find(|&state| state as u8 == number)
+        const BY_NUMBER: [Option<State>; 14] = {
+            let mut by_number = [None; 14];
+            let mut index = 0;
+            while index < State::ALL.len() {
+                by_number[State::ALL[index] as usize] = Some(State::ALL[index]);
+                index += 1;
+            }
+            by_number[12] = Some(State::SynRecv);
+            by_number
+        };
+        BY_NUMBER.get(usize::from(number)).copied().flatten()
     }
 
     /// The name used in JSON and in filters: `established`, `fin_wait_1`, ...

@@ -7,6 +7,10 @@ use crate::model::Socket;
 
 /// What became of a socket since the last poll.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, for one record at a time; a box would be an allocation for each"
+)]
 pub enum Movement {
     /// The first poll: nothing to compare with.
     First,
@@ -37,6 +41,8 @@ pub struct Ledger {
     poll: u32,
     /// Where the next record is expected.
     next: usize,
+    /// Accounts that the poll has come to.
+    seen: usize,
 }
 
 impl Ledger {
@@ -49,6 +55,7 @@ impl Ledger {
     pub fn begin(&mut self) {
         self.poll = self.poll.wrapping_add(1);
         self.next = 0;
+        self.seen = 0;
     }
 
     /// Enters what a socket is now; tells how it moved. A record that the
@@ -67,7 +74,8 @@ impl Ledger {
         };
         self.next = slot + 1;
         let delta = Delta::between(&account.socket, socket);
-        account.socket = *socket;
+        account.socket.copy_from(socket);
+        self.seen += usize::from(account.seen != poll);
         account.seen = poll;
         Movement::Stayed(delta)
     }
@@ -76,6 +84,7 @@ impl Ledger {
         self.slots.insert(socket.cookie, self.accounts.len() as u32);
         self.accounts.push(Account { seen: self.poll, socket: *socket });
         self.next = self.accounts.len();
+        self.seen += 1;
         if self.poll == 1 { Movement::First } else { Movement::Opened }
     }
 
@@ -83,7 +92,7 @@ impl Ledger {
     /// their accounts.
     pub fn end(&mut self, mut vanished: impl FnMut(&Socket)) {
         let poll = self.poll;
-        if self.accounts.iter().all(|account| account.seen == poll) {
+        if self.seen == self.accounts.len() {
             return;
         }
         self.accounts.retain(|account| {

@@ -1,7 +1,5 @@
 //! `INET_DIAG_SKMEMINFO`: the socket's memory (include/uapi/linux/sock_diag.h).
 
-use super::bytes::u32_at;
-
 /// Words that `enum SK_MEMINFO_*` has up to Linux 7.3.
 pub const KNOWN_WORDS: usize = 9;
 
@@ -18,11 +16,11 @@ impl SkMem {
     #[inline]
     pub fn new(payload: &[u8]) -> Option<Self> {
         let mut skmem = Self { count: 0, words: [0; KNOWN_WORDS] };
-        for (index, word) in skmem.words.iter_mut().enumerate() {
-            let Some(value) = u32_at(payload, index * 4) else { break };
-            *word = value;
-            skmem.count += 1;
+        let (words, _) = payload.as_chunks();
+        for (word, bytes) in skmem.words.iter_mut().zip(words) {
+            *word = u32::from_ne_bytes(*bytes);
         }
+        skmem.count = words.len().min(KNOWN_WORDS) as u8;
         (skmem.count > 0).then_some(skmem)
     }
 

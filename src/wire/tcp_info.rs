@@ -62,24 +62,24 @@ pub enum Slot {
 
 impl Slot {
     /// Offset and number of bytes.
-    pub fn range(self) -> (usize, usize) {
+    pub const fn range(self) -> (usize, usize) {
         match self {
-            Self::U8(at) | Self::Bits(at, ..) => (at.into(), 1),
-            Self::U16(at) => (at.into(), 2),
-            Self::U32(at) => (at.into(), 4),
+            Self::U8(at) | Self::Bits(at, ..) => (at as usize, 1),
+            Self::U16(at) => (at as usize, 2),
+            Self::U32(at) => (at as usize, 4),
             Self::Ecn(..) => (ECN_WORD, 4),
-            Self::U64(at) => (at.into(), 8),
+            Self::U64(at) => (at as usize, 8),
         }
     }
 
     /// How many bits the value has.
-    pub fn bits(self) -> u32 {
+    pub const fn bits(self) -> u32 {
         match self {
             Self::U8(_) => 8,
             Self::U16(_) => 16,
             Self::U32(_) => 32,
             Self::U64(_) => 64,
-            Self::Bits(_, _, bits) | Self::Ecn(_, _, bits) => bits.into(),
+            Self::Bits(_, _, bits) | Self::Ecn(_, _, bits) => bits as u32,
         }
     }
 }
@@ -98,13 +98,72 @@ impl TcpInfo {
     #[inline]
     pub fn new(payload: &[u8], ecn: EcnWord) -> Self {
         let mut info = Self { length: 0, sent: 0, ecn, bytes: [0; CAPACITY] };
+        info.fill(payload, ecn);
+        info
+    }
+
+    /// Takes another payload in place.
+    #[inline]
+    pub fn fill(&mut self, payload: &[u8], ecn: EcnWord) {
         let length = payload.len().min(CAPACITY);
-        if let (Some(to), Some(from)) = (info.bytes.get_mut(..length), payload.get(..length)) {
+        if let (Some(to), Some(from)) = (self.bytes.get_mut(..length), payload.get(..length)) {
             to.copy_from_slice(from);
         }
-        info.length = length as u16;
-        info.sent = payload.len().min(usize::from(u16::MAX)) as u16;
-        info
+        self.length = length as u16;
+        self.sent = payload.len().min(usize::from(u16::MAX)) as u16;
+        self.ecn = ecn;
+    }
+
+    /// Becomes the same as another; only what was sent is copied.
+    #[inline]
+    pub fn copy_from(&mut self, other: &Self) {
+        self.fill(other.as_bytes(), other.ecn);
+        self.sent = other.sent;
+    }
+
+    /// The longest that is kept.
+    pub const CAPACITY: usize = CAPACITY;
+
+    /// As long as any, all zero: a connection before its first segment.
+    pub const ZERO: Self = Self {
+        length: CAPACITY as u16,
+        sent: CAPACITY as u16,
+        ecn: EcnWord::Unknown,
+        bytes: [0; CAPACITY],
+    };
+
+    /// How much the u16 at `at` grew since `before`, wraps included; `None` when
+    /// either structure ends before it.
+    #[inline]
+    pub fn growth_of_u16(&self, before: &Self, at: u16) -> Option<u64> {
+        let now = u16_at(self.as_bytes(), at.into())?;
+        Some(now.wrapping_sub(u16_at(before.as_bytes(), at.into())?).into())
+    }
+
+    /// The same of a u32.
+    #[inline]
+    pub fn growth_of_u32(&self, before: &Self, at: u16) -> Option<u64> {
+        let now = u32_at(self.as_bytes(), at.into())?;
+        Some(now.wrapping_sub(u32_at(before.as_bytes(), at.into())?).into())
+    }
+
+    /// The same of a u64.
+    #[inline]
+    pub fn growth_of_u64(&self, before: &Self, at: u16) -> Option<u64> {
+        let now = u64_at(self.as_bytes(), at.into())?;
+        Some(now.wrapping_sub(u64_at(before.as_bytes(), at.into())?))
+    }
+
+    /// Bytes that are kept.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.length.into()
+    }
+
+    /// Whether both are the same from `at` on.
+    #[inline]
+    pub fn is_same_from(&self, at: usize, other: &Self) -> bool {
+        self.as_bytes().get(at..) == other.as_bytes().get(at..)
     }
 
     /// Bytes that the kernel sent.

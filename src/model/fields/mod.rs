@@ -176,7 +176,7 @@ impl Field {
     }
 
     /// Where it lies in `struct tcp_info`.
-    pub fn slot(&self) -> Option<Slot> {
+    pub const fn slot(&self) -> Option<Slot> {
         match self.source {
             Source::TcpInfo(slot) => Some(slot),
             _ => None,
