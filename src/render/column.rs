@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::address::address;
 use super::{Tone, human};
 use crate::model::{Endpoint, Field, Reading, Role, State, Unit, fields};
 use crate::report::{Change, Connection, Limiter, Processes};
@@ -89,10 +90,10 @@ static TEXTS: [Column; 26] = [
         endpoint(&c.socket.remote, 0, None, out);
     }),
     text("laddr", "LADDR", Align::Left, "Own address.", |c, _, out| {
-        let _ = write!(out, "{}", c.socket.local.address);
+        address(&c.socket.local.address, out);
     }),
     text("raddr", "RADDR", Align::Left, "The peer's address.", |c, _, out| {
-        let _ = write!(out, "{}", c.socket.remote.address);
+        address(&c.socket.remote.address, out);
     }),
     text(
         "service",
@@ -179,13 +180,10 @@ static TEXTS: [Column; 26] = [
     ),
     text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| match c
         .interface
+        .map(|interface| (interface.name, interface.index))
     {
-        Some(interface) => match interface.name {
-            Some(name) => out.push_str(name),
-            None => {
-                let _ = write!(out, "{}", interface.index);
-            }
-        },
+        Some((Some(name), _)) => out.push_str(name),
+        Some((None, index)) => human::count(index.into(), out),
         None => {}
     }),
 ];
@@ -306,9 +304,7 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
     match (reading, plain) {
         (Reading::Absent, _) | (Reading::Unset, true) => {}
         (Reading::Unset, false) => out.push('-'),
-        (Reading::Integer(value), true) => {
-            let _ = write!(out, "{value}");
-        }
+        (Reading::Integer(value), true) => human::count(value, out),
         (Reading::Ratio(value), true) => {
             let _ = write!(out, "{value:.6}");
         }
@@ -376,7 +372,7 @@ fn endpoint(end: &Endpoint, interface: u32, name: Option<&str>, out: &mut String
     if v6 {
         out.push('[');
     }
-    let _ = write!(out, "{}", end.address);
+    address(&end.address, out);
     if interface != 0 {
         let _ = match name {
             Some(name) => write!(out, "%{name}"),
@@ -387,7 +383,7 @@ fn endpoint(end: &Endpoint, interface: u32, name: Option<&str>, out: &mut String
     if end.port == 0 {
         out.push('*');
     } else {
-        let _ = write!(out, "{}", end.port);
+        human::count(end.port.into(), out);
     }
 }
 
@@ -425,7 +421,9 @@ fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
 fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {
     let read = |field: &Field| field.integer(connection.socket);
     let (Some(now), Some(total)) = (read(&t::RETRANS), read(&t::TOTAL_RETRANS)) else { return };
-    let _ = write!(out, "{now}/{total}");
+    human::count(now, out);
+    out.push('/');
+    human::count(total, out);
     let share = fields::RETRANS_RATIO.read(connection.socket);
     if let (Reading::Ratio(share), false, 1..) = (share, plain, total) {
         out.push(' ');

@@ -3,6 +3,7 @@
 //!
 //! Knows units, widths and escapes. Knows nothing of where figures come from.
 
+mod address;
 mod column;
 mod delimited;
 mod detail;

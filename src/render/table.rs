@@ -32,6 +32,8 @@ pub struct Layout {
 pub struct Table<W> {
     writer: W,
     columns: Vec<Column>,
+    /// What folded cells are introduced by.
+    labels: Vec<String>,
     layout: Layout,
     /// Cells of the rows held back, one after another; where each ends; tones.
     text: String,
@@ -40,7 +42,7 @@ pub struct Table<W> {
     /// Widths, once decided.
     widths: Option<Vec<usize>>,
     line: String,
-    fold: String,
+    fold: Fold,
     written: usize,
     unseen: usize,
 }
@@ -54,6 +56,7 @@ impl<W: Write> Table<W> {
     pub fn new(writer: W, columns: Vec<Column>, layout: Layout) -> Self {
         Self {
             writer,
+            labels: columns.iter().map(|column| column.header.to_lowercase()).collect(),
             columns,
             layout,
             text: String::new(),
@@ -61,7 +64,7 @@ impl<W: Write> Table<W> {
             held: 0,
             widths: None,
             line: String::new(),
-            fold: String::new(),
+            fold: Fold::default(),
             written: 0,
             unseen: 0,
         }
@@ -119,25 +122,27 @@ impl<W: Write> Table<W> {
         for row in self.ends.chunks(count.max(1)) {
             self.line.clear();
             self.fold.clear();
-            for ((column, &width), &(end, tone)) in self.columns.iter().zip(&widths).zip(row) {
+            let columns = self.columns.iter().zip(&self.labels).zip(&widths);
+            for (((column, label), &width), &(end, tone)) in columns.zip(row) {
                 let cell = self.text.get(start..end).unwrap_or("");
                 start = end;
                 if width > 0 {
                     pad(&mut self.line, column, cell, width, self.layout, tone);
                 } else if cell != "-" {
-                    fold(&mut self.fold, column, cell, self.layout, tone);
+                    self.fold.add(label, cell, self.layout, tone);
                 }
             }
-            let folds = self.fold.matches('\n').count() + usize::from(!self.fold.is_empty());
-            let lines = 1 + folds;
-            if self.layout.rows.is_some_and(|rows| self.written + lines > rows) {
-                self.unseen += 1;
-                continue;
+            if let Some(rows) = self.layout.rows {
+                let lines = 1 + self.fold.text.lines().count();
+                if self.written + lines > rows {
+                    self.unseen += 1;
+                    continue;
+                }
+                self.written += lines;
             }
-            self.written += lines;
-            for line in [&mut self.line, &mut self.fold] {
+            for line in [&mut self.line, &mut self.fold.text] {
                 if !line.is_empty() {
-                    line.truncate(line.trim_end_matches(' ').len());
+                    line.truncate(line.trim_ascii_end().len());
                     line.push('\n');
                     self.writer.write_all(line.as_bytes())?;
                 }
@@ -159,7 +164,7 @@ impl<W: Write> Table<W> {
             let cell = self.text.get(start..end).unwrap_or("");
             start = end;
             if let Some(width) = widths.get_mut(index % self.columns.len().max(1)) {
-                *width = (*width).max(cell.width());
+                *width = (*width).max(width_of(cell));
             }
         }
         let Some(limit) = self.layout.width else { return self.widths = Some(widths) };
@@ -221,37 +226,49 @@ fn is_essential(name: &str) -> bool {
 /// Where second lines begin.
 const INDENT: usize = 6;
 
-/// Adds a labelled cell to the second line.
-fn fold(line: &mut String, column: &Column, cell: &str, layout: Layout, tone: Tone) {
-    let length = line.rsplit('\n').next().unwrap_or("").width();
-    let needed = column.header.len() + cell.width() + 3;
-    if line.is_empty() {
-        spaces(line, INDENT);
-    } else if layout.width.is_some_and(|width| length + needed > width) {
-        line.truncate(line.trim_end_matches(' ').len());
-        line.push('\n');
-        spaces(line, INDENT);
+/// The lines that follow a row, for what does not fit in it.
+#[derive(Debug, Default)]
+struct Fold {
+    text: String,
+    /// Width of the last of them.
+    width: usize,
+}
+
+impl Fold {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.width = 0;
     }
-    let (quiet, end) = layout.style.around(Tone::Quiet);
-    let (before, after) = layout.style.around(tone);
-    line.push_str(quiet);
-    line.extend(column.header.chars().flat_map(char::to_lowercase));
-    line.push_str(end);
-    line.push(' ');
-    line.push_str(before);
-    line.push_str(cell);
-    line.push_str(after);
-    line.push_str("  ");
+
+    /// Adds a labelled cell.
+    fn add(&mut self, label: &str, cell: &str, layout: Layout, tone: Tone) {
+        let needed = label.len() + width_of(cell) + 3;
+        let full = layout.width.is_some_and(|width| self.width + needed > width);
+        if self.text.is_empty() || full {
+            if !self.text.is_empty() {
+                self.text.truncate(self.text.trim_ascii_end().len());
+                self.text.push('\n');
+            }
+            spaces(&mut self.text, INDENT);
+            self.width = INDENT;
+        }
+        let (quiet, end) = layout.style.around(Tone::Quiet);
+        let (before, after) = layout.style.around(tone);
+        for part in [quiet, label, end, " ", before, cell, after, "  "] {
+            self.text.push_str(part);
+            self.width += width_of(part);
+        }
+    }
 }
 
 fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Layout, tone: Tone) {
     let mut shortened = String::new();
     let mut cell = cell;
-    if layout.shorten && column.is_address() && cell.width() > width {
+    if layout.shorten && column.is_address() && width_of(cell) > width {
         shorten(cell, width, &mut shortened);
         cell = &shortened;
     }
-    let fill = width.saturating_sub(if cell.is_ascii() { cell.len() } else { cell.width() });
+    let fill = width.saturating_sub(width_of(cell));
     let (before, after) = layout.style.around(tone);
     if column.align == Align::Right {
         spaces(line, fill);
@@ -265,8 +282,20 @@ fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Lay
     line.push(' ');
 }
 
+/// Columns of a terminal; nearly every cell is ASCII, where it is the length.
+fn width_of(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
 fn spaces(line: &mut String, count: usize) {
-    line.extend(std::iter::repeat_n(' ', count));
+    /// As many at a time: one by one they took a twentieth of a table's time.
+    const SPACES: &str = "                                ";
+    let mut count = count;
+    while let Some(rest) = count.checked_sub(SPACES.len()) {
+        line.push_str(SPACES);
+        count = rest;
+    }
+    line.push_str(SPACES.get(..count).unwrap_or(""));
 }
 
 /// Cuts the middle of an address: its start names the network, its end the port.
