@@ -10,11 +10,11 @@ use rustc_hash::FxHashMap;
 use super::owners::People;
 use super::scene::{Interfaces, Scene};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
-use crate::model::{Endpoint, Field, Role, RoleBasis, Socket, State, StateSet, fields};
+use crate::model::{Endpoint, Families, Field, Role, RoleBasis, Socket, State, StateSet, fields};
 use crate::render::Column;
 use crate::report::{Change, Connection, Namespace, Quality};
 use crate::sample::{Delta, Ledger, Movement};
-use crate::source::{Families, Listener, Listeners, PortNames, Query, Scope};
+use crate::source::{Listener, Listeners, PortNames, Query, Scope};
 use crate::wire::{EcnWord, Extensions, Reply};
 
 /// Rows that wait for their owners to be looked up together. Fewer sockets than
@@ -170,7 +170,7 @@ fn look(
     let plan = &question.plan;
     let states = if question.repeats { lasting(plan.states) } else { plan.states };
     let query = Query {
-        families: Families { v4: plan.families.v4, v6: plan.families.v6 },
+        families: plan.families,
         states,
         extensions: question.extensions,
         local_port: plan.local_port,

@@ -138,7 +138,7 @@ static TEXTS: [Column; 26] = [
         "queues",
         "QUEUES",
         Align::Right,
-        "Bytes not read by the program/not acknowledged by the peer.",
+        "Bytes not read by the program/not acknowledged by the peer; a listener's accept queue/its limit.",
         queues,
     ),
     text(
@@ -417,9 +417,14 @@ fn cgroup(connection: &Connection<'_>, _: bool, out: &mut String) {
 }
 
 fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    number(Unit::Bytes, fields::RECV_Q.read(connection.socket), plain, out);
+    let (one, other) = if connection.socket.state == State::Listen {
+        (&fields::ACCEPT_QUEUE, &fields::ACCEPT_QUEUE_MAX)
+    } else {
+        (&fields::RECV_Q, &fields::SEND_Q)
+    };
+    number(one.unit, one.read(connection.socket), plain, out);
     out.push('/');
-    number(Unit::Bytes, fields::SEND_Q.read(connection.socket), plain, out);
+    number(other.unit, other.read(connection.socket), plain, out);
 }
 
 fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use super::{DumpOutcome, Error, Families, Query, Sockets, Transport};
-use crate::model::{Role, RoleBasis, Socket, State, StateSet};
+use super::{DumpOutcome, Error, Query, Sockets, Transport};
+use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
 use crate::wire::{Extensions, Reply};
 
 /// One listening socket, as far as roles need it.
