@@ -10,6 +10,8 @@ pub(super) enum Exit {
     Done,
     /// Done, with partial data, where `--strict` asked to be told.
     Partial,
+    /// The user interrupted before there was a result.
+    Interrupted,
 }
 
 /// Wrong usage or a fatal error.
@@ -19,6 +21,7 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Partial) => ExitCode::from(3),
+        Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tcpdiag: {error:#}");

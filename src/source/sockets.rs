@@ -58,6 +58,12 @@ impl<T: Transport> Sockets<T> {
         self.dumper.transport()
     }
 
+    /// Whether the kernel has refused a filter program, so that more was handed
+    /// on than the program would have let pass.
+    pub fn refuses_programs(&self) -> bool {
+        self.no_programs
+    }
+
     /// Hands every socket that may match to `each`, in the kernel's order, each
     /// as it arrives.
     ///
