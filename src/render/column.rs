@@ -58,6 +58,9 @@ const fn text(
 
 /// Columns that are no numbers of the catalogue.
 static TEXTS: [Column; 26] = [
+    text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
+        out.push_str(c.captured_at)
+    }),
     text(
         "change",
         "",
@@ -130,9 +133,6 @@ static TEXTS: [Column; 26] = [
     text("cgroup", "CGROUP", Align::Left, "Path of the cgroup.", cgroup),
     text("cookie", "COOKIE", Align::Right, "The kernel's name for the socket.", |c, _, out| {
         let _ = write!(out, "{:#x}", c.socket.cookie);
-    }),
-    text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
-        out.push_str(c.captured_at)
     }),
     text(
         "queues",
@@ -265,6 +265,15 @@ impl Column {
         }
     }
 
+    /// The name as a heading of records: times carry their unit, as in JSON.
+    pub fn key(&self) -> &'static str {
+        match self.kind {
+            // `state` is taken by the text.
+            ColumnKind::Field(field) if field.name != t::STATE.name => field.key,
+            _ => self.name,
+        }
+    }
+
     /// How the cell wants to be seen.
     pub fn tone(&self, connection: &Connection<'_>) -> Tone {
         match self.name {
@@ -314,6 +323,8 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
         }
         (Reading::Ratio(value), false) => human::share(value, out),
         (Reading::Integer(value), false) => match unit {
+            // A round trip that was never measured.
+            Unit::Microseconds if value == 0 => out.push('-'),
             Unit::Microseconds => human::microseconds(value, out),
             Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
             Unit::Bytes => human::bytes(value, out),
