@@ -22,6 +22,10 @@ use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 /// this are hunted one by one, for more all processes are read.
 const BATCH: usize = 4096;
 
+/// How often a dump is read, where rows are held, that the kernel says was
+/// disturbed.
+const TRIES: u32 = 3;
+
 /// What to look for; the same for every sample.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -219,7 +223,16 @@ impl Sampler<'_, '_> {
         };
         let ledger = &mut scene.ledger;
         ledger.begin();
-        let outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+        let mut outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+        // What was written cannot be taken back, nor what the ledger saw.
+        let tries = if question.sort.is_some() && !question.repeats { TRIES } else { 1 };
+        for _ in 1..tries {
+            if outcome.interrupted == 0 {
+                break;
+            }
+            pass.forget();
+            outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+        }
         if let Some(error) = pass.error.take() {
             return Err(error);
         }
@@ -342,6 +355,7 @@ impl Pass<'_, '_, '_> {
             None | Some(Movement::First) => (None, None),
             Some(Movement::Opened) => (None, Some(Change::Opened)),
             Some(Movement::Stayed(delta)) => (Some(delta), None),
+            Some(Movement::Again) => return ControlFlow::Continue(()),
         };
         if !question.plan.states.contains(socket.state) {
             // Only listed to tell whether it is still there.
@@ -374,6 +388,13 @@ impl Pass<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    /// Drops the rows held of this namespace, for the dump to be read again.
+    fn forget(&mut self) {
+        self.batch.clear();
+        let index = self.index;
+        self.sampler.sorted.retain(|row| row.scene != index);
     }
 
     fn verdict(&self, socket: &Socket, role: Role, owner: &Owner<'_>) -> Verdict {

@@ -3,6 +3,8 @@
 //!
 //! Knows what a value means. Knows no text but its own names, and does no I/O.
 
+#[cfg(test)]
+pub(crate) mod example;
 mod families;
 pub mod fields;
 mod role;

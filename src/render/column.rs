@@ -177,16 +177,13 @@ static TEXTS: [Column; 26] = [
             }
         },
     ),
-    text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| match c
-        .interface
-    {
-        Some(interface) => match interface.name {
-            Some(name) => out.push_str(name),
-            None => {
-                let _ = write!(out, "{}", interface.index);
-            }
-        },
-        None => {}
+    text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| {
+        if let Some(interface) = c.interface {
+            let _ = match interface.name {
+                Some(name) => write!(out, "{name}"),
+                None => write!(out, "{}", interface.index),
+            };
+        }
     }),
 ];
 
