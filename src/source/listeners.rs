@@ -65,7 +65,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Reads them anew, at most [`TRIES`] times while the table changes under
+    /// Reads them anew, at most three times while the table changes under
     /// the reading. Costs one walk of the kernel's small listening table.
     ///
     /// # Errors
