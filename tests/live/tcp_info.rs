@@ -22,7 +22,7 @@ use At::{Bits, Byte, Half, Long, Word};
 
 /// include/uapi/linux/tcp.h of Linux 6.18, with the JSON keys that the
 /// contract demands. Written down anew, not taken from tcpdiag.
-const LAYOUT: [(&str, At); 75] = [
+const LAYOUT: [(&str, At); 73] = [
     ("state", Byte(0)),
     ("ca_state", Byte(1)),
     ("retransmits", Byte(2)),
@@ -94,12 +94,10 @@ const LAYOUT: [(&str, At); 75] = [
     // Linux 6.18 ...
     ("accecn_fail_mode", Half(276)),
     ("accecn_opt_seen", Half(278)),
-    // ... and Linux 7.2.
+    // ... and Linux 7.2, but for its options2.
     ("ecn_mode", Bits(276, 0, 2)),
     ("accecn_opt_seen", Bits(276, 2, 2)),
     ("accecn_fail_mode", Bits(276, 4, 4)),
-    ("options2", Bits(277, 0, 8)),
-    ("options2", Bits(277, 0, 8)),
 ];
 
 /// Where the two layouts part.
@@ -110,11 +108,10 @@ fn layout() -> impl Iterator<Item = (&'static str, At)> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap(), numbers.next().unwrap());
-    let halves = version <= (6, 18);
     LAYOUT.into_iter().filter(move |(_, at)| match at {
-        Half(PARTING..) => halves,
-        // Of the releases between, tcpdiag says nothing; of the last, neither does this.
-        Bits(PARTING.., ..) => false,
+        // Of the releases between tcpdiag says nothing.
+        Half(PARTING..) => version <= (6, 18),
+        Bits(PARTING.., ..) => version >= (7, 2),
         _ => true,
     })
 }
