@@ -102,8 +102,7 @@ fn hidden_but_complete(powers: &Value, powerless: &Value, pair: &Pair) {
     let limited = quality["permission_limited"].as_array().unwrap();
     let says = |word: &str| limited.iter().any(|line| line.as_str().unwrap().contains(word));
     assert!(says("CAP_SYS_PTRACE") && says("CAP_NET_ADMIN"), "{limited:?}");
-    let (full, seen) =
-        (Tcpdiag::rows_of(powers.clone()), Tcpdiag::rows_of(powerless.clone()));
+    let (full, seen) = (Tcpdiag::rows_of(powers.clone()), Tcpdiag::rows_of(powerless.clone()));
     assert_eq!(cookies(&full), cookies(&seen));
     for socket in [&pair.client, &pair.server] {
         let (full, seen) = (find(&full, socket), find(&seen, socket));

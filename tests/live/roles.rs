@@ -41,11 +41,7 @@ lab!(
             (ANY6, V4, "listener_on_wildcard"),
             (ANY6, IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()), "listener_on_wildcard"),
             // An IPv6 socket that only does IPv4.
-            (
-                IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
-                V4,
-                "listener_on_address",
-            ),
+            (IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()), V4, "listener_on_address"),
             (IpAddr::V6(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()), V4, "listener_on_wildcard"),
         ] {
             let listener = Socket::listening(listen, 0, 8);
@@ -134,7 +130,10 @@ lab!(
         client.comes_to(1);
         let requests = Tcpdiag::new().rows(&["conns", "--state", "syn_recv"]);
         assert_eq!(requests.len(), 1);
-        assert_eq!((requests[0].text("role"), requests[0].text("role_basis")), ("server", "syn_recv"));
+        assert_eq!(
+            (requests[0].text("role"), requests[0].text("role_basis")),
+            ("server", "syn_recv")
+        );
         assert_eq!(requests[0].port(), u64::from(half.port()));
 
         let bound = Socket::bound(V4, 0);
@@ -151,7 +150,8 @@ lab!(
         let pairs: Vec<Pair> =
             [V4, V6, V4].iter().map(|address| Pair::new(&listener, *address)).collect();
         let tcpdiag = Tcpdiag::new();
-        let ends = |end: fn(&Pair) -> &Socket| pairs.iter().map(|pair| end(pair).cookie()).collect();
+        let ends =
+            |end: fn(&Pair) -> &Socket| pairs.iter().map(|pair| end(pair).cookie()).collect();
         let server = cookies(&tcpdiag.rows(&["conns", "--role", "server"]));
         assert_eq!(server, ends(|pair| &pair.server));
         let client = cookies(&tcpdiag.rows(&["conns", "--role", "client"]));
@@ -186,8 +186,7 @@ lab!(
             assert_eq!(words[..4], ["ESTAB", "srv", &ends[0], &ends[1]]);
         }
         assert!(output.stderr.starts_with("3 sockets shown"), "{}", output.stderr);
-        let rows: Vec<Row> =
-            Tcpdiag::new().rows(&["conns", "--port", "2181", "--role", "server"]);
+        let rows: Vec<Row> = Tcpdiag::new().rows(&["conns", "--port", "2181", "--role", "server"]);
         assert_eq!(rows.len(), served.len());
         for row in &rows {
             assert_eq!((row.text("role"), row.port()), ("server", 2181));

@@ -167,8 +167,7 @@ impl<'a> Comparison<'a> {
             comparison.figure(name, kind, path);
         }
         comparison.checked_apart();
-        let known: BTreeSet<&str> =
-            figures().map(|(name, ..)| name).chain(APART).collect();
+        let known: BTreeSet<&str> = figures().map(|(name, ..)| name).chain(APART).collect();
         for name in before.figures.keys().filter(|name| !known.contains(**name)) {
             comparison.wrong.push(format!("nobody compares {name}"));
         }
@@ -339,9 +338,7 @@ impl<'a> Comparison<'a> {
         let left = self.row.number("timer.expires_ms");
         let equal = match (self.before.timer_range(), self.after.timer_range(), left) {
             (None, _, None) => true,
-            (Some((_, high)), Some((low, _)), Some(left)) => {
-                left <= high + 10 && left + 10 >= low
-            }
+            (Some((_, high)), Some((low, _)), Some(left)) => left <= high + 10 && left + 10 >= low,
             _ => false,
         };
         self.say("timer.expires", equal, left);
@@ -385,7 +382,8 @@ lab!(
                     assert!(new || !after.contains_key(&cookie), "ss does not list {row:?}");
                     continue;
                 };
-                if (&one.state, one.queues, still(one)) != (&other.state, other.queues, still(other))
+                if (&one.state, one.queues, still(one))
+                    != (&other.state, other.queues, still(other))
                 {
                     moved.insert(cookie, format!("{one:?}\n{other:?}"));
                     continue;

@@ -152,7 +152,13 @@ impl At {
         match key {
             "options" => {
                 let names = [
-                    "timestamps", "sack", "wscale", "ecn", "ecn_seen", "syn_data", "usec_ts",
+                    "timestamps",
+                    "sack",
+                    "wscale",
+                    "ecn",
+                    "ecn_seen",
+                    "syn_data",
+                    "usec_ts",
                     "tfo_child",
                 ];
                 let set = names.iter().enumerate().filter(|(bit, _)| value >> bit & 1 == 1);
@@ -181,9 +187,8 @@ fn is_clock(key: &str) -> bool {
 }
 
 /// What the kernel fills for a listener.
-const OF_LISTENERS: [&str; 7] = [
-    "state", "pacing_rate", "max_pacing_rate", "reordering", "snd_cwnd", "unacked", "sacked",
-];
+const OF_LISTENERS: [&str; 7] =
+    ["state", "pacing_rate", "max_pacing_rate", "reordering", "snd_cwnd", "unacked", "sacked"];
 
 /// Whether two looks at a socket differ in more than the time.
 fn moved(one: &[u8], other: &[u8]) -> bool {
@@ -229,7 +234,9 @@ fn compare(before: &[u8], row: &Row, after: &[u8]) -> Result<usize, String> {
         return Err(format!("unknown_tail, expected {hexadecimal:?}"));
     }
     // Only where the release decides of the layout are there others.
-    keys.retain(|key| !matches!(*key, "ecn_mode" | "options2" | "accecn_opt_seen" | "accecn_fail_mode"));
+    keys.retain(|key| {
+        !matches!(*key, "ecn_mode" | "options2" | "accecn_opt_seen" | "accecn_fail_mode")
+    });
     if keys.is_empty() { Ok(equal) } else { Err(format!("not of struct tcp_info: {keys:?}")) }
 }
 

@@ -30,8 +30,7 @@ impl Socket {
         address: IpAddr,
         protocol: Option<rustix::net::Protocol>,
     ) -> rustix::io::Result<Self> {
-        let family =
-            if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, protocol)
             .map(Self)
     }
