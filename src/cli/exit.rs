@@ -1,6 +1,7 @@
 //! How a run ends.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// Exit codes that other programs rely on.
@@ -24,7 +25,7 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tcpdiag: {error:#}");
+            say(format_args!("tcpdiag: {error:#}"));
             ExitCode::from(USAGE_OR_FATAL)
         }
     }
@@ -39,7 +40,7 @@ pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
         // A closed pipe behind `--help | head` is a normal end.
         let _ = error.print();
     } else {
-        eprintln!("tcpdiag: {}", one_line(&error.to_string()));
+        say(format_args!("tcpdiag: {}", one_line(&error.to_string())));
     }
     if error.use_stderr() { ExitCode::from(USAGE_OR_FATAL) } else { ExitCode::SUCCESS }
 }
@@ -59,6 +60,12 @@ fn one_line(message: &str) -> String {
         joined.push_str(line);
     }
     joined
+}
+
+/// Writes a line to standard error. `eprintln!` would panic where its reader
+/// went away, as in `tcpdiag conns 2>&1 >rows | head -1`.
+pub(super) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Whether the reader of standard output went away, as `head` does.

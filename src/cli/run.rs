@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::exit::Exit;
+use super::exit::{Exit, say};
 use super::expression::{FilterArgs, Lookups};
 use super::output::{ColumnSets, Format, OutputArgs};
 use super::owners::People;
@@ -65,10 +65,7 @@ impl Run {
             usage = Usage::now();
         }
         if session.question.repeats {
-            eprintln!(
-                "{}",
-                summary::whole_run(&session.total, session.samples, begun.elapsed().wall)
-            );
+            say(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
         }
         Ok(if session.total.interrupted && session.total.shown == 0 {
             Exit::Interrupted
@@ -228,13 +225,15 @@ impl Session {
         }
         out.flush()?;
         if !self.question.repeats {
-            eprintln!("{}", summary::one_sample(&tally, used.wall));
+            say(summary::one_sample(&tally, used.wall));
         }
         if self.samples == 0 {
-            summary::warnings(&tally.quality).iter().for_each(|line| eprintln!("tcpdiag: {line}"));
+            let warnings = summary::warnings(&tally.quality);
+            warnings.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
         }
         if unseen > 0 {
-            eprintln!("{} more sockets do not fit this terminal", summary::grouped(unseen as u64));
+            let unseen = summary::grouped(unseen as u64);
+            say(format_args!("{unseen} more sockets do not fit this terminal"));
         }
         self.samples += 1;
         self.total.add(tally);
