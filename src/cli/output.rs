@@ -196,10 +196,12 @@ fn column(name: &str) -> anyhow::Result<Column> {
     if let Some(column) = find_column(name) {
         return Ok(column);
     }
+    // Of a short name nearly every other one differs by three letters only.
+    let farthest = (name.chars().count() / 2).min(3);
     let near = all_columns()
         .map(|column| (strsim::damerau_levenshtein(name, column.name), column.name))
         .min()
-        .filter(|(distance, _)| *distance <= 3);
+        .filter(|(distance, _)| *distance <= farthest);
     match near {
         Some((_, near)) => {
             bail!("unknown column '{name}'; did you mean '{near}'? `--columns help` lists them all")
