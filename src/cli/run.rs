@@ -154,7 +154,7 @@ impl Run {
             return withheld;
         }
         if self.is_structured() {
-            let what = "mark, MD5 keys and MPTCP tokens: CAP_NET_ADMIN would show them";
+            let what = "mark, MD5 peers and MPTCP sequence numbers: CAP_NET_ADMIN would show them";
             withheld.push(what.to_owned());
         } else if needs.mark || self.output.columns.iter().any(|name| name.trim() == "mark") {
             withheld.push(

@@ -245,19 +245,18 @@ fn fold(line: &mut String, column: &Column, cell: &str, layout: Layout, tone: To
 }
 
 fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Layout, tone: Tone) {
-    let mut shortened = String::new();
-    let mut cell = cell;
-    if layout.shorten && column.is_address() && cell.width() > width {
-        shorten(cell, width, &mut shortened);
-        cell = &shortened;
-    }
-    let fill = width.saturating_sub(if cell.is_ascii() { cell.len() } else { cell.width() });
+    let taken = if cell.is_ascii() { cell.len() } else { cell.width() };
+    let fill = width.saturating_sub(taken);
     let (before, after) = layout.style.around(tone);
     if column.align == Align::Right {
         spaces(line, fill);
     }
     line.push_str(before);
-    line.push_str(cell);
+    if layout.shorten && column.is_address() && taken > width {
+        shorten(cell, width, line);
+    } else {
+        line.push_str(cell);
+    }
     line.push_str(after);
     if column.align == Align::Left {
         spaces(line, fill);

@@ -107,7 +107,7 @@ impl<'a> Reply<'a> {
     /// Whether some attribute could not be read: broken framing, or a payload
     /// shorter than its kind's shortest form.
     pub fn has_bad_attribute(&self) -> bool {
-        const SHORTEST: [(u16, usize); 13] = [
+        const SHORTEST: [(u16, usize); 18] = [
             (kind::MEMINFO, 16),
             (kind::INFO, 1),
             (kind::VEGASINFO, 16),
@@ -117,10 +117,16 @@ impl<'a> Reply<'a> {
             (kind::SKMEMINFO, 4),
             (kind::SHUTDOWN, 1),
             (kind::DCTCPINFO, 16),
+            (kind::PROTOCOL, 1),
+            (kind::SKV6ONLY, 1),
             (kind::MARK, 4),
             (kind::BBRINFO, 20),
             (kind::CLASS_ID, 4),
+            (kind::MD5SIG, Md5Keys::ENTRY),
+            // At least a name of one character, as a nested attribute.
+            (kind::ULP_INFO, 5),
             (kind::CGROUP_ID, 8),
+            (kind::SOCKOPT, 2),
         ];
         self.broken_attributes
             || SHORTEST.iter().any(|&(kind, shortest)| {
