@@ -153,12 +153,6 @@ impl Socket {
         }
     }
 
-    /// Reads to the end.
-    pub fn read_to_end(&self) {
-        let mut buffer = vec![0; 64 << 10];
-        while rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::empty()).unwrap().0 > 0 {}
-    }
-
     /// Sends a FIN.
     pub fn finish(&self) {
         rustix::net::shutdown(&self.0, Shutdown::Write).unwrap();
