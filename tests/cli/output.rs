@@ -30,7 +30,7 @@ fn nothing_found_is_no_failure() {
     assert_eq!(document["connections"], Value::Array(Vec::new()));
     let (stdout, _) = shown(&with(&["-o", "csv"]), &[]);
     assert_eq!(stdout.lines().count(), 1);
-    assert!(stdout.starts_with("change,netns,state,"), "{stdout}");
+    assert!(stdout.starts_with("time,change,netns,state,"), "{stdout}");
     let (stdout, _) = shown(&with(&["-o", "jsonl"]), &[]);
     let end: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&end["schema"], &end["shown"]), (&"tcpdiag.conns.end/1".into(), &0.into()));
@@ -175,7 +175,7 @@ fn csv_is_read_back() {
     assert_eq!(&server[column("state")], "established");
     assert_eq!(&server[column("remote")], format!("127.0.0.1:{}", connection.client()));
     // Base units: no blanks, no letters.
-    for name in ["rtt", "rto", "bytes_acked", "segs_in", "rcvbuf"] {
+    for name in ["rtt_us", "rto_us", "bytes_acked", "segs_in", "rcvbuf"] {
         assert!(server[column(name)].parse::<u64>().is_ok(), "{name}: {}", &server[column(name)]);
     }
     // What the kernel calls infinite is nothing.

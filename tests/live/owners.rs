@@ -29,6 +29,7 @@ lab!(
         let rows = tcpdiag.rows(&["conns", "-P"]);
         let row = find(&rows, &alone.client);
         assert_eq!(row.pids(), [own]);
+        assert_eq!(row.number("inode"), Some(alone.client.inode()));
         let holder = &row.at("processes").unwrap()[0];
         assert_eq!(holder["comm"], own_comm());
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&alone.client));
@@ -198,6 +199,7 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         Self::enter(self.0.parent().unwrap());
+        let _ = std::fs::remove_dir(self.0.join("inner"));
         let _ = std::fs::remove_dir(&self.0);
     }
 }
@@ -226,6 +228,20 @@ lab!(as Root
         assert_eq!(asked(&["conns", "--cgroup", &name]), there);
         assert_eq!(asked(&["conns", &format!("cgroup = {name}")]), there);
         assert_eq!(asked(&["conns", "cgroup = '/tcpdiag-test-*'"]), there);
+        // The flag also takes what is below, as its help says; the expression does not.
+        let slash = format!("{name}/");
+        for (path, found) in [(slash.as_str(), 1), (&name[1..], 1), ("/", 4), ("/no-such", 0)] {
+            assert_eq!(asked(&["conns", "--cgroup", path]).len(), found, "--cgroup {path}");
+        }
+        let inner = cgroup.0.join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        assert!(Cgroup::enter(&inner));
+        let deeper = Socket::listening(V4, 0, 1);
+        Cgroup::enter(cgroup.0.parent().unwrap());
+        let below = asked(&["listeners", "--cgroup", &name]);
+        let exactly = asked(&["listeners", &format!("cgroup = {name}")]);
+        std::fs::remove_dir(&inner).unwrap();
+        assert_eq!((below, exactly), ([deeper.cookie()].into(), [].into()));
         let rest = asked(&["conns", &format!("not cgroup = {name}")]);
         assert_eq!(rest.len(), 3);
         assert!(rest.contains(&outside.client.cookie()));

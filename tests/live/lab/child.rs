@@ -13,21 +13,11 @@ use super::settles;
 pub struct Child(std::process::Child);
 
 impl Child {
-    /// One that holds what it inherits.
-    pub fn sleeping() -> Self {
-        Self::running(&[], Path::new("sleep"))
-    }
-
     /// One that was given `socket`, as other user, in other namespaces, ...:
     /// as `wrapper`, a command that runs another, arranges it.
     pub fn holding(socket: impl AsFd, wrapper: &[&str]) -> Self {
-        Self::holding_as(socket, wrapper, Path::new("sleep"))
-    }
-
-    /// The same, with another name for sleep(1).
-    pub fn holding_as(socket: impl AsFd, wrapper: &[&str], program: &Path) -> Self {
         rustix::io::fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-        let child = Self::running(wrapper, program);
+        let child = Self::running(wrapper, Path::new("sleep"));
         rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC).unwrap();
         child
     }
@@ -52,12 +42,6 @@ impl Child {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.0.id()
-    }
-
-    /// Its name, as the kernel keeps it.
-    pub fn comm(&self) -> String {
-        let comm = std::fs::read_to_string(format!("/proc/{}/comm", self.pid())).unwrap();
-        comm.trim_end_matches('\n').to_owned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -52,6 +53,7 @@ impl Socket {
     /// Binds it.
     pub fn bind(&self, address: IpAddr, port: u16) {
         sockopt::set_socket_reuseaddr(&self.0, true).unwrap();
+        let port = if port == 0 { unused_port() } else { port };
         rustix::net::bind(&self.0, &SocketAddr::new(address, port)).unwrap();
     }
 
@@ -62,14 +64,28 @@ impl Socket {
 
     /// Connects, and waits for it.
     pub fn connect(&self, address: IpAddr, port: u16) {
+        self.choose_port(address);
         rustix::net::connect(&self.0, &SocketAddr::new(address, port)).unwrap();
     }
 
     /// Begins to connect.
     pub fn begin_connect(&self, address: IpAddr, port: u16) {
+        self.choose_port(address);
         rustix::io::ioctl_fionbio(&self.0, true).unwrap();
         let outcome = rustix::net::connect(&self.0, &SocketAddr::new(address, port));
         assert_eq!(outcome, Err(Errno::INPROGRESS));
+    }
+
+    /// Binds it to a port of its own, unless it has one.
+    fn choose_port(&self, peer: IpAddr) {
+        if self.port() == 0 {
+            let any = if peer.is_ipv4() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            } else {
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+            };
+            rustix::net::bind(&self.0, &SocketAddr::new(any, unused_port())).unwrap();
+        }
     }
 
     /// Accepts a connection, and waits for it.
@@ -153,12 +169,6 @@ impl Socket {
         }
     }
 
-    /// Reads to the end.
-    pub fn read_to_end(&self) {
-        let mut buffer = vec![0; 64 << 10];
-        while rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::empty()).unwrap().0 > 0 {}
-    }
-
     /// Sends a FIN.
     pub fn finish(&self) {
         rustix::net::shutdown(&self.0, Shutdown::Write).unwrap();
@@ -205,6 +215,14 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// A port that no socket of this test had before. The kernel would give the
+/// same one to sockets of different families or peers, and the firewall knows
+/// sockets by their port.
+fn unused_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(10_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn last_error() -> Errno {
