@@ -68,6 +68,18 @@ lab!(
         // The one that is left refuses IPv4: it cannot have accepted that.
         assert_role(&over_four.server, "client", "no_listener");
         assert_role(&over_six.server, "server", "listener_on_wildcard");
+
+        // Nor can it have accepted a v4-mapped one that its predecessor accepted.
+        let dual = Socket::listening(ANY6, 0, 8);
+        let port = dual.port();
+        let (mapped, six) = (Pair::new(&dual, V4), Pair::new(&dual, V6));
+        drop(dual);
+        let alone = Socket::of(V6);
+        sockopt::set_ipv6_v6only(&alone, true).unwrap();
+        alone.bind(ANY6, port);
+        alone.listen(8);
+        assert_role(&mapped.server, "client", "no_listener");
+        assert_role(&six.server, "server", "listener_on_wildcard");
     }
 );
 
