@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
@@ -92,7 +92,7 @@ impl FilterArgs {
             any(&self.remote_ip, |net| Predicate::Prefix { side: Some(Side::Remote), net: *net }),
             any(&self.pid, |pid| Predicate::Pid(*pid)),
             any(&self.process, |name| Predicate::Comm(Pattern::of_comm(name))),
-            any_of(self.cgroup.iter().map(|path| below(path)).collect()),
+            any_of(self.cgroup.iter().map(|path| below(path, names)).collect::<Result<_, _>>()?),
         ];
         if !self.state.is_empty() {
             let states = self.state.iter().fold(StateSet::NONE, |all, set| all.union(*set));
@@ -154,16 +154,20 @@ impl FilterArgs {
 }
 
 /// In the cgroup of this path or in one below it. The path may be given as it
-/// stands in the file system.
-fn below(path: &str) -> Expr {
+/// stands in the file system, and with `*` may name several.
+fn below(path: &str, names: &Lookups<'_>) -> anyhow::Result<Expr> {
     let inner = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
         .iter()
         .find_map(|mount| path.strip_prefix(mount))
         .unwrap_or(path)
         .trim_matches('/');
-    let own = Predicate::CgroupPath(Pattern::new(&format!("/{inner}")));
-    let children = Predicate::CgroupPath(Pattern::new(&format!("/{inner}/*").replace("//", "/")));
-    Expr::any(vec![own.into(), children.into()])
+    let own = format!("/{inner}");
+    if !own.contains('*') && names.cgroup(&own).is_none() {
+        bail!("--cgroup {path}: no such cgroup; accepted are paths of cgroup v2, `*` allowed");
+    }
+    let children = format!("{}/*", own.trim_end_matches('/'));
+    let parts = [own, children].map(|path| Predicate::CgroupPath(Pattern::new(&path)).into());
+    Ok(Expr::any(parts.into()))
 }
 
 /// Whether some value's predicate holds; every socket where there are no values.

@@ -64,7 +64,7 @@ pub(super) struct OutputArgs {
     pub(super) sort: Option<String>,
 
     /// Show at most this many sockets.
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one)]
     pub(super) limit: Option<u64>,
 
     /// Leave out the header line.
@@ -208,4 +208,12 @@ fn column(name: &str) -> anyhow::Result<Column> {
         }
         None => bail!("unknown column '{name}'; `--columns help` lists them all"),
     }
+}
+
+/// A count that leaves something.
+pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|&count| count > 0)
+        .ok_or_else(|| format!("`{text}` is no count; accepted are whole numbers from 1"))
 }
