@@ -7,9 +7,9 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use tcpdiag::model::{Socket, StateSet};
+use tcpdiag::model::{Families, Socket, StateSet};
 use tcpdiag::sample::Ledger;
-use tcpdiag::source::{Families, Host, Query, Sockets};
+use tcpdiag::source::{Host, Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form};
 

@@ -26,9 +26,10 @@ use crate::model::StateSet;
   tcpdiag conns --netns all --columns netns,local,remote,rtt
 
 The expression takes what ss takes (state, exclude, src, dst, sport, dport, dev,
-fwmark, cgroup, and, or, not, parentheses) and compares any column of
-`--columns help`, with units: us ms s, kB MiB, kbit Mbit, %. A figure that a
-socket does not have compares as false.")]
+fwmark, cgroup, and, or, not, parentheses), any figure of `--columns help` with
+units (us ms s, kB MiB, kbit Mbit, %), and pid, comm, user, unit, container,
+service, role, family, congestion, netns. A figure that a socket does not have
+compares as false.")]
 pub(super) struct Conns {
     #[command(flatten)]
     filter: FilterArgs,

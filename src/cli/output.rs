@@ -64,7 +64,7 @@ pub(super) struct OutputArgs {
     pub(super) sort: Option<String>,
 
     /// Show at most this many sockets.
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one)]
     pub(super) limit: Option<u64>,
 
     /// Leave out the header line.
@@ -196,14 +196,24 @@ fn column(name: &str) -> anyhow::Result<Column> {
     if let Some(column) = find_column(name) {
         return Ok(column);
     }
+    // Of a short name nearly every other one differs by three letters only.
+    let farthest = (name.chars().count() / 2).min(3);
     let near = all_columns()
         .map(|column| (strsim::damerau_levenshtein(name, column.name), column.name))
         .min()
-        .filter(|(distance, _)| *distance <= 3);
+        .filter(|(distance, _)| *distance <= farthest);
     match near {
         Some((_, near)) => {
             bail!("unknown column '{name}'; did you mean '{near}'? `--columns help` lists them all")
         }
         None => bail!("unknown column '{name}'; `--columns help` lists them all"),
     }
+}
+
+/// A count that leaves something.
+pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|&count| count > 0)
+        .ok_or_else(|| format!("`{text}` is no count; accepted are whole numbers from 1"))
 }

@@ -15,7 +15,7 @@ pub(super) struct RepeatArgs {
     pub(super) interval: Option<Duration>,
 
     /// End after this many samples, the first included.
-    #[arg(long, value_name = "N", requires = "interval", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Repeating")]
+    #[arg(long, value_name = "N", requires = "interval", value_parser = super::output::at_least_one, help_heading = "Repeating")]
     pub(super) count: Option<u64>,
 }
 

@@ -128,7 +128,7 @@ impl<W: Write> Table<W> {
                 start = end;
                 if width > 0 {
                     pad(&mut self.line, column, cell, width, self.layout, tone);
-                } else if cell != "-" {
+                } else if !matches!(cell, "" | "-") {
                     self.fold.add(label, cell, self.layout, tone);
                 }
             }
@@ -262,19 +262,18 @@ impl Fold {
 }
 
 fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Layout, tone: Tone) {
-    let mut shortened = String::new();
-    let mut cell = cell;
-    if layout.shorten && column.is_address() && width_of(cell) > width {
-        shorten(cell, width, &mut shortened);
-        cell = &shortened;
-    }
-    let fill = width.saturating_sub(width_of(cell));
+    let taken = width_of(cell);
+    let fill = width.saturating_sub(taken);
     let (before, after) = layout.style.around(tone);
     if column.align == Align::Right {
         spaces(line, fill);
     }
     line.push_str(before);
-    line.push_str(cell);
+    if layout.shorten && column.is_address() && taken > width {
+        shorten(cell, width, line);
+    } else {
+        line.push_str(cell);
+    }
     line.push_str(after);
     if column.align == Align::Left {
         spaces(line, fill);

@@ -1,6 +1,6 @@
 //! One connection as the `conns` and `listeners` documents show it.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
@@ -438,24 +438,27 @@ map_of!(MptcpEntry<'_>, |this, map| {
 struct Md5<'a>(&'a Md5Keys);
 
 map_of!(Md5<'_>, |this, map| {
-    #[derive(serde::Serialize)]
-    struct Key {
-        addr: std::net::IpAddr,
-        prefix_len: u8,
-        key_len: u16,
-    }
-    let keys: Vec<Key> = this
-        .0
-        .kept()
-        .map(|key| Key {
+    map.serialize_entry("total", &this.0.total())?;
+    map.serialize_entry("keys", &Md5Peers(this.0))?;
+});
+
+struct Md5Peers<'a>(&'a Md5Keys);
+
+impl Serialize for Md5Peers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Key {
+            addr: std::net::IpAddr,
+            prefix_len: u8,
+            key_len: u16,
+        }
+        serializer.collect_seq(self.0.kept().map(|key| Key {
             addr: key.address,
             prefix_len: key.prefix_length,
             key_len: key.key_length,
-        })
-        .collect();
-    map.serialize_entry("total", &this.0.total())?;
-    map.serialize_entry("keys", &keys)?;
-});
+        }))
+    }
+}
 
 struct DeltaEntry<'a>(&'a Delta, f64);
 
@@ -492,12 +495,13 @@ struct HexBytes<'a>(&'a [u8]);
 
 impl Serialize for HexBytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(self.0.len() * 2);
-        for byte in self.0 {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        serializer.serialize_str(&text)
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for HexBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -127,6 +127,7 @@ impl<T: Transport> Dumper<T> {
                 }
                 Ok(Progress::Stopped) => {
                     outcome.stopped = true;
+                    self.unfinished = !ends(datagram, self.sequence);
                     return Ok(outcome);
                 }
                 Err(error) => {
@@ -143,10 +144,7 @@ impl<T: Transport> Dumper<T> {
         while self.unfinished {
             let length = self.receive(&mut DumpOutcome::default())?;
             let datagram = self.buffer.get(..length).unwrap_or(&[]);
-            self.unfinished = !Messages::new(datagram).filter_map(Result::ok).any(|message| {
-                [NLMSG_DONE, NLMSG_ERROR].contains(&message.kind)
-                    && message.sequence == self.sequence
-            });
+            self.unfinished = !ends(datagram, self.sequence);
         }
         Ok(())
     }
@@ -215,6 +213,13 @@ fn read(
         }
     }
     Ok(Progress::More)
+}
+
+/// Whether the answer to request `sequence` ends in this datagram.
+fn ends(datagram: &[u8], sequence: u32) -> bool {
+    Messages::new(datagram).filter_map(Result::ok).any(|message| {
+        [NLMSG_DONE, NLMSG_ERROR].contains(&message.kind) && message.sequence == sequence
+    })
 }
 
 fn checked(answer: Answer<'_>) -> Result<(), Error> {

@@ -5,9 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::bytes::{array_at, u8_at, u16_at};
 
-/// Length of `struct tcp_diag_md5sig`.
-const ENTRY: usize = 100;
-
 /// Entries that are kept; a busy BGP speaker has more peers on its listener.
 const KEPT: usize = 4;
 
@@ -30,9 +27,12 @@ pub struct Md5Keys {
 }
 
 impl Md5Keys {
+    /// Length of `struct tcp_diag_md5sig`.
+    pub(super) const ENTRY: usize = 100;
+
     pub(super) fn new(payload: &[u8]) -> Self {
-        let mut entries = payload.chunks_exact(ENTRY).map(Md5Key::new);
-        let total = (payload.len() / ENTRY).min(usize::from(u16::MAX)) as u16;
+        let mut entries = payload.chunks_exact(Self::ENTRY).map(Md5Key::new);
+        let total = (payload.len() / Self::ENTRY).min(usize::from(u16::MAX)) as u16;
         Self { total, kept: std::array::from_fn(|_| entries.next().flatten()) }
     }
 

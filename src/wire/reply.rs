@@ -45,7 +45,7 @@ pub mod kind {
 /// while walking: asking afterwards for each takes another 25 ns a socket.
 const SHORTEST: [u8; kind::COUNT] = {
     let mut shortest = [0; kind::COUNT];
-    let known: [(u16, u8); 13] = [
+    let known: [(u16, u8); 18] = [
         (kind::MEMINFO, 16),
         (kind::INFO, 1),
         (kind::VEGASINFO, 16),
@@ -55,10 +55,16 @@ const SHORTEST: [u8; kind::COUNT] = {
         (kind::SKMEMINFO, 4),
         (kind::SHUTDOWN, 1),
         (kind::DCTCPINFO, 16),
+        (kind::PROTOCOL, 1),
+        (kind::SKV6ONLY, 1),
         (kind::MARK, 4),
         (kind::BBRINFO, 20),
         (kind::CLASS_ID, 4),
+        (kind::MD5SIG, Md5Keys::ENTRY as u8),
+        // At least a name of one character, as a nested attribute.
+        (kind::ULP_INFO, 5),
         (kind::CGROUP_ID, 8),
+        (kind::SOCKOPT, 2),
     ];
     let mut index = 0;
     while index < known.len() {

@@ -27,12 +27,14 @@ pub struct Tls {
     pub tx_max_payload: Option<u16>,
 }
 
-/// One MPTCP subflow (`MPTCP_SUBFLOW_ATTR_*`, include/uapi/linux/mptcp.h).
+/// One MPTCP subflow (`MPTCP_SUBFLOW_ATTR_*`, include/uapi/linux/mptcp.h). The
+/// sequence numbers and the mapping are only sent to holders of CAP_NET_ADMIN
+/// (seen on 6.18 and 7.2; older kernels send nothing at all to others).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mptcp {
-    /// The peer's token; only sent to holders of CAP_NET_ADMIN.
+    /// The peer's token.
     pub token_remote: Option<u32>,
-    /// Our token; only sent to holders of CAP_NET_ADMIN.
+    /// Our token.
     pub token_local: Option<u32>,
     /// Subflow sequence number of the current mapping.
     pub relative_write_sequence: Option<u32>,

@@ -1,7 +1,7 @@
 //! Figures that follow from others.
 
 use super::{Field, Reading, Source, fields, tcp_info as t};
-use crate::model::Socket;
+use crate::model::{CongestionDetail, Socket};
 
 fn ratio(part: &Field, whole: &Field, socket: &Socket) -> Reading {
     match (part.integer(socket), whole.integer(socket)) {
@@ -11,10 +11,17 @@ fn ratio(part: &Field, whole: &Field, socket: &Socket) -> Reading {
     }
 }
 
-/// What ss calls `send`: a window of full segments per round trip.
+/// What ss calls `send`: a window of full segments per round trip, which vegas
+/// and its kin measure themselves.
 fn send_rate(socket: &Socket) -> Reading {
     let read = |field: &Field| field.integer(socket);
-    match (read(&t::SND_CWND), read(&t::SND_MSS), read(&t::RTT)) {
+    let own_rtt = match socket.congestion_detail {
+        CongestionDetail::Vegas(vegas) if vegas.enabled != 0 => Some(vegas.rtt_us),
+        _ => None,
+    };
+    // INT_MAX until the first measurement.
+    let own_rtt = own_rtt.filter(|&rtt| rtt != 0 && rtt != 0x7fff_ffff).map(u64::from);
+    match (read(&t::SND_CWND), read(&t::SND_MSS), own_rtt.or(read(&t::RTT))) {
         (Some(cwnd), Some(mss), Some(rtt)) if rtt > 0 => {
             Reading::Integer((cwnd as f64 * mss as f64 * 1e6 / rtt as f64) as u64)
         }

@@ -1,0 +1,152 @@
+//! Where a test runs: the test binary starts itself again, for this one test,
+//! through unshare(1). The namespaces die with that process.
+//!
+//! (A test cannot do it in place: the kernel refuses a new user namespace to a
+//! process with several threads, and the harness has some.)
+
+use std::io::{Read, Write as _};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// Set, to the test's name, in the process that stands in the namespaces.
+const INSIDE: &str = "TCPDIAG_LAB";
+/// Turns skips into failures.
+const REQUIRED: &str = "TCPDIAG_REQUIRE_PRIVILEGED";
+/// Printed by a test that got to its end: a filter that matches no test is a
+/// success to the harness.
+const FINISHED: &str = "the laboratory is left in order";
+/// Longer than the slowest test takes on a busy host.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Whose privileges a test needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// Anybody's: root of a new user namespace, with new network and mount
+    /// namespaces.
+    Mapped,
+    /// The host's root, in new network and mount namespaces: for tests that
+    /// need several users.
+    Root,
+}
+
+impl Ground {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Mapped => &["--user", "--map-root-user", "--net", "--mount"],
+            Self::Root => &["--net", "--mount"],
+        }
+    }
+
+    /// Why this ground is not to be had, found out once.
+    fn refusal(self) -> Option<&'static str> {
+        static MAPPED: OnceLock<Option<String>> = OnceLock::new();
+        static ROOT: OnceLock<Option<String>> = OnceLock::new();
+        let (known, probe): (_, &[&str]) = match self {
+            Self::Mapped => (&MAPPED, &["ip", "link", "set", "lo", "up"]),
+            // Also refuses a root that has only one user.
+            Self::Root => (
+                &ROOT,
+                &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ip", "link"],
+            ),
+        };
+        known
+            .get_or_init(|| {
+                let mut command = Command::new("unshare");
+                let command = command.args(self.flags()).arg("--").args(probe);
+                match command.stdin(Stdio::null()).output() {
+                    Err(error) => Some(format!("unshare(1) does not run: {error}")),
+                    Ok(output) if output.status.success() => None,
+                    Ok(output) => Some(format!(
+                        "unshare {} is refused: {}",
+                        self.flags().join(" "),
+                        String::from_utf8_lossy(&output.stderr).trim()
+                    )),
+                }
+            })
+            .as_deref()
+    }
+}
+
+/// Runs `body` as the test of this path, on this ground.
+pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
+    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    if std::env::var(INSIDE).is_ok_and(|inside| inside == name) {
+        settle();
+        body();
+        println!("{FINISHED}");
+        return;
+    }
+    if let Some(reason) = ground.refusal() {
+        skip(name, reason);
+        return;
+    }
+    let binary = std::env::current_exe().unwrap();
+    let mut command = Command::new("unshare");
+    command.args(ground.flags()).arg("--").arg(binary);
+    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, name);
+    let (status, output) = finish(&mut command);
+    let finished = output.contains(FINISHED);
+    print!("{output}");
+    assert!(status.success() && finished, "{name} failed in its namespace ({status})");
+}
+
+/// Whether what the rest of a test needs is there; says so if not.
+pub fn require(there: bool, what: &str) -> bool {
+    if !there {
+        skip(&std::env::var(INSIDE).unwrap_or_default(), what);
+    }
+    there
+}
+
+fn skip(test: &str, reason: &str) {
+    let required = std::env::var(REQUIRED).is_ok_and(|value| value == "1");
+    assert!(!required, "{test} cannot run here, and {REQUIRED}=1: {reason}");
+    // Not by `eprintln!`, which the harness keeps from whoever looks.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+}
+
+/// Makes an empty network namespace usable.
+fn settle() {
+    // No process outlives the test that was waiting for it.
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
+    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
+    assert!(up.success(), "cannot bring up the loopback interface");
+}
+
+/// Runs a command to its end, or kills it; hands back all it printed.
+fn finish(command: &mut Command) -> (ExitStatus, String) {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (done, outputs) = channel();
+    let pipes: [Box<dyn Read + Send>; 2] =
+        [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+    for mut pipe in pipes {
+        let done = done.clone();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = pipe.read_to_end(&mut text);
+            let _ = done.send(String::from_utf8_lossy(&text).into_owned());
+        });
+    }
+    let mut output = String::new();
+    for _ in 0..2 {
+        match outputs.recv_timeout(PATIENCE) {
+            Ok(text) => {
+                for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                }
+                output.push_str(&text);
+            }
+            Err(_) => {
+                let _ = child.kill();
+                output.push_str("(killed: it took too long)\n");
+                break;
+            }
+        }
+    }
+    (child.wait().unwrap(), output)
+}
