@@ -5,6 +5,7 @@
 //! and text in `render`. A module imports only what stands upstream of it.
 
 pub mod cli;
+pub mod counters;
 pub mod filter;
 pub mod model;
 pub mod render;
