@@ -2,7 +2,8 @@
 //!
 //! One way through the house: kernel bytes become views in [`wire`], rows in
 //! [`model`], snapshots in [`source`], deltas in `sample`, a contract in `report`
-//! and text in `render`. A module imports only what stands upstream of it.
+//! and text in `render`. Beside it stand the system's own [`counters`]. A module imports
+//! only what stands upstream of it.
 
 pub mod cli;
 pub mod counters;

@@ -122,6 +122,11 @@ impl Catalogue {
         self.exact.get(name).and_then(|at| self.entries.get(*at))
     }
 
+    /// Where the entry of exactly this name stands in [`entries`](Self::entries).
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.exact.get(name).copied()
+    }
+
     /// The entry meant by any spelling: `TcpRetransSegs`, `RetransSegs`, `Tcp:RetransSegs`,
     /// `tcpext.tcplossprobes`, `lossprobes`.
     ///

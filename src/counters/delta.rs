@@ -25,6 +25,14 @@ impl CounterWidth {
     }
 }
 
+impl CounterWidth {
+    /// The width of one counter on this kernel: octets and the like of IP are always wide.
+    #[must_use]
+    pub fn of_counter(self, name: &str) -> Self {
+        if name.starts_with("Ip") { Self::Bits64 } else { self }
+    }
+}
+
 /// Change of one value from one reading to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delta {
@@ -100,7 +108,7 @@ pub fn deltas<'a>(
         let kind = after.layout().kind(position)?;
         let to = after.at(position)?;
         let from = if same { before.at(position)? } else { before.get(name)? };
-        Some((name, Delta::between(kind, width, from, to)))
+        Some((name, Delta::between(kind, width.of_counter(name), from, to)))
     })
 }
 

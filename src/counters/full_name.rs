@@ -31,8 +31,8 @@ impl fmt::Display for FullName<'_> {
 /// What a file said about one counter.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {
-    /// A name with its value; `None` if the value could not be read.
-    Named(FullName<'a>, Option<i64>),
+    /// A name with the text of its value; `None` if there is no value for it.
+    Named(FullName<'a>, Option<&'a str>),
     /// Something that is no name with a value.
     Malformed,
 }

@@ -20,12 +20,29 @@ const FIRST: usize = 16 * 1024;
 pub(super) struct ProcFile {
     path: PathBuf,
     file: Option<File>,
+    /// Not to be opened any more.
+    settled: bool,
 }
 
 impl ProcFile {
     /// Nothing is opened yet.
     pub(super) const fn new(path: PathBuf) -> Self {
-        Self { path, file: None }
+        Self { path, file: None, settled: false }
+    }
+
+    /// Opens the file, if it is there, and never tries again.
+    pub(super) fn open_for_good(&mut self) -> Result<(), ReadError> {
+        self.settled = true;
+        self.open()
+    }
+
+    fn open(&mut self) -> Result<(), ReadError> {
+        self.file = match File::open(&self.path) {
+            Ok(file) => Some(file),
+            Err(error) if is_absent(&error) => None,
+            Err(source) => return Err(ReadError::Open { path: self.path.clone(), source }),
+        };
+        Ok(())
     }
 
     /// The whole text, in a buffer that is used again; `None` if the file is not there.
@@ -35,14 +52,8 @@ impl ProcFile {
         &mut self,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Option<Cow<'b, str>>, ReadError> {
-        if self.file.is_none() {
-            self.file = match File::open(&self.path) {
-                Ok(file) => Some(file),
-                Err(error) if is_absent(&error) => None,
-                Err(source) => {
-                    return Err(ReadError::Open { path: self.path.clone(), source });
-                }
-            };
+        if !self.settled && self.file.is_none() {
+            self.open()?;
         }
         let Some(file) = &self.file else {
             return Ok(None);

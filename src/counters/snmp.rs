@@ -3,7 +3,7 @@
 //! Printed by `snmp_seq_show()` and `netstat_seq_show()` in net/ipv4/proc.c. Order and number
 //! of names differ from kernel to kernel (6.18 added some in the middle), so only names count.
 
-use super::full_name::{FullName, Item, parse_value};
+use super::full_name::{FullName, Item};
 use super::values::{Builder, Counters};
 
 /// Parses the text of `/proc/net/snmp` or `/proc/net/netstat`. The word before the colon
@@ -37,7 +37,7 @@ pub(super) fn visit<'a>(text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
 fn visit_pair<'a>(group: &'a str, names: &'a str, values: &'a str, take: &mut dyn FnMut(Item<'a>)) {
     let mut values = values.split_ascii_whitespace();
     for name in names.split_ascii_whitespace() {
-        let value = values.next().and_then(parse_value);
+        let value = values.next();
         take(Item::Named(FullName::grouped(group, name), value));
     }
     for _nameless in values {

@@ -3,7 +3,7 @@
 //! Printed by `snmp6_seq_show()` in net/ipv6/proc.c. It has no TCP counters (those of
 //! `/proc/net/snmp` cover both families), but the octets of IPv6: `Ip6InOctets`.
 
-use super::full_name::{FullName, Item, parse_value};
+use super::full_name::{FullName, Item};
 use super::values::{Builder, Counters};
 
 /// Parses the text of `/proc/net/snmp6`.
@@ -20,7 +20,7 @@ pub(super) fn visit<'a>(text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
         match (words.next(), words.next(), words.next()) {
             (None, ..) => {}
             (Some(name), Some(value), None) => {
-                take(Item::Named(FullName::grouped("", name), parse_value(value)));
+                take(Item::Named(FullName::grouped("", name), Some(value)));
             }
             _ => take(Item::Malformed),
         }

@@ -4,7 +4,7 @@
 //! `inuse` and `tw` are of the namespace, but TCP's `orphan`, `alloc` and `mem` (in pages)
 //! are of the whole host, whichever namespace reads them.
 
-use super::full_name::{FullName, Item, parse_value};
+use super::full_name::{FullName, Item};
 use super::values::{Builder, Counters};
 
 /// Prefix of names from `/proc/net/sockstat`.
@@ -37,7 +37,7 @@ pub(super) fn visit<'a>(prefix: &'static str, text: &'a str, take: &mut dyn FnMu
         };
         let mut words = rest.split_ascii_whitespace();
         while let Some(key) = words.next() {
-            let value = words.next().and_then(parse_value);
+            let value = words.next();
             take(Item::Named(FullName([prefix, group.trim(), ".", key]), value));
         }
     }

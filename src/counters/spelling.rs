@@ -4,7 +4,7 @@
 ///
 /// `Tcp:RetransSegs`, `tcp.retranssegs` and `TcpRetransSegs` become the same; no counter
 /// differs from another by case or punctuation within its group. Wildcards survive.
-pub(super) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '?'))
         .map(|c| c.to_ascii_lowercase())
@@ -15,7 +15,7 @@ pub(super) fn fold(text: &str) -> String {
 ///
 /// Both must have been folded. Greedy with one point of return, so linear in practice and
 /// never exponential: a pattern from the command line cannot hang us.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;

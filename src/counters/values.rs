@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::full_name::{FullName, Item};
+use super::full_name::{FullName, Item, parse_value};
 use super::kind::Kind;
 use super::layout::Layout;
 
@@ -53,6 +53,15 @@ impl Counters {
         self.len() == 0
     }
 
+    /// The names whose values could not be understood.
+    pub fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.layout
+            .names()
+            .zip(&self.values)
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name)
+    }
+
     /// How many names, values or lines could not be understood and were skipped.
     pub fn malformed(&self) -> usize {
         self.malformed
@@ -77,6 +86,7 @@ impl Builder {
     pub(super) fn push(&mut self, item: Item<'_>) {
         match item {
             Item::Named(name, value) => {
+                let value = value.and_then(parse_value);
                 self.malformed += usize::from(value.is_none());
                 self.push_name(name);
                 self.values.push(value);

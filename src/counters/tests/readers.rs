@@ -121,6 +121,27 @@ fn sampling_keeps_the_layout_until_names_change() {
 }
 
 #[test]
+fn files_opened_for_good_are_not_looked_for_again() {
+    let root = Scratch::new("open");
+    let write = |file: &str, text: &str| fs::write(root.path().join(file), text).unwrap();
+    write("snmp", "Tcp: InSegs\nTcp: 1\n");
+    let mut reader = CounterReader::new(root.path()).open().unwrap();
+    let mut counters = Counters::default();
+    reader.sample(&mut counters).unwrap();
+    write("netstat", "TcpExt: TW\nTcpExt: 2\n");
+    assert_eq!(reader.sample(&mut counters).unwrap(), LayoutChange::Same);
+    assert_eq!(counters.iter().collect::<Vec<_>>(), [("TcpInSegs", 1)]);
+    assert!(CounterReader::new(Path::new("/nowhere")).open().is_ok(), "said at the first sample");
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let counters = parse_snmp("Tcp: A B C\nTcp: 1 99999999999999999999999 x\n");
+    assert_eq!(counters.unreadable().collect::<Vec<_>>(), ["TcpB", "TcpC"]);
+    assert_eq!(counters.get("TcpA"), Some(1));
+}
+
+#[test]
 fn this_machine_can_be_sampled() {
     let mut reader = CounterReader::new(Path::new("/proc/thread-self/net"));
     let (mut before, mut after) = (Counters::default(), Counters::default());
