@@ -17,7 +17,7 @@ use super::summary;
 use super::wants::Wants;
 use crate::filter::Expr;
 use crate::model::StateSet;
-use crate::render::{Column, all_columns};
+use crate::render::{Column, all_columns, human};
 use crate::report::{Cost, Document, Quality};
 use crate::source::{Host, PortNames, Scope, capabilities};
 use crate::sys::{Interrupt, Usage};
@@ -213,7 +213,7 @@ impl Run {
             summary::warnings(&tally.quality).iter().for_each(|line| eprintln!("tcpdiag: {line}"));
         }
         if unseen > 0 {
-            eprintln!("{} more sockets do not fit this terminal", summary::grouped(unseen as u64));
+            eprintln!("{} more sockets do not fit this terminal", human::grouped(unseen as u64));
         }
         total.add(&tally);
         Ok((out, tally.quality))
