@@ -1,0 +1,13 @@
+//! `stats`, `explain` and `sysctl` as a user meets them.
+#![allow(missing_docs, reason = "tests explain themselves")]
+
+mod advice;
+mod allocations;
+mod command;
+mod explain;
+mod files;
+mod golden;
+mod namespace;
+mod nstat;
+mod repeat;
+mod sysctl;
