@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::counters::{Ratio, Threshold};
+use crate::render::escape;
 
 const OF_THE_HOST: &str = "/etc/tcpdiag/config.toml";
 
@@ -60,11 +61,12 @@ impl Config {
                 .and_then(|span| text.get(..span.start))
                 .map(|before| format!("line {}: ", before.matches('\n').count() + 1));
             // One line: what is wrong, not the excerpt that comes with it.
-            anyhow::anyhow!("{}{}", line.unwrap_or_default(), error.message().replace('\n', " "))
+            let message = error.message().replace('\n', " ");
+            anyhow::anyhow!("{}{}", line.unwrap_or_default(), escape::text(&message))
         })?;
         for (id, threshold) in &config.thresholds {
             let Some(ratio) = Ratio::named(id) else {
-                bail!("thresholds.{id}: there is no such ratio{}", nearest(id));
+                bail!("thresholds.{}: there is no such ratio{}", escape::text(id), nearest(id));
             };
             if let Some(fault) = threshold.or(ratio.threshold()).fault() {
                 bail!("thresholds.{id}: {fault}");
@@ -138,6 +140,7 @@ mod tests {
             ("[thresholds]\nretransmission = { warn = nan }\n", "0 or more"),
             ("[thresholds]\nretransmission = 1\n", "line 2"),
             ("thresholds = [\n", "line"),
+            ("[thresholds]\n\"a\\u001b[2J\" = {}\n", "thresholds.a\\x1b[2J: there is no such"),
         ] {
             let said = fault(text);
             assert!(said.contains(wanted), "{text:?}: {said}");

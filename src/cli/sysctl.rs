@@ -13,7 +13,7 @@ use super::look::{Form, LookArgs};
 use super::scene::{is_all, places};
 use crate::counters::{Counters, Release, fold, matches, read};
 use crate::model::{Families, Socket, State, StateSet, fields};
-use crate::render::{human, json_line, sysctl};
+use crate::render::{escape, human, json_line, sysctl};
 use crate::report::{
     Cost, Document, Namespace, Quality, SYSCTL, SettingRow, SysctlDocument, UseRow,
 };
@@ -157,7 +157,7 @@ fn selected(names: &[String]) -> anyhow::Result<Vec<&'static Setting>> {
         let found: Vec<&'static Setting> =
             Setting::all().iter().filter(|setting| is_meant(setting)).collect();
         if found.is_empty() {
-            bail!("unknown setting '{name}'{}", hint(name));
+            bail!("unknown setting '{}'{}", escape::text(name), hint(name));
         }
         wanted.extend(found);
     }

@@ -19,7 +19,7 @@ pub fn save(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
     Reading::load(path, BASELINE)?;
     // A link stays a link: what it points to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&path, reading)
+    replace(&path, reading, true)
 }
 
 /// Reads a baseline.
@@ -28,7 +28,8 @@ pub fn save(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
 /// When there is none, or it is something else.
 pub fn load(path: &Path) -> Result<Reading, HistoryError> {
     Reading::load(path, BASELINE)?.ok_or_else(|| {
-        HistoryError::io("read", path)(std::io::Error::from(std::io::ErrorKind::NotFound))
+        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file, or empty");
+        HistoryError::io("read", path)(missing)
     })
 }
 
@@ -75,7 +76,7 @@ pub struct Comparison {
     pub before: Side,
     /// The present one's.
     pub after: Side,
-    /// What differs between the hosts, in words.
+    /// What differs between the sides and matters, in words.
     pub differences: Vec<String>,
     /// Every counter that counted anything on a side, biggest relative change first.
     pub changes: Vec<Change>,
@@ -85,6 +86,9 @@ pub struct Comparison {
 
 /// Added to both sides before they are compared, so that 1 against 0 is no discovery.
 const DOUBT: f64 = 5.0;
+
+/// Fewer segments than this tell nothing by the thousand.
+const FEW: u64 = 1000;
 
 impl Comparison {
     /// Compares `now` with a baseline. `kind` tells counters from gauges, which are left out.
@@ -139,7 +143,11 @@ impl Comparison {
             .map(|(name, one, other)| change(name, *one, *other, before, after))
             .collect();
         changes.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
-        let differences = differences(&baseline.origin, &now.origin);
+        let mut differences = differences(&baseline.origin, &now.origin);
+        let least = before.segments.min(after.segments);
+        if least < FEW {
+            differences.push(format!("{least} segments on one side are too few to compare by"));
+        }
         Self { span, before, after, differences, changes, backwards }
     }
 }

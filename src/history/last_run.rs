@@ -45,7 +45,8 @@ impl LastRun {
         prepare(&self.directory)?;
         let _locked = self.lock()?;
         let before = Reading::load(&self.path, HISTORY)?;
-        replace(&self.path, &Reading::new(HISTORY, origin.clone(), counters))?;
+        // A reading that a crash loses is of a boot that is over: no need to wait for the disk.
+        replace(&self.path, &Reading::new(HISTORY, origin.clone(), counters), false)?;
         Ok(before.filter(|before| !forget && before.origin.is_same_place(origin)))
     }
 
@@ -71,8 +72,9 @@ impl LastRun {
     }
 }
 
-/// Writes a file so that there is always the old one or the new one, whole.
-pub(super) fn replace(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
+/// Writes a file so that there is always the old one or the new one, whole; `lasting` also
+/// after a crash.
+pub(super) fn replace(path: &Path, reading: &Reading, lasting: bool) -> Result<(), HistoryError> {
     let text = reading.to_json().map_err(|error| HistoryError::io("write", path)(error.into()))?;
     let temporary = path.with_extension(format!("tmp{}", std::process::id()));
     let written = File::options()
@@ -81,7 +83,7 @@ pub(super) fn replace(path: &Path, reading: &Reading) -> Result<(), HistoryError
         .open(&temporary)
         .and_then(|mut file| {
             file.write_all(&text)?;
-            file.sync_data()
+            if lasting { file.sync_data() } else { Ok(()) }
         })
         .and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|source| {

@@ -70,7 +70,8 @@ impl Reading {
         self.counters.get(name).copied()
     }
 
-    /// Reads a file that must be of this schema. `None` if there is no file.
+    /// Reads a file that must be of this schema. `None` if there is no file, or an empty one:
+    /// what a crash or `mktemp` leaves, with nothing in it to be lost.
     ///
     /// # Errors
     /// When it cannot be read, or is something else: a directory, a pipe, a link, damaged.
@@ -92,6 +93,9 @@ impl Reading {
         }
         let mut text = Vec::new();
         file.take(LARGEST).read_to_end(&mut text).map_err(HistoryError::io("read", path))?;
+        if text.is_empty() {
+            return Ok(None);
+        }
         Self::parse(&text, schema).map(Some).map_err(foreign)
     }
 
@@ -100,9 +104,6 @@ impl Reading {
         #[derive(Deserialize)]
         struct Tag {
             schema: String,
-        }
-        if text.is_empty() {
-            return Err("empty".to_owned());
         }
         let tag: Tag = serde_json::from_slice(text)
             .map_err(|_| "no JSON object with a `schema`, or a damaged one".to_owned())?;

@@ -60,7 +60,7 @@ fn what_is_not_ours_is_left_as_it_is() {
     let newer = String::from_utf8(whole.clone()).unwrap().replace("history/1", "history/2");
     let no_time = String::from_utf8(whole.clone()).unwrap().replace("1.0", "-1.0");
     let cases: [(&[u8], &str); 8] = [
-        (b"", "empty"),
+        (b"\n", "schema"),
         (&whole[..whole.len() / 2], "damaged"),
         (b"my notes\n", "schema"),
         (b"[1]", "schema"),
@@ -80,6 +80,19 @@ fn what_is_not_ours_is_left_as_it_is() {
         }
     }
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn an_empty_file_holds_nothing_to_lose() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("counters-net7.json"), "").unwrap();
+    let file = LastRun::new(home.path(), 7);
+    assert_eq!(file.exchange(&origin("a", 1.0), &counters(1), false).unwrap(), None);
+    assert!(file.exchange(&origin("a", 2.0), &counters(1), false).unwrap().is_some());
+    let path = home.path().join("base.json");
+    fs::write(&path, "").unwrap();
+    assert!(load(&path).is_err());
+    save(&path, &reading(10.0, &[("TcpOutSegs", 5)])).unwrap();
 }
 
 #[test]

@@ -26,31 +26,7 @@ pub fn comparison(
         ("CHANGE", Align::Right),
     ];
     let mut table = Aligned::new(&columns, 0);
-    let side = |seconds: f64, segments: u64| {
-        let mut text = String::new();
-        human::microseconds((seconds * 1e6) as u64, &mut text);
-        format!("{text} with {} segments", human::grouped(segments))
-    };
-    let before = side(compared.before.seconds, compared.before.segments);
-    let after = side(compared.after.seconds, compared.after.segments);
-    let text = if compared.span == "since" {
-        format!("Before: from boot to the baseline, {before}. After: since the baseline, {after}.")
-    } else {
-        format!("Before: the baseline since its boot, {before}. After: here since boot, {after}.")
-    };
-    let text = format!("{text} /1K is per thousand of those segments, and so is the change.");
-    table.heading(&format!(
-        "Compared with {} of {}",
-        compared.baseline.hostname, compared.baseline.captured_at
-    ));
-    table.text(0, &text, Tone::Plain);
-    for difference in &compared.differences {
-        table.text(0, &format!("differs: {difference}"), Tone::Warn);
-    }
-    if !compared.backwards.is_empty() {
-        let text = format!("went backwards, left out: {}", compared.backwards.join(", "));
-        table.text(0, &text, Tone::Warn);
-    }
+    heading(&mut table, compared);
     table.blank();
     if compared.changes.is_empty() {
         table.text(0, "No counter counted anything on either side.", Tone::Quiet);
@@ -73,6 +49,35 @@ pub fn comparison(
         writeln!(out, "and {} more; --all shows them", compared.changes.len() - limit)?;
     }
     Ok(())
+}
+
+/// What is compared, and what speaks against it.
+fn heading(table: &mut Aligned, compared: &ComparisonDocument<'_>) {
+    let side = |seconds: f64, segments: u64| {
+        let mut text = String::new();
+        human::microseconds((seconds * 1e6) as u64, &mut text);
+        format!("{text} with {} segments", human::grouped(segments))
+    };
+    let before = side(compared.before.seconds, compared.before.segments);
+    let after = side(compared.after.seconds, compared.after.segments);
+    let text = if compared.span == "since" {
+        format!("Before: from boot to the baseline, {before}. After: since the baseline, {after}.")
+    } else {
+        format!("Before: the baseline since its boot, {before}. After: here since boot, {after}.")
+    };
+    let text = format!("{text} /1K is per thousand of those segments, and so is the change.");
+    table.heading(&format!(
+        "Compared with {} of {}",
+        compared.baseline.hostname, compared.baseline.captured_at
+    ));
+    table.text(0, &text, Tone::Plain);
+    for difference in &compared.differences {
+        table.text(0, &format!("note: {difference}"), Tone::Warn);
+    }
+    if !compared.backwards.is_empty() {
+        let text = format!("went backwards, left out: {}", compared.backwards.join(", "));
+        table.text(0, &text, Tone::Warn);
+    }
 }
 
 /// `0.004`, `12.5`, `9,999`, `123k`, `4.57M`.

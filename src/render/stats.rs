@@ -73,11 +73,12 @@ fn verdicts(out: &mut impl Write, stats: &Stats<'_>, look: Look, brief: bool) ->
     let mut ratios: Vec<&RatioRow> = stats.ratios.iter().collect();
     ratios.sort_by_key(|ratio| std::cmp::Reverse(ratio.worst().verdict));
     let bad = ratios.iter().filter(|ratio| ratio.worst().verdict > Verdict::Ok).count();
-    if bad == 0 {
-        table.heading(&format!("Nothing needs attention ({of})"));
-    } else {
-        table.heading(&format!("What needs attention ({of})"));
-    }
+    let heading = match (bad, counts) {
+        (0, false) => "Too little happened for a verdict",
+        (0, true) => "Nothing needs attention",
+        _ => "What needs attention",
+    };
+    table.heading(&format!("{heading} ({of})"));
     if counts && (bad > 0 || !brief) {
         table.titles();
     }

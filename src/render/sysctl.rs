@@ -36,6 +36,23 @@ pub fn sysctl(
         table.text(4, &format!("-> {}", warning.advice), Tone::Plain);
     }
     table.blank();
+    memory(&mut table, document);
+    let mut group = "";
+    for row in &document.settings {
+        if group.is_empty() {
+            table.titles();
+        }
+        if group != row.group {
+            group = row.group;
+            table.heading(&capitalised(group));
+        }
+        setting(&mut table, row, meanings);
+    }
+    table.write(out, look.width, look.style)
+}
+
+/// What TCP uses of its memory, where that is asked about.
+fn memory(table: &mut Aligned, document: &SysctlDocument<'_>) {
     let usage = document.usage;
     let about_memory = document.settings.iter().any(|row| row.name == "net.ipv4.tcp_mem");
     if let (Some(used), Some([low, pressure, most])) =
@@ -57,18 +74,6 @@ pub fn sysctl(
         table.text(0, &text, Tone::Plain);
         table.blank();
     }
-    let mut group = "";
-    for row in &document.settings {
-        if group.is_empty() {
-            table.titles();
-        }
-        if group != row.group {
-            group = row.group;
-            table.heading(&capitalised(group));
-        }
-        setting(&mut table, row, meanings);
-    }
-    table.write(out, look.width, look.style)
 }
 
 fn capitalised(word: &str) -> String {

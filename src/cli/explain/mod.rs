@@ -11,7 +11,7 @@ use clap::Args;
 use self::collection::Collection;
 use super::exit::Exit;
 use super::look::{Form, LookArgs};
-use crate::render::{explanation, json_line};
+use crate::render::{escape, explanation, json_line};
 use crate::report::{EXPLAIN, ExplainDocument, Explanation};
 
 /// Explain a counter, a field, a column, a socket state, a timer, a ratio or a setting.
@@ -80,7 +80,8 @@ impl Explain {
             let found = collection.in_category(category);
             if found.is_empty() {
                 bail!(
-                    "unknown category '{category}'; there are {}",
+                    "unknown category '{}'; there are {}",
+                    escape::text(category),
                     collection.categories().join(", ")
                 );
             }
@@ -89,7 +90,7 @@ impl Explain {
         for name in &self.names {
             let found = collection.named(name);
             if found.is_empty() {
-                bail!("nothing is called '{name}'{}", collection.hint(name));
+                bail!("nothing is called '{}'{}", escape::text(name), collection.hint(name));
             }
             entries.extend(found);
         }

@@ -57,28 +57,14 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
         partial: false,
         said: Vec::new(),
     };
-    let repeats = command.repeat.interval.is_some();
-    let with_history = !repeats && !command.no_history;
-    for watch in &watches {
-        let (before, trouble) = if with_history {
-            history::exchange(watch, &host, command.reset)
-        } else {
-            (None, None)
-        };
-        let past = before.as_ref().map_or(Past::Nothing, Past::LastRun);
-        let mut told = telling.tell(watch, past, usage);
-        told.quality.history = trouble;
-        told.quality.common.permission_limited.extend(unreachable.iter().cloned());
-        output.show(&told)?;
-    }
-    output.out.flush()?;
+    output.first(command, &telling, &watches, unreachable, usage)?;
     if let (Some(path), [watch]) = (&command.save, watches.as_slice()) {
         let reading = Reading::new(BASELINE, watch.origin(&host), &watch.now);
         save(path, &reading).context("--save")?;
         let (count, path) = (reading.counters.len(), path.display());
         eprintln!("tcpdiag: saved {count} counters to {path}");
     }
-    let samples = if repeats {
+    if command.repeat.interval.is_some() {
         let interrupt = Interrupt::install()?;
         let mut ticks = command.repeat.ticks();
         let mut samples = 1_u64;
@@ -93,11 +79,6 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
             output.out.flush()?;
             samples += 1;
         }
-        samples
-    } else {
-        1
-    };
-    if repeats {
         output.close(&telling, &watches, samples, usage)?;
     }
     Ok(if command.strict && output.partial { Exit::Partial } else { Exit::Done })
@@ -133,6 +114,33 @@ fn selection(command: &StatsCommand, watches: &[Watch]) -> anyhow::Result<Select
 }
 
 impl Output<'_> {
+    /// Writes the first sample of each namespace: totals, and in one shot what changed since
+    /// the last run.
+    fn first(
+        &mut self,
+        command: &StatsCommand,
+        telling: &Telling<'_>,
+        watches: &[Watch],
+        unreachable: Vec<String>,
+        usage: Usage,
+    ) -> anyhow::Result<()> {
+        let with_history = command.repeat.interval.is_none() && !command.no_history;
+        let mut unreachable = Some(unreachable);
+        for watch in watches {
+            let (before, trouble) = if with_history {
+                history::exchange(watch, telling.host, command.reset)
+            } else {
+                (None, None)
+            };
+            let past = before.as_ref().map_or(Past::Nothing, Past::LastRun);
+            let mut told = telling.tell(watch, past, usage);
+            told.quality.history = trouble;
+            told.quality.common.permission_limited.extend(unreachable.take().unwrap_or_default());
+            self.show(&told)?;
+        }
+        Ok(self.out.flush()?)
+    }
+
     /// Writes one sample.
     fn show(&mut self, told: &Stats<'_>) -> anyhow::Result<()> {
         self.partial |= told.quality.is_partial();

@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use super::categories::{OTHER_IDS, is_usual, place};
 use crate::counters::{Catalogue, Counters, Group, Ratio, fold, matches};
+use crate::render::escape;
 use crate::report::CounterRow;
 
 /// What NAMES mean.
@@ -39,6 +40,7 @@ impl Selection {
     fn add(&mut self, name: &str, present: &BTreeSet<&str>) -> anyhow::Result<()> {
         let catalogue = Catalogue::builtin();
         let folded = fold(name);
+        let shown = escape::text(name);
         if let Some(category) = catalogue.category(name) {
             let of_it = catalogue.in_category(&category.id).map(|entry| entry.name.clone());
             self.counters.extend(of_it);
@@ -64,7 +66,7 @@ impl Selection {
             .map(str::to_owned)
             .collect();
         if found.is_empty() {
-            bail!("no counter matches '{name}'; `tcpdiag explain --all` lists them");
+            bail!("no counter matches '{shown}'; `tcpdiag explain --all` lists them");
         }
         self.counters.extend(found);
         Ok(())
@@ -80,7 +82,8 @@ impl Selection {
         let here = present.iter().find(|counter| fold(counter) == folded).copied();
         let known = Catalogue::builtin().find(name).map(|entry| entry.name.as_str());
         let Some(found) = here.or(known) else {
-            let near = Catalogue::builtin().suggest(name);
+            let name = escape::text(name);
+            let near = Catalogue::builtin().suggest(&name);
             match near.as_slice() {
                 [] => bail!(
                     "unknown counter or category '{name}'; `tcpdiag explain --all` lists them"

@@ -65,49 +65,42 @@ impl Telling<'_> {
         let elapsed = since.as_ref().map_or(watch.at.uptime, |since| {
             Duration::try_from_secs_f64(since.seconds).unwrap_or_default()
         });
-        let grown = |name: &str, kind: Kind, value: i64| {
-            growth(name, kind, self.width, past.get(name), value)
-        };
-        let mut rows: Vec<(usize, CounterRow)> = watch
-            .now
-            .with_kinds()
-            .filter(|(name, ..)| self.selection.holds(name))
-            .map(|(name, kind, value)| row(name, grown(name, kind, value), elapsed))
-            .collect();
-        // Stable: what is not in the catalogue stays in the order of the files.
-        rows.sort_by_key(|(rank, _)| *rank);
-        let counters: Vec<CounterRow> = rows.into_iter().map(|(_, row)| row).collect();
+        let counters = self.rows(watch, past, elapsed);
         let mut quality = watch.quality();
         quality.backwards = counters
             .iter()
             .filter(|row| row.note == Some(Note::Backwards))
             .map(|row| row.name.clone())
             .collect();
-        // One shot: verdicts of the total, which is there whatever ran before.
-        let of_total = !matches!(past, Past::Sample(..));
+        let moved = |name: &str| {
+            amount(watch, name, elapsed, &|kind, value| {
+                growth(name, kind, self.width, past.get(name), value).amount()
+            })
+        };
         let total = |name: &str| {
             amount(watch, name, watch.at.uptime, &|kind, value| {
                 Grown { value, kind, delta: None }.total()
             })
         };
-        let moved = |name: &str| {
-            amount(watch, name, elapsed, &|kind, value| grown(name, kind, value).amount())
+        // In one shot verdicts are of the total, which is there whatever ran before.
+        let (basis, ratios, kinds) = match past {
+            Past::Sample(basis, ..) => (
+                basis,
+                self.ratios(basis, moved, None::<fn(&str) -> Amount>),
+                Retransmits::of(moved),
+            ),
+            Past::LastRun(_) => (
+                Basis::Total,
+                self.ratios(Basis::Total, total, Some(moved)),
+                Retransmits::of(total),
+            ),
+            Past::Nothing => (
+                Basis::Total,
+                self.ratios(Basis::Total, total, None::<fn(&str) -> Amount>),
+                Retransmits::of(total),
+            ),
         };
-        let basis = match (&since, of_total) {
-            (Some(since), false) => since.basis,
-            _ => Basis::Total,
-        };
-        let main = |name: &str| if of_total { total(name) } else { moved(name) };
-        let ratios = self.selected_ratios().map(|ratio| {
-            let threshold = self.config.threshold(ratio);
-            let outcome = Outcome::new(basis, ratio.judge(threshold, main));
-            let mut row = RatioRow::new(ratio, threshold, outcome);
-            row.since_last_run = matches!(past, Past::LastRun(_))
-                .then(|| Outcome::new(Basis::LastRun, ratio.judge(threshold, moved)));
-            row
-        });
-        let ratios = ratios.collect();
-        let kinds = self.selection.holds("TcpRetransSegs").then(|| Retransmits::of(main));
+        let kinds = kinds.filter(|_| self.selection.holds("TcpRetransSegs"));
         let interval_s = since
             .as_ref()
             .filter(|since| since.basis == Basis::Interval)
@@ -124,15 +117,46 @@ impl Telling<'_> {
             basis,
             counters,
             ratios,
-            retransmits_by_kind: kinds.flatten(),
+            retransmits_by_kind: kinds,
             findings: [],
             quality,
             cost: Cost::new(usage.elapsed(), 0),
         }
     }
 
-    fn selected_ratios(&self) -> impl Iterator<Item = &'static Ratio> {
-        Ratio::all().iter().filter(|ratio| self.selection.holds_ratio(ratio))
+    /// The counters by category.
+    fn rows(&self, watch: &Watch, past: Past<'_>, elapsed: Duration) -> Vec<CounterRow> {
+        let mut rows: Vec<(usize, CounterRow)> = watch
+            .now
+            .with_kinds()
+            .filter(|(name, ..)| self.selection.holds(name))
+            .map(|(name, kind, value)| {
+                row(name, growth(name, kind, self.width, past.get(name), value), elapsed)
+            })
+            .collect();
+        // Stable: what is not in the catalogue stays in the order of the files.
+        rows.sort_by_key(|(rank, _)| *rank);
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// The ratios of what `main` tells; beside them those since the last run.
+    fn ratios(
+        &self,
+        basis: Basis,
+        main: impl Fn(&str) -> Amount,
+        recent: Option<impl Fn(&str) -> Amount>,
+    ) -> Vec<RatioRow> {
+        let selected = Ratio::all().iter().filter(|ratio| self.selection.holds_ratio(ratio));
+        let row = |ratio: &'static Ratio| {
+            let threshold = self.config.threshold(ratio);
+            let outcome = Outcome::new(basis, ratio.judge(threshold, &main));
+            let mut row = RatioRow::new(ratio, threshold, outcome);
+            row.since_last_run = recent
+                .as_ref()
+                .map(|recent| Outcome::new(Basis::LastRun, ratio.judge(threshold, recent)));
+            row
+        };
+        selected.map(row).collect()
     }
 }
 
