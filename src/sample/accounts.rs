@@ -126,11 +126,6 @@ impl<T: Holder> Accounts<T> {
         self.length
     }
 
-    /// All of them, by slot.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
-    }
-
     /// All of them, by slot, to be changed.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.chunks.iter_mut().flatten()
@@ -180,7 +175,7 @@ mod tests {
             let found = accounts.find(cookie).map(|slot| accounts.get(slot).unwrap().0);
             assert_eq!(found, (cookie % 3 != 0).then_some(cookie));
         }
-        assert_eq!(accounts.len(), accounts.iter().count());
+        assert_eq!(accounts.len(), accounts.iter_mut().count());
         while accounts.len() > 0 {
             accounts.swap_remove(0).unwrap();
         }

@@ -2,7 +2,7 @@
 
 use crate::model::fields::{Source, tcp_info as t};
 use crate::model::{Field, Socket, State, fields};
-use crate::wire::Slot;
+use crate::wire::{Slot, TcpInfo};
 
 /// Every counter of a socket, in the order of the output.
 pub static COUNTERS: &[&Field] = &ALL;
@@ -44,8 +44,11 @@ pub(super) const COUNT: usize = 29;
 
 const BYTES_ACKED: usize = 1;
 const BYTES_RECEIVED: usize = 2;
-const SEGS_OUT: usize = 3;
 const BYTES_SENT: usize = 12;
+
+/// `total_retrans`, `segs_out` and `segs_in`: 32 bits, and no interval is so long
+/// that they go half around.
+const SLOW: [usize; 3] = [0, 3, 4];
 
 /// Counters that `tcp_disconnect()` (net/ipv4/tcp.c, 6.18) leaves alone:
 /// `busy_time`, `rwnd_limited`, `sndbuf_limited`, the part of `rehash` that
@@ -112,6 +115,13 @@ impl Shape {
         self.0 & !Self::DROPS != 0
     }
 
+    /// Whether nothing is missing that `older` had. (The length of `tcp_info` is
+    /// the same for all that a kernel sends.)
+    #[inline]
+    pub(super) fn covers(self, older: Self) -> bool {
+        (self.has_info() || !older.has_info()) && (self.has_drops() || !older.has_drops())
+    }
+
     /// This, and the counters of `tcp_info` that `other` has.
     pub(super) fn with_info_of(self, other: Self) -> Self {
         Self::new(other.info_length(), self.has_drops())
@@ -146,25 +156,34 @@ impl Counters {
     pub(super) fn of(socket: &Socket) -> (Self, Shape) {
         let mut counters = Self::ZERO;
         let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
+        if let Some(info) = info {
+            counters.copy(info);
+        }
         let drops = fields::DROPS.integer(socket);
-        for cell in &LAYOUT {
-            let value = match cell.slot {
-                Some(slot) => info.and_then(|info| info.read(slot)),
-                None => drops,
-            };
-            if let Some(value) = value {
-                counters.put(cell, value);
-            }
+        if let (Some(drops), Some(to)) = (drops, counters.bytes.last_chunk_mut()) {
+            *to = (drops as u32).to_ne_bytes();
         }
         let length = info.map_or(0, |info| info.sent_length());
         (counters, Shape::new(length, drops.is_some()))
     }
 
+    /// Takes the counters of `tcp_info` as they lie there: in five runs, which
+    /// one behind the other are the layout here. Field by field it takes ten
+    /// times as long, on every socket of every poll.
+    #[inline]
+    fn copy(&mut self, info: &TcpInfo) {
+        macro_rules! runs {
+            ($($from:literal..$to:literal => $at:literal),*) => {
+                $(if let Some(cells) = self.bytes.get_mut($at..).and_then(|b| b.first_chunk_mut()) {
+                    info.copy_run::<{ $to - $from }>($from, cells);
+                })*
+            };
+        }
+        runs!(100..104 => 0, 120..144 => 4, 152..160 => 28, 168..228 => 36, 236..276 => 96);
+    }
+
     /// These, with what is missing in `shape` taken from `older`.
     pub(super) fn over(mut self, shape: Shape, older: &Self, was: Shape) -> (Self, Shape) {
-        if shape.has_info() && (shape.has_drops() || !was.has_drops()) {
-            return (self, shape);
-        }
         for cell in LAYOUT.iter().filter(|cell| !shape.has(cell) && was.has(cell)) {
             self.put(cell, older.take(cell));
         }
@@ -201,18 +220,21 @@ impl Counters {
     /// `tcp_disconnect()` zeroes the counters of a socket that lives on, or of
     /// one that is about to die. The byte counters have 64 bits and never wrap.
     /// Segments have 32: fewer than before is a wrap only if the way around is
-    /// the shorter one.
+    /// the shorter one. All of them count: a child that nobody accepted may have
+    /// received two segments and sent nothing (5.10).
     pub(super) fn is_reset_by(&self, after: &Self) -> bool {
-        let fell = |index: usize| after.number(index) < self.number(index);
-        let around = (after.number(SEGS_OUT) as u32).wrapping_sub(self.number(SEGS_OUT) as u32);
-        fell(BYTES_SENT) || fell(BYTES_ACKED) || fell(BYTES_RECEIVED) || around > u32::MAX / 2
+        let fell = |index: &usize| after.number(*index) < self.number(*index);
+        let went_back = |index: &usize| {
+            let (before, after) = (self.number(*index) as u32, after.number(*index) as u32);
+            after.wrapping_sub(before) > u32::MAX / 2
+        };
+        [BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED].iter().any(fell) || SLOW.iter().any(went_back)
     }
 
-    /// Whether nothing was ever sent or acknowledged, or it was zeroed.
+    /// Whether nothing was ever sent or received, or all was zeroed.
     pub(super) fn is_blank(&self) -> bool {
-        [SEGS_OUT, BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED]
-            .iter()
-            .all(|&index| self.number(index) == 0)
+        let indices = 0..COUNT;
+        indices.filter(|index| !KEPT.contains(index)).all(|index| self.number(index) == 0)
     }
 
     /// Whether anything was ever acknowledged or received: it was connected.
@@ -271,11 +293,10 @@ mod tests {
             .collect();
         let here: Vec<&str> = COUNTERS.iter().map(|field| field.name).collect();
         assert_eq!(here, catalogue);
-        for (index, name) in
-            [(1, "bytes_acked"), (2, "bytes_received"), (3, "segs_out"), (12, "bytes_sent")]
-        {
-            assert_eq!(here[index], name);
-        }
+        let named = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT].map(|index| here[index]);
+        assert_eq!(named, ["bytes_acked", "bytes_received", "bytes_sent"]);
+        let slow = SLOW.map(|index| here[index]);
+        assert_eq!(slow, ["total_retrans", "segs_out", "segs_in"]);
         let kept = KEPT.map(|index| here[index]);
         assert_eq!(kept, ["busy_time", "rwnd_limited", "sndbuf_limited", "rehash", "drops"]);
         assert_eq!(size_of::<Counters>(), 140);

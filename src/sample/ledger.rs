@@ -163,7 +163,7 @@ impl Ledger {
         }
         account.state = socket.state;
         self.commons.update(&mut account.identity, socket);
-        self.note(slot, counters, shape);
+        self.note(slot, &counters, shape);
     }
 
     fn open(&mut self, socket: &Socket) {
@@ -181,7 +181,7 @@ impl Ledger {
         });
         self.accounts.expect_after(slot);
         if !first {
-            self.record(slot, counters, shape);
+            self.record(slot, &counters, shape);
         }
     }
 
@@ -214,7 +214,7 @@ impl Ledger {
         if counters.is_blank() && !known.is_blank() {
             account.set(WIPED);
         } else {
-            self.note(slot, counters, shape);
+            self.note(slot, &counters, shape);
         }
         self.touch(slot);
     }
@@ -237,7 +237,7 @@ impl Ledger {
             flags: OPENED | CLOSED | BURIED | wiped,
             state: event.state,
         });
-        self.record(slot, counters, shape);
+        self.record(slot, &counters, shape);
     }
 
     /// Whether a connection had ended when the first dump was made, and only its
@@ -257,19 +257,26 @@ impl Ledger {
 
     /// Notes what a socket's counters are now.
     #[inline]
-    fn note(&mut self, slot: usize, counters: Counters, shape: Shape) {
+    fn note(&mut self, slot: usize, counters: &Counters, shape: Shape) {
         let Some(account) = self.accounts.get_mut(slot) else { return };
         let record = self.moved.get_mut(account.record as usize);
         let (known, was) = match &record {
             Some(record) => (&record.counters, record.shape),
             None => (&account.counters, account.shape),
         };
-        let (counters, shape) = counters.over(shape, known, was);
-        if counters == *known && shape == was {
+        let (merged, counters, shape) = match shape.covers(was) {
+            true => (None, counters, shape),
+            false => {
+                let (merged, shape) = counters.over(shape, known, was);
+                (Some(merged), counters, shape)
+            }
+        };
+        let counters = merged.as_ref().unwrap_or(counters);
+        if counters == known && shape == was {
             return;
         }
         if !self.has_baseline {
-            (account.counters, account.shape) = (counters, shape);
+            (account.counters, account.shape) = (*counters, shape);
             return;
         }
         if !was.has_info() {
@@ -283,8 +290,8 @@ impl Ledger {
             }
         }
         match record {
-            Some(record) if !record.counters.is_reset_by(&counters) => {
-                (record.counters, record.shape) = (counters, shape);
+            Some(record) if !record.counters.is_reset_by(counters) => {
+                (record.counters, record.shape) = (*counters, shape);
             }
             // After a reset the old record stands, and another begins.
             _ => self.record(slot, counters, shape),
@@ -297,14 +304,14 @@ impl Ledger {
             && account.record == NONE
         {
             let (counters, shape) = (account.counters, account.shape);
-            self.record(slot, counters, shape);
+            self.record(slot, &counters, shape);
         }
     }
 
-    fn record(&mut self, slot: usize, counters: Counters, shape: Shape) {
+    fn record(&mut self, slot: usize, counters: &Counters, shape: Shape) {
         if let Some(account) = self.accounts.get_mut(slot) {
             account.record = self.moved.len() as u32;
-            self.moved.push(Record { slot: slot as u32, counters, shape });
+            self.moved.push(Record { slot: slot as u32, counters: *counters, shape });
         }
     }
 
@@ -353,9 +360,11 @@ impl Ledger {
                 continue;
             }
             live += usize::from(seen && !account.is(MINISOCK));
-            if seen && !(account.is(MINISOCK) && watch != Watch::Whole)
-                || !seen && !ending.whole_dump
-            {
+            let stays = match seen {
+                true => !account.is(MINISOCK) || watch == Watch::Whole,
+                false => !ending.whole_dump,
+            };
+            if stays {
                 continue;
             }
             if !seen && watch != Watch::Off && !account.is(IN_LIMBO) {
