@@ -23,7 +23,7 @@ use tcpdiag::filter::{self, Candidate, NoNames, Owner};
 use tcpdiag::model::{Role, RoleBasis, Socket};
 use tcpdiag::render::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
 use tcpdiag::report::{Connection, Processes};
-use tcpdiag::sample::Ledger;
+use tcpdiag::sample::Latest;
 use tcpdiag::wire::{EcnWord, Messages, Reply, kind};
 
 /// Counts what the allocator is asked for.
@@ -232,7 +232,7 @@ fn steps(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
             black_box(socket);
         });
     });
-    let mut ledger = Ledger::new();
+    let mut ledger = Latest::new();
     measure(criterion, &name("ledger"), count, || {
         ledger.begin();
         capture.sockets(|socket| {

@@ -19,7 +19,7 @@ use tcpdiag::filter::{self, Candidate, NoNames, Owner, Process, Verdict};
 use tcpdiag::model::{Role, RoleBasis, Socket};
 use tcpdiag::render::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
 use tcpdiag::report::{Change, Connection, Holder, Interface, Processes};
-use tcpdiag::sample::{Delta, Ledger, Movement};
+use tcpdiag::sample::{Delta, Latest, Movement};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 thread_local! {
@@ -213,7 +213,7 @@ fn decoding() {
 fn the_ledger() {
     for release in KERNELS {
         let sockets = sockets(release);
-        let mut ledger = Ledger::new();
+        let mut ledger = Latest::new();
         let mut poll = |sockets: &[Socket]| {
             let (mut stayed, mut gone) = (0, 0);
             let cost = allocations(|| {

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tcpdiag::model::{Families, Socket, StateSet};
-use tcpdiag::sample::Ledger;
+use tcpdiag::sample::Latest;
 use tcpdiag::source::{Host, Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form};
@@ -104,7 +104,7 @@ pub(super) fn work() -> anyhow::Result<()> {
         raw: NetlinkSocket::open()?,
         buffer: vec![0; 32 * 1024],
         sockets: Sockets::open()?,
-        ledger: Ledger::new(),
+        ledger: Latest::new(),
         ecn: Host::this().ecn_word(),
     };
     // The first poll opens the accounts; it is the later ones that count.
@@ -131,7 +131,7 @@ struct Bench {
     raw: NetlinkSocket,
     buffer: Vec<u8>,
     sockets: Sockets,
-    ledger: Ledger,
+    ledger: Latest,
     ecn: EcnWord,
 }
 

@@ -13,7 +13,7 @@ use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
 use crate::model::{Endpoint, Families, Field, Role, RoleBasis, Socket, State, StateSet, fields};
 use crate::render::Column;
 use crate::report::{Change, Connection, Namespace, Quality};
-use crate::sample::{Delta, Ledger, Movement};
+use crate::sample::{Delta, Latest, Movement};
 use crate::source::{Listener, Listeners, PortNames, Query, Scope, Sockets};
 use crate::sys::Interrupt;
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
@@ -221,19 +221,19 @@ impl Sampler<'_, '_> {
             all_read: false,
             error: None,
         };
-        let ledger = &mut scene.ledger;
-        ledger.begin();
+        let latest = &mut scene.latest;
+        latest.begin();
         let mut socket = Socket::BLANK;
         let mut outcome =
-            scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, ledger))?;
-        // What was written cannot be taken back, nor what the ledger saw.
+            scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
+        // What was written cannot be taken back, nor what was entered.
         let tries = if question.sort.is_some() && !question.repeats { TRIES } else { 1 };
         for _ in 1..tries {
             if outcome.interrupted == 0 {
                 break;
             }
             pass.forget();
-            outcome = scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, ledger))?;
+            outcome = scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
         }
         if let Some(error) = pass.error.take() {
             return Err(error);
@@ -241,7 +241,7 @@ impl Sampler<'_, '_> {
         pass.flush()?;
         if question.repeats && !pass.sampler.tally.interrupted {
             let mut vanished = Vec::new();
-            ledger.end(|socket| vanished.push(*socket));
+            latest.end(|socket| vanished.push(*socket));
             vanished.iter().try_for_each(|socket| pass.closed(socket))?;
         }
         self.tally.listed += outcome.sockets;
@@ -348,7 +348,7 @@ impl Pass<'_, '_, '_> {
         &mut self,
         reply: &Reply<'_>,
         socket: &mut Socket,
-        ledger: &mut Ledger,
+        latest: &mut Latest,
     ) -> ControlFlow<()> {
         let question = self.sampler.backdrop.question;
         if !socket.fill(reply, question.ecn) {
@@ -359,7 +359,7 @@ impl Pass<'_, '_, '_> {
         if socket.tcp_info.as_ref().is_some_and(TcpInfo::is_cut) {
             self.sampler.tally.quality.truncated_tcp_info += 1;
         }
-        let (delta, change) = match question.repeats.then(|| ledger.enter(socket)) {
+        let (delta, change) = match question.repeats.then(|| latest.enter(socket)) {
             None | Some(Movement::First) => (None, None),
             Some(Movement::Opened) => (None, Some(Change::Opened)),
             Some(Movement::Stayed(delta)) => (Some(delta), None),

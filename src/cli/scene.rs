@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
 use crate::report::{Interface, Namespace};
-use crate::sample::Ledger;
+use crate::sample::Latest;
 use crate::source::{Listeners, Namespaces, NetNamespace, Sockets};
 
 /// Its kernel tables, and what is remembered of it between samples.
@@ -17,7 +17,7 @@ pub(super) struct Scene {
     pub(super) namespace: Namespace,
     pub(super) sockets: Sockets,
     pub(super) listeners: Listeners,
-    pub(super) ledger: Ledger,
+    pub(super) latest: Latest,
     pub(super) interfaces: Interfaces,
     /// When it was last looked at.
     pub(super) sampled: Option<Instant>,
@@ -35,7 +35,7 @@ impl Scene {
             namespace,
             sockets,
             listeners: Listeners::default(),
-            ledger: Ledger::new(),
+            latest: Latest::new(),
             interfaces,
             sampled: None,
         })

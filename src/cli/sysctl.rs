@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn sizes_in_words() {
-        assert_eq!(readable("bytes", "4096 131072 6291456", 1).as_deref(), Some("4k 128k 6M"));
+        assert_eq!(readable("bytes", "4096 131072 6291456", 1).as_deref(), Some("4096 128k 6M"));
         assert_eq!(readable("pages", "1024 2048 4096", 4096).as_deref(), Some("4M 8M 16M"));
         assert_eq!(readable("bytes", "4294967295", 1).as_deref(), Some("no limit"));
         assert_eq!(readable("bytes", "many", 1), None);

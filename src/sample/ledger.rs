@@ -1,48 +1,109 @@
-//! One account per socket: what it was when last seen.
+//! One account per socket: what it did since it was last seen, and its death.
 
-use rustc_hash::FxHashMap;
+use std::time::{Duration, Instant};
 
-use super::Delta;
-use crate::model::Socket;
+use super::accounts::{Accounts, Holder};
+use super::activity::{Activity, Ending, Totals, Watch};
+use super::counters::{Counters, Shape};
+use super::delta::Delta;
+use super::identity::{Commons, Compact};
+use crate::model::fields::tcp_info as t;
+use crate::model::{Socket, State};
 
-/// What became of a socket since the last poll.
-#[expect(clippy::large_enum_variant, reason = "returned per socket: a box would be an allocation")]
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Movement {
-    /// The first poll: nothing to compare with.
-    First,
-    /// It was not there before.
-    Opened,
-    /// It was, and has moved by this much.
-    Stayed(Delta),
-    /// It was entered in this poll already: the kernel may send a socket twice
-    /// that moves in its tables during the dump. The first record counts.
-    Again,
-}
+/// As many accounts in limbo are kept, or as many as there are live sockets.
+const LIMBO: usize = 4096;
 
+/// No record in [`Ledger::moved`].
+const NONE: u32 = u32::MAX;
+
+/// In no dump, no event yet.
+const IN_LIMBO: u8 = 1;
+/// Handed out as closed without an event; one may still come.
+const VANISHED: u8 = 1 << 1;
+/// The event has come.
+const BURIED: u8 = 1 << 2;
+/// There at the first look.
+const BASELINE: u8 = 1 << 3;
+/// To be handed out as opened.
+const OPENED: u8 = 1 << 4;
+/// To be handed out as closed.
+const CLOSED: u8 = 1 << 5;
+/// The event's counters were zeroed.
+const WIPED: u8 = 1 << 6;
+/// Only the TIME-WAIT or FIN-WAIT-2 record is left: the socket is dead.
+const MINISOCK: u8 = 1 << 7;
+
+/// 184 bytes.
 #[derive(Debug)]
 struct Account {
-    seen: u32,
-    socket: Socket,
+    cookie: u64,
+    /// As of the end of the last poll.
+    counters: Counters,
+    identity: Compact,
+    /// This interval's record in [`Ledger::moved`].
+    record: u32,
+    shape: Shape,
+    /// Poll in which it was last in the dump, modulo 256.
+    seen: u8,
+    flags: u8,
+    state: State,
 }
 
-/// The sockets of one network namespace over time, by cookie. One that comes
-/// back under its cookie as another state is the same socket.
+impl Account {
+    fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn set(&mut self, flags: u8) {
+        self.flags |= flags;
+    }
+
+    fn clear(&mut self, flags: u8) {
+        self.flags &= !flags;
+    }
+}
+
+impl Holder for Account {
+    #[inline]
+    fn cookie(&self) -> u64 {
+        self.cookie
+    }
+}
+
+/// What a socket's counters are now, where that differs from its account.
+#[derive(Debug)]
+struct Record {
+    slot: u32,
+    counters: Counters,
+    shape: Shape,
+}
+
+/// The sockets of one network namespace over time, by cookie.
 ///
-/// Polls of a settled host allocate nothing: accounts are overwritten in place,
-/// and since the kernel walks its tables in the same order every time, the next
-/// account is usually the one that the next record belongs to, so that few
-/// records need the hash table at all.
+/// A poll is [`begin`](Self::begin), then [`enter`](Self::enter) for every
+/// record of a dump and [`bury`](Self::bury) for every destroy event, in any
+/// order, then [`end`](Self::end). The dump must hold all states in which a full
+/// socket can be, or one that only changes its state looks new.
+///
+/// An account takes 184 bytes and 6 to 12 in the hash table. Those that moved
+/// take another 148 until the end of the poll; polls of a settled host allocate
+/// nothing.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    accounts: Vec<Account>,
-    slots: FxHashMap<u64, u32>,
-    /// Number of the poll that runs.
-    poll: u32,
-    /// Where the next record is expected.
-    next: usize,
-    /// Accounts that the poll has come to.
-    seen: usize,
+    accounts: Accounts<Account>,
+    commons: Commons,
+    moved: Vec<Record>,
+    graves: Vec<u32>,
+    /// Number of the poll that runs, modulo 256.
+    poll: u8,
+    first_look: Option<Instant>,
+    now: Option<Instant>,
+    /// A poll has ended.
+    has_baseline: bool,
+    /// Events were lost in the last poll.
+    was_lossy: bool,
+    limbo: usize,
+    ignored: u64,
 }
 
 impl Ledger {
@@ -51,134 +112,362 @@ impl Ledger {
         Self::default()
     }
 
-    /// Begins a poll.
-    pub fn begin(&mut self) {
+    /// Begins a poll, before its dump.
+    pub fn begin(&mut self, now: Instant) {
+        self.first_look.get_or_insert(now);
+        self.now = Some(now);
         self.poll = self.poll.wrapping_add(1);
-        self.next = 0;
-        self.seen = 0;
+        self.accounts.rewind();
     }
 
-    /// Enters what a socket is now; tells how it moved.
+    /// Enters a record of the dump.
     #[inline]
-    pub fn enter(&mut self, socket: &Socket) -> Movement {
-        let slot = match self.accounts.get(self.next) {
-            Some(account) if account.socket.cookie == socket.cookie => Some(self.next),
-            _ => self.slots.get(&socket.cookie).map(|&slot| slot as usize),
-        };
+    pub fn enter(&mut self, socket: &Socket) {
+        if socket.state == State::BoundInactive {
+            // Bound and unused, or a dead connection whose file is still open:
+            // without counters either way, and no connection.
+            return;
+        }
         let poll = self.poll;
+        let slot = self.accounts.find(socket.cookie);
         let Some((slot, account)) =
             slot.and_then(|slot| Some((slot, self.accounts.get_mut(slot)?)))
         else {
-            return self.open(socket);
+            // A record of a request or of TIME-WAIT is none of a socket: the
+            // first becomes one under the same cookie, the second was one.
+            if !socket.is_minisock() {
+                self.open(socket);
+            }
+            return;
         };
-        self.next = slot + 1;
-        if account.seen == poll {
-            return Movement::Again;
-        }
-        let delta = Delta::between(&account.socket, socket);
-        account.socket.copy_from(socket);
-        self.seen += 1;
-        account.seen = poll;
-        Movement::Stayed(delta)
-    }
-
-    fn open(&mut self, socket: &Socket) -> Movement {
-        self.slots.insert(socket.cookie, self.accounts.len() as u32);
-        self.accounts.push(Account { seen: self.poll, socket: *socket });
-        self.next = self.accounts.len();
-        self.seen += 1;
-        if self.poll == 1 { Movement::First } else { Movement::Opened }
-    }
-
-    /// Ends a poll: hands out the sockets that were not seen in it and closes
-    /// their accounts.
-    pub fn end(&mut self, mut vanished: impl FnMut(&Socket)) {
-        let poll = self.poll;
-        if self.seen == self.accounts.len() {
+        if account.is(IN_LIMBO) {
+            account.clear(IN_LIMBO);
+            self.limbo -= 1;
+        } else if account.seen == poll {
+            // The kernel may send a socket twice that moves in its tables
+            // during the dump. The first record counts.
             return;
         }
-        self.accounts.retain(|account| {
-            let stays = account.seen == poll;
-            if !stays {
-                vanished(&account.socket);
-            }
-            stays
-        });
-        self.slots.clear();
-        let slots = self.accounts.iter().enumerate();
-        self.slots.extend(slots.map(|(slot, account)| (account.socket.cookie, slot as u32)));
+        account.seen = poll;
+        if socket.is_minisock() {
+            account.set(MINISOCK);
+            return;
+        }
+        if account.is(BURIED) {
+            return;
+        }
+        let (counters, shape) = Counters::of(socket);
+        if !account.shape.has_info() && account.state == State::Listen {
+            // A listener that turned to connect() did so from zero.
+            account.shape = account.shape.with_info_of(shape);
+        }
+        account.state = socket.state;
+        self.commons.update(&mut account.identity, socket);
+        self.note(slot, &counters, shape);
     }
 
-    /// Sockets with an account.
+    fn open(&mut self, socket: &Socket) {
+        let (counters, shape) = Counters::of(socket);
+        let first = !self.has_baseline;
+        let slot = self.accounts.push(Account {
+            cookie: socket.cookie,
+            counters: if first { counters } else { Counters::ZERO },
+            identity: self.commons.pack(socket),
+            record: NONE,
+            shape,
+            seen: self.poll,
+            flags: if first { BASELINE } else { OPENED },
+            state: socket.state,
+        });
+        self.accounts.expect_after(slot);
+        if !first {
+            self.record(slot, &counters, shape);
+        }
+    }
+
+    /// Enters a destroy event: the socket's last counters.
+    pub fn bury(&mut self, event: &Socket) {
+        let (counters, shape) = Counters::of(event);
+        let Some(slot) = self.accounts.look_up(event.cookie) else {
+            return self.bury_unknown(event, counters, shape);
+        };
+        let Some(account) = self.accounts.get_mut(slot) else { return };
+        if account.is(BURIED) {
+            return;
+        }
+        if account.is(IN_LIMBO) {
+            account.clear(IN_LIMBO);
+            self.limbo -= 1;
+        }
+        account.set(BURIED);
+        if !self.has_baseline {
+            return;
+        }
+        if !account.is(VANISHED) {
+            account.set(CLOSED);
+        }
+        if account.state == State::Listen {
+            return self.touch(slot);
+        }
+        let (record, known) = (account.record, account.counters);
+        let known = self.moved.get(record as usize).map_or(known, |record| record.counters);
+        if counters.is_blank() && !known.is_blank() {
+            account.set(WIPED);
+        } else {
+            self.note(slot, &counters, shape);
+        }
+        self.touch(slot);
+    }
+
+    /// A socket that no dump has shown.
+    fn bury_unknown(&mut self, event: &Socket, counters: Counters, shape: Shape) {
+        let unused = event.local.port == 0 && counters.is_blank();
+        if !self.has_baseline || unused || self.is_older_than_the_first_look(event, &counters) {
+            self.ignored += 1;
+            return;
+        }
+        let wiped = if counters.is_blank() { WIPED } else { 0 };
+        let slot = self.accounts.push(Account {
+            cookie: event.cookie,
+            counters: Counters::ZERO,
+            identity: self.commons.pack(event),
+            record: NONE,
+            shape,
+            seen: self.poll.wrapping_sub(1),
+            flags: OPENED | CLOSED | BURIED | wiped,
+            state: event.state,
+        });
+        self.record(slot, &counters, shape);
+    }
+
+    /// Whether a connection had ended when the first dump was made, and only its
+    /// file was closed later: it was in no dump and its counters are of before.
+    /// An end that was connected has these clocks set (`tcp_finish_connect()`,
+    /// `tcp_create_openreq_child()`), others have them as good as random.
+    fn is_older_than_the_first_look(&self, event: &Socket, counters: &Counters) -> bool {
+        let clocks = [&t::LAST_DATA_SENT, &t::LAST_DATA_RECV, &t::LAST_ACK_RECV];
+        let idle = clocks.iter().filter_map(|clock| clock.integer(event)).min();
+        let (Some(now), Some(first), Some(idle)) = (self.now, self.first_look, idle) else {
+            return false;
+        };
+        // The event came after the poll began, and a dump may take its time.
+        let watched = now.saturating_duration_since(first) + Duration::from_secs(1);
+        counters.was_connected() && Duration::from_millis(idle) > watched
+    }
+
+    /// Notes what a socket's counters are now.
+    #[inline]
+    fn note(&mut self, slot: usize, counters: &Counters, shape: Shape) {
+        let Some(account) = self.accounts.get_mut(slot) else { return };
+        let record = self.moved.get_mut(account.record as usize);
+        let (known, was) = match &record {
+            Some(record) => (&record.counters, record.shape),
+            None => (&account.counters, account.shape),
+        };
+        let (merged, counters, shape) = match shape.covers(was) {
+            true => (None, counters, shape),
+            false => {
+                let (merged, shape) = counters.over(shape, known, was);
+                (Some(merged), counters, shape)
+            }
+        };
+        let counters = merged.as_ref().unwrap_or(counters);
+        if counters == known && shape == was {
+            return;
+        }
+        if !self.has_baseline {
+            (account.counters, account.shape) = (*counters, shape);
+            return;
+        }
+        if !was.has_info() {
+            if account.is(OPENED) {
+                account.shape = account.shape.with_info_of(shape);
+            } else {
+                // Nothing to compare with, but for the drops.
+                let (before, was) = (&account.counters, account.shape);
+                (account.counters, account.shape) =
+                    counters.over(shape.without_drops(), before, was);
+            }
+        }
+        match record {
+            Some(record) if !record.counters.is_reset_by(counters) => {
+                (record.counters, record.shape) = (*counters, shape);
+            }
+            // After a reset the old record stands, and another begins.
+            _ => self.record(slot, counters, shape),
+        }
+    }
+
+    /// Makes sure that a socket is handed out.
+    fn touch(&mut self, slot: usize) {
+        if let Some(account) = self.accounts.get(slot)
+            && account.record == NONE
+        {
+            let (counters, shape) = (account.counters, account.shape);
+            self.record(slot, &counters, shape);
+        }
+    }
+
+    fn record(&mut self, slot: usize, counters: &Counters, shape: Shape) {
+        if let Some(account) = self.accounts.get_mut(slot) {
+            account.record = self.moved.len() as u32;
+            self.moved.push(Record { slot: slot as u32, counters: *counters, shape });
+        }
+    }
+
+    /// Ends a poll: hands out what every socket did since the last one, if it
+    /// did anything.
+    pub fn end(&mut self, ending: Ending, mut each: impl FnMut(&Activity)) -> Totals {
+        let mut totals = Totals {
+            first: !self.has_baseline,
+            ignored: std::mem::take(&mut self.ignored),
+            ..Totals::default()
+        };
+        totals.live = self.find_absent(ending);
+        self.give_up_limbo(&mut totals);
+        self.hand_out(&mut totals, &mut each);
+        // From the last to the first: what moves into a grave is none itself.
+        self.graves.sort_unstable();
+        while let Some(slot) = self.graves.pop() {
+            self.accounts.swap_remove(slot as usize);
+        }
+        if self.commons.wants_cleaning() {
+            self.commons.clean(self.accounts.iter_mut().map(|account| &mut account.identity));
+        }
+        self.has_baseline = true;
+        self.was_lossy = ending.watch == Watch::Lossy;
+        totals.limbo = self.limbo;
+        totals
+    }
+
+    /// What is to become of the accounts that were not in the dump; tells how
+    /// many live sockets were.
+    fn find_absent(&mut self, ending: Ending) -> usize {
+        let mut live = 0;
+        let watch = match ending.watch {
+            // Events lost after the last dump are of sockets that were in it.
+            Watch::Whole if self.was_lossy => Watch::Lossy,
+            watch => watch,
+        };
+        for slot in 0..self.accounts.len() {
+            let Some(account) = self.accounts.get_mut(slot) else { break };
+            let seen = account.seen == self.poll && !account.is(IN_LIMBO);
+            if account.is(BURIED) {
+                // Its TIME-WAIT record may still come, in the next dump.
+                if !seen && ending.whole_dump {
+                    self.graves.push(slot as u32);
+                }
+                continue;
+            }
+            live += usize::from(seen && !account.is(MINISOCK));
+            let stays = match seen {
+                true => !account.is(MINISOCK) || watch == Watch::Whole,
+                false => !ending.whole_dump,
+            };
+            if stays {
+                continue;
+            }
+            if !seen && watch != Watch::Off && !account.is(IN_LIMBO) {
+                account.set(IN_LIMBO);
+                self.limbo += 1;
+            }
+            if watch == Watch::Whole || account.is(VANISHED) {
+                continue;
+            }
+            account.set(VANISHED | CLOSED);
+            if watch == Watch::Off {
+                account.set(BURIED);
+                if !seen {
+                    self.graves.push(slot as u32);
+                }
+            }
+            self.touch(slot);
+        }
+        live
+    }
+
+    /// Keeps limbo within bounds. Those go first that most likely are dead, their
+    /// event being lost.
+    fn give_up_limbo(&mut self, totals: &mut Totals) {
+        let bound = (self.accounts.len() - self.limbo).max(LIMBO);
+        for vanished in [VANISHED, 0] {
+            for slot in 0..self.accounts.len() {
+                if self.limbo <= bound {
+                    return;
+                }
+                let Some(account) = self.accounts.get_mut(slot) else { break };
+                if !account.is(IN_LIMBO) || account.flags & VANISHED != vanished {
+                    continue;
+                }
+                account.clear(IN_LIMBO);
+                self.limbo -= 1;
+                if vanished == 0 {
+                    account.set(VANISHED | CLOSED);
+                }
+                self.graves.push(slot as u32);
+                totals.given_up += 1;
+                self.touch(slot);
+            }
+        }
+    }
+
+    fn hand_out(&mut self, totals: &mut Totals, each: &mut impl FnMut(&Activity)) {
+        let mut moved = std::mem::take(&mut self.moved);
+        for (index, record) in moved.iter().enumerate() {
+            let Some(account) = self.accounts.get_mut(record.slot as usize) else { continue };
+            let (before, was) = (account.counters, account.shape);
+            (account.counters, account.shape) = (record.counters, record.shape);
+            let last = account.record == index as u32;
+            let flags = account.flags;
+            account.clear(if last { OPENED | CLOSED } else { OPENED });
+            if last {
+                account.record = NONE;
+            }
+            if totals.first {
+                continue;
+            }
+            let is = |flag: u8| flags & flag != 0;
+            let closed = is(CLOSED) && last;
+            let activity = Activity {
+                cookie: account.cookie,
+                identity: self.commons.unpack(&account.identity, account.state),
+                delta: Delta::of(&before, was, &record.counters, record.shape),
+                opened: is(OPENED),
+                closed,
+                born_before_first_look: is(BASELINE),
+                wiped: closed && is(WIPED),
+                vanished: closed && is(VANISHED),
+            };
+            if !(activity.opened || closed || !activity.delta.is_zero()) {
+                continue;
+            }
+            totals.opened += u64::from(activity.opened);
+            totals.closed += u64::from(closed);
+            totals.vanished += u64::from(activity.vanished);
+            totals.wiped += u64::from(activity.wiped);
+            each(&activity);
+        }
+        moved.clear();
+        self.moved = moved;
+    }
+
+    /// Sockets with an account, those in limbo included.
     pub fn len(&self) -> usize {
         self.accounts.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.accounts.len() == 0
+    }
+
+    /// Bytes of the heap that accounts, hash table and common parts of
+    /// identities occupy; what moved in the poll that runs is not in it.
+    pub fn allocated(&self) -> usize {
+        self.accounts.allocated() + self.commons.allocated()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::example::{socket, tcp_info};
-    use crate::model::fields::tcp_info::{BYTES_SENT, SEGS_OUT, TOTAL_RETRANS};
-
-    /// A socket that has sent this many bytes, retransmits and segments.
-    fn sent(cookie: u64, bytes: u32, retransmits: u32, segments: u32) -> Socket {
-        let words = [(100, retransmits), (136, segments), (200, bytes)];
-        Socket { cookie, tcp_info: Some(tcp_info(&words)), ..socket() }
-    }
-
-    fn poll(ledger: &mut Ledger, sockets: &[Socket]) -> (Vec<Movement>, Vec<u64>) {
-        ledger.begin();
-        let movements = sockets.iter().map(|socket| ledger.enter(socket)).collect();
-        let mut vanished = Vec::new();
-        ledger.end(|socket| vanished.push(socket.cookie));
-        (movements, vanished)
-    }
-
-    fn growth(movement: &Movement) -> Option<(u64, u64, u64, bool)> {
-        let Movement::Stayed(delta) = movement else { return None };
-        let grown = |field| delta.growth(field).unwrap();
-        Some((grown(&BYTES_SENT), grown(&TOTAL_RETRANS), grown(&SEGS_OUT), delta.reset))
-    }
-
-    #[test]
-    fn births_growth_and_deaths() {
-        let mut ledger = Ledger::new();
-        let (first, _) = poll(&mut ledger, &[sent(1, 10, 0, 1), sent(2, 20, 0, 2)]);
-        assert_eq!(first, [Movement::First, Movement::First]);
-        // Another order, one gone, one new.
-        let (second, gone) = poll(&mut ledger, &[sent(3, 5, 0, 1), sent(2, 25, 3, 9)]);
-        assert_eq!(second[0], Movement::Opened);
-        assert_eq!(growth(&second[1]), Some((5, 3, 7, false)));
-        assert_eq!(gone, [1]);
-        let (third, gone) = poll(&mut ledger, &[sent(2, 25, 3, 9), sent(3, 6, 0, 2)]);
-        assert_eq!(growth(&third[0]), Some((0, 0, 0, false)));
-        assert_eq!(growth(&third[1]), Some((1, 0, 1, false)));
-        assert!(gone.is_empty());
-        assert_eq!(ledger.len(), 2);
-    }
-
-    #[test]
-    fn a_record_sent_twice_counts_once() {
-        let mut ledger = Ledger::new();
-        poll(&mut ledger, &[sent(1, 10, 0, 1)]);
-        let (movements, _) = poll(&mut ledger, &[sent(1, 15, 0, 2), sent(1, 16, 0, 3)]);
-        assert_eq!(growth(&movements[0]), Some((5, 0, 1, false)));
-        assert_eq!(movements[1], Movement::Again);
-    }
-
-    #[test]
-    fn wraps_and_resets() {
-        let mut ledger = Ledger::new();
-        poll(&mut ledger, &[sent(1, 10, u32::MAX, u32::MAX - 1), sent(2, 500, 1, 50)]);
-        let (movements, _) = poll(&mut ledger, &[sent(1, 11, 1, 3), sent(2, 7, 0, 2)]);
-        assert_eq!(growth(&movements[0]), Some((1, 2, 5, false)));
-        // tcp_disconnect() zeroed the second: what it has now is its growth.
-        assert_eq!(growth(&movements[1]), Some((7, 0, 2, true)));
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,9 +1,19 @@
 //! From snapshots to change: what each socket did since it was last seen.
 //!
-//! Knows cookies, wraps and resets. Knows no services and no output.
+//! Knows cookies, births, deaths, wraps and resets. Knows no services and no
+//! output.
 
+mod accounts;
+mod activity;
+mod counters;
 mod delta;
+mod identity;
+mod latest;
 mod ledger;
 
-pub use delta::{COUNTERS, Delta};
-pub use ledger::{Ledger, Movement};
+pub use activity::{Activity, Ending, Totals, Watch};
+pub use counters::COUNTERS;
+pub use delta::Delta;
+pub use identity::Identity;
+pub use latest::{Latest, Movement};
+pub use ledger::Ledger;

@@ -1,5 +1,5 @@
-//! Where facts come from: the kernel's socket dump, its listeners, processes,
-//! cgroups, namespaces and the host itself.
+//! Where facts come from: the kernel's socket dump, its notes of sockets'
+//! deaths, listeners, processes, cgroups, namespaces and the host itself.
 //!
 //! Knows how to ask and what can go wrong. Knows no deltas and no output.
 
@@ -8,6 +8,7 @@ mod cgroup;
 mod dating;
 mod dump;
 mod error;
+mod events;
 mod hiding;
 mod holders;
 mod host;
@@ -26,6 +27,7 @@ mod unit;
 pub use cgroup::{CgroupError, Cgroups};
 pub use dump::{DumpOutcome, Dumper, Transport};
 pub use error::Error;
+pub use events::{Drained, EventOptions, Events, EventsError};
 pub use hiding::{HidePid, OwnerLimits};
 pub use host::Host;
 pub use listeners::{Listener, Listeners};

@@ -1,14 +1,16 @@
-//! The system calls that no library wraps as needed: the netlink socket, the
+//! The system calls that no library wraps as needed: the netlink sockets, the
 //! process's own cost, interrupts and the terminal.
 //!
 //! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
 
+mod event_socket;
 mod interrupt;
 mod netlink;
 mod terminal;
 mod uptime;
 mod usage;
 
+pub use event_socket::{EventSocket, Received};
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
 pub use terminal::terminal_size;

@@ -5,7 +5,7 @@
 //! lies within what was sent. Which fields there are is told by the field
 //! catalogue in `model::fields`; this type knows bytes.
 
-use super::bytes::{u8_at, u16_at, u32_at, u64_at};
+use super::bytes::{array_at, u8_at, u16_at, u32_at, u64_at};
 
 /// Room for the fields of coming kernels. What is longer still is cut, and
 /// [`TcpInfo::is_cut`] says so.
@@ -201,6 +201,16 @@ impl TcpInfo {
                     Some(word >> shift & ((1 << count) - 1))
                 }
             },
+        }
+    }
+
+    /// Copies a run of fields that lie behind each other, from byte `start` on,
+    /// as they were sent: zeros where the kernel's structure ends before.
+    #[inline]
+    pub fn copy_run<const N: usize>(&self, start: usize, to: &mut [u8; N]) {
+        // Behind what was sent the array was never written to.
+        if let Some(run) = array_at(&self.bytes, start) {
+            *to = run;
         }
     }
 

@@ -1,0 +1,224 @@
+//! Who a socket is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{Endpoint, Socket, State};
+
+/// Who a socket is, by its last snapshot: the kernel's note of its death has no
+/// inode, uid or cgroup, and may have its addresses wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Own end.
+    pub local: Endpoint,
+    /// The peer's end.
+    pub remote: Endpoint,
+    /// State when last seen alive; [`State::Close`] for one that was born and
+    /// died between two polls.
+    pub state: State,
+    /// Interface the socket is bound to, 0 for none.
+    pub interface: u32,
+    /// Owner's user id, as long as a file held the socket.
+    pub uid: u32,
+    /// Inode of the file that held the socket last, 0 if none was seen.
+    pub inode: u32,
+    /// Id of the cgroup v2 the socket was made in.
+    pub cgroup_id: Option<u64>,
+}
+
+impl Identity {
+    /// Of a socket as it is now.
+    pub fn of(socket: &Socket) -> Self {
+        Self {
+            local: socket.local,
+            remote: socket.remote,
+            state: socket.state,
+            interface: socket.interface,
+            uid: socket.uid,
+            inode: socket.inode,
+            cgroup_id: socket.cgroup_id,
+        }
+    }
+}
+
+/// The part of an identity that many sockets have in common: those of one
+/// listener share it all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Common {
+    local: IpAddr,
+    interface: u32,
+    uid: u32,
+    cgroup_id: Option<u64>,
+}
+
+impl Common {
+    fn of(socket: &Socket) -> Self {
+        Self {
+            local: socket.local.address,
+            interface: socket.interface,
+            uid: socket.uid,
+            cgroup_id: socket.cgroup_id,
+        }
+    }
+}
+
+/// An identity but for its state, in 28 bytes; the common part is a number in
+/// [`Commons`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compact {
+    remote: [u8; 16],
+    common: u32,
+    inode: u32,
+    local_port: u16,
+    remote_port: u16,
+}
+
+/// The common parts in use. Parts that no socket has any more are thrown out
+/// when there are twice as many as there were at the last cleaning.
+#[derive(Debug, Default)]
+pub(super) struct Commons {
+    parts: Vec<Common>,
+    numbers: FxHashMap<Common, u32>,
+    kept: usize,
+}
+
+impl Commons {
+    /// Packs the identity of a socket.
+    pub(super) fn pack(&mut self, socket: &Socket) -> Compact {
+        Compact {
+            remote: octets(socket.remote.address),
+            common: self.number(Common::of(socket)),
+            inode: socket.inode,
+            local_port: socket.local.port,
+            remote_port: socket.remote.port,
+        }
+    }
+
+    /// Brings `compact` up to date. A socket that no file holds any more keeps
+    /// the owner it had: `sock_i_uid()` says 0 for those before Linux 6.17.
+    #[inline]
+    pub(super) fn update(&mut self, compact: &mut Compact, socket: &Socket) {
+        if socket.inode == 0 && compact.inode != 0 {
+            return;
+        }
+        let same = self
+            .parts
+            .get(compact.common as usize)
+            .is_some_and(|common| *common == Common::of(socket));
+        compact.inode = socket.inode;
+        compact.local_port = socket.local.port;
+        compact.remote_port = socket.remote.port;
+        compact.remote = octets(socket.remote.address);
+        if !same {
+            compact.common = self.number(Common::of(socket));
+        }
+    }
+
+    /// Unpacks the identity of a socket in this state.
+    pub(super) fn unpack(&self, compact: &Compact, state: State) -> Identity {
+        let common = self.parts.get(compact.common as usize).copied().unwrap_or(Common {
+            local: Ipv4Addr::UNSPECIFIED.into(),
+            interface: 0,
+            uid: 0,
+            cgroup_id: None,
+        });
+        let [a, b, c, d, ..] = compact.remote;
+        let remote = match common.local {
+            IpAddr::V4(_) => Ipv4Addr::new(a, b, c, d).into(),
+            IpAddr::V6(_) => Ipv6Addr::from(compact.remote).into(),
+        };
+        Identity {
+            local: Endpoint { address: common.local, port: compact.local_port },
+            remote: Endpoint { address: remote, port: compact.remote_port },
+            state,
+            interface: common.interface,
+            uid: common.uid,
+            inode: compact.inode,
+            cgroup_id: common.cgroup_id,
+        }
+    }
+
+    fn number(&mut self, common: Common) -> u32 {
+        *self.numbers.entry(common).or_insert_with(|| {
+            self.parts.push(common);
+            (self.parts.len() - 1) as u32
+        })
+    }
+
+    /// Whether [`clean`](Self::clean) is worth its while.
+    pub(super) fn wants_cleaning(&self) -> bool {
+        self.parts.len() > 2 * self.kept + 64
+    }
+
+    /// Throws out what none of these identities uses.
+    pub(super) fn clean<'a>(&mut self, used: impl Iterator<Item = &'a mut Compact>) {
+        let old = std::mem::take(&mut self.parts);
+        self.numbers.clear();
+        for compact in used {
+            if let Some(&common) = old.get(compact.common as usize) {
+                compact.common = self.number(common);
+            }
+        }
+        self.kept = self.parts.len();
+    }
+
+    /// Bytes of the heap that this occupies.
+    pub(super) fn allocated(&self) -> usize {
+        self.parts.capacity() * size_of::<Common>()
+            + self.numbers.capacity() * (size_of::<(Common, u32)>() + 1)
+    }
+}
+
+#[inline]
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V6(address) => address.octets(),
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example::socket;
+
+    #[test]
+    fn packed_and_unpacked_it_is_the_same() {
+        let mut commons = Commons::default();
+        for (local, remote) in [("10.0.0.1", "192.0.2.7"), ("fe80::1", "fe80::2"), ("::", "::")] {
+            let mut one = socket();
+            one.local.address = local.parse().unwrap();
+            one.remote.address = remote.parse().unwrap();
+            let packed = commons.pack(&one);
+            assert_eq!(commons.unpack(&packed, one.state), Identity::of(&one));
+        }
+        assert_eq!(size_of::<Compact>(), 28);
+    }
+
+    #[test]
+    fn an_orphan_keeps_its_owner() {
+        let mut commons = Commons::default();
+        let mut packed = commons.pack(&socket());
+        let orphan = Socket { inode: 0, uid: 0, state: State::LastAck, ..socket() };
+        commons.update(&mut packed, &orphan);
+        let expected = Identity { state: State::LastAck, ..Identity::of(&socket()) };
+        assert_eq!(commons.unpack(&packed, State::LastAck), expected);
+    }
+
+    #[test]
+    fn unused_parts_go() {
+        let mut commons = Commons::default();
+        let mut last = commons.pack(&socket());
+        for uid in 0..1000 {
+            last = commons.pack(&Socket { uid, ..socket() });
+        }
+        assert!(commons.wants_cleaning());
+        commons.clean(std::iter::once(&mut last));
+        assert_eq!((commons.parts.len(), commons.unpack(&last, State::Listen).uid), (1, 999));
+        assert!(!commons.wants_cleaning());
+    }
+}
