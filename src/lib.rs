@@ -2,14 +2,19 @@
 //!
 //! One way through the house: kernel bytes become views in [`wire`], rows in
 //! [`model`], snapshots in [`source`], deltas in `sample`, a contract in `report`
-//! and text in `render`. A module imports only what stands upstream of it.
+//! and text in `render`. Beside it stand the system's own [`counters`] and
+//! [`settings`], and readings of the past in [`history`]. A module imports only
+//! what stands upstream of it.
 
 pub mod cli;
+pub mod counters;
 pub mod filter;
+pub mod history;
 pub mod model;
 pub mod render;
 pub mod report;
 pub mod sample;
+pub mod settings;
 pub mod source;
 pub mod sys;
 pub mod wire;

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the source to the mouth. `export` and `tui` stand side by
 /// side but nothing forbids one to show the other.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "sys",
     "wire",
     "model",
     "counters",
+    "settings",
     "source",
     "filter",
     "sample",

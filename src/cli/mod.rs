@@ -3,10 +3,13 @@
 //! Knows flags, files, terminals and exit codes. Knows no kernel bytes.
 
 mod completions;
+mod config;
 mod conns;
 mod exit;
+mod explain;
 mod expression;
 mod listeners;
+mod look;
 mod man;
 mod output;
 mod owners;
@@ -15,7 +18,9 @@ mod run;
 mod sample;
 mod scene;
 mod sink;
+mod stats;
 mod summary;
+mod sysctl;
 mod wants;
 
 use std::process::ExitCode;
@@ -33,6 +38,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
   tcpdiag listeners                             accept queues and their owners
+  tcpdiag stats                                 what the host's TCP counters say
+  tcpdiag explain TCPLostRetransmit             what a counter, field or state means
+  tcpdiag sysctl                                TCP settings, and what contradicts
 
 Exit codes: 0 done, 2 wrong usage or fatal error, 3 partial data under --strict,
 130 interrupted before any result."
@@ -46,6 +54,9 @@ struct Cli {
 enum Command {
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
+    Stats(stats::StatsCommand),
+    Explain(explain::Explain),
+    Sysctl(sysctl::Sysctl),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -59,6 +70,9 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
+        Command::Stats(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Sysctl(command) => command.run(),
         Command::Completions(command) => command.run(&mut Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };

@@ -161,12 +161,9 @@ impl OutputArgs {
     /// The look of a table. On a terminal it fits; `redrawn` it also fits in height.
     pub(super) fn layout(&self, redrawn: bool) -> Layout {
         let terminal = terminal_size();
-        let from_environment =
-            std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
-        let width = terminal.map(|(columns, _)| usize::from(columns)).or(from_environment);
         let unlimited = self.wide || self.oneline || !self.columns.is_empty();
         Layout {
-            width: if unlimited { None } else { Some(width.unwrap_or(80).max(40)) },
+            width: if unlimited { None } else { Some(width()) },
             shorten: terminal.is_some(),
             header: !self.no_header,
             rows: redrawn
@@ -179,10 +176,17 @@ impl OutputArgs {
 
     /// Colours or none.
     pub(super) fn style(&self) -> Style {
-        let colour = match self.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => {
+        self.color.style()
+    }
+}
+
+impl Colour {
+    /// What that means for standard output as it is.
+    pub(super) fn style(self) -> Style {
+        let colour = match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
                     || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
                 stdout().is_terminal() && !refused
@@ -190,6 +194,13 @@ impl OutputArgs {
         };
         Style::new(colour)
     }
+}
+
+/// The columns that output should fit in: of the terminal, of `COLUMNS`, else 80.
+pub(super) fn width() -> usize {
+    let terminal = terminal_size().map(|(columns, _)| usize::from(columns));
+    let from_environment = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok();
+    terminal.or_else(from_environment).unwrap_or(80).max(40)
 }
 
 fn column(name: &str) -> anyhow::Result<Column> {

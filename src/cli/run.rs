@@ -17,7 +17,7 @@ use super::summary;
 use super::wants::Wants;
 use crate::filter::Needs;
 use crate::model::StateSet;
-use crate::render::{Column, all_columns};
+use crate::render::{Column, all_columns, human};
 use crate::report::{Cost, Document};
 use crate::source::{Host, PortNames, Scope, capabilities};
 use crate::sys::{Interrupt, Usage};
@@ -232,7 +232,7 @@ impl Session {
             warnings.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
         }
         if unseen > 0 {
-            let unseen = summary::grouped(unseen as u64);
+            let unseen = human::grouped(unseen as u64);
             say(format_args!("{unseen} more sockets do not fit this terminal"));
         }
         self.samples += 1;

@@ -54,51 +54,58 @@ impl Stage {
     /// Opens the namespaces of these specifications: the program's own if there
     /// are none.
     pub(super) fn open(specs: &[String]) -> anyhow::Result<Self> {
-        let namespaces = Namespaces::new("/proc".as_ref());
-        if specs.iter().any(|spec| spec == "all") {
-            if specs.len() > 1 {
-                anyhow::bail!("--netns all already holds every namespace; leave out the others");
-            }
-            return Self::open_all(&namespaces);
+        let (places, mut unreachable) = places(specs)?;
+        if !is_all(specs) {
+            let scenes = places.iter().map(Scene::open).collect::<anyhow::Result<_>>()?;
+            return Ok(Self { scenes, unreachable });
         }
-        let mut places = Vec::new();
-        if specs.is_empty() {
-            places.push(namespaces.current().context("cannot tell the own network namespace")?);
-        }
-        for spec in specs {
-            let place = namespaces.resolve(spec).with_context(|| format!("--netns {spec}"))?;
-            if !places.iter().any(|known: &NetNamespace| known.inode == place.inode) {
-                places.push(place);
-            }
-        }
-        let scenes = places.iter().map(Scene::open).collect::<anyhow::Result<_>>()?;
-        Ok(Self { scenes, unreachable: Vec::new() })
-    }
-
-    /// All that can be entered; what cannot is said, not fatal.
-    fn open_all(namespaces: &Namespaces) -> anyhow::Result<Self> {
-        let all = namespaces.all().context("--netns all")?;
-        let mut stage = Self { scenes: Vec::new(), unreachable: Vec::new() };
-        for place in &all.namespaces {
+        let mut scenes = Vec::new();
+        for place in &places {
             match Scene::open(place) {
-                Ok(scene) => stage.scenes.push(scene),
-                Err(error) => stage.unreachable.push(format!("{error:#}")),
+                Ok(scene) => scenes.push(scene),
+                Err(error) => unreachable.push(format!("{error:#}")),
             }
         }
-        if all.processes_hidden > 0 {
-            stage.unreachable.push(format!(
+        if scenes.is_empty() {
+            anyhow::bail!("no network namespace could be entered: {}", unreachable.join("; "));
+        }
+        Ok(Self { scenes, unreachable })
+    }
+}
+
+/// Whether every namespace is asked for: then what cannot be entered is said, not fatal.
+pub(super) fn is_all(specs: &[String]) -> bool {
+    specs.iter().any(|spec| spec == "all")
+}
+
+/// The namespaces of these specifications, the program's own if there are none; and what
+/// cannot be seen of them.
+pub(super) fn places(specs: &[String]) -> anyhow::Result<(Vec<NetNamespace>, Vec<String>)> {
+    let namespaces = Namespaces::new("/proc".as_ref());
+    if is_all(specs) {
+        if specs.len() > 1 {
+            anyhow::bail!("--netns all already holds every namespace; leave out the others");
+        }
+        let all = namespaces.all().context("--netns all")?;
+        let hidden = (all.processes_hidden > 0).then(|| {
+            format!(
                 "the network namespaces of {} processes may not be read; CAP_SYS_PTRACE shows them",
                 all.processes_hidden
-            ));
-        }
-        if stage.scenes.is_empty() {
-            anyhow::bail!(
-                "no network namespace could be entered: {}",
-                stage.unreachable.join("; ")
-            );
-        }
-        Ok(stage)
+            )
+        });
+        return Ok((all.namespaces, hidden.into_iter().collect()));
     }
+    let mut places = Vec::new();
+    if specs.is_empty() {
+        places.push(namespaces.current().context("cannot tell the own network namespace")?);
+    }
+    for spec in specs {
+        let place = namespaces.resolve(spec).with_context(|| format!("--netns {spec}"))?;
+        if !places.iter().any(|known: &NetNamespace| known.inode == place.inode) {
+            places.push(place);
+        }
+    }
+    Ok((places, Vec::new()))
 }
 
 /// Names of a namespace's interfaces by index, asked for once.

@@ -5,21 +5,8 @@ use std::time::Duration;
 
 use super::sample::Tally;
 use crate::model::State;
-use crate::render::human;
+use crate::render::human::{self, grouped};
 use crate::report::Quality;
-
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// `3 sockets shown of 51 listed (2 established, 1 close_wait) in 1.2ms`.
 pub(super) fn one_sample(tally: &Tally, took: Duration) -> String {
@@ -86,17 +73,4 @@ pub(super) fn warnings(quality: &Quality) -> Vec<String> {
     say(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
     lines.extend(quality.permission_limited.iter().cloned());
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-    }
 }

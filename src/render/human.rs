@@ -100,6 +100,31 @@ pub fn share(value: f64, out: &mut String) {
     out.push('%');
 }
 
+/// `1234567` as `1,234,567`.
+pub fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Events per second: `0`, `0.004`, `3.25`, `12.5`, `1,234`.
+pub fn rate(value: f64) -> String {
+    match value {
+        value if value <= 0.0 || !value.is_finite() => "0".to_owned(),
+        value if value < 0.000_95 => "<0.001".to_owned(),
+        value if value < 0.0995 => format!("{value:.3}"),
+        value if value < 9.995 => format!("{value:.2}"),
+        value if value < 99.95 => format!("{value:.1}"),
+        value => grouped(value.round() as u64),
+    }
+}
+
 /// A whole number as it is.
 pub fn count(value: u64, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(value));
@@ -142,6 +167,24 @@ mod tests {
         assert_eq!(text(|out| bit_rate(0.0, out)), "0");
         assert_eq!(text(|out| bit_rate(125_000.0, out)), "1Mbit");
         assert_eq!(text(|out| bit_rate(1.5e9, out)), "12Gbit");
+    }
+
+    #[test]
+    fn numbers_and_rates() {
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.000_1, "<0.001"),
+            (0.0042, "0.004"),
+            (0.1, "0.10"),
+            (9.999, "10.0"),
+            (99.97, "100"),
+            (12_345.6, "12,346"),
+            (f64::INFINITY, "0"),
+        ] {
+            assert_eq!(rate(value), expected, "{value}");
+        }
     }
 
     #[test]

@@ -65,6 +65,15 @@ fn put<W: Write>(writer: W, value: &impl Serialize) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes one document on one line.
+///
+/// # Errors
+/// What the writer answers.
+pub fn json_line<W: Write>(mut writer: W, value: &impl Serialize) -> io::Result<()> {
+    put(&mut writer, value)?;
+    writer.write_all(b"\n")
+}
+
 /// One document with an array of rows in it.
 #[derive(Debug)]
 pub struct JsonStream<W> {

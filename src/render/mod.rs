@@ -4,18 +4,30 @@
 //! Knows units, widths and escapes. Knows nothing of where figures come from.
 
 mod address;
+mod aligned;
 mod column;
+mod comparison;
 mod delimited;
 mod detail;
 pub mod escape;
+mod explain;
 pub mod human;
 mod json;
+mod stats;
 mod style;
+mod sysctl;
 mod table;
+mod wrap;
 
+pub use aligned::{Aligned, Cell};
 pub use column::{Align, Column, ColumnKind, all_columns, find_column};
+pub use comparison::comparison;
 pub use delimited::Delimited;
 pub use detail::detail;
-pub use json::{JsonLines, JsonStream};
+pub use explain::explanation;
+pub use json::{JsonLines, JsonStream, json_line};
+pub use stats::{Look, stats, threshold};
 pub use style::{Style, Tone};
+pub use sysctl::sysctl;
 pub use table::{Layout, Table};
+pub use wrap::wrap;

@@ -1,10 +1,21 @@
 //! What other programs may rely on: the contents and shapes of the documents,
 //! without colours or layout.
 
+mod comparison;
 mod connection;
 mod document;
+mod explain;
 mod limiter;
+mod stats;
+mod sysctl;
 
+pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use document::{Cost, Document, Quality, RowEnd};
+pub use explain::{EXPLAIN, ExplainDocument, Explanation};
 pub use limiter::Limiter;
+pub use stats::{
+    Basis, CounterQuality, CounterRow, Note, Outcome, RatioRow, STATS, Since, Stats, StatsEnd,
+    StatsLine,
+};
+pub use sysctl::{SYSCTL, SettingRow, SysctlDocument, UseRow};

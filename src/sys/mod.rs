@@ -6,9 +6,11 @@
 mod interrupt;
 mod netlink;
 mod terminal;
+mod uptime;
 mod usage;
 
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
 pub use terminal::terminal_size;
+pub use uptime::uptime;
 pub use usage::{Usage, UsageSince};

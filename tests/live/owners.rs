@@ -230,9 +230,11 @@ lab!(as Root
         assert_eq!(asked(&["conns", "cgroup = '/tcpdiag-test-*'"]), there);
         // The flag also takes what is below, as its help says; the expression does not.
         let slash = format!("{name}/");
-        for (path, found) in [(slash.as_str(), 1), (&name[1..], 1), ("/", 4), ("/no-such", 0)] {
+        for (path, found) in [(slash.as_str(), 1), (&name[1..], 1), ("/", 4)] {
             assert_eq!(asked(&["conns", "--cgroup", path]).len(), found, "--cgroup {path}");
         }
+        let unknown = Tcpdiag::new().run(&["conns", "--cgroup", "/no-such"]);
+        assert_eq!(unknown.code, Some(2));
         let inner = cgroup.0.join("inner");
         std::fs::create_dir(&inner).unwrap();
         assert!(Cgroup::enter(&inner));

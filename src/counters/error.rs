@@ -1,0 +1,55 @@
+//! What can go wrong: in the catalogue's data, and in reading counter files.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A catalogue file that is not what it should be. Cannot happen with the built-in one.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The file is no TOML, or not of the right form.
+    #[error("cannot parse catalogue file {file}")]
+    Parse {
+        /// Which file.
+        file: String,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// An entry names a category that no file defines.
+    #[error("{entry}: there is no category {category:?}")]
+    Category {
+        /// The entry at fault.
+        entry: String,
+        /// The category it names.
+        category: String,
+    },
+}
+
+/// A counter file that could not be read. An absent file is not an error, it is absent.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file exists, but cannot be opened.
+    #[error("cannot open {path}")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is open, but reading it failed.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Not one of the counter files is there, so the directory is the wrong one.
+    #[error("no counter files in {root} (wanted snmp or netstat)")]
+    Nothing {
+        /// The directory.
+        root: PathBuf,
+    },
+}

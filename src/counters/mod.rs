@@ -1,0 +1,61 @@
+//! The system counters: what each one means, and the files they are read from.
+//!
+//! Knows the **catalogue** (every counter of the groups Tcp, TcpExt, IpExt and MPTcpExt of
+//! Linux 3.10 to 7.x, with its meaning, trigger, healthy range and per-socket twin; written as
+//! data in `catalogue/*.toml`) and the **readers** of `/proc/net/{snmp,netstat,snmp6,sockstat,
+//! sockstat6,softnet_stat}`, which keep counters the catalogue has never heard of. Also which
+//! **ratios** of them are unhealthy from where on (`ratios.toml`).
+//!
+//! Refuses to know sockets: a twin is a list of field names, and what is done with them is the
+//! attribution's business.
+
+mod catalogue;
+mod category;
+mod delta;
+mod entry;
+mod error;
+mod full_name;
+mod group;
+mod healthy;
+mod kind;
+mod layout;
+mod procfile;
+mod ratio;
+mod reader;
+mod release;
+mod retransmits;
+mod snmp;
+mod snmp6;
+mod sockstat;
+mod softnet;
+mod spelling;
+mod suggest;
+mod template;
+mod twin;
+mod values;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::Catalogue;
+pub use category::Category;
+pub use delta::{CounterWidth, Delta, deltas};
+pub use entry::{Entry, Scope};
+pub use error::{CatalogueError, ReadError};
+pub use group::Group;
+pub use healthy::Healthy;
+pub use kind::Kind;
+pub use layout::Layout;
+pub use ratio::Ratio;
+pub use reader::{CounterReader, LayoutChange, read};
+pub use release::{ParseReleaseError, Release};
+pub use retransmits::{Estimate, Retransmits};
+pub use snmp::parse_snmp;
+pub use snmp6::parse_snmp6;
+pub use sockstat::{parse_sockstat, parse_sockstat6};
+pub use softnet::{Softnet, SoftnetCpu, parse_softnet, read_softnet};
+pub use spelling::{fold, matches};
+pub use twin::{Bound, Twin, TwinClass};
+pub use values::Counters;
+pub use verdict::{Amount, Judgement, NoData, Threshold, Verdict};

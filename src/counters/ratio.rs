@@ -1,0 +1,101 @@
+//! A share of counters that tells whether something is wrong.
+//!
+//! This is also the format of `ratios.toml`: a field here is a key there.
+
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::Threshold;
+
+const TEXT: &str = include_str!("ratios.toml");
+
+/// A ratio, from where on it is unhealthy, and what to do then.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ratio {
+    /// Stable name, as the configuration file takes it.
+    pub id: String,
+    /// What people call it.
+    pub title: String,
+    /// Category of counters it belongs to.
+    pub category: String,
+    /// Counters to add up, in nstat's spelling.
+    pub numerator: Vec<String>,
+    /// Counters to add up; [`ELAPSED_MS`](Self::ELAPSED_MS) for the time.
+    pub denominator: Vec<String>,
+    /// Below this denominator too little happened for a verdict.
+    pub least: u64,
+    /// Above this it is worth a look.
+    #[serde(default)]
+    pub warn: Option<f64>,
+    /// Above this it is trouble.
+    #[serde(default)]
+    pub critical: Option<f64>,
+    /// Why these thresholds.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What it is a share of, and of what that tells.
+    pub meaning: String,
+    /// One line: what to do.
+    pub advice: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    ratio: Vec<Ratio>,
+}
+
+impl Ratio {
+    /// Stands for the milliseconds that were looked at.
+    pub const ELAPSED_MS: &str = "elapsed_ms";
+
+    /// All ratios, in the order in which they are shown.
+    pub fn all() -> &'static [Self] {
+        static ALL: OnceLock<Vec<Ratio>> = OnceLock::new();
+        // Part of the program and parsed by a test: never empty in earnest.
+        ALL.get_or_init(|| toml::from_str::<File>(TEXT).map(|file| file.ratio).unwrap_or_default())
+    }
+
+    /// The ratio of this id.
+    pub fn named(id: &str) -> Option<&'static Self> {
+        Self::all().iter().find(|ratio| ratio.id == id)
+    }
+
+    /// The thresholds it comes with.
+    pub fn threshold(&self) -> Threshold {
+        Threshold { warn: self.warn, critical: self.critical }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::Catalogue;
+
+    #[test]
+    fn the_table_is_complete() {
+        let parsed = toml::from_str::<File>(TEXT).map(|file| file.ratio.len());
+        assert_eq!(parsed.ok(), Some(Ratio::all().len()));
+        let mut ids: Vec<&str> = Ratio::all().iter().map(|ratio| ratio.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Ratio::all().len());
+        for ratio in Ratio::all() {
+            let id = &ratio.id;
+            let catalogue = Catalogue::builtin();
+            assert!(catalogue.category(&ratio.category).is_some(), "{id}: {}", ratio.category);
+            for name in ratio.numerator.iter().chain(&ratio.denominator) {
+                let known = catalogue.entry(name).is_some() || name == Ratio::ELAPSED_MS;
+                assert!(known, "{id}: {name}");
+            }
+            assert!(!ratio.numerator.is_empty() && !ratio.denominator.is_empty(), "{id}");
+            assert!(ratio.least > 0, "{id} would divide by 0");
+            assert!(ratio.meaning.ends_with('.'), "{id}");
+            assert!(!ratio.advice.contains('\n') && ratio.advice.len() < 140, "{id}");
+            assert!(ratio.title.len() <= 28, "{id}: {}", ratio.title);
+            assert_eq!(ratio.warn.is_some(), ratio.reason.is_some(), "{id}");
+            assert_eq!(ratio.threshold().fault(), None, "{id}");
+        }
+    }
+}

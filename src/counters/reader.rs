@@ -1,0 +1,192 @@
+//! Reading the counter files of a namespace, once or again and again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::ReadError;
+use super::full_name::{Item, parse_value};
+use super::layout::Layout;
+use super::procfile::ProcFile;
+use super::template::Template;
+use super::values::{Builder, Counters};
+use super::{snmp, snmp6, sockstat};
+
+/// How a file is laid out.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Pairs,
+    Lines,
+    Groups(&'static str),
+}
+
+impl Format {
+    fn visit<'a>(self, text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
+        match self {
+            Self::Pairs => snmp::visit(text, take),
+            Self::Lines => snmp6::visit(text, take),
+            Self::Groups(prefix) => sockstat::visit(prefix, text, take),
+        }
+    }
+}
+
+/// The first two have everything the catalogue knows.
+const FILES: [(&str, Format); 5] = [
+    ("snmp", Format::Pairs),
+    ("netstat", Format::Pairs),
+    ("snmp6", Format::Lines),
+    ("sockstat", Format::Groups(sockstat::SOCKSTAT)),
+    ("sockstat6", Format::Groups(sockstat::SOCKSTAT6)),
+];
+const WATCHED: usize = 2;
+
+/// One of the files, and what stood around its values.
+#[derive(Debug)]
+struct Source {
+    file: ProcFile,
+    format: Format,
+    template: Template,
+}
+
+/// Whether a sample can be compared with the one before by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayoutChange {
+    /// Same names in the same order.
+    Same,
+    /// Names came or went; compare by name.
+    Changed,
+}
+
+/// Reads the counter files of a namespace, again and again.
+///
+/// Files stay open and the buffer is used again, so while the names stay the same a sample
+/// costs two system calls per file and no allocation. Nearly all of its time is the kernel
+/// printing the numbers (benches/counters.rs), so ask only for the files that are wanted.
+#[derive(Debug)]
+pub struct CounterReader {
+    root: PathBuf,
+    sources: Vec<Source>,
+    buffer: Vec<u8>,
+    layout: Arc<Layout>,
+}
+
+impl CounterReader {
+    /// A reader of snmp, netstat, snmp6, sockstat and sockstat6 below `root`:
+    /// `/proc/thread-self/net`, `/proc/PID/net`, or a directory of copies. Nothing is opened
+    /// before the first sample.
+    pub fn new(root: &Path) -> Self {
+        Self::of(root, FILES.len())
+    }
+
+    /// A reader of snmp and netstat only, which hold every counter of the catalogue.
+    pub fn watched(root: &Path) -> Self {
+        Self::of(root, WATCHED)
+    }
+
+    fn of(root: &Path, count: usize) -> Self {
+        let sources = FILES.iter().take(count).map(|(name, format)| Source {
+            file: ProcFile::new(root.join(name)),
+            format: *format,
+            template: Template::default(),
+        });
+        Self {
+            root: root.to_owned(),
+            sources: sources.collect(),
+            buffer: Vec::new(),
+            layout: Arc::default(),
+        }
+    }
+
+    /// Opens the files now and never again: what is absent now stays absent.
+    ///
+    /// For another namespace, which only the thread inside it may open files of; samples can
+    /// then be taken by any thread.
+    pub fn open(mut self) -> Result<Self, ReadError> {
+        self.sources.iter_mut().try_for_each(|source| source.file.open_for_good())?;
+        Ok(self)
+    }
+
+    /// Reads all files into `into`, which is best the sample before last.
+    ///
+    /// The files are read one after another while the kernel goes on counting, and the kernel
+    /// sums its CPUs without a lock: the numbers of one sample belong together only roughly.
+    pub fn sample(&mut self, into: &mut Counters) -> Result<LayoutChange, ReadError> {
+        if self.refill(into)? {
+            return Ok(LayoutChange::Same);
+        }
+        *into = self.rebuild()?;
+        self.layout = Arc::clone(&into.layout);
+        Ok(LayoutChange::Changed)
+    }
+
+    /// Reads into the present layout; `false` as soon as a name is not where it was.
+    fn refill(&mut self, into: &mut Counters) -> Result<bool, ReadError> {
+        let layout = &*self.layout;
+        if layout.is_empty() {
+            return Ok(false);
+        }
+        into.values.clear();
+        into.malformed = 0;
+        for source in &mut self.sources {
+            let Some(text) = source.file.read(&mut self.buffer)? else {
+                continue;
+            };
+            if source.template.read(&text, &mut into.values) {
+                continue;
+            }
+            if !compare(layout, source.format, &text, into) {
+                return Ok(false);
+            }
+        }
+        if into.values.len() != layout.len() {
+            return Ok(false);
+        }
+        if !Arc::ptr_eq(&into.layout, &self.layout) {
+            into.layout = Arc::clone(&self.layout);
+        }
+        Ok(true)
+    }
+
+    /// Reads without knowing the names.
+    fn rebuild(&mut self) -> Result<Counters, ReadError> {
+        let mut builder = Builder::default();
+        let mut found = false;
+        for source in &mut self.sources {
+            source.template = Template::default();
+            if let Some(text) = source.file.read(&mut self.buffer)? {
+                found = true;
+                source.format.visit(&text, &mut |item| builder.push(item));
+                source.template =
+                    Template::learn(&text, |text, take| source.format.visit(text, take));
+            }
+        }
+        if found {
+            Ok(builder.build())
+        } else {
+            Err(ReadError::Nothing { root: self.root.clone() })
+        }
+    }
+}
+
+/// Appends the values of a text as long as each name is the next one of the layout.
+fn compare(layout: &Layout, format: Format, text: &str, into: &mut Counters) -> bool {
+    let mut same = true;
+    format.visit(text, &mut |item| match item {
+        Item::Named(name, value) => {
+            same &= layout.name(into.values.len()).is_some_and(|known| name.is(known));
+            if same {
+                let value = value.and_then(parse_value);
+                into.malformed += usize::from(value.is_none());
+                into.values.push(value);
+            }
+        }
+        Item::Malformed => into.malformed += 1,
+    });
+    same
+}
+
+/// Reads the counter files below `root` once.
+pub fn read(root: &Path) -> Result<Counters, ReadError> {
+    let mut counters = Counters::default();
+    CounterReader::new(root).sample(&mut counters)?;
+    Ok(counters)
+}

@@ -1,0 +1,149 @@
+//! `/proc/net/softnet_stat`: what each CPU did with received packets.
+//!
+//! Printed by `softnet_seq_show()` in net/core/net-procfs.c as rows of hexadecimal columns
+//! without names. Of the host, not of a namespace. All columns are 32 bits wide and wrap.
+
+use std::path::Path;
+
+use super::error::ReadError;
+use super::procfile::ProcFile;
+
+/// The columns by the kernel's names; the empty ones are unused and always 0.
+///
+/// 3.10 prints ten, 3.11 added `flow_limit_count`, 5.10 `backlog_len` and the CPU, 6.5 or so
+/// the two queues that `backlog_len` is the sum of.
+const COLUMNS: [&str; 15] = [
+    "processed",
+    "dropped",
+    "time_squeeze",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "cpu_collision",
+    "received_rps",
+    "flow_limit_count",
+    "backlog_len",
+    "cpu",
+    "input_qlen",
+    "process_qlen",
+];
+
+/// Position of the column that names the CPU.
+const CPU: usize = 12;
+
+/// The row of one CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoftnetCpu {
+    /// The CPU: as the row says, or its line number on kernels that do not (offline CPUs have
+    /// no row, so before 5.10 this is a guess).
+    pub cpu: u32,
+    /// All columns, those without a name included.
+    pub columns: Vec<u32>,
+}
+
+impl SoftnetCpu {
+    /// A column by the kernel's name; `None` if this kernel does not print it.
+    pub fn get(&self, name: &str) -> Option<u32> {
+        if name.is_empty() {
+            return None;
+        }
+        let at = COLUMNS.iter().position(|column| *column == name)?;
+        self.columns.get(at).copied()
+    }
+}
+
+/// All rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Softnet {
+    /// One row per online CPU.
+    pub cpus: Vec<SoftnetCpu>,
+    /// Rows that could not be understood and were skipped.
+    pub malformed: usize,
+}
+
+impl Softnet {
+    /// Names of the columns, in order, without the unused ones.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        COLUMNS.into_iter().filter(|name| !name.is_empty())
+    }
+
+    /// Sum of a column over all CPUs; `None` if no row has it.
+    pub fn total(&self, name: &str) -> Option<u64> {
+        self.cpus.iter().filter_map(|cpu| cpu.get(name)).map(u64::from).reduce(|a, b| a + b)
+    }
+}
+
+/// Parses the text of `/proc/net/softnet_stat`.
+pub fn parse_softnet(text: &str) -> Softnet {
+    let mut softnet = Softnet::default();
+    for (line_number, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+        let columns: Option<Vec<u32>> = line
+            .split_ascii_whitespace()
+            .map(|column| u32::from_str_radix(column, 16).ok())
+            .collect();
+        match columns {
+            Some(columns) => {
+                let cpu = columns.get(CPU).copied();
+                let cpu = cpu.unwrap_or_else(|| u32::try_from(line_number).unwrap_or(u32::MAX));
+                softnet.cpus.push(SoftnetCpu { cpu, columns });
+            }
+            None => softnet.malformed += 1,
+        }
+    }
+    softnet
+}
+
+/// Reads `softnet_stat` below a directory such as `/proc/net`. `None` if there is none.
+pub fn read_softnet(root: &Path) -> Result<Option<Softnet>, ReadError> {
+    let mut buffer = Vec::new();
+    let found = ProcFile::new(root.join("softnet_stat")).read(&mut buffer)?;
+    Ok(found.map(|text| parse_softnet(&text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: &str = "\
+00000012 00000001 00000002 00000000 00000000 00000000 00000000 00000000 00000000 00000003 00000004 00000005 00000000 00000005 00000000
+0000001f 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000003 00000000 00000000
+";
+
+    #[test]
+    fn named_columns() {
+        let softnet = parse_softnet(NEW);
+        assert_eq!(softnet.malformed, 0);
+        assert_eq!(softnet.cpus.iter().map(|row| row.cpu).collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(softnet.total("processed"), Some(0x31));
+        assert_eq!(softnet.total("dropped"), Some(1));
+        assert_eq!(softnet.total("flow_limit_count"), Some(4));
+        assert_eq!(softnet.total(""), None);
+        assert_eq!(softnet.total("no_such"), None);
+    }
+
+    #[test]
+    fn old_kernels_print_fewer_columns() {
+        let softnet = parse_softnet(
+            "00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n",
+        );
+        assert_eq!(softnet.total("processed"), Some(1));
+        assert_eq!(softnet.total("backlog_len"), None);
+        assert_eq!(softnet.cpus[0].cpu, 0);
+    }
+
+    #[test]
+    fn damage_is_counted() {
+        let softnet = parse_softnet("xyz\n1 2\n\n123456789\n");
+        assert_eq!((softnet.cpus.len(), softnet.malformed), (1, 2));
+    }
+
+    #[test]
+    fn of_this_machine() {
+        let softnet = read_softnet(Path::new("/proc/net")).unwrap().unwrap();
+        assert_eq!(softnet.malformed, 0);
+        assert!(softnet.total("processed").is_some());
+        assert_eq!(read_softnet(Path::new("/nowhere")).unwrap(), None);
+    }
+}

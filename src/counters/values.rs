@@ -1,0 +1,110 @@
+//! One reading: names and their values.
+
+use std::sync::Arc;
+
+use super::full_name::{FullName, Item, parse_value};
+use super::kind::Kind;
+use super::layout::Layout;
+
+/// Counters as read from one or several files: name to value, in order of appearance.
+///
+/// Names are in nstat's spelling (`TcpRetransSegs`, `Ip6InOctets`); those of sockstat, which
+/// nstat leaves out, are `sockstat.TCP.mem`. Nothing is left out for being unknown, and what
+/// a file does not have is absent rather than 0.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    pub(super) layout: Arc<Layout>,
+    /// One per name of the layout; `None` where the file had something unreadable.
+    pub(super) values: Vec<Option<i64>>,
+    pub(super) malformed: usize,
+}
+
+impl Counters {
+    /// The value of a counter, by its name in nstat's spelling.
+    pub fn get(&self, name: &str) -> Option<i64> {
+        self.at(self.layout.position(name)?)
+    }
+
+    /// The value at a position of the layout.
+    pub fn at(&self, position: usize) -> Option<i64> {
+        self.values.get(position).copied().flatten()
+    }
+
+    /// Names and values, in order of appearance.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.layout.names().zip(&self.values).filter_map(|(name, value)| Some((name, (*value)?)))
+    }
+
+    /// Names, kinds and values, in order of appearance.
+    pub fn with_kinds(&self) -> impl Iterator<Item = (&str, Kind, i64)> {
+        (0..self.layout.len()).filter_map(|position| {
+            let value = self.at(position)?;
+            Some((self.layout.name(position)?, self.layout.kind(position)?, value))
+        })
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.iter().flatten().count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names whose values could not be understood.
+    pub fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.layout
+            .names()
+            .zip(&self.values)
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name)
+    }
+
+    /// How many names, values or lines could not be understood and were skipped.
+    pub fn malformed(&self) -> usize {
+        self.malformed
+    }
+
+    /// The names of this reading. Equal pointers mean that positions may be compared.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+}
+
+/// A reading in the making, while its layout is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    names: Vec<String>,
+    values: Vec<Option<i64>>,
+    malformed: usize,
+}
+
+impl Builder {
+    /// Takes what a file said.
+    pub(super) fn push(&mut self, item: Item<'_>) {
+        match item {
+            Item::Named(name, value) => {
+                let value = value.and_then(parse_value);
+                self.malformed += usize::from(value.is_none());
+                self.push_name(name);
+                self.values.push(value);
+            }
+            Item::Malformed => self.malformed += 1,
+        }
+    }
+
+    fn push_name(&mut self, name: FullName<'_>) {
+        self.names.push(name.to_string());
+    }
+
+    /// The finished reading.
+    pub(super) fn build(self) -> Counters {
+        Counters {
+            layout: Arc::new(Layout::new(self.names)),
+            values: self.values,
+            malformed: self.malformed,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Readings of the past: the last run's, and baselines that were saved.
+//!
+//! Knows files, locks and how not to destroy what is not ours. Knows no netlink and no output.
+
+mod baseline;
+mod error;
+mod growth;
+mod last_run;
+mod reading;
+mod state_directory;
+#[cfg(test)]
+mod tests;
+
+pub use baseline::{Change, Comparison, Side, Span, load, save};
+pub use error::HistoryError;
+pub use growth::{Grown, growth};
+pub use last_run::LastRun;
+pub use reading::{BASELINE, HISTORY, Origin, Reading};
+pub use state_directory::state_directory;

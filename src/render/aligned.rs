@@ -1,0 +1,242 @@
+//! Few rows in aligned columns, with headings and notes between them.
+//!
+//! Own writing rather than a table crate: those align one table at a time, and here rows under
+//! many headings, with folded advice in between, share their widths.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::wrap::wrap;
+use super::{Align, Style, Tone, escape};
+
+/// One cell: its text and how it wants to be seen.
+pub type Cell = (String, Tone);
+
+#[derive(Debug)]
+enum Line {
+    Row(Vec<Cell>),
+    Heading(String),
+    Text { text: String, indent: usize, tone: Tone },
+    Blank,
+}
+
+/// Lines that are laid out together.
+#[derive(Debug)]
+pub struct Aligned {
+    columns: Vec<(&'static str, Align)>,
+    lines: Vec<Line>,
+    indent: usize,
+}
+
+/// Between columns.
+const GAP: usize = 2;
+
+impl Aligned {
+    /// Nothing yet, for these columns.
+    pub fn new(columns: &[(&'static str, Align)], indent: usize) -> Self {
+        Self { columns: columns.to_vec(), lines: Vec::new(), indent }
+    }
+
+    /// A row; cells that are missing are empty.
+    pub fn row(&mut self, cells: Vec<Cell>) {
+        let safe = |(text, tone): Cell| (escape::text(&text).into_owned(), tone);
+        self.lines.push(Line::Row(cells.into_iter().map(safe).collect()));
+    }
+
+    /// A line of its own, emphasised.
+    pub fn heading(&mut self, text: &str) {
+        self.lines.push(Line::Heading(escape::text(text).into_owned()));
+    }
+
+    /// Text that is folded to the width.
+    pub fn text(&mut self, indent: usize, text: &str, tone: Tone) {
+        let text = escape::text(text).into_owned();
+        self.lines.push(Line::Text { text, indent, tone });
+    }
+
+    /// An empty line, unless it would be the first or a second one.
+    pub fn blank(&mut self) {
+        if !matches!(self.lines.last(), None | Some(Line::Blank)) {
+            self.lines.push(Line::Blank);
+        }
+    }
+
+    /// The titles of the columns, as a row.
+    pub fn titles(&mut self) {
+        let titles = self.columns.iter().map(|(title, _)| ((*title).to_owned(), Tone::Quiet));
+        self.lines.push(Line::Row(titles.collect()));
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Writes it all, in at most `width` columns where that can be: the last cell of a row is
+    /// cut, text is folded.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn write(
+        &self,
+        out: &mut impl Write,
+        width: Option<usize>,
+        style: Style,
+    ) -> io::Result<()> {
+        let widths = self.widths();
+        for line in &self.lines {
+            match line {
+                Line::Row(cells) => {
+                    writeln!(out, "{}", self.laid_out(cells, &widths, width, style))?
+                }
+                Line::Heading(text) => {
+                    let (before, after) = style.heading();
+                    writeln!(out, "{before}{text}{after}")?;
+                }
+                Line::Text { text, indent, tone } => {
+                    let (before, after) = style.around(*tone);
+                    for part in wrap(text, width.unwrap_or(usize::MAX).saturating_sub(*indent)) {
+                        writeln!(out, "{:indent$}{before}{part}{after}", "")?;
+                    }
+                }
+                Line::Blank => writeln!(out)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = vec![0; self.columns.len()];
+        for line in &self.lines {
+            if let Line::Row(cells) = line {
+                for (width, (text, _)) in widths.iter_mut().zip(cells) {
+                    *width = (*width).max(text.width());
+                }
+            }
+        }
+        widths
+    }
+
+    fn laid_out(
+        &self,
+        cells: &[Cell],
+        widths: &[usize],
+        limit: Option<usize>,
+        style: Style,
+    ) -> String {
+        let mut line = " ".repeat(self.indent);
+        let mut used = self.indent;
+        // Blanks are only written before something, so that no line ends in them.
+        let mut owed = 0;
+        let last = self.columns.len().saturating_sub(1);
+        for (index, (((_, align), (text, tone)), width)) in
+            self.columns.iter().zip(cells).zip(widths).enumerate()
+        {
+            let room = limit.map(|limit| limit.saturating_sub(used + owed));
+            let text = match room {
+                Some(room) if index == last && *align == Align::Left => cut(text, room),
+                _ => text.clone(),
+            };
+            let fill = width.saturating_sub(text.width());
+            if *align == Align::Right {
+                owed += fill;
+            }
+            if !text.is_empty() {
+                let (before, after) = style.around(*tone);
+                line.extend(std::iter::repeat_n(' ', owed));
+                line.push_str(before);
+                line.push_str(&text);
+                line.push_str(after);
+                used += owed + text.width();
+                owed = 0;
+            }
+            if *align == Align::Left {
+                owed += fill;
+            }
+            if *width > 0 {
+                owed += GAP;
+            }
+        }
+        line
+    }
+}
+
+/// As much of a text as fits, with a mark where it was cut; nothing if hardly any fits.
+fn cut(text: &str, room: usize) -> String {
+    const LEAST: usize = 12;
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    if room < LEAST {
+        return String::new();
+    }
+    let mut short = String::new();
+    for character in text.chars() {
+        if short.width() + 2 > room {
+            break;
+        }
+        short.push(character);
+    }
+    format!("{}…", short.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> Cell {
+        (text.to_owned(), Tone::Plain)
+    }
+
+    fn sample() -> Aligned {
+        let columns = [("NAME", Align::Left), ("VALUE", Align::Right), ("MEANING", Align::Left)];
+        let mut table = Aligned::new(&columns, 2);
+        table.blank();
+        table.titles();
+        table.heading("First");
+        table.row(vec![plain("a"), plain("1234567"), plain("What a is, in a sentence.")]);
+        table.text(4, "Advice that is longer than the line and so is folded to fit.", Tone::Quiet);
+        table.blank();
+        table.blank();
+        table.heading("Second");
+        table.row(vec![plain("long name"), plain("9")]);
+        table.row(vec![plain("x\u{1b}[2J"), plain(""), plain("no number")]);
+        table
+    }
+
+    fn written(width: Option<usize>, style: Style) -> String {
+        let mut out = Vec::new();
+        sample().write(&mut out, width, style).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_are_shared_by_all_sections() {
+        insta::assert_snapshot!(written(Some(40), Style::new(false)));
+    }
+
+    #[test]
+    fn nothing_is_wider_than_it_may_be() {
+        for width in [40, 60, 80] {
+            for line in written(Some(width), Style::new(false)).lines() {
+                assert!(line.width() <= width, "{line:?}");
+                assert_eq!(line.trim_end(), line);
+            }
+        }
+        assert!(written(None, Style::new(false)).contains("What a is, in a sentence."));
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        let coloured = written(Some(60), Style::new(true));
+        let mut bare = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            bare.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, after)| after);
+        }
+        bare.push_str(rest);
+        assert_eq!(bare, written(Some(60), Style::new(false)));
+    }
+}

@@ -1,0 +1,42 @@
+//! Text broken into lines.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Narrower than this nothing is readable.
+const LEAST: usize = 20;
+
+/// The words of `text` in lines of at most `width` columns; a longer word has a line of its own.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(LEAST);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        assert_eq!(wrap("", 40), Vec::<String>::new());
+        assert_eq!(wrap("one two", 40), ["one two"]);
+        assert_eq!(wrap("aaaa bbbb cccc dddd eeee", 20), ["aaaa bbbb cccc dddd", "eeee"]);
+        let long = "x".repeat(50);
+        assert_eq!(wrap(&format!("a {long} b"), 20), ["a", long.as_str(), "b"]);
+        // Wide characters take two columns.
+        assert_eq!(wrap("日本日本日 日本日本日", 20), ["日本日本日", "日本日本日"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! `tcpdiag explain`.
+
+use crate::command::{json, run, stdout};
+
+#[test]
+fn text_fits_the_width() {
+    let home = tempfile::tempdir().unwrap();
+    for columns in ["60", "80", "120"] {
+        let output = crate::command::tcpdiag(home.path())
+            .env("COLUMNS", columns)
+            .args(["explain", "--category", "retransmission", "--category", "settings"])
+            .output()
+            .unwrap();
+        let limit: usize = columns.parse().unwrap();
+        for line in stdout(&output).lines() {
+            // A name with its numbers cannot be broken.
+            let breakable = line.trim().contains(' ');
+            assert!(!breakable || line.chars().count() <= limit, "{columns}: {line}");
+        }
+    }
+}
+
+#[test]
+fn one_of_each_kind() {
+    let home = tempfile::tempdir().unwrap();
+    let names = ["TCPLostRetransmit", "rtt", "close_wait", "keepalive", "tcp_rmem", "process"];
+    let text = stdout(&run(home.path(), &[&["explain"], &names[..]].concat()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_document() {
+    let home = tempfile::tempdir().unwrap();
+    let told = json(home.path(), &["explain", "TcpTimeouts", "-o", "json"]);
+    assert_eq!(told["schema"], "tcpdiag.explain/1");
+    let entry = &told["entries"][0];
+    for key in
+        ["name", "kind", "category", "meaning", "trigger", "suggests", "check", "twin", "since"]
+    {
+        assert!(!entry[key].is_null(), "{key}: {entry}");
+    }
+    assert_eq!(entry["twin"]["class"], "exact");
+    let all = json(home.path(), &["explain", "--all", "-o", "json"]);
+    assert!(all["entries"].as_array().unwrap().len() > 450);
+}
