@@ -1,5 +1,5 @@
-//! Addresses as std writes them, without its formatting machinery: a table row
-//! has two, which took a tenth of its time.
+//! Addresses as std writes them, without its formatting machinery: every row of
+//! a table has two.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

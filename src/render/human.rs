@@ -18,9 +18,10 @@ fn scaled(value: f64, steps: &[(f64, &str)], out: &mut String) {
     out.push_str(unit);
 }
 
-/// Appends a number with so many decimals, as `{:.n}` does. That takes 150 ns
-/// and more, this 15: a multiple of the last decimal is an integer unless it is
-/// so close to a half that only the exact value decides.
+/// Appends a number with so many decimals, as `{:.n}` does, whose exact
+/// arithmetic was an eighth of a table's time: in units of the last decimal it
+/// is rounded as an integer, unless it is so close to a half that only the exact
+/// value decides.
 fn decimal(value: f64, decimals: usize, out: &mut String) {
     const SCALES: [(u64, f64); 3] = [(1, 1.0), (10, 10.0), (100, 100.0)];
     let exact = SCALES.get(decimals).and_then(|&(divisor, scale)| {

