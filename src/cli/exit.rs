@@ -10,6 +10,8 @@ pub(super) enum Exit {
     Done,
     /// Done, with partial data, where `--strict` asked to be told.
     Partial,
+    /// The user interrupted before there was a result.
+    Interrupted,
 }
 
 /// Wrong usage or a fatal error.
@@ -19,6 +21,7 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Partial) => ExitCode::from(3),
+        Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tcpdiag: {error:#}");
@@ -27,11 +30,35 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
     }
 }
 
-/// Help and version are results; everything else is wrong usage.
+/// Help and version are results; everything else is wrong usage, told in one
+/// line.
 pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe behind `--help | head` is a normal end.
-    let _ = error.print();
+    let asks_for_help = !error.use_stderr()
+        || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if asks_for_help {
+        // A closed pipe behind `--help | head` is a normal end.
+        let _ = error.print();
+    } else {
+        eprintln!("tcpdiag: {}", one_line(&error.to_string()));
+    }
     if error.use_stderr() { ExitCode::from(USAGE_OR_FATAL) } else { ExitCode::SUCCESS }
+}
+
+/// Clap's message without its heading, its usage and its advice to ask for help.
+fn one_line(message: &str) -> String {
+    let message = message.split("\n\nUsage:").next().unwrap_or(message);
+    let lines = message
+        .lines()
+        .map(|line| line.trim().trim_start_matches("error: "))
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let mut joined = String::new();
+    for line in lines {
+        if !joined.is_empty() {
+            joined.push_str(if joined.ends_with(':') { " " } else { "; " });
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// Whether the reader of standard output went away, as `head` does.

@@ -92,7 +92,7 @@ impl FilterArgs {
             any(&self.remote_ip, |net| Predicate::Prefix { side: Some(Side::Remote), net: *net }),
             any(&self.pid, |pid| Predicate::Pid(*pid)),
             any(&self.process, |name| Predicate::Comm(Pattern::of_comm(name))),
-            any(&self.cgroup, |path| Predicate::CgroupPath(Pattern::new(path))),
+            any_of(self.cgroup.iter().map(|path| below(path)).collect()),
         ];
         if !self.state.is_empty() {
             let states = self.state.iter().fold(StateSet::NONE, |all, set| all.union(*set));
@@ -115,9 +115,7 @@ impl FilterArgs {
             })?;
             users.push(Predicate::Uid(uid).into());
         }
-        if !users.is_empty() {
-            parts.push(Expr::any(users));
-        }
+        parts.push(any_of(users));
         let text = self.expression.join(" ");
         if !text.trim().is_empty() {
             parts.push(filter::parse(&text, names).map_err(|error| anyhow!("{error}"))?);
@@ -145,7 +143,7 @@ impl FilterArgs {
             })?;
             wanted.push(Predicate::Port { side, op: Comparison::Equal, port }.into());
         }
-        Ok(if wanted.is_empty() { Expr::True } else { Expr::any(wanted) })
+        Ok(any_of(wanted))
     }
 
     /// What the kernel may be asked to decide. It decides marks for holders of
@@ -155,12 +153,27 @@ impl FilterArgs {
     }
 }
 
+/// In the cgroup of this path or in one below it. The path may be given as it
+/// stands in the file system.
+fn below(path: &str) -> Expr {
+    let inner = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+        .iter()
+        .find_map(|mount| path.strip_prefix(mount))
+        .unwrap_or(path)
+        .trim_matches('/');
+    let own = Predicate::CgroupPath(Pattern::new(&format!("/{inner}")));
+    let children = Predicate::CgroupPath(Pattern::new(&format!("/{inner}/*").replace("//", "/")));
+    Expr::any(vec![own.into(), children.into()])
+}
+
 /// Whether some value's predicate holds; every socket where there are no values.
 fn any<T>(values: &[T], predicate: impl Fn(&T) -> Predicate) -> Expr {
-    if values.is_empty() {
-        return Expr::True;
-    }
-    Expr::any(values.iter().map(|value| predicate(value).into()).collect())
+    any_of(values.iter().map(|value| predicate(value).into()).collect())
+}
+
+/// Whether one of these holds; every socket where there are none.
+fn any_of(parts: Vec<Expr>) -> Expr {
+    if parts.is_empty() { Expr::True } else { Expr::any(parts) }
 }
 
 fn prefix(text: &str) -> Result<IpNet, String> {

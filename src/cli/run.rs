@@ -10,15 +10,15 @@ use super::expression::{FilterArgs, Lookups};
 use super::output::{ColumnSets, Format, OutputArgs};
 use super::owners::People;
 use super::repeat::RepeatArgs;
-use super::sample::{Question, Tally, sample};
+use super::sample::{Backdrop, Question, Sampler, Tally};
 use super::scene::Stage;
-use super::sink::{Schema, Sink};
+use super::sink::{Manner, Schema, Sink};
 use super::summary;
 use super::wants::Wants;
-use crate::filter::Expr;
+use crate::filter::Needs;
 use crate::model::StateSet;
 use crate::render::{Column, all_columns};
-use crate::report::{Cost, Document, Quality};
+use crate::report::{Cost, Document};
 use crate::source::{Host, PortNames, Scope, capabilities};
 use crate::sys::{Interrupt, Usage};
 
@@ -33,6 +33,7 @@ pub(super) struct Subject {
     pub(super) only_states: StateSet,
     /// Whether owners are shown without being asked for.
     pub(super) owners: bool,
+    /// Whether requests in SYN-RECV are counted.
     pub(super) count_requests: bool,
 }
 
@@ -45,34 +46,56 @@ pub(super) struct Run {
     pub(super) repeat: RepeatArgs,
 }
 
-/// Sums over a repeated run.
-#[derive(Debug, Default)]
-struct Total {
-    samples: u64,
-    tally: Tally,
-    partial: bool,
-}
-
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         if self.output.wants_column_list() {
             return list_columns();
         }
         self.output.check()?;
-        let started = Usage::now();
+        let begun = Usage::now();
+        let mut ticks = self.repeat.ticks();
+        let mut session = self.prepare()?;
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+        let mut usage = begun;
+        loop {
+            out = session.sample(out, usage)?;
+            if session.total.interrupted || !ticks.wait(&session.interrupt) {
+                break;
+            }
+            usage = Usage::now();
+        }
+        if session.question.repeats {
+            eprintln!(
+                "{}",
+                summary::whole_run(&session.total, session.samples, begun.elapsed().wall)
+            );
+        }
+        Ok(if session.total.interrupted && session.total.shown == 0 {
+            Exit::Interrupted
+        } else if session.output.strict && session.total.quality.is_partial() {
+            Exit::Partial
+        } else {
+            Exit::Done
+        })
+    }
+
+    /// Resolves the arguments and opens what they name.
+    fn prepare(self) -> anyhow::Result<Session> {
         let repeats = self.repeat.interval.is_some();
         let ports = PortNames::load();
         let expr = self.filter.expression(&Lookups { ports: &ports })?;
-        let many =
+        let needs = expr.needs();
+        let many_namespaces =
             self.filter.netns.len() > 1 || self.filter.netns.iter().any(|spec| spec == "all");
-        let owners = self.asks_for_owners() || expr.needs().owner;
-        let columns = self.output.columns(self.subject.columns, repeats, many, owners)?;
+        let owners = self.asks_for_owners() || needs.owner;
+        let columns =
+            self.output.columns(self.subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
-        let wants = self.wants(&expr, &columns, sort.as_ref().map(|(column, _)| column));
+        let wants = self.wants(&needs, &columns, sort.as_ref().map(|(column, _)| column));
         let host = Host::this();
-        let mut stage = Stage::open(&self.filter.netns)?;
+        let stage = Stage::open(&self.filter.netns)?;
         let scope = if self.filter.all_owners { Scope::All } else { Scope::First };
-        let mut people = People::new(wants.owners, wants.cgroups, scope)?;
+        let people = People::new(wants.owners, wants.cgroups, scope)?;
         let mut plan = expr.plan(self.subject.default_states, self.filter.plan_options());
         plan.states = plan.states.intersection(self.subject.only_states);
         let question = Question {
@@ -81,54 +104,43 @@ impl Run {
             extensions: wants.extensions,
             ecn: host.ecn_word(),
             ports,
-            many_namespaces: many,
+            many_namespaces,
             repeats,
+            needs_program: needs.program,
             count_requests: self.subject.count_requests,
             sort,
             limit: self.output.limit,
         };
         let interrupt = Interrupt::install()?;
-        let mut ticks = self.repeat.ticks();
-        let mut writer = Some(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let mut total = Total::default();
-        let mut usage = started;
-        loop {
-            let Some(out) = writer.take() else { break };
-            let (out, quality) = self.one(
-                &question,
-                &columns,
-                &host,
-                &mut stage,
-                &mut people,
-                &mut total,
-                usage,
-                out,
-            )?;
-            total.partial |= quality.is_partial();
-            writer = Some(out);
-            if !ticks.wait(&interrupt) {
-                break;
-            }
-            usage = Usage::now();
-        }
-        if repeats {
-            eprintln!(
-                "{}",
-                summary::whole_run(&total.tally, total.samples, started.elapsed().wall)
-            );
-        }
-        Ok(if self.output.strict && total.partial { Exit::Partial } else { Exit::Done })
+        Ok(Session {
+            schema: self.subject.schema,
+            withheld: self.withheld(&needs),
+            output: self.output,
+            columns,
+            question,
+            host,
+            stage,
+            people,
+            interrupt,
+            samples: 0,
+            total: Tally::default(),
+        })
     }
 
     fn asks_for_owners(&self) -> bool {
         self.filter.processes || self.filter.all_owners || self.subject.owners
     }
 
-    fn wants(&self, expr: &Expr, columns: &[Column], sort: Option<&Column>) -> Wants {
-        let needs = expr.needs();
-        let structured =
-            matches!(self.output.output, Format::Json | Format::Jsonl) || self.output.detail;
-        let mut wants = if structured { Wants::everything() } else { Wants::of(columns) };
+    fn is_structured(&self) -> bool {
+        matches!(self.output.output, Format::Json | Format::Jsonl)
+    }
+
+    fn wants(&self, needs: &Needs, columns: &[Column], sort: Option<&Column>) -> Wants {
+        let mut wants = if self.is_structured() || self.output.detail {
+            Wants::everything()
+        } else {
+            Wants::of(columns)
+        };
         wants = wants.with(Wants::of(sort.map(std::slice::from_ref).unwrap_or_default()));
         wants.extensions = wants.extensions.with(needs.extensions);
         // Without being named, the columns of CSV do not ask for owners.
@@ -138,111 +150,115 @@ impl Run {
         wants
     }
 
-    /// One sample: dump, rows, closing line.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one thing that a sample takes, used once"
-    )]
-    fn one(
-        &self,
-        question: &Question,
-        columns: &[Column],
-        host: &Host,
-        stage: &mut Stage,
-        people: &mut People,
-        total: &mut Total,
-        usage: Usage,
-        mut out: BufWriter<Stdout>,
-    ) -> anyhow::Result<(BufWriter<Stdout>, Quality)> {
-        let redrawn =
-            question.repeats && self.output.output == Format::Table && io::stdout().is_terminal();
-        let now = Instant::now();
-        let document = Document {
-            schema: self.subject.schema.document,
-            captured_at: timestamp(),
-            host,
-            netns: stage
-                .scenes
-                .first()
-                .filter(|_| !question.many_namespaces)
-                .map(|scene| &scene.namespace)
-                .cloned(),
-            interval_s: stage
-                .scenes
-                .first()
-                .and_then(|scene| scene.sampled)
-                .map(|before| (now - before).as_secs_f64()),
-        };
-        if question.repeats && self.output.output == Format::Table {
-            out.write_all(if redrawn { b"\x1b[H\x1b[2J" } else { b"" })?;
-            writeln!(out, "{}", document.captured_at)?;
+    /// What an unprivileged user does not get of what was asked for.
+    fn withheld(&self, needs: &Needs) -> Vec<String> {
+        let mut withheld = Vec::new();
+        if capabilities::has_net_admin() {
+            return withheld;
         }
-        let first = total.samples == 0;
+        if self.is_structured() {
+            let what = "mark, MD5 keys and MPTCP tokens: CAP_NET_ADMIN would show them";
+            withheld.push(what.to_owned());
+        } else if needs.mark || self.output.columns.iter().any(|name| name.trim() == "mark") {
+            withheld.push(
+                "mark: CAP_NET_ADMIN would show it; without, sockets count as unmarked".to_owned(),
+            );
+        }
+        withheld
+    }
+}
+
+/// A command at work.
+struct Session {
+    schema: Schema,
+    output: OutputArgs,
+    columns: Vec<Column>,
+    question: Question,
+    host: Host,
+    stage: Stage,
+    people: People,
+    interrupt: Interrupt,
+    /// What the user may not see.
+    withheld: Vec<String>,
+    samples: u64,
+    /// Sums over all samples.
+    total: Tally,
+}
+
+impl Session {
+    /// One sample: dump, rows, closing line.
+    fn sample(
+        &mut self,
+        mut out: BufWriter<Stdout>,
+        usage: Usage,
+    ) -> anyhow::Result<BufWriter<Stdout>> {
+        let captured_at = format!("{:.9}", Timestamp::now());
+        let appended = self.question.repeats && self.output.output == Format::Table;
+        let redrawn = appended && io::stdout().is_terminal();
+        if appended {
+            let home: &[u8] = if redrawn { b"\x1b[H\x1b[2J" } else { b"" };
+            out.write_all(home)?;
+            writeln!(out, "{captured_at}")?;
+        }
+        let many = self.question.many_namespaces;
+        let document = envelope(self.schema.document, &captured_at, &self.host, &self.stage, many);
         let layout = self.output.layout(redrawn);
-        let schema = self.subject.schema;
-        let mut sink = Sink::begin(
-            out,
-            &self.output,
-            schema,
-            columns,
-            layout,
-            &document,
-            first,
-            question.repeats,
-        )?;
-        let mut tally = sample(
-            question,
-            &document.captured_at,
-            &mut stage.scenes,
-            people,
-            &mut |connection| sink.row(connection),
-        )?;
-        tally.quality.permission_limited.extend(stage.unreachable.iter().cloned());
-        self.say_what_is_withheld(&mut tally.quality);
+        let manner = Manner {
+            schema: self.schema,
+            first: self.samples == 0,
+            repeats: self.question.repeats,
+        };
+        let mut sink = Sink::begin(out, &self.output, manner, &self.columns, layout, &document)?;
+        let sampler = Sampler {
+            backdrop: Backdrop { question: &self.question, captured_at: &captured_at },
+            interrupt: &self.interrupt,
+            people: &mut self.people,
+            put: &mut |connection| sink.row(connection),
+            tally: Tally::default(),
+            sorted: Vec::new(),
+        };
+        let mut tally = sampler.run(&mut self.stage.scenes)?;
+        tally.quality.permission_limited.extend(self.stage.unreachable.iter().cloned());
+        tally.quality.permission_limited.extend(self.withheld.iter().cloned());
         let used = usage.elapsed();
         let (mut out, unseen) =
             sink.end(tally.shown, &tally.quality, Cost::new(used, tally.listed))?;
-        if question.repeats && !redrawn && self.output.output == Format::Table {
+        if appended && !redrawn {
             writeln!(out)?;
         }
         out.flush()?;
-        if !question.repeats {
+        if !self.question.repeats {
             eprintln!("{}", summary::one_sample(&tally, used.wall));
         }
-        if first {
+        if self.samples == 0 {
             summary::warnings(&tally.quality).iter().for_each(|line| eprintln!("tcpdiag: {line}"));
         }
         if unseen > 0 {
             eprintln!("{} more sockets do not fit this terminal", summary::grouped(unseen as u64));
         }
-        total.add(&tally);
-        Ok((out, tally.quality))
-    }
-
-    /// What an unprivileged user does not get, where it is not obvious.
-    fn say_what_is_withheld(&self, quality: &mut Quality) {
-        let structured = matches!(self.output.output, Format::Json | Format::Jsonl);
-        if structured && !capabilities::has_net_admin() {
-            quality
-                .permission_limited
-                .push("mark, MD5 keys and MPTCP tokens: CAP_NET_ADMIN would show them".to_owned());
-        }
-    }
-}
-
-impl Total {
-    fn add(&mut self, tally: &Tally) {
         self.samples += 1;
-        self.tally.opened += tally.opened;
-        self.tally.closed += tally.closed;
-        self.tally.retransmitted += tally.retransmitted;
-        self.tally.segments += tally.segments;
+        self.total.add(tally);
+        Ok(out)
     }
 }
 
-/// RFC 3339 with nanoseconds, UTC.
-fn timestamp() -> String {
-    format!("{:.9}", Timestamp::now())
+/// The envelope of a sample that is about to be taken.
+fn envelope<'h>(
+    schema: &'static str,
+    captured_at: &str,
+    host: &'h Host,
+    stage: &Stage,
+    many_namespaces: bool,
+) -> Document<'h> {
+    let scene = stage.scenes.first();
+    let before = scene.and_then(|scene| scene.sampled);
+    Document {
+        schema,
+        captured_at: captured_at.to_owned(),
+        host,
+        netns: scene.filter(|_| !many_namespaces).map(|scene| scene.namespace.clone()),
+        interval_s: before.map(|before| (Instant::now() - before).as_secs_f64()),
+    }
 }
 
 fn list_columns() -> anyhow::Result<Exit> {

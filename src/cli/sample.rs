@@ -7,19 +7,24 @@ use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
-use super::owners::People;
+use super::owners::{Around, People};
 use super::scene::{Interfaces, Scene};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
-use crate::model::{Endpoint, Field, Role, RoleBasis, Socket, State, StateSet, fields};
+use crate::model::{Endpoint, Families, Field, Role, RoleBasis, Socket, State, StateSet, fields};
 use crate::render::Column;
 use crate::report::{Change, Connection, Namespace, Quality};
 use crate::sample::{Delta, Ledger, Movement};
-use crate::source::{Families, Listener, Listeners, PortNames, Query, Scope};
-use crate::wire::{EcnWord, Extensions, Reply};
+use crate::source::{Listener, Listeners, PortNames, Query, Scope, Sockets};
+use crate::sys::Interrupt;
+use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
 /// Rows that wait for their owners to be looked up together. Fewer sockets than
 /// this are hunted one by one, for more all processes are read.
 const BATCH: usize = 4096;
+
+/// How often a dump is read, where rows are held, that the kernel says was
+/// disturbed.
+const TRIES: u32 = 3;
 
 /// What to look for; the same for every sample.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(super) struct Question {
     /// Whether rows say which namespace they are of.
     pub(super) many_namespaces: bool,
     pub(super) repeats: bool,
+    /// Whether only the kernel can decide a part of it.
+    pub(super) needs_program: bool,
     /// Whether listeners' requests in SYN-RECV are counted.
     pub(super) count_requests: bool,
     pub(super) sort: Option<(Column, bool)>,
@@ -51,6 +58,8 @@ pub(super) struct Tally {
     pub(super) segments: u64,
     /// The limit ended it.
     pub(super) limited: bool,
+    /// The user ended it.
+    pub(super) interrupted: bool,
     pub(super) quality: Quality,
     states: FxHashMap<State, u64>,
 }
@@ -59,6 +68,18 @@ impl Tally {
     /// Rows of a state.
     pub(super) fn by_state(&self, state: State) -> u64 {
         self.states.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Adds what another sample came to.
+    pub(super) fn add(&mut self, other: Self) {
+        self.shown += other.shown;
+        self.listed += other.listed;
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.retransmitted += other.retransmitted;
+        self.segments += other.segments;
+        self.interrupted |= other.interrupted;
+        self.quality.add(other.quality);
     }
 
     fn count(&mut self, row: &Row) {
@@ -78,7 +99,7 @@ impl Tally {
 
 /// A socket that is to be shown.
 #[derive(Debug, Clone)]
-struct Row {
+pub(super) struct Row {
     socket: Socket,
     role: Role,
     basis: RoleBasis,
@@ -89,108 +110,189 @@ struct Row {
     syn_recv: Option<u64>,
 }
 
-/// Where a sample is shown: what all rows of a namespace have in common.
-#[derive(Clone, Copy)]
-struct Backdrop<'a> {
-    question: &'a Question,
-    captured_at: &'a str,
-    namespace: &'a Namespace,
-}
-
 /// Where rows go.
 pub(super) type Put<'a> = dyn FnMut(&Connection<'_>) -> io::Result<()> + 'a;
 
-/// Looks once and hands every row to `put`.
-pub(super) fn sample(
-    question: &Question,
-    captured_at: &str,
-    scenes: &mut [Scene],
-    people: &mut People,
-    put: &mut Put<'_>,
-) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
-    let mut sorted = Vec::new();
-    for index in 0..scenes.len() {
-        if tally.limited {
-            break;
-        }
-        let Some(scene) = scenes.get_mut(index) else { break };
-        look(question, captured_at, scene, index, people, &mut tally, &mut sorted, put)?;
-    }
-    if let Some((column, descending)) = &question.sort {
-        order(&mut sorted, column, *descending, question, scenes, people);
-        for row in &sorted {
-            if question.limit.is_some_and(|limit| tally.shown >= limit) {
-                tally.limited = true;
-                break;
-            }
-            tally.count(row);
-            if let Some(scene) = scenes.get(row.scene) {
-                let backdrop = Backdrop { question, captured_at, namespace: &scene.namespace };
-                backdrop.show(people, &scene.interfaces, row, put)?;
-            }
-        }
-    }
-    people.report(&mut tally.quality);
-    Ok(tally)
+/// What all rows of a sample have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Backdrop<'a> {
+    pub(super) question: &'a Question,
+    /// RFC 3339.
+    pub(super) captured_at: &'a str,
 }
 
-/// Looks at one namespace.
-#[expect(clippy::too_many_arguments, reason = "each is one thing that a look takes, used once")]
-fn look(
-    question: &Question,
-    captured_at: &str,
-    scene: &mut Scene,
-    index: usize,
-    people: &mut People,
-    tally: &mut Tally,
-    sorted: &mut Vec<Row>,
-    put: &mut Put<'_>,
-) -> anyhow::Result<()> {
-    let outcome = scene.listeners.read(&mut scene.sockets)?;
-    tally.quality.add_dump(&outcome);
-    let requests = if question.count_requests { requests(scene, tally)? } else { Vec::new() };
-    let now = Instant::now();
-    let interval_s = scene.sampled.replace(now).map(|before| (now - before).as_secs_f64());
-    let mut pass = Pass {
-        backdrop: Backdrop { question, captured_at, namespace: &scene.namespace },
-        index,
-        listeners: &scene.listeners,
-        interfaces: &mut scene.interfaces,
-        requests,
-        interval_s,
-        people,
-        tally,
-        batch: Vec::new(),
-        all_read: false,
-        sorted,
-        put,
-        error: None,
-    };
-    let plan = &question.plan;
-    let states = if question.repeats { lasting(plan.states) } else { plan.states };
-    let query = Query {
-        families: Families { v4: plan.families.v4, v6: plan.families.v6 },
-        states,
-        extensions: question.extensions,
-        local_port: plan.local_port,
-        remote_port: plan.remote_port,
-        program: &plan.program,
-    };
-    let ledger = &mut scene.ledger;
-    ledger.begin();
-    let outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
-    pass.flush()?;
-    pass.tally.listed += outcome.sockets;
-    pass.tally.quality.add_dump(&outcome);
-    if question.repeats {
-        let mut vanished = Vec::new();
-        ledger.end(|socket| vanished.push(*socket));
-        vanished.iter().try_for_each(|socket| pass.closed(socket))?;
+impl<'a> Backdrop<'a> {
+    fn connection(
+        self,
+        row: &'a Row,
+        around: &'a Around<'_>,
+        namespace: &'a Namespace,
+        interfaces: &'a Interfaces,
+    ) -> Connection<'a> {
+        Connection {
+            socket: &row.socket,
+            role: row.role,
+            role_basis: row.basis,
+            service: service(&self.question.ports, &row.socket, row.role),
+            netns: self.question.many_namespaces.then_some(namespace),
+            interface: interfaces.interface(row.socket.interface),
+            cgroup_path: around.cgroup_path,
+            unit: around.unit.as_deref(),
+            container: around.container.as_deref(),
+            processes: around.processes(),
+            change: row.change,
+            repeats: self.question.repeats,
+            captured_at: self.captured_at,
+            delta: row.delta.as_ref(),
+            interval_s: row.interval_s,
+            syn_recv: row.syn_recv,
+        }
     }
-    match pass.error {
-        Some(error) => Err(error),
-        None => Ok(()),
+}
+
+/// One look at all namespaces.
+pub(super) struct Sampler<'a, 'p> {
+    pub(super) backdrop: Backdrop<'a>,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) people: &'a mut People,
+    pub(super) put: &'a mut Put<'p>,
+    pub(super) tally: Tally,
+    /// Rows that wait for the others to be put in order.
+    pub(super) sorted: Vec<Row>,
+}
+
+impl Sampler<'_, '_> {
+    /// Hands every row of these namespaces to `put`; tells what it came to.
+    pub(super) fn run(mut self, scenes: &mut [Scene]) -> anyhow::Result<Tally> {
+        for (index, scene) in scenes.iter_mut().enumerate() {
+            if self.is_over() {
+                break;
+            }
+            self.look(scene, index)?;
+        }
+        if let Some((column, descending)) = &self.backdrop.question.sort {
+            self.order(column, *descending, scenes);
+            for row in std::mem::take(&mut self.sorted) {
+                if let Some(scene) = scenes.get(row.scene) {
+                    self.write(&row, &scene.namespace, &scene.interfaces)?;
+                }
+            }
+        }
+        self.people.report(&mut self.tally.quality);
+        Ok(self.tally)
+    }
+
+    /// Whether nothing more is wanted. Repeated samples have to see every
+    /// socket, to know which are gone.
+    fn is_over(&self) -> bool {
+        self.tally.limited && !self.backdrop.question.repeats || self.tally.interrupted
+    }
+
+    /// Looks at one namespace.
+    fn look(&mut self, scene: &mut Scene, index: usize) -> anyhow::Result<()> {
+        let question = self.backdrop.question;
+        let outcome = scene.listeners.read(&mut scene.sockets)?;
+        self.tally.quality.add_dump(&outcome);
+        let requests = if question.count_requests {
+            requests(&mut scene.sockets, &mut self.tally)?
+        } else {
+            Vec::new()
+        };
+        let now = Instant::now();
+        let interval_s = scene.sampled.replace(now).map(|before| (now - before).as_secs_f64());
+        let plan = &question.plan;
+        let query = Query {
+            families: plan.families,
+            states: if question.repeats { lasting(plan.states) } else { plan.states },
+            extensions: question.extensions,
+            local_port: plan.local_port,
+            remote_port: plan.remote_port,
+            program: &plan.program,
+        };
+        let mut pass = Pass {
+            sampler: self,
+            index,
+            namespace: &scene.namespace,
+            listeners: &scene.listeners,
+            interfaces: &mut scene.interfaces,
+            requests,
+            interval_s,
+            batch: Vec::new(),
+            all_read: false,
+            error: None,
+        };
+        let ledger = &mut scene.ledger;
+        ledger.begin();
+        let mut outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+        // What was written cannot be taken back, nor what the ledger saw.
+        let tries = if question.sort.is_some() && !question.repeats { TRIES } else { 1 };
+        for _ in 1..tries {
+            if outcome.interrupted == 0 {
+                break;
+            }
+            pass.forget();
+            outcome = scene.sockets.read(&query, |reply| pass.take(reply, ledger))?;
+        }
+        if let Some(error) = pass.error.take() {
+            return Err(error);
+        }
+        pass.flush()?;
+        if question.repeats && !pass.sampler.tally.interrupted {
+            let mut vanished = Vec::new();
+            ledger.end(|socket| vanished.push(*socket));
+            vanished.iter().try_for_each(|socket| pass.closed(socket))?;
+        }
+        self.tally.listed += outcome.sockets;
+        self.tally.quality.add_dump(&outcome);
+        if question.needs_program && scene.sockets.refuses_programs() {
+            anyhow::bail!("this kernel does not take the filter program that `autobound` needs");
+        }
+        Ok(())
+    }
+
+    /// Counts and writes one row, up to the limit.
+    fn write(
+        &mut self,
+        row: &Row,
+        namespace: &Namespace,
+        interfaces: &Interfaces,
+    ) -> io::Result<()> {
+        if self.backdrop.question.limit.is_some_and(|limit| self.tally.shown >= limit) {
+            self.tally.limited = true;
+            return Ok(());
+        }
+        self.tally.count(row);
+        let around = self.people.around(&row.socket);
+        let connection = self.backdrop.connection(row, &around, namespace, interfaces);
+        (self.put)(&connection)
+    }
+
+    /// Puts the rows in the order of a column.
+    fn order(&mut self, column: &Column, descending: bool, scenes: &[Scene]) {
+        let rows = std::mem::take(&mut self.sorted);
+        let mut keyed: Vec<(Key, Row)> =
+            rows.into_iter().map(|row| (self.key(&row, column, scenes), row)).collect();
+        keyed.sort_by(|(one, _), (other, _)| {
+            let order = one.partial_cmp(other).unwrap_or(Ordering::Equal);
+            let nothing = matches!(one, Key::Nothing) || matches!(other, Key::Nothing);
+            if descending && !nothing { order.reverse() } else { order }
+        });
+        self.sorted = keyed.into_iter().map(|(_, row)| row).collect();
+    }
+
+    fn key(&self, row: &Row, column: &Column, scenes: &[Scene]) -> Key {
+        let mut cell = String::new();
+        if let Some(scene) = scenes.get(row.scene) {
+            let around = self.people.around(&row.socket);
+            let connection =
+                self.backdrop.connection(row, &around, &scene.namespace, &scene.interfaces);
+            column.write(&connection, true, &mut cell);
+        }
+        match cell.parse() {
+            _ if cell.is_empty() => Key::Nothing,
+            Ok(number) => Key::Number(number),
+            Err(_) => Key::Text(cell),
+        }
     }
 }
 
@@ -200,8 +302,9 @@ fn lasting(states: StateSet) -> StateSet {
     states.union(StateSet::DEFAULT).union(StateSet::of(&[State::SynSent]))
 }
 
-/// The requests that wait for the handshake's last ACK, by the end they came to.
-fn requests(scene: &mut Scene, tally: &mut Tally) -> anyhow::Result<Vec<(Endpoint, u32)>> {
+/// The requests that wait for the handshake's last ACK: the end they came to,
+/// and by which interface.
+fn requests(sockets: &mut Sockets, tally: &mut Tally) -> anyhow::Result<Vec<(Endpoint, u32)>> {
     let mut requests = Vec::new();
     let query = Query {
         families: Families::BOTH,
@@ -211,7 +314,7 @@ fn requests(scene: &mut Scene, tally: &mut Tally) -> anyhow::Result<Vec<(Endpoin
         remote_port: 0,
         program: &[],
     };
-    let outcome = scene.sockets.read(&query, |reply| {
+    let outcome = sockets.read(&query, |reply| {
         let end = Endpoint { address: reply.local_address(), port: reply.local_port() };
         requests.push((end, reply.interface()));
         ControlFlow::Continue(())
@@ -221,57 +324,49 @@ fn requests(scene: &mut Scene, tally: &mut Tally) -> anyhow::Result<Vec<(Endpoin
 }
 
 /// One namespace's dump on its way to the output.
-struct Pass<'a, 'p> {
-    backdrop: Backdrop<'a>,
+struct Pass<'s, 'a, 'p> {
+    sampler: &'s mut Sampler<'a, 'p>,
     index: usize,
-    listeners: &'a Listeners,
-    interfaces: &'a mut Interfaces,
+    namespace: &'s Namespace,
+    listeners: &'s Listeners,
+    interfaces: &'s mut Interfaces,
     requests: Vec<(Endpoint, u32)>,
     interval_s: Option<f64>,
-    people: &'a mut People,
-    tally: &'a mut Tally,
     /// Rows whose owners are not known yet.
     batch: Vec<Row>,
     /// All processes were read in this sample.
     all_read: bool,
-    sorted: &'a mut Vec<Row>,
-    put: &'a mut Put<'p>,
     error: Option<anyhow::Error>,
 }
 
-impl Pass<'_, '_> {
+impl Pass<'_, '_, '_> {
     /// Takes one record.
     #[inline]
     fn take(&mut self, reply: &Reply<'_>, ledger: &mut Ledger) -> ControlFlow<()> {
-        let Some(socket) = Socket::new(reply, self.backdrop.question.ecn) else {
-            self.tally.quality.decode_errors += 1;
+        let question = self.sampler.backdrop.question;
+        let Some(socket) = Socket::new(reply, question.ecn) else {
+            self.sampler.tally.quality.decode_errors += 1;
             return ControlFlow::Continue(());
         };
-        if socket.tcp_info.is_some_and(|info| info.is_cut()) {
-            self.tally.quality.truncated_tcp_info += 1;
+        if socket.tcp_info.as_ref().is_some_and(TcpInfo::is_cut) {
+            self.sampler.tally.quality.truncated_tcp_info += 1;
         }
-        let (delta, change) = if self.backdrop.question.repeats {
-            match ledger.enter(&socket) {
-                Movement::First => (None, None),
-                Movement::Opened => (None, Some(Change::Opened)),
-                Movement::Stayed(delta) => (Some(delta), None),
-            }
-        } else {
-            (None, None)
+        let (delta, change) = match question.repeats.then(|| ledger.enter(&socket)) {
+            None | Some(Movement::First) => (None, None),
+            Some(Movement::Opened) => (None, Some(Change::Opened)),
+            Some(Movement::Stayed(delta)) => (Some(delta), None),
+            Some(Movement::Again) => return ControlFlow::Continue(()),
         };
-        if !self.backdrop.question.plan.states.contains(socket.state) {
+        if !question.plan.states.contains(socket.state) {
             // Only listed to tell whether it is still there.
             return ControlFlow::Continue(());
         }
         let (role, basis) = self.listeners.role(&socket);
-        self.people.learn_cgroup(&socket);
-        let wants_owners = self.people.wants_owners();
-        let verdict = self.verdict(&socket, role, &Owner::Pending);
-        if verdict == Verdict::No {
+        self.sampler.people.learn_cgroup(&socket);
+        if self.verdict(&socket, role, &Owner::Pending) == Verdict::No {
             return ControlFlow::Continue(());
         }
         let row = Row {
-            socket,
             role,
             basis,
             delta,
@@ -279,41 +374,48 @@ impl Pass<'_, '_> {
             scene: self.index,
             interval_s: self.interval_s,
             syn_recv: self.requests_of(&socket),
+            socket,
         };
-        let result = if wants_owners {
+        let result = if self.sampler.people.wants_owners() {
             self.batch.push(row);
             if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
         } else {
             self.deliver(row)
         };
-        match result {
-            Ok(()) if self.tally.limited => ControlFlow::Break(()),
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.error = Some(error);
-                ControlFlow::Break(())
-            }
+        self.sampler.tally.interrupted |= self.sampler.interrupt.is_asked();
+        self.error = result.err();
+        if self.error.is_some() || self.sampler.is_over() {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Drops the rows held of this namespace, for the dump to be read again.
+    fn forget(&mut self) {
+        self.batch.clear();
+        let index = self.index;
+        self.sampler.sorted.retain(|row| row.scene != index);
     }
 
     fn verdict(&self, socket: &Socket, role: Role, owner: &Owner<'_>) -> Verdict {
-        if self.backdrop.question.expr == Expr::True {
+        let question = self.sampler.backdrop.question;
+        if matches!(question.expr, Expr::True) {
             return Verdict::Yes;
         }
-        self.backdrop.question.expr.eval(&Candidate {
+        question.expr.eval(&Candidate {
             socket,
             role,
-            service: service(&self.backdrop.question.ports, socket, role),
-            netns: self.backdrop.namespace.name.as_deref(),
-            netns_inode: self.backdrop.namespace.inode,
-            cgroup_path: self.people.cgroup_path(socket),
+            service: service(&question.ports, socket, role),
+            netns: self.namespace.name.as_deref(),
+            netns_inode: self.namespace.inode,
+            cgroup_path: self.sampler.people.cgroup_path(socket),
             owner: *owner,
         })
     }
 
     /// For a listener: how many requests wait on it.
     fn requests_of(&self, socket: &Socket) -> Option<u64> {
-        if !self.backdrop.question.count_requests || socket.state != State::Listen {
+        if !self.sampler.backdrop.question.count_requests || socket.state != State::Listen {
             return None;
         }
         let listener = Listener {
@@ -333,18 +435,16 @@ impl Pass<'_, '_> {
         if batch.is_empty() {
             return Ok(());
         }
-        if batch.len() >= BATCH {
-            self.all_read = true;
-        }
+        self.all_read |= batch.len() >= BATCH;
         let scope = self.all_read.then_some(Scope::All);
-        self.people.resolve(batch.iter().map(|row| &row.socket), scope)?;
+        self.sampler.people.resolve(batch.iter().map(|row| &row.socket), scope)?;
         for row in batch {
             let verdict = {
-                let around = self.people.around(&row.socket);
+                let around = self.sampler.people.around(&row.socket);
                 let processes = around.for_filter();
                 self.verdict(&row.socket, row.role, &around.owner(&processes))
             };
-            if verdict != Verdict::No && !self.tally.limited {
+            if verdict != Verdict::No && !self.sampler.is_over() {
                 self.deliver(row)?;
             }
         }
@@ -353,24 +453,20 @@ impl Pass<'_, '_> {
 
     fn deliver(&mut self, row: Row) -> anyhow::Result<()> {
         self.interfaces.learn(row.socket.interface);
-        if self.backdrop.question.sort.is_some() {
-            self.sorted.push(row);
-            return Ok(());
+        if self.sampler.backdrop.question.sort.is_some() {
+            self.sampler.sorted.push(row);
+        } else {
+            self.sampler.write(&row, self.namespace, self.interfaces)?;
         }
-        if self.backdrop.question.limit.is_some_and(|limit| self.tally.shown >= limit) {
-            self.tally.limited = true;
-            return Ok(());
-        }
-        self.tally.count(&row);
-        self.backdrop.show(self.people, self.interfaces, &row, self.put)?;
         Ok(())
     }
 
     /// Shows a connection that is gone as it was last seen, if it was shown then.
     fn closed(&mut self, socket: &Socket) -> anyhow::Result<()> {
         let (role, basis) = self.listeners.role(socket);
-        let verdict = self.verdict(socket, role, &Owner::Pending);
-        if verdict != Verdict::Yes || !self.backdrop.question.plan.states.contains(socket.state) {
+        let was_shown = self.sampler.backdrop.question.plan.states.contains(socket.state)
+            && self.verdict(socket, role, &Owner::Pending) == Verdict::Yes;
+        if !was_shown {
             return Ok(());
         }
         self.deliver(Row {
@@ -395,77 +491,10 @@ fn service<'n>(ports: &'n PortNames, socket: &Socket, role: Role) -> Option<&'n 
     }
 }
 
-impl Backdrop<'_> {
-    fn show(
-        &self,
-        people: &People,
-        interfaces: &Interfaces,
-        row: &Row,
-        put: &mut Put<'_>,
-    ) -> io::Result<()> {
-        let around = people.around(&row.socket);
-        put(&Connection {
-            socket: &row.socket,
-            role: row.role,
-            role_basis: row.basis,
-            service: service(&self.question.ports, &row.socket, row.role),
-            netns: self.question.many_namespaces.then_some(self.namespace),
-            interface: interfaces.interface(row.socket.interface),
-            cgroup_path: around.cgroup_path,
-            unit: around.unit.as_deref(),
-            container: around.container.as_deref(),
-            processes: around.processes(),
-            change: row.change,
-            repeats: self.question.repeats,
-            captured_at: self.captured_at,
-            delta: row.delta.as_ref(),
-            interval_s: row.interval_s,
-            syn_recv: row.syn_recv,
-        })
-    }
-}
-
 /// What a row is sorted by: numbers before texts, nothing last.
 #[derive(Debug, PartialEq, PartialOrd)]
 enum Key {
     Number(f64),
     Text(String),
     Nothing,
-}
-
-fn order(
-    rows: &mut Vec<Row>,
-    column: &Column,
-    descending: bool,
-    question: &Question,
-    scenes: &[Scene],
-    people: &People,
-) {
-    let mut cell = String::new();
-    let mut keyed: Vec<(Key, Row)> = std::mem::take(rows)
-        .into_iter()
-        .map(|row| {
-            cell.clear();
-            if let Some(scene) = scenes.get(row.scene) {
-                // Writing to a String cannot fail.
-                let backdrop = Backdrop { question, captured_at: "", namespace: &scene.namespace };
-                let _ = backdrop.show(people, &scene.interfaces, &row, &mut |shown| {
-                    column.write(shown, true, &mut cell);
-                    Ok(())
-                });
-            }
-            let key = match (cell.as_str(), cell.parse()) {
-                ("", _) => Key::Nothing,
-                (_, Ok(number)) => Key::Number(number),
-                (text, Err(_)) => Key::Text(text.to_owned()),
-            };
-            (key, row)
-        })
-        .collect();
-    keyed.sort_by(|(one, _), (other, _)| {
-        let order = one.partial_cmp(other).unwrap_or(Ordering::Equal);
-        let nothing = matches!(one, Key::Nothing) || matches!(other, Key::Nothing);
-        if descending && !nothing { order.reverse() } else { order }
-    });
-    rows.extend(keyed.into_iter().map(|(_, row)| row));
 }

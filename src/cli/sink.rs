@@ -16,6 +16,16 @@ pub(super) struct Schema {
     pub(super) rows: &'static str,
 }
 
+/// How a sample is written, besides its form.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) schema: Schema,
+    /// The first sample has headers.
+    pub(super) first: bool,
+    /// Documents of a stream take one line each.
+    pub(super) repeats: bool,
+}
+
 /// One sample being written.
 pub(super) enum Sink<'a, W: Write> {
     Table(Table<W>),
@@ -26,17 +36,16 @@ pub(super) enum Sink<'a, W: Write> {
 }
 
 impl<'a, W: Write> Sink<'a, W> {
-    /// Begins a sample; `first` ones have headers.
+    /// Begins a sample.
     pub(super) fn begin(
         writer: W,
         output: &OutputArgs,
-        schema: Schema,
+        manner: Manner,
         columns: &[Column],
         layout: Layout,
         document: &Document<'a>,
-        first: bool,
-        repeats: bool,
     ) -> io::Result<Self> {
+        let Manner { schema, first, repeats } = manner;
         Ok(match output.output {
             Format::Table if output.detail => Self::Detail {
                 writer,

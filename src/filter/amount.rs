@@ -81,6 +81,12 @@ pub(super) fn factor(unit: Unit, suffix: &str) -> Option<(u64, u64)> {
     }
 }
 
+/// Whether a word is a unit of some field.
+pub(super) fn is_unit(word: &str) -> bool {
+    let units = [Unit::Microseconds, Unit::BytesPerSecond, Unit::Ratio];
+    !word.is_empty() && units.into_iter().any(|unit| factor(unit, word).is_some())
+}
+
 /// The units that a field takes, for messages.
 pub(super) fn accepted(unit: Unit) -> &'static str {
     match unit {

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn only_what_is_asked_for() {
         let nothing = Needs::default();
-        assert_eq!(needs("state all sport = :80 dst 10/8 lport > 5 inet:* autobound").owner, false);
+        assert_eq!(needs("state all sport = :80 dst 10/8 lport > 5 src inet:*"), nothing);
         assert_eq!(needs("sport = :80 or not dst 10.0.0.0/8"), nothing);
         assert_eq!(needs("comm = java"), Needs { owner: true, ..nothing });
         assert_eq!(needs("not (unit != x)"), Needs { owner: true, ..nothing });

@@ -101,10 +101,7 @@ impl Scope<'_> {
         match word.split_once(':') {
             Some((address, port)) if !port.contains(':') => Ok((address, Some(port))),
             None => Ok((word, None)),
-            Some(_) => {
-                let message = format!("{} is not an address", quoted(word));
-                Err(Fault::new(self.span(word), message).accepting(HOST))
-            }
+            Some(_) => Err(self.no_address(word)),
         }
     }
 

@@ -64,7 +64,7 @@ pub use error::{Span, SyntaxError};
 pub use evaluate::Verdict;
 pub use expr::{Expr, Needs};
 pub use pattern::Pattern;
-pub use plan::{Families, Plan, PlanOptions};
+pub use plan::{Plan, PlanOptions};
 pub use predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
 
 pub use crate::wire::bytecode::Side;

@@ -15,9 +15,9 @@ const DEEPEST: usize = 64;
 /// How long an expression may be, in bytes.
 const LONGEST: usize = 64 << 10;
 
-pub(super) const PREDICATE: &str = "state, exclude, src, dst, addr, sport, dport, port, dev, fwmark, cgroup, \
-    autobound, family, role, pid, comm, user, unit, container, service, netns, congestion, \
-    a field such as rtt or total_retrans, not, (";
+pub(super) const PREDICATE: &str = "not, brackets, state, exclude, src, dst, addr, sport, dport, \
+    port, dev, fwmark, cgroup, autobound, family, role, pid, comm, user, unit, container, service, \
+    netns, congestion, or a field such as rtt or total_retrans";
 
 /// Reads a whole expression; an empty one is [`Expr::True`].
 pub(super) fn expression(scope: Scope<'_>) -> Result<Expr, Fault> {

@@ -7,7 +7,7 @@
 use super::Side;
 use super::expr::Expr;
 use super::predicate::{Comparison, Family, Predicate};
-use crate::model::{Group, Role, State, StateSet};
+use crate::model::{Families, Group, Role, State, StateSet};
 use crate::wire::bytecode::{Condition, Formula, assemble, verify};
 
 /// Which conditions may be put into the kernel's program. Others count as
@@ -19,20 +19,6 @@ pub struct PlanOptions {
     pub mark: bool,
     /// Cgroups: Linux 5.10, else the kernel refuses (`EINVAL`).
     pub cgroup: bool,
-}
-
-/// Families whose tables have to be walked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Families {
-    /// IPv4 sockets.
-    pub v4: bool,
-    /// IPv6 sockets, v4-mapped ones included.
-    pub v6: bool,
-}
-
-impl Families {
-    const NONE: Self = Self { v4: false, v6: false };
-    const ALL: Self = Self { v4: true, v6: true };
 }
 
 /// What to ask the kernel for. A socket has to pass every part.
@@ -152,12 +138,12 @@ impl Expr {
     /// Likewise for families.
     fn families(&self, wanted: bool) -> Families {
         match (self, wanted) {
-            (Self::True, true) => Families::ALL,
+            (Self::True, true) => Families::BOTH,
             (Self::True, false) => Families::NONE,
             (Self::Is(predicate), _) => predicate.families(wanted),
             (Self::Not(inner), wanted) => inner.families(!wanted),
             (Self::And(parts), true) | (Self::Or(parts), false) => {
-                parts.iter().fold(Families::ALL, |set, part| {
+                parts.iter().fold(Families::BOTH, |set, part| {
                     let part = part.families(wanted);
                     Families { v4: set.v4 && part.v4, v6: set.v6 && part.v6 }
                 })
@@ -220,7 +206,7 @@ impl Predicate {
             Self::Prefix { net, .. } if wanted && net.addr().is_ipv6() => {
                 Families { v4: false, v6: true }
             }
-            _ => Families::ALL,
+            _ => Families::BOTH,
         }
     }
 

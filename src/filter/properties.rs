@@ -197,7 +197,7 @@ fn lets_pass(plan: &Plan, socket: &Socket) -> bool {
 const ALL_OPTIONS: PlanOptions = PlanOptions { mark: true, cgroup: true };
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn kernel_and_user_space_agree(

@@ -144,10 +144,10 @@ impl Parser<'_> {
     fn by_keyword(&mut self, keyword: Keyword, word: Token) -> Result<Expr, Fault> {
         match keyword {
             Keyword::AutoBound => return Ok(self.autobound(word)),
-            Keyword::Name(attribute) if self.stands_alone(word)? => {
+            Keyword::Name(attribute) if self.stands_alone(word, EQUALITY)? => {
                 return Ok(Expr::Is(Predicate::Known(attribute)));
             }
-            Keyword::Pid if self.stands_alone(word)? => {
+            Keyword::Pid if self.stands_alone(word, EQUALITY)? => {
                 return Ok(Expr::Is(Predicate::Known(Attribute::Process)));
             }
             _ => {}
@@ -200,7 +200,7 @@ impl Parser<'_> {
             }
             (Some(port), _) => Ok(family.and(compared(op, port))),
             (None, Comparison::Equal) => Ok(family),
-            (None, _) => Err(Fault::new(value.span, "`*` is any port and has no order")
+            (None, _) => Err(Fault::new(value.span, "`*` is any port, and only `=` goes with it")
                 .accepting("a number from 0 to 65535 or a service's name")),
         }
     }
@@ -330,7 +330,7 @@ impl Parser<'_> {
 
     fn by_field(&mut self, field: &'static Field, word: Token) -> Result<Expr, Fault> {
         let test = |op, amount| Predicate::Field(FieldTest { field, op, amount }).into();
-        if self.stands_alone(word)? {
+        if self.stands_alone(word, COMPARISONS)? {
             return Ok(test(Comparison::Greater, Amount::Integer(0)));
         }
         let Some(op) = self.comparison() else { return Err(self.unknown(word)) };
@@ -345,7 +345,7 @@ impl Parser<'_> {
         let (number, mut suffix) = amount::split(text);
         let next = self.peek();
         let apart = self.text(next);
-        if suffix.is_empty() && next.kind == Kind::Word && amount::factor(unit, apart).is_some() {
+        if suffix.is_empty() && next.kind == Kind::Word && amount::is_unit(apart) {
             self.advance();
             suffix = apart;
         }
@@ -399,7 +399,7 @@ impl Parser<'_> {
 
     /// Whether `word` has no comparison behind it and so only asks whether
     /// there is something. A value that follows right away is a slip.
-    fn stands_alone(&self, word: Token) -> Result<bool, Fault> {
+    fn stands_alone(&self, word: Token, accepted: &str) -> Result<bool, Fault> {
         if self.comparison_at(0).is_some() {
             return Ok(false);
         }
@@ -417,14 +417,14 @@ impl Parser<'_> {
             self.text(word),
             quoted(self.text(next))
         );
-        Err(Fault::new(word.span.to(next.span), message).accepting(COMPARISONS))
+        Err(Fault::new(word.span.to(next.span), message).accepting(accepted))
     }
 
     fn unknown(&self, word: Token) -> Fault {
         let name = self.text(word);
         if name.starts_with(|first: char| !first.is_alphabetic()) {
             let message = format!("{} stands where a predicate is expected", quoted(name));
-            return Fault::new(word.span, message);
+            return Fault::new(word.span, message).accepting(super::parser::PREDICATE);
         }
         let known = KEYWORDS.iter().map(|(name, _)| *name);
         let known = known.chain(fields::all().flat_map(|field| [field.name, field.key]));

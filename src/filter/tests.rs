@@ -205,7 +205,7 @@ fn nesting_ends_somewhere() {
     for (open, close) in [("(", ")"), ("not ", ""), ("!(", ")")] {
         let nested = |levels: usize| format!("{}lost{}", open.repeat(levels), close.repeat(levels));
         assert!(parse(&nested(32), &NoNames).is_ok());
-        let error = parse(&nested(20_000), &NoNames).unwrap_err();
+        let error = parse(&nested(15_000), &NoNames).unwrap_err();
         assert_eq!(error.message, "more than 64 levels of brackets and `not`");
     }
     assert!(parse(&"lost ".repeat(12_000), &NoNames).is_ok());

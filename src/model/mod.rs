@@ -3,12 +3,16 @@
 //!
 //! Knows what a value means. Knows no text but its own names, and does no I/O.
 
+#[cfg(test)]
+pub(crate) mod example;
+mod families;
 pub mod fields;
 mod role;
 mod socket;
 mod state;
 mod timer;
 
+pub use families::Families;
 pub use fields::{Field, Group, Kind, Reading, Unit};
 pub use role::{Role, RoleBasis};
 pub use socket::{CongestionDetail, CongestionName, Endpoint, Socket};

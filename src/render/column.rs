@@ -58,6 +58,9 @@ const fn text(
 
 /// Columns that are no numbers of the catalogue.
 static TEXTS: [Column; 26] = [
+    text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
+        out.push_str(c.captured_at)
+    }),
     text(
         "change",
         "",
@@ -131,14 +134,11 @@ static TEXTS: [Column; 26] = [
     text("cookie", "COOKIE", Align::Right, "The kernel's name for the socket.", |c, _, out| {
         let _ = write!(out, "{:#x}", c.socket.cookie);
     }),
-    text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
-        out.push_str(c.captured_at)
-    }),
     text(
         "queues",
         "QUEUES",
         Align::Right,
-        "Bytes not read by the program/not acknowledged by the peer.",
+        "Bytes not read by the program/not acknowledged by the peer; a listener's accept queue/its limit.",
         queues,
     ),
     text(
@@ -177,16 +177,13 @@ static TEXTS: [Column; 26] = [
             }
         },
     ),
-    text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| match c
-        .interface
-    {
-        Some(interface) => match interface.name {
-            Some(name) => out.push_str(name),
-            None => {
-                let _ = write!(out, "{}", interface.index);
-            }
-        },
-        None => {}
+    text("interface", "DEV", Align::Left, "Interface the socket is bound to.", |c, _, out| {
+        if let Some(interface) = c.interface {
+            let _ = match interface.name {
+                Some(name) => write!(out, "{name}"),
+                None => write!(out, "{}", interface.index),
+            };
+        }
     }),
 ];
 
@@ -265,6 +262,15 @@ impl Column {
         }
     }
 
+    /// The name as a heading of records: times carry their unit, as in JSON.
+    pub fn key(&self) -> &'static str {
+        match self.kind {
+            // `state` is taken by the text.
+            ColumnKind::Field(field) if field.name != t::STATE.name => field.key,
+            _ => self.name,
+        }
+    }
+
     /// How the cell wants to be seen.
     pub fn tone(&self, connection: &Connection<'_>) -> Tone {
         match self.name {
@@ -314,6 +320,8 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
         }
         (Reading::Ratio(value), false) => human::share(value, out),
         (Reading::Integer(value), false) => match unit {
+            // A round trip that was never measured.
+            Unit::Microseconds if value == 0 => out.push('-'),
             Unit::Microseconds => human::microseconds(value, out),
             Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
             Unit::Bytes => human::bytes(value, out),
@@ -417,9 +425,14 @@ fn cgroup(connection: &Connection<'_>, _: bool, out: &mut String) {
 }
 
 fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    number(Unit::Bytes, fields::RECV_Q.read(connection.socket), plain, out);
+    let (one, other) = if connection.socket.state == State::Listen {
+        (&fields::ACCEPT_QUEUE, &fields::ACCEPT_QUEUE_MAX)
+    } else {
+        (&fields::RECV_Q, &fields::SEND_Q)
+    };
+    number(one.unit, one.read(connection.socket), plain, out);
     out.push('/');
-    number(Unit::Bytes, fields::SEND_Q.read(connection.socket), plain, out);
+    number(other.unit, other.read(connection.socket), plain, out);
 }
 
 fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {

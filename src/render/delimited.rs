@@ -20,7 +20,7 @@ impl<W: Write> Delimited<W> {
     pub fn begin(writer: W, delimiter: u8, columns: Vec<Column>, header: bool) -> io::Result<Self> {
         let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(writer);
         if header {
-            writer.write_record(columns.iter().map(|column| column.name))?;
+            writer.write_record(columns.iter().map(Column::key))?;
         }
         Ok(Self { writer, columns, cell: String::new() })
     }

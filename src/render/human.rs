@@ -28,9 +28,10 @@ pub fn microseconds(value: u64, out: &mut String) {
     scaled(value as f64, &STEPS, out);
 }
 
-/// `0`, `512`, `1.5k`, `64k`, `3.2M`: powers of 1024, as buffers are sized.
+/// `0`, `1448`, `65535`, `98k`, `3.2M`: up to five digits as they are, so that
+/// segment and window sizes stay recognisable; then powers of 1024.
 pub fn bytes(value: u64, out: &mut String) {
-    if value < 1024 {
+    if value < 100_000 {
         return count(value, out);
     }
     const STEPS: [(f64, &str); 5] = [
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn sizes_and_rates() {
         assert_eq!(text(|out| bytes(1023, out)), "1023");
-        assert_eq!(text(|out| bytes(1024, out)), "1k");
+        assert_eq!(text(|out| bytes(65_535, out)), "65535");
         assert_eq!(text(|out| bytes(100_352, out)), "98k");
         assert_eq!(text(|out| bytes(3_500_000, out)), "3.34M");
         assert_eq!(text(|out| bit_rate(0.0, out)), "0");

@@ -124,7 +124,7 @@ impl<W: Write> Table<W> {
                 start = end;
                 if width > 0 {
                     pad(&mut self.line, column, cell, width, self.layout, tone);
-                } else if cell != "-" {
+                } else if !matches!(cell, "" | "-") {
                     fold(&mut self.fold, column, cell, self.layout, tone);
                 }
             }

@@ -58,6 +58,20 @@ impl Quality {
         self.decode_errors += outcome.decode_errors + outcome.bad_attributes;
     }
 
+    /// Adds what is to be known of another sample.
+    pub fn add(&mut self, other: Self) {
+        self.dump_interrupted += other.dump_interrupted;
+        self.events_lost += other.events_lost;
+        self.truncated_tcp_info += other.truncated_tcp_info;
+        self.decode_errors += other.decode_errors;
+        self.processes_hidden = self.processes_hidden.max(other.processes_hidden);
+        for what in other.permission_limited {
+            if !self.permission_limited.contains(&what) {
+                self.permission_limited.push(what);
+            }
+        }
+    }
+
     /// Whether something is missing.
     pub fn is_partial(&self) -> bool {
         let missing = self.dump_interrupted

@@ -6,6 +6,7 @@ use super::Delta;
 use crate::model::Socket;
 
 /// What became of a socket since the last poll.
+#[expect(clippy::large_enum_variant, reason = "returned per socket: a box would be an allocation")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Movement {
     /// The first poll: nothing to compare with.
@@ -14,6 +15,9 @@ pub enum Movement {
     Opened,
     /// It was, and has moved by this much.
     Stayed(Delta),
+    /// It was entered in this poll already: the kernel may send a socket twice
+    /// that moves in its tables during the dump. The first record counts.
+    Again,
 }
 
 #[derive(Debug)]
@@ -51,8 +55,7 @@ impl Ledger {
         self.next = 0;
     }
 
-    /// Enters what a socket is now; tells how it moved. A record that the
-    /// kernel sends twice in one poll counts from the first.
+    /// Enters what a socket is now; tells how it moved.
     #[inline]
     pub fn enter(&mut self, socket: &Socket) -> Movement {
         let slot = match self.accounts.get(self.next) {
@@ -66,6 +69,9 @@ impl Ledger {
             return self.open(socket);
         };
         self.next = slot + 1;
+        if account.seen == poll {
+            return Movement::Again;
+        }
         let delta = Delta::between(&account.socket, socket);
         account.socket = *socket;
         account.seen = poll;
@@ -106,5 +112,68 @@ impl Ledger {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example::{socket, tcp_info};
+    use crate::model::fields::tcp_info::{BYTES_SENT, SEGS_OUT, TOTAL_RETRANS};
+
+    /// A socket that has sent this many bytes, retransmits and segments.
+    fn sent(cookie: u64, bytes: u32, retransmits: u32, segments: u32) -> Socket {
+        let words = [(100, retransmits), (136, segments), (200, bytes)];
+        Socket { cookie, tcp_info: Some(tcp_info(&words)), ..socket() }
+    }
+
+    fn poll(ledger: &mut Ledger, sockets: &[Socket]) -> (Vec<Movement>, Vec<u64>) {
+        ledger.begin();
+        let movements = sockets.iter().map(|socket| ledger.enter(socket)).collect();
+        let mut vanished = Vec::new();
+        ledger.end(|socket| vanished.push(socket.cookie));
+        (movements, vanished)
+    }
+
+    fn growth(movement: &Movement) -> Option<(u64, u64, u64, bool)> {
+        let Movement::Stayed(delta) = movement else { return None };
+        let grown = |field| delta.growth(field).unwrap();
+        Some((grown(&BYTES_SENT), grown(&TOTAL_RETRANS), grown(&SEGS_OUT), delta.reset))
+    }
+
+    #[test]
+    fn births_growth_and_deaths() {
+        let mut ledger = Ledger::new();
+        let (first, _) = poll(&mut ledger, &[sent(1, 10, 0, 1), sent(2, 20, 0, 2)]);
+        assert_eq!(first, [Movement::First, Movement::First]);
+        // Another order, one gone, one new.
+        let (second, gone) = poll(&mut ledger, &[sent(3, 5, 0, 1), sent(2, 25, 3, 9)]);
+        assert_eq!(second[0], Movement::Opened);
+        assert_eq!(growth(&second[1]), Some((5, 3, 7, false)));
+        assert_eq!(gone, [1]);
+        let (third, gone) = poll(&mut ledger, &[sent(2, 25, 3, 9), sent(3, 6, 0, 2)]);
+        assert_eq!(growth(&third[0]), Some((0, 0, 0, false)));
+        assert_eq!(growth(&third[1]), Some((1, 0, 1, false)));
+        assert!(gone.is_empty());
+        assert_eq!(ledger.len(), 2);
+    }
+
+    #[test]
+    fn a_record_sent_twice_counts_once() {
+        let mut ledger = Ledger::new();
+        poll(&mut ledger, &[sent(1, 10, 0, 1)]);
+        let (movements, _) = poll(&mut ledger, &[sent(1, 15, 0, 2), sent(1, 16, 0, 3)]);
+        assert_eq!(growth(&movements[0]), Some((5, 0, 1, false)));
+        assert_eq!(movements[1], Movement::Again);
+    }
+
+    #[test]
+    fn wraps_and_resets() {
+        let mut ledger = Ledger::new();
+        poll(&mut ledger, &[sent(1, 10, u32::MAX, u32::MAX - 1), sent(2, 500, 1, 50)]);
+        let (movements, _) = poll(&mut ledger, &[sent(1, 11, 1, 3), sent(2, 7, 0, 2)]);
+        assert_eq!(growth(&movements[0]), Some((1, 2, 5, false)));
+        // tcp_disconnect() zeroed the second: what it has now is its growth.
+        assert_eq!(growth(&movements[1]), Some((7, 0, 2, true)));
     }
 }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use super::{DumpOutcome, Error, Families, Query, Sockets, Transport};
-use crate::model::{Role, RoleBasis, Socket, State, StateSet};
+use super::{DumpOutcome, Error, Query, Sockets, Transport};
+use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
 use crate::wire::{Extensions, Reply};
 
 /// One listening socket, as far as roles need it.
@@ -54,6 +54,9 @@ impl Listener {
     }
 }
 
+/// How often a reading is tried that the kernel says was disturbed.
+const TRIES: u32 = 3;
+
 /// The listeners of one network namespace by port.
 #[derive(Debug, Default)]
 pub struct Listeners {
@@ -62,12 +65,12 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Reads them anew. Costs one walk of the kernel's small listening table.
+    /// Reads them anew, at most three times while the table changes under
+    /// the reading. Costs one walk of the kernel's small listening table.
     ///
     /// # Errors
     /// As [`Sockets::read`].
     pub fn read<T: Transport>(&mut self, sockets: &mut Sockets<T>) -> Result<DumpOutcome, Error> {
-        self.by_port.values_mut().for_each(Vec::clear);
         let query = Query {
             families: Families::BOTH,
             states: StateSet::of(&[State::Listen]),
@@ -76,12 +79,19 @@ impl Listeners {
             remote_port: 0,
             program: &[],
         };
-        let outcome = sockets.read(&query, |reply| {
-            self.add(reply);
-            ControlFlow::Continue(())
-        })?;
-        self.known = true;
-        Ok(outcome)
+        let mut tries = 1;
+        loop {
+            self.by_port.values_mut().for_each(Vec::clear);
+            let outcome = sockets.read(&query, |reply| {
+                self.add(reply);
+                ControlFlow::Continue(())
+            })?;
+            self.known = true;
+            if outcome.interrupted == 0 || tries == TRIES {
+                return Ok(outcome);
+            }
+            tries += 1;
+        }
     }
 
     /// Adds one, if it is a listener.

@@ -33,5 +33,5 @@ pub use namespace::{AllNamespaces, NamespaceError, Namespaces, NetNamespace};
 pub use owners::{Effort, Holder, Owners, Ownership, ProcessFacts, Scope, Wanted};
 pub use ports::PortNames;
 pub use proc_walk::WalkError;
-pub use sockets::{Families, Query, Sockets};
+pub use sockets::{Query, Sockets};
 pub use unit::{Container, Runtime, container, unit};

@@ -52,7 +52,7 @@ pub enum Reading {
 pub struct Table {
     /// Its effective user; root for one that is not dumpable (`task_dump_owner()`).
     pub uid: u32,
-    /// Its number of open descriptors, where the kernel says so (see [`ProcWalk::counts_descriptors`]).
+    /// Its number of open descriptors, where the kernel says so (6.2 and later).
     pub open: Option<u64>,
 }
 
@@ -107,12 +107,6 @@ impl ProcWalk {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// Whether [`Table::open`] is known here (Linux 6.2).
-    #[must_use]
-    pub fn counts_descriptors(&self) -> bool {
-        self.counts_descriptors
     }
 
     /// Whether listing the descriptors of such a process is refused for certain: the directory is

@@ -3,23 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::{DumpOutcome, Dumper, Error, Transport};
-use crate::model::StateSet;
+use crate::model::{Families, StateSet};
 use crate::sys::NetlinkSocket;
 use crate::wire::{DumpRequest, Extensions, Form, Reply};
-
-/// Address families to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Families {
-    /// IPv4 sockets.
-    pub v4: bool,
-    /// IPv6 sockets, v4-mapped ones included.
-    pub v6: bool,
-}
-
-impl Families {
-    /// Both.
-    pub const BOTH: Self = Self { v4: true, v6: true };
-}
 
 /// What to ask for. The kernel's filter only ever takes sockets away that are
 /// not wanted; the reader still has to look.
@@ -70,6 +56,12 @@ impl<T: Transport> Sockets<T> {
     /// What it reads from.
     pub fn transport(&self) -> &T {
         self.dumper.transport()
+    }
+
+    /// Whether the kernel has refused a filter program, so that more was handed
+    /// on than the program would have let pass.
+    pub fn refuses_programs(&self) -> bool {
+        self.no_programs
     }
 
     /// Hands every socket that may match to `each`, in the kernel's order, each
