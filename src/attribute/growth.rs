@@ -61,6 +61,11 @@ impl Growth {
         self.values.get(slot as usize).copied().unwrap_or(0)
     }
 
+    /// Growth of the counter at a place in [`COUNTERS`].
+    pub(crate) fn at(&self, place: usize) -> u64 {
+        self.values.get(place).copied().unwrap_or(0)
+    }
+
     /// Whether the kernel sent the counter.
     pub(crate) fn has(&self, slot: Slot) -> bool {
         self.present & 1 << slot as usize != 0
