@@ -21,7 +21,7 @@ pub mod services;
 mod table;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod work;
 
 pub use accumulator::Accumulator;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::growth::Slot;
-use super::{Hints, Interval, Reading, ServiceId, Work};
+pub(crate) use super::growth::Slot;
+use super::{Facts, Hints, Interval, Owner, Reading, ServiceId, Work};
 use crate::counters::{CounterWidth, Counters, Group, parse_snmp};
 use crate::model::example::{skmem, socket, tcp_info};
-use crate::model::{Role, Socket, State};
+use crate::model::{Endpoint, Role, Socket, State};
 use crate::sample::{Activity, COUNTERS, Delta, Identity};
 
 /// Counters with these values.
@@ -139,4 +139,13 @@ impl Sketch {
             Delta::between(&record(&[], zero), &record(&self.words, self.drops));
         self.work
     }
+}
+
+/// What is known of a server's socket that this process holds.
+pub(crate) fn server_facts<'a>(local: &str, process: &'a str) -> Facts<'a> {
+    let local: std::net::SocketAddr = local.parse().unwrap();
+    let local = Endpoint { address: local.ip(), port: local.port() };
+    let remote = socket().remote;
+    let owner = Owner { process: Some(process), ..Owner::default() };
+    Facts { local, remote, role: Role::Server, owner }
 }
