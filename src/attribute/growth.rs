@@ -26,7 +26,6 @@ pub(crate) enum Slot {
     Rehash = 17,
     TotalRto = 18,
     TotalRtoRecoveries = 19,
-    ReceivedCe = 21,
     Drops = 28,
 }
 
@@ -113,7 +112,6 @@ mod tests {
             (Slot::Rehash, "rehash"),
             (Slot::TotalRto, "total_rto"),
             (Slot::TotalRtoRecoveries, "total_rto_recoveries"),
-            (Slot::ReceivedCe, "received_ce"),
             (Slot::Drops, "drops"),
         ] {
             assert_eq!(COUNTERS[slot as usize].name, name);

@@ -1,6 +1,5 @@
 //! Everything that is known about an interval in one network namespace.
 
-use super::growth::Growth;
 use super::services::ServiceId;
 use super::work::Work;
 use crate::counters::{CounterWidth, Counters, Delta as Change, Kind};
@@ -15,7 +14,8 @@ pub struct Reading<'a> {
     pub second: &'a Counters,
 }
 
-/// What listeners of a service dropped: the growth of their `drops`.
+/// What listeners of a service dropped: the growth of their `drops`. Only of those that are not
+/// among the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerDrops {
     /// The service.
@@ -48,7 +48,7 @@ pub struct Interval<'a> {
     pub width: CounterWidth,
     /// What sockets did. Each once; those that did nothing may be left out.
     pub work: &'a [Work],
-    /// What listeners dropped.
+    /// What listeners dropped that are not in `work`.
     pub listeners: &'a [ListenerDrops],
     /// Half-open connections.
     pub requests: &'a [Requests],
@@ -98,11 +98,5 @@ impl Interval<'_> {
     /// Whether sockets may have come and gone without a trace.
     pub(super) fn has_gaps(&self) -> bool {
         self.events_lost > 0 || !self.notified
-    }
-
-    /// Every socket with its growth. The largest field set among them is what the kernel has:
-    /// distributions backport fields, so its release does not say.
-    pub(super) fn growths(&self) -> impl Iterator<Item = (&Work, Growth)> {
-        self.work.iter().map(|work| (work, work.growth()))
     }
 }

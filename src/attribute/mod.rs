@@ -22,6 +22,8 @@ mod table;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod truth_tests;
 mod work;
 
 pub use accumulator::Accumulator;
@@ -34,4 +36,4 @@ pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
 pub use services::{Classifier, Facts, Grouping, Owner, Rules, ServiceId, ServiceKey};
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
-pub use work::{Hints, Sign, Work};
+pub use work::{Glimpse, Hints, Sign, Work};

@@ -3,7 +3,7 @@
 use super::counters::{Class, Context, Outside, Plan, plan};
 use super::divide::{Estimate, Share, divide};
 use super::interval::{Grown, Interval};
-use super::kinds::{self, KindTable};
+use super::kinds::{KindTable, Puzzle};
 use super::reason::Reason;
 use super::services::ServiceId;
 use super::tally::Tallies;
@@ -55,9 +55,14 @@ pub struct Reconciliation {
 
 /// Reconciles the host's counters with what its sockets did.
 pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
-    let growths: Vec<_> = interval.growths().collect();
-    let kinds = kinds::solve(interval, &growths);
-    let tallies = Tallies::of(interval, &growths, &kinds);
+    let (mut puzzle, mut tallies) = (Puzzle::new(interval), Tallies::default());
+    for work in interval.work {
+        let growth = work.growth();
+        puzzle.add(work, &growth);
+        tallies.add(work, &growth);
+    }
+    let kinds = puzzle.solve(interval);
+    tallies.finish(interval, &kinds);
     let grown = interval.grown().filter_map(|(name, grown)| {
         let context = Context { interval, tallies: &tallies, delta: grown.delta };
         Some(attribute(name, grown, &plan(name, &context)?, &context))

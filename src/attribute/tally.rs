@@ -28,6 +28,8 @@ pub(super) struct Tally {
     pub(super) closed_connecting: u64,
     pub(super) closed_unread: u64,
     pub(super) closed_giving_up: u64,
+    /// Clients' sockets that repeated something and may have been shaking hands.
+    client_handshakes: u64,
     /// Sockets that may have sent a bare FIN.
     pub(super) finishers: u64,
     /// Segments without payload.
@@ -88,10 +90,17 @@ impl Tally {
         }
         let own = |value: u64| value.saturating_sub(self.request_repeats);
         let Estimate { value, low, high } = self.syns;
+        // Some of them may be SYNs of clients, which their sockets did send. Services of both
+        // sides are rare: they need two roles in one group.
+        let (value, low) = if self.client_handshakes > 0 { (0, 0) } else { (value, low) };
         Estimate { value: own(value), low: own(low), high: own(high) }
     }
 
     fn add(&mut self, work: &Work, growth: &Growth) {
+        if work.activity.identity.state == State::Listen {
+            self.listener_drops += growth.get(Slot::Drops);
+            return;
+        }
         self.growth.add(growth);
         let get = |slot| growth.get(slot);
         let bare_out = get(Slot::SegsOut).saturating_sub(get(Slot::DataSegsOut));
@@ -104,6 +113,8 @@ impl Tally {
         let moved = get(Slot::DataSegsOut) + get(Slot::DataSegsIn) > 0;
         self.quiet_out += if moved { 0 } else { bare_out };
         self.probing_out += if shows(Sign::PeerFull) { bare_out } else { 0 };
+        let shaking = work.role != Role::Server && work.may_have_shaken_hands();
+        self.client_handshakes += count(shaking && repeats > 0);
         self.senders += count(get(Slot::DataSegsOut) > 0);
         self.receivers += count(get(Slot::DataSegsIn) > 0);
         self.untimed_repeats += untimed;
@@ -117,7 +128,7 @@ impl Tally {
         self.unsent += count(shows(Sign::Unsent));
         self.slow_start_over += count(shows(Sign::SlowStartOver));
         self.host_queue += count(shows(Sign::HostQueue));
-        self.drops_unknown += count(!growth.has(Slot::Drops));
+        self.drops_unknown += count(!growth.has(Slot::Drops) || work.activity.closed);
         if work.activity.identity.local.address.to_canonical().is_ipv4() {
             self.v4_in += get(Slot::BytesReceived);
             self.v4_out += get(Slot::BytesSent);
@@ -136,9 +147,11 @@ impl Tally {
             }
         }
         self.finishers += count(work.may_have_finished());
-        if work.activity.closed {
-            let state = work.activity.identity.state;
-            self.closed += count(state != State::Listen);
+        let state = work.activity.identity.state;
+        // Half-open connections and leftovers end too, but no connection does with them.
+        let connection = !matches!(state, State::SynRecv | State::TimeWait | State::BoundInactive);
+        if work.activity.closed && connection {
+            self.closed += 1;
             self.closed_established +=
                 count(matches!(state, State::Established | State::CloseWait));
             self.closed_connecting += count(state == State::SynSent);
@@ -148,50 +161,36 @@ impl Tally {
     }
 }
 
-/// The services' tallies, in the order of their numbers, and which counters sockets have.
+/// The services' tallies, and which counters sockets have.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
+    /// In the order of their numbers, once finished.
     pub(super) services: Vec<(ServiceId, Tally)>,
+    places: FxHashMap<ServiceId, usize>,
     /// All sockets together. A counter that is present in none is one the kernel lacks.
     pub(super) all: Growth,
 }
 
 impl Tallies {
-    pub(super) fn of(
-        interval: &Interval<'_>,
-        growths: &[(&Work, Growth)],
-        kinds: &KindTable,
-    ) -> Self {
-        let mut places: FxHashMap<ServiceId, usize> = FxHashMap::default();
-        let mut tallies = Self::default();
-        let mut at = |services: &mut Vec<(ServiceId, Tally)>, service: ServiceId| {
-            *places.entry(service).or_insert_with(|| {
-                services.push((service, Tally::default()));
-                services.len() - 1
-            })
-        };
-        let services = &mut tallies.services;
-        let mut change = |service: ServiceId, change: &mut dyn FnMut(&mut Tally)| {
-            let place = at(services, service);
-            if let Some((_, tally)) = services.get_mut(place) {
-                change(tally);
-            }
-        };
-        for (work, growth) in growths {
-            tallies.all.add(growth);
-            change(work.service, &mut |tally| tally.add(work, growth));
-        }
+    /// Adds what a socket did.
+    pub(super) fn add(&mut self, work: &Work, growth: &Growth) {
+        self.all.add(growth);
+        self.change(work.service, |tally| tally.add(work, growth));
+    }
+
+    /// Adds what is not in sockets.
+    pub(super) fn finish(&mut self, interval: &Interval<'_>, kinds: &KindTable) {
         for listener in interval.listeners {
-            change(listener.service, &mut |tally| tally.listener_drops += listener.drops);
+            self.change(listener.service, |tally| tally.listener_drops += listener.drops);
         }
         for requests in interval.requests {
-            change(requests.service, &mut |tally| {
+            self.change(requests.service, |tally| {
                 tally.request_repeats += requests.repeats;
                 tally.requests_gone += requests.gone;
             });
         }
         for (service, row) in &kinds.services {
-            change(*service, &mut |tally| {
+            self.change(*service, |tally| {
                 tally.fast = row.kind(RetransmitKind::Fast);
                 tally.slow_start = row.kind(RetransmitKind::SlowStart);
                 tally.probes = row.kind(RetransmitKind::Probe);
@@ -199,7 +198,18 @@ impl Tallies {
                 tally.failed = row.failed;
             });
         }
-        tallies.services.sort_by_key(|(service, _)| *service);
-        tallies
+        self.services.sort_by_key(|(service, _)| *service);
+        self.places.clear();
+    }
+
+    fn change(&mut self, service: ServiceId, change: impl FnOnce(&mut Tally)) {
+        let services = &mut self.services;
+        let place = *self.places.entry(service).or_insert_with(|| {
+            services.push((service, Tally::default()));
+            services.len() - 1
+        });
+        if let Some((_, tally)) = services.get_mut(place) {
+            change(tally);
+        }
     }
 }

@@ -28,8 +28,46 @@ pub enum Sign {
     HostQueue = 128,
 }
 
-/// What the snapshots tell beyond the counters. The default claims nothing, which is always
-/// right and makes bounds wider.
+/// What a snapshot tells beyond counters, in a few bytes: kept by cookie, for the next interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glimpse {
+    state: State,
+    /// In loss recovery after a timeout; `None` where that is not told.
+    in_loss: Option<bool>,
+    mss: u16,
+    signs: u16,
+}
+
+impl Glimpse {
+    /// Looks at a socket.
+    pub fn of(socket: &Socket) -> Self {
+        let read = |field: &fields::Field| field.integer(socket);
+        let word = |index| socket.skmem.and_then(|skmem| skmem.word(index)).map(u64::from);
+        // Nearly full for practical purposes: what comes next is pruned or dropped.
+        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
+        let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
+        let shown = [
+            (read(&t::RCV_WND) == Some(0) || full, Sign::ReceiverFull),
+            (read(&t::SND_WND) == Some(0), Sign::PeerFull),
+            (read(&t::NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
+            (probing || read(&t::BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
+            (socket.state != State::Listen && socket.receive_queue > 0, Sign::Unread),
+            (read(&t::OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
+            (read(&t::SND_SSTHRESH).is_some(), Sign::SlowStartOver),
+            (word(2).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
+        ];
+        let signs = shown.into_iter().filter(|(shown, _)| *shown);
+        Self {
+            state: socket.state,
+            in_loss: read(&t::CA_STATE).map(|state| state == CA_LOSS),
+            mss: read(&t::SND_MSS).and_then(|mss| u16::try_from(mss).ok()).unwrap_or(0),
+            signs: signs.fold(0, |signs, (_, sign)| signs | sign as u16),
+        }
+    }
+}
+
+/// What is known of a socket's interval beyond its counters. The default claims nothing, which
+/// is always right and makes bounds wider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hints {
     /// State at the start of the interval; `None` for a socket that was not seen then.
@@ -45,62 +83,30 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// From the snapshots at both ends of the interval, as far as there are any.
-    pub fn of(before: Option<&Socket>, after: Option<&Socket>) -> Self {
-        let ca_state = before.and_then(|socket| t::CA_STATE.integer(socket));
-        let mut hints = Self {
-            state_before: before.map(|socket| socket.state),
-            in_loss: ca_state.map(|state| state == CA_LOSS),
+    /// From what was seen at both ends of the interval, as far as anything was.
+    pub fn of(before: Option<Glimpse>, after: Option<Glimpse>) -> Self {
+        let seen = || [before, after].into_iter().flatten();
+        Self {
+            state_before: before.map(|glimpse| glimpse.state),
+            in_loss: before.and_then(|glimpse| glimpse.in_loss),
             // The larger one: from it follows how many segments there were at least.
-            mss: [before, after]
-                .into_iter()
-                .flatten()
-                .filter_map(|socket| u32::try_from(t::SND_MSS.integer(socket)?).ok())
-                .filter(|mss| *mss > 0)
-                .max(),
+            mss: seen().map(|glimpse| glimpse.mss).filter(|mss| *mss > 0).max().map(u32::from),
             inherited: 0,
-            signs: 0,
-        };
-        for socket in before.into_iter().chain(after) {
-            hints.look(socket);
+            signs: seen().fold(0, |signs, glimpse| signs | glimpse.signs),
         }
-        hints
     }
 
     /// Whether a sign was seen.
     pub fn shows(&self, sign: Sign) -> bool {
         self.signs & sign as u16 != 0
     }
-
-    /// Adds a sign.
-    #[must_use]
-    pub fn with(mut self, sign: Sign) -> Self {
-        self.signs |= sign as u16;
-        self
-    }
-
-    fn look(&mut self, socket: &Socket) {
-        let read = |field: &fields::Field| field.integer(socket);
-        let word = |index| socket.skmem.and_then(|skmem| skmem.word(index)).map(u64::from);
-        let mut sign = |shown: bool, sign: Sign| {
-            if shown {
-                self.signs |= sign as u16;
-            }
-        };
-        // rmem_alloc against rcvbuf, `tcp_rcvbuf` being full at three quarters for practical
-        // purposes: what comes next is pruned or dropped.
-        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
-        sign(read(&t::RCV_WND) == Some(0) || full, Sign::ReceiverFull);
-        let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
-        sign(read(&t::SND_WND) == Some(0), Sign::PeerFull);
-        sign(read(&t::NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent);
-        sign(probing || read(&t::BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp);
-        sign(socket.state != State::Listen && socket.receive_queue > 0, Sign::Unread);
-        sign(read(&t::OPTIONS).is_some_and(|options| options & 2 == 0), Sign::NoSack);
-        sign(read(&t::SND_SSTHRESH).is_some(), Sign::SlowStartOver);
-        sign(word(2).is_some_and(|bytes| bytes > 64 << 10), Sign::HostQueue);
-    }
 }
+
+/// `TCPI_OPT_SACK`.
+const OPTION_SACK: u64 = 2;
+
+/// More than TCP small queues leave below the socket for long (`tcp_small_queue_check()`).
+const MUCH: u64 = 64 << 10;
 
 /// `TCP_CA_Loss` (include/uapi/linux/tcp.h).
 const CA_LOSS: u64 = 4;

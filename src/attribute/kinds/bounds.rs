@@ -8,7 +8,7 @@
 
 use super::host::Host;
 use super::row::Row;
-use super::{COLUMNS, PROBE, RTO, SYN};
+use super::{COLUMNS, Columns, PROBE, RTO, SYN};
 
 /// Sets of columns, as bits.
 const SETS: usize = 1 << COLUMNS;
@@ -31,9 +31,10 @@ impl Default for Reach {
 impl Reach {
     /// Adds a row.
     pub(super) fn add_row(&mut self, row: &Row) {
+        let limits = Limits::of(row);
         for (set, most) in self.0.iter_mut().enumerate() {
-            let forced = at_least(row, ALL & !set);
-            *most += at_most(row, set).min(row.total.saturating_sub(forced));
+            let forced = limits.at_least(ALL & !set);
+            *most += limits.at_most(set).min(row.total.saturating_sub(forced));
         }
     }
 
@@ -68,26 +69,58 @@ fn columns(set: usize) -> impl Iterator<Item = usize> {
     (0..COLUMNS).filter(move |column| set & 1 << column != 0)
 }
 
-fn at_most(row: &Row, set: usize) -> u64 {
-    let high = |set| columns(set).fold(0u64, |sum, column| sum.saturating_add(row.high.at(column)));
-    let low = |set| columns(set).map(|column| row.low.at(column)).sum::<u64>();
-    let (timer, others) = (set & TIMER, set & !TIMER);
-    let by_timer = match timer {
-        0 => 0,
-        timer => high(timer).min(row.timer.1.saturating_sub(low(TIMER & !timer))),
-    };
-    high(others).saturating_add(by_timer)
+/// Sums of a row's own limits over each set of columns.
+struct Limits {
+    low: [u64; SETS],
+    high: [u64; SETS],
+    timer: (u64, u64),
 }
 
-fn at_least(row: &Row, set: usize) -> u64 {
-    let high = |set| columns(set).fold(0u64, |sum, column| sum.saturating_add(row.high.at(column)));
-    let low = |set| columns(set).map(|column| row.low.at(column)).sum::<u64>();
-    let (timer, others) = (set & TIMER, set & !TIMER);
-    let by_timer = match timer {
-        0 => 0,
-        timer => low(timer).max(row.timer.0.saturating_sub(high(TIMER & !timer))),
-    };
-    low(others) + by_timer
+impl Limits {
+    fn of(row: &Row) -> Self {
+        Self { low: sums(&row.low), high: sums(&row.high), timer: row.timer }
+    }
+
+    fn low(&self, set: usize) -> u64 {
+        self.low.get(set).copied().unwrap_or(0)
+    }
+
+    fn high(&self, set: usize) -> u64 {
+        self.high.get(set).copied().unwrap_or(0)
+    }
+
+    /// The most in a set, were it not for the row's total.
+    fn at_most(&self, set: usize) -> u64 {
+        let timer = set & TIMER;
+        let by_timer = match timer {
+            0 => 0,
+            timer => self.high(timer).min(self.timer.1.saturating_sub(self.low(TIMER & !timer))),
+        };
+        self.high(set & !TIMER) + by_timer
+    }
+
+    /// The least in a set, were it not for the row's total.
+    fn at_least(&self, set: usize) -> u64 {
+        let timer = set & TIMER;
+        let by_timer = match timer {
+            0 => 0,
+            timer => self.low(timer).max(self.timer.0.saturating_sub(self.high(TIMER & !timer))),
+        };
+        self.low(set & !TIMER) + by_timer
+    }
+}
+
+/// The sum over each set: that over the set without its lowest column, and that column.
+fn sums(columns: &Columns<u64>) -> [u64; SETS] {
+    let mut sums = [0u64; SETS];
+    for set in 1..SETS {
+        let lowest = set.trailing_zeros() as usize;
+        let others = sums.get(set & (set - 1)).copied().unwrap_or(0);
+        if let Some(sum) = sums.get_mut(set) {
+            *sum = others + columns.at(lowest);
+        }
+    }
+    sums
 }
 
 /// What the host's counters allow in each set of columns.

@@ -150,34 +150,35 @@ impl Part {
         let weights: [f64; COLUMNS] =
             std::array::from_fn(|column| self.prior.at(column) * factors.at(column));
         let mut cells = Columns::<f64>::default();
-        let mut cut = [false; COLUMNS];
+        let mut open: [bool; COLUMNS] = std::array::from_fn(|column| self.limit.at(column) > 0.0);
         let mut left = self.total;
         // Each pass cuts at least one cell at its limit, or is the last.
         for _ in 0..=COLUMNS {
-            let open = |column: &usize| {
-                !cut.get(*column).copied().unwrap_or(true) && self.limit.at(*column) > 0.0
-            };
-            let weight: f64 =
-                (0..COLUMNS).filter(open).filter_map(|column| weights.get(column)).sum();
+            let weight: f64 = open
+                .iter()
+                .zip(&weights)
+                .filter(|(open, _)| **open)
+                .map(|(_, weight)| weight)
+                .sum();
             if weight <= 0.0 || left <= 0.0 {
                 break;
             }
-            let share = |column: usize| left * weights.get(column).copied().unwrap_or(0.0) / weight;
-            let over =
-                (0..COLUMNS).filter(open).filter(|&column| share(column) > self.limit.at(column));
-            let over: Vec<usize> = over.collect();
-            if over.is_empty() {
-                for column in (0..COLUMNS).filter(open) {
-                    cells.set(column, share(column));
+            let (part, mut cut) = (left, false);
+            for (column, (open, weight_of)) in open.iter_mut().zip(&weights).enumerate() {
+                let limit = self.limit.at(column);
+                if *open && part * weight_of / weight > limit {
+                    (*open, cut) = (false, true);
+                    cells.set(column, limit);
+                    left -= limit;
+                }
+            }
+            if !cut {
+                for (column, (_, weight_of)) in
+                    open.iter().zip(&weights).enumerate().filter(|(_, (open, _))| **open)
+                {
+                    cells.set(column, part * weight_of / weight);
                 }
                 break;
-            }
-            for column in over {
-                cells.set(column, self.limit.at(column));
-                left -= self.limit.at(column);
-                if let Some(cut) = cut.get_mut(column) {
-                    *cut = true;
-                }
             }
         }
         cells

@@ -13,7 +13,7 @@ mod round;
 mod row;
 mod table;
 
-pub(super) use table::solve;
+pub(super) use table::Puzzle;
 pub use table::{KindRow, KindTable};
 
 /// Columns of the table: the five kinds, and retransmits that could not be sent.

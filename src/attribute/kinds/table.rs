@@ -12,7 +12,7 @@ use super::fit::Fit;
 use super::host::Host;
 use super::round::{Cells, round};
 use super::row::Row;
-use super::{COLUMNS, Columns, FAILED, PROBE, RTO, RetransmitKind};
+use super::{COLUMNS, Columns, FAILED, PROBE, RTO, RetransmitKind, SYN};
 
 /// One service's retransmits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,23 +59,42 @@ pub struct KindTable {
 /// Stands for what no service had.
 const OUTSIDE: ServiceId = ServiceId(u32::MAX);
 
-/// Solves the table of an interval. Empty where nothing was repeated.
-pub(in super::super) fn solve(interval: &Interval<'_>, growths: &[(&Work, Growth)]) -> KindTable {
-    let Some(host) = Host::of(interval) else { return KindTable::default() };
-    let mut rows: Vec<Row> =
-        growths.iter().filter_map(|(work, growth)| Row::of(work, growth, &host)).collect();
-    let requests = interval.requests.iter().filter(|requests| requests.repeats > 0);
-    rows.extend(requests.map(|requests| Row::of_requests(requests.service, requests.repeats)));
-    let known: u64 = rows.iter().map(|row| row.total).sum();
-    if known < host.total {
-        let mut outside = Row::anything(OUTSIDE, host.total - known);
-        if !interval.has_gaps() {
-            // Every socket is known, so it was none: half-open connections repeat SYN-ACKs.
-            outside.prior.set(super::SYN, 100.0);
-        }
-        rows.push(outside);
+/// The rows of an interval's table, and what the host counted.
+#[derive(Debug)]
+pub(in super::super) struct Puzzle {
+    host: Option<Host>,
+    rows: Vec<Row>,
+}
+
+impl Puzzle {
+    /// Without sockets yet.
+    pub(in super::super) fn new(interval: &Interval<'_>) -> Self {
+        let requests = interval.requests.iter().filter(|requests| requests.repeats > 0);
+        let rows = requests.map(|requests| Row::of_requests(requests.service, requests.repeats));
+        Self { host: Host::of(interval), rows: rows.collect() }
     }
-    table_of(&rows, &host)
+
+    /// Adds a socket, if it repeated anything.
+    pub(in super::super) fn add(&mut self, work: &Work, growth: &Growth) {
+        if let Some(host) = &self.host {
+            self.rows.extend(Row::of(work, growth, host));
+        }
+    }
+
+    /// The table. Empty where nothing was repeated, or the host does not count it.
+    pub(in super::super) fn solve(mut self, interval: &Interval<'_>) -> KindTable {
+        let Some(host) = self.host else { return KindTable::default() };
+        let known: u64 = self.rows.iter().map(|row| row.total).sum();
+        if known < host.total {
+            let mut outside = Row::anything(OUTSIDE, host.total - known);
+            if !interval.has_gaps() {
+                // Every socket is known, so it was none: half-open connections repeat SYN-ACKs.
+                outside.prior.set(SYN, 100.0);
+            }
+            self.rows.push(outside);
+        }
+        table_of(&self.rows, &host)
+    }
 }
 
 fn table_of(rows: &[Row], host: &Host) -> KindTable {

@@ -44,6 +44,14 @@ impl Truth {
     }
 }
 
+fn solve(interval: &Interval<'_>) -> KindTable {
+    let mut puzzle = Puzzle::new(interval);
+    for work in interval.work {
+        puzzle.add(work, &work.growth());
+    }
+    puzzle.solve(interval)
+}
+
 pub(super) struct Solved {
     pub(super) table: KindTable,
     pub(super) truth: FxHashMap<u32, [u64; 5]>,
@@ -68,14 +76,13 @@ pub(super) fn solve_host(truths: &[Truth], requests: u64, lost: u64, new_probes:
     ]);
     let seen = [Requests { service: ServiceId(0), repeats: requests, gone: 0 }];
     let interval = Interval { requests: &seen, ..host.interval(&works) };
-    let growths: Vec<_> = interval.growths().collect();
     let mut truth: FxHashMap<u32, [u64; 5]> = FxHashMap::default();
     for one in truths {
         let sums = truth.entry(one.service).or_default();
         sums.iter_mut().zip(one.kinds).for_each(|(sum, kind)| *sum += kind);
     }
     truth.entry(0).or_default()[4] += requests;
-    Solved { table: solve(&interval, &growths), truth }
+    Solved { table: solve(&interval), truth }
 }
 
 fn check(solved: &Solved) {
@@ -180,8 +187,7 @@ fn a_syn_sent_socket_repeats_syns() {
     let works = [work];
     let host = Counters::grown(&[("TcpRetransSegs", 2), ("TcpExtTCPLossProbes", 0)]);
     let interval = host.interval(&works);
-    let growths: Vec<_> = interval.growths().collect();
-    let table = solve(&interval, &growths);
+    let table = solve(&interval);
     // 3.10 does not count them, and has no total_rto: the socket's state says all.
     assert_eq!(table.services[0].1.kind(Syn), Estimate::exactly(2));
 }
@@ -201,8 +207,7 @@ fn a_host_that_counts_less_than_its_sockets() {
         ("TcpExtTCPLossProbes", 0),
     ]);
     let interval = host.interval(&works);
-    let growths: Vec<_> = interval.growths().collect();
-    let table = solve(&interval, &growths);
+    let table = solve(&interval);
     let row = table.services[0].1;
     assert_eq!(row.total, 5);
     assert_eq!((row.kind(Fast).value, row.kind(Syn).value), (3, 2));
