@@ -174,7 +174,6 @@ pub(super) struct Tallies {
 impl Tallies {
     /// Adds what a socket did.
     pub(super) fn add(&mut self, work: &Work, growth: &Growth) {
-        self.all.add(growth);
         self.change(work.service, |tally| tally.add(work, growth));
     }
 
@@ -198,6 +197,7 @@ impl Tallies {
                 tally.failed = row.failed;
             });
         }
+        self.services.iter().for_each(|(_, tally)| self.all.add(&tally.growth));
         self.services.sort_by_key(|(service, _)| *service);
         self.places.clear();
     }

@@ -71,8 +71,10 @@ prop_compose! {
     }
 }
 
+type Count = fn(&Life) -> u64;
+
 /// What the kernel counts for it: per service this is the truth, over all the counters.
-const COUNTED: [(&str, fn(&Life) -> u64); 17] = [
+const COUNTED: [(&str, Count); 17] = [
     ("TcpRetransSegs", repeats),
     ("TcpExtTCPTimeouts", |life| life.timeouts + u64::from(life.given_up)),
     ("TcpExtTCPAbortOnTimeout", |life| u64::from(life.given_up)),

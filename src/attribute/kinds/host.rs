@@ -1,7 +1,7 @@
 //! What the host's counters say about the columns.
 
 use super::super::interval::Interval;
-use super::{Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
+use super::{COLUMNS, Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
 
 /// The columns' totals. Each lies within its bounds, `rto` and `probe` also together: the kernel
 /// counts fast, slow-start and SYN retransmits, so timeouts and probes are what remains of
@@ -31,7 +31,7 @@ impl Host {
             total,
             target: Columns::default(),
             low: Columns::default(),
-            high: Columns([total; 6]),
+            high: Columns([total; COLUMNS]),
             joint: (0, total),
             silent_timeouts: interval.delta("TcpExtTCPSpuriousRtxHostQueues"),
             fast_open: interval.delta("TcpExtTCPFastOpenActive")
