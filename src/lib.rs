@@ -1,11 +1,12 @@
 //! tcpdiag asks the kernel for every TCP socket and says what it means.
 //!
 //! One way through the house: kernel bytes become views in [`wire`], rows in
-//! [`model`], snapshots in [`source`], deltas in `sample`, a contract in `report`
-//! and text in `render`. Beside it stand the system's own [`counters`] and
-//! [`settings`], and readings of the past in [`history`]. A module imports only
-//! what stands upstream of it.
+//! [`model`], snapshots in [`source`], deltas in [`sample`], shares of services in
+//! [`attribute`], a contract in [`report`] and text in [`render`]. Beside it stand
+//! the system's own [`counters`] and [`settings`], and readings of the past in
+//! [`history`]. A module imports only what stands upstream of it.
 
+pub mod attribute;
 pub mod cli;
 pub mod counters;
 pub mod filter;

@@ -6,6 +6,7 @@ mod connection;
 mod document;
 mod explain;
 mod limiter;
+mod services;
 mod stats;
 mod sysctl;
 
@@ -14,6 +15,7 @@ pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes
 pub use document::{Cost, Document, Quality, RowEnd};
 pub use explain::{EXPLAIN, ExplainDocument, Explanation};
 pub use limiter::Limiter;
+pub use services::{AttributionEntry, ServiceEntry, Services};
 pub use stats::{
     Basis, CounterQuality, CounterRow, Note, Outcome, RatioRow, STATS, Since, Stats, StatsEnd,
     StatsLine,

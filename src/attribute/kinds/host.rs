@@ -1,0 +1,83 @@
+//! What the host's counters say about the columns.
+
+use super::super::interval::Interval;
+use super::{COLUMNS, Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
+
+/// The columns' totals. Each lies within its bounds, `rto` and `probe` also together: the kernel
+/// counts fast, slow-start and SYN retransmits, so timeouts and probes are what remains of
+/// `RetransSegs` (`__tcp_retransmit_skb()` counts all of them).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Host {
+    /// All retransmits.
+    pub(super) total: u64,
+    pub(super) target: Columns<u64>,
+    pub(super) low: Columns<u64>,
+    pub(super) high: Columns<u64>,
+    /// Bounds of `rto` and `probe` together.
+    pub(super) joint: (u64, u64),
+    /// Timeouts that may have sent nothing: the segment was still in a queueing discipline.
+    pub(super) silent_timeouts: u64,
+    /// Whether a fast open may have fallen back, repeating its data in state Loss.
+    pub(super) fast_open: bool,
+}
+
+impl Host {
+    /// From the growth of the counters. `None` where retransmits are not counted.
+    pub(super) fn of(interval: &Interval<'_>) -> Option<Self> {
+        let retransmits = interval.growth("TcpRetransSegs")?;
+        let total = retransmits.delta;
+        let counted = |name: &str| interval.growth(name);
+        let mut host = Self {
+            total,
+            target: Columns::default(),
+            low: Columns::default(),
+            high: Columns([total; COLUMNS]),
+            joint: (0, total),
+            silent_timeouts: interval.delta("TcpExtTCPSpuriousRtxHostQueues"),
+            fast_open: interval.delta("TcpExtTCPFastOpenActive")
+                + interval.delta("TcpExtTCPFastOpenActiveFail")
+                > 0,
+        };
+        let columns = [
+            (FAST, "TcpExtTCPFastRetrans"),
+            (SLOW, "TcpExtTCPSlowStartRetrans"),
+            (SYN, "TcpExtTCPSynRetrans"),
+            // Counted in RetransSegs before the attempt (4.19 and later), in no kind after it.
+            (FAILED, "TcpExtTCPRetransFail"),
+        ];
+        let mut known = (0, 0);
+        for (column, name) in columns {
+            let Some(grown) = counted(name) else {
+                // Not counted by this kernel: anything up to all of it.
+                known.1 += if column == FAILED { 0 } else { total };
+                if column == FAILED {
+                    host.high.set(column, 0);
+                }
+                continue;
+            };
+            host.target.set(column, grown.delta.min(total));
+            host.low.set(column, grown.delta.saturating_sub(grown.skew));
+            host.high.set(column, grown.delta + grown.skew);
+            known = (known.0 + host.low.at(column), known.1 + host.high.at(column));
+        }
+        // Timeouts and probes: what is left, each within what the kernel counted of it.
+        host.joint = (
+            (total.saturating_sub(retransmits.skew)).saturating_sub(known.1),
+            (total + retransmits.skew).saturating_sub(known.0),
+        );
+        let most = |name: &str| {
+            counted(name).map_or(host.joint.1, |grown| (grown.delta + grown.skew).min(host.joint.1))
+        };
+        let (timeouts, probes) = (most("TcpExtTCPTimeouts"), most("TcpExtTCPLossProbes"));
+        host.high.set(PROBE, probes);
+        // A timeout against a closed window is not counted as one.
+        host.high.set(RTO, host.joint.1);
+        host.low.set(RTO, host.joint.0.saturating_sub(probes));
+        let left = total.saturating_sub(host.target.sum());
+        let syn = host.target.at(SYN);
+        let rto = timeouts.saturating_sub(syn).clamp(left.saturating_sub(probes), left);
+        host.target.set(RTO, rto);
+        host.target.set(PROBE, left - rto);
+        Some(host)
+    }
+}

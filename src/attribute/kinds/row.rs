@@ -1,0 +1,138 @@
+//! What one socket can have repeated.
+
+use super::super::growth::{Growth, Slot};
+use super::super::services::ServiceId;
+use super::super::work::Work;
+use super::host::Host;
+use super::{COLUMNS, Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
+use crate::model::Role;
+
+/// No segment is larger (`tcp_skb_pcount()` counts what the network sees).
+const LARGEST: u64 = 65_535;
+
+/// A row of the table with its limits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Row {
+    pub(super) service: ServiceId,
+    /// Everything it repeated.
+    pub(super) total: u64,
+    pub(super) low: Columns<u64>,
+    pub(super) high: Columns<u64>,
+    /// Bounds of `rto` and `syn` together: what the retransmission timer sent.
+    pub(super) timer: (u64, u64),
+    /// How many of them the timer most probably sent, where the kernel says (6.7 and later).
+    pub(super) timeouts: Option<u64>,
+    /// How likely a kind is before the margins are looked at.
+    pub(super) prior: Columns<f64>,
+}
+
+impl Row {
+    /// A socket's row, if it repeated anything.
+    pub(super) fn of(work: &Work, growth: &Growth, host: &Host) -> Option<Self> {
+        let total = growth.get(Slot::TotalRetrans);
+        if total == 0 {
+            return None;
+        }
+        let timeouts = growth.has(Slot::TotalRto).then(|| growth.get(Slot::TotalRto));
+        let syn = syn_limits(work, growth, total, timeouts);
+        let mut row = Self {
+            service: work.service,
+            total,
+            low: Columns::default(),
+            high: Columns([total; COLUMNS]),
+            timer: (0, total),
+            timeouts: timeouts.map(|timeouts| timeouts.min(total)),
+            prior: prior(growth, total, timeouts.unwrap_or(0)),
+        };
+        row.low.set(SYN, syn.0);
+        row.high.set(SYN, syn.1);
+        row.high.set(FAILED, total.min(host.high.at(FAILED)));
+        if let Some(timeouts) = timeouts {
+            row.limit_by_timer(work, timeouts, host);
+        }
+        Some(row)
+    }
+
+    /// `tcp_retransmit_timer()` counts a timeout and sends one segment, unless that is still in
+    /// a queue of this host. A request's SYN-ACKs are also repeated without it, when the SYN
+    /// comes again (`tcp_check_req()`).
+    fn limit_by_timer(&mut self, work: &Work, timeouts: u64, host: &Host) {
+        let sent = timeouts.min(self.total);
+        let least = sent.saturating_sub(host.silent_timeouts);
+        let syn = self.high.at(SYN);
+        let untimed = if work.role == Role::Client { 0 } else { syn };
+        // Whatever is said of timeouts: a socket in SYN-SENT has nothing else to repeat.
+        let most = (sent + untimed).clamp(self.low.at(SYN), self.total);
+        self.timer = (least.min(most), most);
+        self.high.set(RTO, sent);
+        let rest = self.total - least;
+        self.high.set(FAST, rest);
+        self.high.set(PROBE, rest);
+        // `tcp_xmit_retransmit_queue()` counts slow start in state Loss only, which begins with
+        // a timeout.
+        let loss = timeouts > 0
+            || !work.activity.opened && work.hints.in_loss.unwrap_or(true)
+            || work.activity.opened && work.role == Role::Client && host.fast_open;
+        self.high.set(SLOW, if loss { rest } else { 0 });
+    }
+
+    /// A row of SYN-ACKs that no socket has.
+    pub(super) fn of_requests(service: ServiceId, repeats: u64) -> Self {
+        let mut row = Self::anything(service, repeats);
+        row.high = Columns::default();
+        row.high.set(SYN, repeats);
+        row.low.set(SYN, repeats);
+        row
+    }
+
+    /// A row of which nothing is known but its total.
+    pub(super) fn anything(service: ServiceId, total: u64) -> Self {
+        Self {
+            service,
+            total,
+            low: Columns::default(),
+            high: Columns([total; COLUMNS]),
+            timer: (0, total),
+            timeouts: None,
+            prior: Columns([1.0; COLUMNS]),
+        }
+    }
+}
+
+/// How many SYNs or SYN-ACKs are among the retransmits: none once the handshake was over before
+/// the interval, all while it lasts.
+fn syn_limits(work: &Work, growth: &Growth, total: u64, timeouts: Option<u64>) -> (u64, u64) {
+    if work.is_only_syn() {
+        return (total, total);
+    }
+    if !work.may_have_shaken_hands() {
+        return (0, 0);
+    }
+    // A SYN has no payload, so payload sent again was not one.
+    let mss = work.hints.mss.map_or(LARGEST, u64::from);
+    let with_data = growth.get(Slot::BytesRetrans).div_ceil(mss);
+    let most = total.saturating_sub(with_data);
+    match timeouts {
+        // A client's SYN is repeated by its timer only.
+        Some(timeouts) if work.role == Role::Client => (0, most.min(timeouts)),
+        _ => (0, most),
+    }
+}
+
+/// Fast retransmits need later segments that arrived; a connection that sends little mostly
+/// waits for a probe or a timeout. Probes are one per flight, so they grow more slowly than
+/// losses. Guesses, which only matter where the margins leave a choice.
+fn prior(growth: &Growth, total: u64, timeouts: u64) -> Columns<f64> {
+    let mut prior = Columns([1.0; COLUMNS]);
+    if growth.has(Slot::DataSegsOut) {
+        let fresh = growth.get(Slot::DataSegsOut).saturating_sub(total) as f64;
+        prior.set(FAST, (fresh / (fresh + 4.0)).max(0.05));
+    }
+    let rest = total.saturating_sub(timeouts).max(1) as f64;
+    prior.set(PROBE, 1.0 / rest.sqrt());
+    if growth.has(Slot::BytesRetrans) && growth.get(Slot::BytesRetrans) == 0 {
+        // Without payload only SYNs and FINs are repeated.
+        prior.set(SYN, 20.0);
+    }
+    prior
+}

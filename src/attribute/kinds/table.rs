@@ -1,0 +1,174 @@
+//! The table of one interval.
+
+use rustc_hash::FxHashMap;
+
+use super::super::divide::Estimate;
+use super::super::growth::Growth;
+use super::super::interval::Interval;
+use super::super::services::ServiceId;
+use super::super::work::Work;
+use super::bounds::{Margins, Reach};
+use super::fit::Fit;
+use super::host::Host;
+use super::round::{Cells, round};
+use super::row::Row;
+use super::{COLUMNS, Columns, FAILED, PROBE, RTO, RetransmitKind, SYN};
+
+/// One service's retransmits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindRow {
+    /// All of them: what its sockets and half-open connections say. Exact.
+    pub total: u64,
+    kinds: [Estimate; 5],
+    /// Those that could not be sent. With the kinds they come to the total.
+    pub failed: Estimate,
+}
+
+impl KindRow {
+    /// Retransmits of one kind.
+    pub fn kind(&self, kind: RetransmitKind) -> Estimate {
+        self.kinds.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds another interval's.
+    pub fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.kinds.iter_mut().zip(other.kinds).for_each(|(sum, more)| sum.add(more));
+        self.failed.add(other.failed);
+    }
+
+    fn from_cells(cells: &Cells) -> Self {
+        let estimate = |column: usize| Estimate {
+            value: cells.value.at(column),
+            low: cells.low.at(column).min(cells.value.at(column)),
+            high: cells.high.at(column).max(cells.value.at(column)),
+        };
+        Self { total: cells.total, kinds: std::array::from_fn(estimate), failed: estimate(FAILED) }
+    }
+}
+
+/// Retransmits by kind and service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KindTable {
+    /// Services that had any, in the order of their numbers.
+    pub services: Vec<(ServiceId, KindRow)>,
+    /// What the host counted and no service had.
+    pub outside: KindRow,
+}
+
+/// Stands for what no service had.
+const OUTSIDE: ServiceId = ServiceId(u32::MAX);
+
+/// The rows of an interval's table, and what the host counted.
+#[derive(Debug)]
+pub(in super::super) struct Puzzle {
+    host: Option<Host>,
+    rows: Vec<Row>,
+}
+
+impl Puzzle {
+    /// Without sockets yet.
+    pub(in super::super) fn new(interval: &Interval<'_>) -> Self {
+        let requests = interval.requests.iter().filter(|requests| requests.repeats > 0);
+        let rows = requests.map(|requests| Row::of_requests(requests.service, requests.repeats));
+        Self { host: Host::of(interval), rows: rows.collect() }
+    }
+
+    /// Adds a socket, if it repeated anything.
+    pub(in super::super) fn add(&mut self, work: &Work, growth: &Growth) {
+        if let Some(host) = &self.host {
+            self.rows.extend(Row::of(work, growth, host));
+        }
+    }
+
+    /// The table. Empty where nothing was repeated, or the host does not count it.
+    pub(in super::super) fn solve(mut self, interval: &Interval<'_>) -> KindTable {
+        let Some(host) = self.host else { return KindTable::default() };
+        let known: u64 = self.rows.iter().map(|row| row.total).sum();
+        if known < host.total {
+            let mut outside = Row::anything(OUTSIDE, host.total - known);
+            if !interval.has_gaps() {
+                // Every socket is known, so it was none: half-open connections repeat SYN-ACKs.
+                outside.prior.set(SYN, 100.0);
+            }
+            self.rows.push(outside);
+        }
+        table_of(&self.rows, &host)
+    }
+}
+
+fn table_of(rows: &[Row], host: &Host) -> KindTable {
+    let mut places: FxHashMap<ServiceId, usize> = FxHashMap::default();
+    let mut services: Vec<(ServiceId, Reach)> = Vec::new();
+    let mut fit = Fit::default();
+    for row in rows {
+        let place = *places.entry(row.service).or_insert_with(|| {
+            services.push((row.service, Reach::default()));
+            services.len() - 1
+        });
+        if let Some((_, reach)) = services.get_mut(place) {
+            reach.add_row(row);
+        }
+        fit.add(place, row);
+    }
+    let mut all = Reach::default();
+    services.iter().for_each(|(_, reach)| all.add(reach));
+    let margins = Margins::new(host, &all);
+    let fitted = fit.solve(host);
+    let mut cells: Vec<Cells> = services
+        .iter()
+        .zip(fitted)
+        .map(|((_, own), ideal)| {
+            let bounds = margins.cells(own, &all);
+            Cells {
+                total: own.total(),
+                ideal,
+                low: Columns(bounds.map(|(low, _)| low)),
+                high: Columns(bounds.map(|(_, high)| high)),
+                value: Columns::default(),
+            }
+        })
+        .collect();
+    let targets = targets(host, &cells);
+    round(&mut cells, &targets);
+    let mut table = KindTable::default();
+    for ((service, _), cells) in services.iter().zip(&cells) {
+        let row = KindRow::from_cells(cells);
+        if *service == OUTSIDE {
+            table.outside = row;
+        } else {
+            table.services.push((*service, row));
+        }
+    }
+    table.services.sort_by_key(|(service, _)| *service);
+    table
+}
+
+/// Whole numbers for the columns. How the host's timeouts and probes divide is the fit's result.
+fn targets(host: &Host, cells: &[Cells]) -> Columns<u64> {
+    let fitted = |column: usize| cells.iter().map(|row| row.ideal.at(column)).sum::<f64>();
+    let total: u64 = cells.iter().map(|row| row.total).sum();
+    let mut targets = host.target;
+    let joint = host.target.at(RTO) + host.target.at(PROBE);
+    // As far as the cells and the count of probes let it.
+    let sum = |of: fn(&Cells) -> Columns<u64>, column: usize| {
+        cells.iter().map(|row| of(row).at(column)).fold(0u64, u64::saturating_add)
+    };
+    let most_probes = sum(|row| row.high, PROBE).min(host.high.at(PROBE));
+    let least = sum(|row| row.low, RTO).max(joint.saturating_sub(most_probes));
+    let most = sum(|row| row.high, RTO).min(joint - sum(|row| row.low, PROBE).min(joint));
+    let rto = (fitted(RTO).round() as u64).min(most).max(least).min(joint);
+    targets.set(RTO, rto);
+    targets.set(PROBE, joint - rto);
+    if targets.sum() != total {
+        // The host counted less than the sockets show: the fit has decided where it goes.
+        for column in 0..COLUMNS {
+            targets.set(column, fitted(column).round() as u64);
+        }
+    }
+    targets
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

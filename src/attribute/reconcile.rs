@@ -1,0 +1,170 @@
+//! The growth of every counter, divided among services, with the rest and its reasons.
+
+use super::counters::{Class, Context, Outside, Plan, plan};
+use super::divide::{Estimate, Share, divide};
+use super::interval::{Grown, Interval};
+use super::kinds::{KindTable, Puzzle};
+use super::reason::Reason;
+use super::services::ServiceId;
+use super::tally::Tallies;
+
+/// A service's part in a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The service.
+    pub service: ServiceId,
+    /// How much of the growth is its own.
+    pub estimate: Estimate,
+    /// What its sockets show beyond what the counter grew by: the host has counted it in
+    /// another interval.
+    pub(super) surplus: u64,
+}
+
+/// One counter that grew. The values of the services come to `attributed`, and that with
+/// `unattributed` to `delta`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    /// Its name in nstat's spelling.
+    pub counter: Box<str>,
+    /// How firm this is.
+    pub class: Class,
+    /// It is a level: `delta` is where it stands now.
+    pub gauge: bool,
+    /// What it grew by.
+    pub delta: u64,
+    /// How much of that may belong to the neighbouring intervals.
+    pub skew: u64,
+    /// What services had.
+    pub attributed: u64,
+    /// What none of them had.
+    pub unattributed: u64,
+    /// Why that may be so. Empty if there is no such rest.
+    pub reasons: Vec<Reason>,
+    /// The services, largest part first. Those that had none and can have had any are among them.
+    pub by_service: Vec<Part>,
+}
+
+/// What an interval came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reconciliation {
+    /// Every counter of TCP that grew, in the order of the kernel's files.
+    pub counters: Vec<Attribution>,
+    /// Retransmits by kind and service.
+    pub kinds: KindTable,
+}
+
+/// Reconciles the host's counters with what its sockets did.
+pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
+    let (mut puzzle, mut tallies) = (Puzzle::new(interval), Tallies::default());
+    for work in interval.work {
+        let growth = work.growth();
+        puzzle.add(work, &growth);
+        tallies.add(work, &growth);
+    }
+    let kinds = puzzle.solve(interval);
+    tallies.finish(interval, &kinds);
+    let grown = interval.grown().filter_map(|(name, grown)| {
+        let context = Context { interval, tallies: &tallies, delta: grown.delta };
+        Some(attribute(name, grown, &plan(name, &context)?, &context))
+    });
+    Reconciliation { counters: established(interval).into_iter().chain(grown).collect(), kinds }
+}
+
+fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> Attribution {
+    let gaps = context.interval.has_gaps();
+    let shares: Vec<Share> = context
+        .tallies
+        .services
+        .iter()
+        .map(|(_, tally)| {
+            let share = (plan.share)(tally);
+            // A socket that came and went unseen had whatever it had.
+            if gaps { Share { high: u64::MAX, ..share } } else { share }
+        })
+        .collect();
+    let open = gaps || plan.outside == Outside::Others;
+    let outside = if open { Share::between(0, u64::MAX, 0.0) } else { Share::exactly(0) };
+    let division = divide(grown.delta, &shares, outside);
+    // Bounds hold for what sockets did from dump to dump; from counter to counter it may be
+    // different by what was counted between the two. What is nobody's may be anybody's.
+    let rest = if plan.class == Class::Estimated { 0 } else { division.outside };
+    let widened = |estimate: Estimate| Estimate {
+        value: estimate.value,
+        low: estimate.low.saturating_sub(grown.skew),
+        high: estimate.high.saturating_add(grown.skew).saturating_add(rest).min(grown.delta),
+    };
+    let ids = context.tallies.services.iter().map(|(service, _)| *service);
+    let mut by_service: Vec<Part> = ids
+        .zip(shares.iter().zip(&division.rows))
+        .filter(|(_, (share, row))| row.value > 0 || share.likely > 0 && share.weight > 0.0)
+        .map(|(service, (share, row))| Part {
+            service,
+            estimate: widened(*row),
+            surplus: match plan.class {
+                Class::Exact => share.low.saturating_sub(row.value),
+                _ => 0,
+            },
+        })
+        .collect();
+    by_service.sort_by_key(|part| (std::cmp::Reverse(part.estimate.value), part.service));
+    Attribution {
+        counter: name.into(),
+        class: plan.class,
+        gauge: false,
+        delta: grown.delta,
+        skew: grown.skew,
+        attributed: grown.delta - division.outside,
+        unattributed: division.outside,
+        reasons: reasons(plan, division.outside, grown, context.interval),
+        by_service,
+    }
+}
+
+fn reasons(plan: &Plan, rest: u64, grown: Grown, interval: &Interval<'_>) -> Vec<Reason> {
+    if rest == 0 {
+        return Vec::new();
+    }
+    let causes = [
+        (interval.events_lost > 0, Reason::EventsLost),
+        (!interval.notified, Reason::NotNotified),
+        (grown.skew > 0, Reason::Skew),
+    ];
+    let known = causes.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason);
+    known.chain(plan.reasons.iter().copied()).collect()
+}
+
+/// `TcpCurrEstab` is the number of sockets in ESTABLISHED and CLOSE-WAIT, the kernel's own and
+/// not yet accepted ones included (`tcp_set_state()`).
+fn established(interval: &Interval<'_>) -> Option<Attribution> {
+    let level = |counters: &crate::counters::Counters| {
+        counters.get("TcpCurrEstab").and_then(|level| u64::try_from(level).ok())
+    };
+    let delta = level(interval.after.second).filter(|level| *level > 0)?;
+    let skew = level(interval.after.first).unwrap_or(delta).abs_diff(delta);
+    let shares: Vec<Share> =
+        interval.established.iter().map(|(_, sockets)| Share::exactly(*sockets)).collect();
+    let division = divide(delta, &shares, Share::between(0, u64::MAX, 0.0));
+    let parts = interval.established.iter().zip(&division.rows).map(|((service, sockets), row)| {
+        let high = row.high.saturating_add(skew).min(delta);
+        let estimate = Estimate { low: row.low.saturating_sub(skew), high, ..*row };
+        Part { service: *service, estimate, surplus: sockets.saturating_sub(row.value) }
+    });
+    let mut by_service: Vec<Part> = parts.filter(|part| part.estimate.value > 0).collect();
+    by_service.sort_by_key(|part| (std::cmp::Reverse(part.estimate.value), part.service));
+    let rest = division.outside;
+    Some(Attribution {
+        counter: "TcpCurrEstab".into(),
+        class: Class::Exact,
+        gauge: true,
+        delta,
+        skew,
+        attributed: delta - rest,
+        unattributed: rest,
+        reasons: if rest > 0 { vec![Reason::Skew] } else { Vec::new() },
+        by_service,
+    })
+}
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;
