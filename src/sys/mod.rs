@@ -9,7 +9,7 @@ mod netlink;
 mod terminal;
 mod usage;
 
-pub use event_socket::{EventSocket, Received};
+pub use event_socket::{EventSocket, Received, Subscription};
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
 pub use terminal::terminal_size;
