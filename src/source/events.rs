@@ -8,7 +8,10 @@
 //! `net.core.rmem_max` bounds: 212,992 bytes, where nobody raised it, doubled to
 //! room for 332. At 5,000 deaths a second that lasts 66 ms, less than a dump of
 //! 100,000 sockets takes. So a thread of its own empties the buffer into a queue
-//! in this process, and whoever wants the events takes them from there.
+//! in this process, and whoever wants the events takes them from there. On a busy
+//! host that is not enough: the kernel's workers send what has gathered in one go
+//! (2 us for each) when they get a processor. Where one buffer is small, up to
+//! sixteen sockets share the events.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{NamespaceError, NetNamespace};
-use crate::sys::{EventSocket, Received};
+use crate::sys::{EventSocket, Received, Subscription};
 use crate::wire::{Messages, Reply};
 
 /// `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY`
@@ -35,6 +38,9 @@ const DATAGRAM: usize = 4096;
 /// Bytes of events that wait to be taken; some 170,000.
 const QUEUE: usize = 64 << 20;
 
+/// Events that should fit into the kernel's buffers.
+const ROOM: usize = 4096;
+
 /// Events that the thread takes at a time while it holds the queue.
 const BATCH: usize = 256;
 
@@ -44,6 +50,9 @@ pub struct EventOptions {
     /// Bytes of receive buffer to ask for. Without CAP_NET_ADMIN no more than
     /// `net.core.rmem_max` is granted. Nothing is reserved: it is a limit.
     pub receive_buffer: usize,
+    /// Sockets that share the events at most, where a buffer has room for less
+    /// than 4,096.
+    pub most_sockets: usize,
     /// Only connections with this port on either end, and such whose ports were
     /// wiped. The kernel drops the others before it charges for them.
     pub port: Option<u16>,
@@ -51,7 +60,7 @@ pub struct EventOptions {
 
 impl Default for EventOptions {
     fn default() -> Self {
-        Self { receive_buffer: 32 << 20, port: None }
+        Self { receive_buffer: 32 << 20, most_sockets: 16, port: None }
     }
 }
 
@@ -70,7 +79,7 @@ pub enum EventsError {
     /// A system call failed.
     #[error("cannot {operation} the netlink socket for destroy events: {source}")]
     Socket {
-        /// `open`, `filter`, `receive from`.
+        /// `open`, `receive from`.
         operation: &'static str,
         /// What the call answered.
         source: io::Error,
@@ -133,7 +142,7 @@ impl Events {
     }
 
     fn start(socket: EventSocket) -> Result<Self, EventsError> {
-        let receive_buffer = socket.receive_buffer().map_err(failed("open"))?;
+        let receive_buffer = socket.receive_buffer();
         let shared = Arc::new(Shared { socket, queue: Mutex::default() });
         let reader = Arc::clone(&shared);
         let pause = pause(receive_buffer);
@@ -144,7 +153,8 @@ impl Events {
         Ok(Self { shared, thread: Some(thread), receive_buffer, spare: Vec::new() })
     }
 
-    /// Bytes of receive buffer that the kernel granted, its bookkeeping included.
+    /// Bytes of receive buffer that the kernel granted in all, its bookkeeping
+    /// included.
     pub fn receive_buffer(&self) -> usize {
         self.receive_buffer
     }
@@ -202,11 +212,14 @@ fn subscribe(options: &EventOptions) -> Result<EventSocket, EventsError> {
     if !has_events(&release) {
         return Err(EventsError::Unsupported { release });
     }
-    let socket = EventSocket::open(&GROUPS, options.receive_buffer).map_err(failed("open"))?;
-    if let Some(port) = options.port {
-        socket.filter_port(port).map_err(failed("filter"))?;
-    }
-    Ok(socket)
+    let subscription = Subscription {
+        groups: &GROUPS,
+        receive_buffer: options.receive_buffer,
+        room: ROOM * CHARGE,
+        most_sockets: options.most_sockets,
+        port: options.port,
+    };
+    EventSocket::open(&subscription).map_err(failed("open"))
 }
 
 fn failed(operation: &'static str) -> impl Fn(io::Error) -> EventsError {
@@ -223,13 +236,13 @@ fn has_events(release: &str) -> bool {
     }
 }
 
-/// How long the thread lets events gather: as long as the buffer lasts at 200,000
-/// deaths a second, three times what two processors can do, and 10 ms at most.
-/// At 5,000 deaths a second an event then costs this process 2.3 us of processor
-/// instead of 3.3 (`benches/ledger.rs`, buffer of 8 MiB).
+/// How long the thread lets events gather: a quarter of what the kernel's workers
+/// need to fill the buffers at their fastest, and 10 ms at most. At 5,000 deaths a
+/// second an event then costs this process 2.3 us of processor instead of 3.3
+/// (`benches/ledger.rs`, buffer of 8 MiB).
 fn pause(receive_buffer: usize) -> Duration {
     let events = (receive_buffer / CHARGE) as u64;
-    Duration::from_micros((events * 5).min(10_000))
+    Duration::from_micros((events / 2).min(10_000))
 }
 
 #[derive(Debug)]
@@ -252,33 +265,40 @@ impl Shared {
                 Ok(false) => return,
                 Err(error) => return self.lock().error = Some(error),
             }
-            while self.pull(&mut self.lock(), BATCH) == BATCH {}
+            while !self.pull(&mut self.lock(), BATCH) {}
             if self.lock().error.is_some() || !self.socket.pause(pause) {
                 return;
             }
         }
     }
 
-    /// Moves up to `most` events from the kernel's buffer to the queue; tells how
-    /// many. The queue is held meanwhile, so that none is on the way when
-    /// somebody else has it.
-    fn pull(&self, queue: &mut Queue, most: usize) -> usize {
+    /// Moves up to `most` events from the kernel's buffers to the queue; tells
+    /// whether they are empty now. The queue is held meanwhile, so that none is
+    /// on the way when somebody else has it.
+    fn pull(&self, queue: &mut Queue, most: usize) -> bool {
         let mut buffer = [0; DATAGRAM];
-        for count in 0..most {
-            match self.socket.receive(&mut buffer) {
-                Ok(Received::Datagram(length)) => match buffer.get(..length) {
-                    Some(datagram) => queue.push(datagram, QUEUE),
-                    None => queue.lost += 1,
-                },
-                Ok(Received::Overrun) => queue.overruns += 1,
-                Ok(Received::Nothing) => return count,
-                Err(error) => {
-                    queue.error = Some(error);
-                    return count;
+        let mut left = most;
+        for share in 0..self.socket.shares() {
+            loop {
+                if left == 0 {
+                    return false;
+                }
+                left -= 1;
+                match self.socket.receive(share, &mut buffer) {
+                    Ok(Received::Datagram(length)) => match buffer.get(..length) {
+                        Some(datagram) => queue.push(datagram, QUEUE),
+                        None => queue.lost += 1,
+                    },
+                    Ok(Received::Overrun) => queue.overruns += 1,
+                    Ok(Received::Nothing) => break,
+                    Err(error) => {
+                        queue.error = Some(error);
+                        return true;
+                    }
                 }
             }
         }
-        most
+        true
     }
 }
 
@@ -362,8 +382,8 @@ mod tests {
 
     #[test]
     fn pauses_are_shorter_than_the_buffer_lasts() {
-        assert_eq!(pause(425_984), Duration::from_micros(1660));
-        assert_eq!(pause(8 << 20), Duration::from_millis(10));
-        assert_eq!(pause(2304), Duration::from_micros(5));
+        assert_eq!(pause(16 * 425_984), Duration::from_micros(2662));
+        assert_eq!(pause(64 << 20), Duration::from_millis(10));
+        assert_eq!(pause(2304), Duration::ZERO);
     }
 }

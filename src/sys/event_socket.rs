@@ -1,12 +1,12 @@
-//! A netlink socket that is told of things: joined to multicast groups, with as
-//! large a buffer as it may have, and a way to stop waiting for it.
+//! Netlink sockets that are told of things: joined to multicast groups, with as
+//! large buffers as they may have, and a way to stop waiting for them.
 #![allow(
     unsafe_code,
     reason = "SO_MEMINFO and SO_ATTACH_FILTER are in no safe library of the tree"
 )]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use netlink_sys::Socket;
@@ -27,55 +27,84 @@ pub enum Received {
     Overrun,
 }
 
+/// What to join, and with how much room.
+#[derive(Debug, Clone, Copy)]
+pub struct Subscription<'a> {
+    /// Multicast groups of sock_diag.
+    pub groups: &'a [u32],
+    /// Bytes of receive buffer to ask for, per socket; unless allowed to exceed
+    /// it (CAP_NET_ADMIN), the kernel gives at most `net.core.rmem_max`.
+    pub receive_buffer: usize,
+    /// Bytes wanted in all: as long as less is granted, further sockets share
+    /// the events.
+    pub room: usize,
+    /// Sockets to use at most, a power of two up to 128.
+    pub most_sockets: usize,
+    /// Only connections with this port on either end, and such whose remote port
+    /// was wiped.
+    pub port: Option<u16>,
+}
+
 /// A subscription. It stays in the network namespace of the thread that opened
 /// it, whichever thread uses it.
+///
+/// The kernel bounds the buffer of a socket for ordinary users, but not how many
+/// sockets they have. So where one buffer is too small several share the events:
+/// each has a filter that lets its share of the cookies pass.
 pub struct EventSocket {
-    socket: Socket,
+    shares: Vec<Socket>,
+    receive_buffer: usize,
     stop: OwnedFd,
 }
 
 impl EventSocket {
-    /// Joins groups of sock_diag in the calling thread's network namespace and
-    /// asks for a receive buffer of so many bytes; unless allowed to exceed it
-    /// (CAP_NET_ADMIN), the kernel gives at most `net.core.rmem_max`.
+    /// Joins in the calling thread's network namespace.
     ///
     /// # Errors
     /// What socket(2), bind(2), setsockopt(2) or eventfd(2) answer; joining is
     /// refused with `EPERM` to unprivileged users before Linux 4.2.
-    pub fn open(groups: &[u32], receive_buffer: usize) -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-        // Bound before it joins: with port id 0, the kernel's own, no event ever
-        // comes, and no error either (5.10 to 7.2).
-        socket.bind_auto()?;
-        let fd = socket.as_fd();
-        // Before it joins: what comes until then is not lost.
-        if sockopt::set_socket_recv_buffer_size_force(fd, receive_buffer).is_err() {
-            sockopt::set_socket_recv_buffer_size(fd, receive_buffer)?;
+    pub fn open(subscription: &Subscription<'_>) -> io::Result<Self> {
+        let first = bound(subscription.receive_buffer)?;
+        let granted = sockopt::socket_recv_buffer_size(first.as_fd())?;
+        let count = subscription.room.div_ceil(granted.max(1)).next_power_of_two();
+        let count = count.min(subscription.most_sockets.clamp(1, 128));
+        let mut shares = vec![first];
+        while shares.len() < count {
+            shares.push(bound(subscription.receive_buffer)?);
         }
-        for &group in groups {
-            socket.add_membership(group)?;
+        for (number, socket) in shares.iter_mut().enumerate() {
+            // Before it joins: nothing then comes twice.
+            if count > 1 || subscription.port.is_some() {
+                attach(socket, &filter(number as u32, count as u32, subscription.port))?;
+            }
+            for &group in subscription.groups {
+                socket.add_membership(group)?;
+            }
         }
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { socket, stop })
+        Ok(Self { shares, receive_buffer: granted * count, stop })
     }
 
-    /// Bytes of receive buffer that the kernel granted, its bookkeeping included:
-    /// twice what was asked for.
-    ///
-    /// # Errors
-    /// What getsockopt(2) answers.
-    pub fn receive_buffer(&self) -> io::Result<usize> {
-        Ok(sockopt::socket_recv_buffer_size(self.socket.as_fd())?)
+    /// How many sockets share the events.
+    pub fn shares(&self) -> usize {
+        self.shares.len()
     }
 
-    /// Receives one datagram if there is one.
+    /// Bytes of receive buffer that the kernel granted in all, its bookkeeping
+    /// included: twice what was asked for.
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// Receives one datagram of a share if there is one.
     ///
     /// # Errors
     /// What recv(2) answers, `EINTR`, `EAGAIN` and `ENOBUFS` excepted.
     #[inline]
-    pub fn receive(&self, mut buffer: &mut [u8]) -> io::Result<Received> {
+    pub fn receive(&self, share: usize, mut buffer: &mut [u8]) -> io::Result<Received> {
+        let Some(socket) = self.shares.get(share) else { return Ok(Received::Nothing) };
         loop {
-            return match self.socket.recv(&mut buffer, libc::MSG_TRUNC | libc::MSG_DONTWAIT) {
+            return match socket.recv(&mut buffer, libc::MSG_TRUNC | libc::MSG_DONTWAIT) {
                 Ok(length) => Ok(Received::Datagram(length)),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => continue,
@@ -93,18 +122,15 @@ impl EventSocket {
     /// # Errors
     /// What poll(2) answers.
     pub fn wait(&self) -> io::Result<bool> {
+        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let stop = std::iter::once(readable(self.stop.as_fd()));
+        let shares = self.shares.iter().map(|socket| readable(socket.as_fd()));
+        let mut waiting: Vec<PollFd<'_>> = stop.chain(shares).collect();
         loop {
-            let mut waiting = [
-                PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.stop.as_fd(), PollFlags::IN),
-            ];
             match poll(&mut waiting, None) {
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
-                Ok(_) => {
-                    let [_, stop] = &waiting;
-                    return Ok(stop.revents().is_empty());
-                }
+                Ok(_) => return Ok(waiting.first().is_none_or(|stop| stop.revents().is_empty())),
             }
         }
     }
@@ -122,75 +148,101 @@ impl EventSocket {
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
     }
 
-    /// How many datagrams did not fit into the buffer so far (`sk_drops`);
-    /// `None` on kernels before 4.12.
+    /// How many datagrams did not fit into the buffers so far (`sk_drops`),
+    /// modulo 2^32; `None` on kernels before 4.12.
     pub fn drops(&self) -> Option<u32> {
-        let mut words = [0u32; 9];
-        let mut length = size_of_val(&words) as libc::socklen_t;
-        // SAFETY: the descriptor is open as long as `self` is; `words` is
-        // writable for the `length` bytes that the kernel may write, and any
-        // bytes are valid words.
-        let result = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                SO_MEMINFO,
-                words.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        let [.., drops] = words;
-        (result == 0 && length as usize >= size_of_val(&words)).then_some(drops)
+        self.shares.iter().map(drops).try_fold(0u32, |sum, drops| Some(sum.wrapping_add(drops?)))
     }
+}
 
-    /// Lets the kernel keep only events of connections with this port on either
-    /// end, and those whose remote port was wiped.
-    ///
-    /// # Errors
-    /// What setsockopt(2) answers.
-    pub fn filter_port(&self, port: u16) -> io::Result<()> {
-        // Classic BPF reads in network order, as the ports are. Offsets: 16 of
-        // the netlink header, 4 to idiag_sport, 6 to idiag_dport.
-        const LOAD_HALF: u16 = 0x28;
-        const JUMP_EQUAL: u16 = 0x15;
-        const RETURN: u16 = 0x06;
-        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-        let mut program = [
-            step(LOAD_HALF, 0, 0, 20),
-            step(JUMP_EQUAL, 3, 0, port.into()),
-            step(LOAD_HALF, 0, 0, 22),
-            step(JUMP_EQUAL, 1, 0, port.into()),
-            step(JUMP_EQUAL, 0, 1, 0),
-            step(RETURN, 0, 0, u32::MAX),
-            step(RETURN, 0, 0, 0),
-        ];
-        let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-        // SAFETY: the descriptor is open as long as `self` is; `filter` points to
-        // `len` instructions, which outlive the call, and the kernel copies them.
-        let result = unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_ATTACH_FILTER,
-                (&raw const filter).cast(),
-                size_of_val(&filter) as libc::socklen_t,
-            )
-        };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// A socket that has joined nothing yet.
+fn bound(receive_buffer: usize) -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    // Bound before it joins: with port id 0, the kernel's own, no event ever
+    // comes, and no error either (5.10 to 7.2).
+    socket.bind_auto()?;
+    let fd = socket.as_fd();
+    if sockopt::set_socket_recv_buffer_size_force(fd, receive_buffer).is_err() {
+        sockopt::set_socket_recv_buffer_size(fd, receive_buffer)?;
     }
+    Ok(socket)
+}
+
+fn drops(socket: &Socket) -> Option<u32> {
+    let mut words = [0u32; 9];
+    let mut length = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `socket` is; `words` is writable
+    // for the `length` bytes that the kernel may write, and any bytes are valid
+    // words.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let [.., drops] = words;
+    (result == 0 && length as usize >= size_of_val(&words)).then_some(drops)
+}
+
+/// Classic BPF over a destroy event that lets share `number` of `count` pass, by
+/// the lowest byte of the cookie, and of these only the port's.
+fn filter(number: u32, count: u32, port: Option<u16>) -> Vec<libc::sock_filter> {
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    // Behind the 16 bytes of the netlink header lies struct inet_diag_msg. Ports
+    // are in network order, as BPF reads; the cookie is in the host's.
+    const LOCAL_PORT: u32 = 20;
+    const REMOTE_PORT: u32 = 22;
+    const COOKIE: u32 = if cfg!(target_endian = "big") { 63 } else { 60 };
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut program = vec![
+        step(LOAD_BYTE, 0, 0, COOKIE),
+        step(AND, 0, 0, count - 1),
+        step(JUMP_EQUAL, 1, 0, number),
+        step(RETURN, 0, 0, 0),
+    ];
+    if let Some(port) = port {
+        program.extend([
+            step(LOAD_HALF, 0, 0, LOCAL_PORT),
+            step(JUMP_EQUAL, 4, 0, port.into()),
+            step(LOAD_HALF, 0, 0, REMOTE_PORT),
+            step(JUMP_EQUAL, 2, 0, port.into()),
+            step(JUMP_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, 0),
+        ]);
+    }
+    program.push(step(RETURN, 0, 0, u32::MAX));
+    program
+}
+
+fn attach(socket: &Socket, program: &[libc::sock_filter]) -> io::Result<()> {
+    let filter =
+        libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the descriptor is open as long as `socket` is; `filter` points to
+    // `len` instructions, which outlive the call; the kernel only copies them.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            size_of_val(&filter) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `SO_MEMINFO` (include/uapi/asm-generic/socket.h).
 const SO_MEMINFO: libc::c_int = 55;
 
-impl AsFd for EventSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
 impl std::fmt::Debug for EventSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("EventSocket").field(&self.socket.as_raw_fd()).finish()
+        f.debug_struct("EventSocket").field("shares", &self.shares.len()).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ mod terminal;
 mod uptime;
 mod usage;
 
-pub use event_socket::{EventSocket, Received};
+pub use event_socket::{EventSocket, Received, Subscription};
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
 pub use terminal::terminal_size;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use tcpdiag::model::State;
@@ -202,16 +202,19 @@ fn events_of_another_namespace_and_of_one_port() {
             connect(7008)
         }));
         drop((connect(7007), connect(7008), connect(7009)));
-        std::thread::sleep(Duration::from_millis(200));
         for events in [&mut there, &mut own] {
             let mut ports = Vec::new();
-            let drained = events
-                .drain(|event| {
+            let start = Instant::now();
+            // Connections, and a listener; a little longer for what should not come.
+            while ports.len() < 3 || start.elapsed() < Duration::from_millis(300) {
+                assert!(start.elapsed() < Duration::from_secs(30), "{ports:?}");
+                let drained = events.drain(|event| {
                     assert_eq!(event.state(), State::Close as u8);
                     ports.push((event.local_port(), event.remote_port()));
-                })
-                .unwrap();
-            assert!(drained.is_whole());
+                });
+                assert!(drained.unwrap().is_whole());
+                std::thread::sleep(Duration::from_millis(20));
+            }
             // Both ends; listeners have no remote port and pass the filter too.
             let connections = ports.iter().filter(|(_, remote)| *remote != 0);
             let ours = |&&(local, remote): &&(u16, u16)| local == 7008 || remote == 7008;

@@ -98,7 +98,8 @@ impl Watcher {
     pub fn poll_until_closed(&mut self, sockets: u64) {
         let start = Instant::now();
         while self.closed < sockets {
-            assert!(start.elapsed() < Duration::from_secs(60), "{} of {sockets}", self.closed);
+            let told = (self.closed, self.totals, self.drained);
+            assert!(start.elapsed() < Duration::from_secs(60), "of {sockets} {told:?}");
             std::thread::sleep(Duration::from_millis(100));
             self.poll();
         }
