@@ -1,4 +1,5 @@
-//! The laboratory: namespaces, sockets, loss, and the programs to compare.
+//! The laboratory: namespaces, sockets, loss, and the programs to compare. Test
+//! binaries take it in by `#[path = "../lab/mod.rs"] mod lab;`.
 
 mod child;
 mod firewall;
