@@ -16,6 +16,7 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../lab/mod.rs"]
 mod lab;
 
 mod filters;

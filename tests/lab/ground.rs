@@ -6,8 +6,8 @@
 
 use std::io::{Read, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -31,13 +31,25 @@ pub enum Ground {
     /// The host's root, in new network and mount namespaces: for tests that
     /// need several users.
     Root,
+    /// The host's root where it is to be had, anybody's else: for tests that
+    /// want the kernel's trace, and can do without.
+    Best,
 }
 
 impl Ground {
     fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Mapped => &["--user", "--map-root-user", "--net", "--mount"],
-            Self::Root => &["--net", "--mount"],
+            Self::Root | Self::Best => &["--net", "--mount"],
+        }
+    }
+
+    /// The ground that there is.
+    fn found(self) -> Self {
+        match self {
+            Self::Best if Self::Root.refusal().is_some() => Self::Mapped,
+            Self::Best => Self::Root,
+            other => other,
         }
     }
 
@@ -48,7 +60,7 @@ impl Ground {
         let (known, probe): (_, &[&str]) = match self {
             Self::Mapped => (&MAPPED, &["ip", "link", "set", "lo", "up"]),
             // Also refuses a root that has only one user.
-            Self::Root => (
+            Self::Root | Self::Best => (
                 &ROOT,
                 &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ip", "link"],
             ),
@@ -80,6 +92,7 @@ pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
         println!("{FINISHED}");
         return;
     }
+    let ground = ground.found();
     if let Some(reason) = ground.refusal() {
         skip(name, reason);
         return;
@@ -92,6 +105,13 @@ pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
     let finished = output.contains(FINISHED);
     print!("{output}");
     assert!(status.success() && finished, "{name} failed in its namespace ({status})");
+}
+
+/// Like [`run`], while no other such test of this binary runs.
+pub fn run_alone(path: &str, ground: Ground, body: impl FnOnce()) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _turn = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    run(path, ground, body);
 }
 
 /// Whether what the rest of a test needs is there; says so if not.

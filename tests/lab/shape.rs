@@ -1,0 +1,56 @@
+//! How bad a link is, in one direction.
+
+use std::time::Duration;
+
+/// What becomes of packets. Chances are fractions of one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// How long each is under way.
+    pub delay: Duration,
+    /// How much longer at most, evenly spread. It keeps the order: a packet
+    /// that is faster than the one before waits for it, as in a queue.
+    pub jitter: Duration,
+    /// The chance to be lost, before it takes part in anything else.
+    pub loss: f64,
+    /// Dead for the second of these times, at the end of every first.
+    pub outage: Option<[Duration; 2]>,
+    /// The chance to be held back, so that others overtake it.
+    pub reorder: f64,
+    /// How long it is held back.
+    pub hold: Duration,
+    /// The chance to arrive twice.
+    pub duplicate: f64,
+    /// Bytes a second, with IP headers; none for as fast as it goes.
+    pub rate: Option<u64>,
+    /// Packets that wait for the rate; what comes on top is dropped.
+    pub queue: usize,
+}
+
+impl Default for Shape {
+    /// Perfect.
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            outage: None,
+            reorder: 0.0,
+            hold: Duration::from_millis(5),
+            duplicate: 0.0,
+            rate: None,
+            queue: 100,
+        }
+    }
+}
+
+impl Shape {
+    /// Only slow by so many milliseconds.
+    pub fn delayed(milliseconds: u64) -> Self {
+        Self { delay: Duration::from_millis(milliseconds), ..Self::default() }
+    }
+
+    /// The same without any accident: nothing is lost, late or twice there.
+    pub fn calm(self) -> Self {
+        Self { loss: 0.0, outage: None, reorder: 0.0, duplicate: 0.0, ..self }
+    }
+}

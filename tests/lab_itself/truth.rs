@@ -1,0 +1,133 @@
+//! The kernel's word on every retransmitted segment.
+
+use std::time::{Duration, Instant};
+
+use crate::lab::{Kinds, Medium, Profile, Scenario, Service, Shape, Side, Truth, lab};
+
+/// Four services at once, long flows and short connections.
+fn busy_host() -> Scenario {
+    let lossy = Profile::Upload { flows: 3, rate: Some(500_000) };
+    Scenario::builder()
+        .service(2181, Profile::short(32, 2_000), 0.01)
+        .service(6379, Profile::short(24, 20_000), 0.02)
+        .service(9092, Profile::Download { flows: 4, rate: Some(1_000_000) }, 0.005)
+        .with(Service { congestion: Some("cubic"), ..Service::new(5432, lossy, 0.1) })
+}
+
+fn show(truth: &Truth, since: Instant) {
+    println!("{:?} after {:?}", truth.source, since.elapsed());
+    for (port, work) in &truth.work {
+        println!("{port}: {work:?}");
+    }
+    for side in Side::BOTH {
+        let truth = truth.side(side);
+        for (port, kinds) in &truth.per_port {
+            println!("{side:?} {port}: {kinds:?}");
+        }
+        println!("{side:?}, counters: {:?}", truth.totals());
+    }
+    let verdict = &truth.verdict;
+    println!(
+        "{} retransmits, {} with a path, {} disputed, {} suppressed, {} failed, {} events lost",
+        truth.retransmits.len(),
+        verdict.with_path,
+        verdict.disputed,
+        verdict.suppressed,
+        verdict.failed,
+        verdict.lost
+    );
+}
+
+/// What holds of every such run.
+fn judge(truth: &Truth) {
+    assert_eq!(truth.unsettled, 0);
+    let made: u64 = truth.work.values().map(|work| work.connections).sum();
+    assert!(made >= 2000, "{made} connections");
+    for (port, work) in &truth.work {
+        assert!(work.connections > 0 && work.bytes > 0 && work.failures == 0, "{port}: {work:?}");
+    }
+    let retransmitted: u64 = truth.sides.iter().map(|side| side.growth("RetransSegs")).sum();
+    assert!(retransmitted > 200, "{retransmitted}");
+    assert_eq!(truth.contradictions(), Vec::<String>::new());
+    if !truth.is_traced() {
+        assert!(truth.per_port().is_empty());
+        return;
+    }
+    let per_port = truth.per_port();
+    assert_eq!(per_port.keys().copied().collect::<Vec<_>>(), [2181, 5432, 6379, 9092]);
+    assert_eq!(per_port.values().map(Kinds::total).sum::<u64>(), retransmitted);
+    // Long flows make no SYNs worth mentioning; short ones and their loss do.
+    assert!(per_port[&2181].syn > 0 && per_port[&6379].syn > 0);
+    assert!(per_port[&5432].fast > per_port[&5432].syn);
+    // What states tell is what the paths tell, so a kernel without stacks does too.
+    let verdict = &truth.verdict;
+    if verdict.with_path > 0 {
+        let syn_acks: u64 = per_port.values().map(|kinds| kinds.syn_ack).sum();
+        let wanted = truth.retransmits.len() as u64 - syn_acks;
+        assert!(verdict.with_path * 10 > wanted * 9, "{} of {wanted}", verdict.with_path);
+        assert!(verdict.disputed * 100 <= wanted, "{} of {wanted}", verdict.disputed);
+    }
+}
+
+lab!(
+    alone as Best fn trace_and_counters_agree_over_a_wire() {
+        let since = Instant::now();
+        let Some(truth) = busy_host().run(Duration::from_secs(3)) else { return };
+        show(&truth, since);
+        judge(&truth);
+    }
+);
+
+lab!(
+    alone as Best fn trace_and_counters_agree_over_a_link() {
+        let since = Instant::now();
+        // Outages make timeouts, and slow starts after them.
+        let there = Shape {
+            jitter: Duration::from_millis(1),
+            outage: Some([Duration::from_millis(1500), Duration::from_millis(150)]),
+            ..Shape::delayed(2)
+        };
+        let scenario = busy_host().over(Medium::Link([there; 2]));
+        let Some(truth) = scenario.run(Duration::from_secs(4)) else { return };
+        show(&truth, since);
+        judge(&truth);
+        let slow: u64 = truth.sides.iter().map(|side| side.growth("TCPSlowStartRetrans")).sum();
+        assert!(slow > 0, "no slow start");
+    }
+);
+
+lab!(
+    alone as Mapped fn without_the_hosts_root_there_are_totals() {
+        let scenario = Scenario::builder().service(80, Profile::short(4, 20_000), 0.05);
+        let Some(truth) = scenario.run(Duration::from_secs(1)) else { return };
+        assert!(!truth.is_traced());
+        let totals = truth.side(Side::Server).totals();
+        assert!(totals.total() > 0);
+        assert_eq!(totals.total(), truth.side(Side::Server).growth("RetransSegs"));
+        assert_eq!(truth.contradictions(), Vec::<String>::new());
+    }
+);
+
+lab!(
+    alone as Best fn an_observer_stands_on_either_side() {
+        let scenario = Scenario::builder().service(80, Profile::short(2, 100), 0.0);
+        let seen = scenario.run_with(Duration::from_millis(500), |stage| {
+            let sides = Side::BOTH.map(|side| {
+                let document = stage.inside(side, || {
+                    crate::lab::Tcpdiag::new().document(&["listeners", "-o", "json"])
+                });
+                assert_eq!(document["netns"]["inode"], stage.network(side).inode());
+                document["listeners"].as_array().unwrap().len()
+            });
+            assert!(!stage.is_over());
+            assert!(stage.wait_for(Duration::from_millis(100)), "over too soon");
+            stage.wait();
+            assert!(stage.is_over());
+            sides
+        });
+        let Some((truth, listeners)) = seen else { return };
+        // Only the server listens, before the traffic.
+        assert_eq!(listeners, [0, 1]);
+        assert!(truth.work[&80].connections > 0);
+    }
+);
