@@ -238,8 +238,8 @@ fn has_events(release: &str) -> bool {
 
 /// How long the thread lets events gather: a quarter of what the kernel's workers
 /// need to fill the buffers at their fastest, and 10 ms at most. At 5,000 deaths a
-/// second an event then costs this process 2.3 us of processor instead of 3.3
-/// (`benches/ledger.rs`, buffer of 8 MiB).
+/// second 10 ms bring the cost of an event to this process from 3.3 us of
+/// processor to 2.3 (`benches/ledger.rs`, on a busy host).
 fn pause(receive_buffer: usize) -> Duration {
     let events = (receive_buffer / CHARGE) as u64;
     Duration::from_micros((events / 2).min(10_000))
