@@ -121,51 +121,6 @@ impl TcpInfo {
         self.sent = other.sent;
     }
 
-    /// The longest that is kept.
-    pub const CAPACITY: usize = CAPACITY;
-
-    /// As long as any, all zero: a connection before its first segment.
-    pub const ZERO: Self = Self {
-        length: CAPACITY as u16,
-        sent: CAPACITY as u16,
-        ecn: EcnWord::Unknown,
-        bytes: [0; CAPACITY],
-    };
-
-    /// How much the u16 at `at` grew since `before`, wraps included; `None` when
-    /// either structure ends before it.
-    #[inline]
-    pub fn growth_of_u16(&self, before: &Self, at: u16) -> Option<u64> {
-        let now = u16_at(self.as_bytes(), at.into())?;
-        Some(now.wrapping_sub(u16_at(before.as_bytes(), at.into())?).into())
-    }
-
-    /// The same of a u32.
-    #[inline]
-    pub fn growth_of_u32(&self, before: &Self, at: u16) -> Option<u64> {
-        let now = u32_at(self.as_bytes(), at.into())?;
-        Some(now.wrapping_sub(u32_at(before.as_bytes(), at.into())?).into())
-    }
-
-    /// The same of a u64.
-    #[inline]
-    pub fn growth_of_u64(&self, before: &Self, at: u16) -> Option<u64> {
-        let now = u64_at(self.as_bytes(), at.into())?;
-        Some(now.wrapping_sub(u64_at(before.as_bytes(), at.into())?))
-    }
-
-    /// Bytes that are kept.
-    #[inline]
-    pub fn length(&self) -> usize {
-        self.length.into()
-    }
-
-    /// Whether both are the same from `at` on.
-    #[inline]
-    pub fn is_same_from(&self, at: usize, other: &Self) -> bool {
-        self.as_bytes().get(at..) == other.as_bytes().get(at..)
-    }
-
     /// Bytes that the kernel sent.
     pub fn sent_length(&self) -> usize {
         self.sent.into()
@@ -208,10 +163,13 @@ impl TcpInfo {
     /// as they were sent: zeros where the kernel's structure ends before.
     #[inline]
     pub fn copy_run<const N: usize>(&self, start: usize, to: &mut [u8; N]) {
-        // Behind what was sent the array was never written to.
-        if let Some(run) = array_at(&self.bytes, start) {
+        if let Some(run) = array_at(self.as_bytes(), start) {
             *to = run;
+            return;
         }
+        *to = [0; N];
+        let sent = self.as_bytes().get(start..).unwrap_or(&[]);
+        to.iter_mut().zip(sent).for_each(|(to, &from)| *to = from);
     }
 
     /// What was sent and not decoded: everything behind the first `known`
