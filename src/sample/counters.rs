@@ -68,6 +68,13 @@ struct Cell {
 
 const LAYOUT: [Cell; COUNT] = layout();
 
+/// Where the first counter lies in `tcp_info`; before it are clocks, which move
+/// without traffic.
+const FIRST: usize = 100;
+
+/// Which word of the socket's memory counts drops.
+const DROPS_WORD: u8 = 8;
+
 /// Bytes that all counters take.
 const SIZE: usize = LAYOUT[COUNT - 1].at + 4;
 
@@ -209,6 +216,20 @@ impl Counters {
         }
         let length = info.map_or(0, |info| info.sent_length());
         (counters, Shape::new(length, drops.is_some()))
+    }
+
+    /// Which counters two rows of one socket have, where none of them can have
+    /// moved between the two. Told without taking the counters out of the rows:
+    /// most sockets are idle between two polls.
+    #[inline]
+    pub(super) fn idle(before: &Socket, after: &Socket) -> Option<u32> {
+        let (Some(old), Some(new)) = (&before.tcp_info, &after.tcp_info) else { return None };
+        let same = new.is_same_from(FIRST, old)
+            && before.skmem.map(|skmem| skmem.word(DROPS_WORD))
+                == after.skmem.map(|skmem| skmem.word(DROPS_WORD));
+        let connections = before.state != State::Listen && after.state != State::Listen;
+        let drops = after.skmem.and_then(|skmem| skmem.word(DROPS_WORD)).is_some();
+        (same && connections).then(|| Shape::new(new.sent_length(), drops).present())
     }
 
     /// Takes the counters of `tcp_info` as they lie there: in five runs, which

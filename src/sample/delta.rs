@@ -18,6 +18,9 @@ impl Delta {
     /// From one look to a later one at the same socket.
     #[inline]
     pub fn between(before: &Socket, after: &Socket) -> Self {
+        if let Some(present) = Counters::idle(before, after) {
+            return Self { present, reset: false, growth: [0; COUNT] };
+        }
         let (before, was) = Counters::of(before);
         let (after, shape) = Counters::of(after);
         Self::of(&before, was, &after, shape)

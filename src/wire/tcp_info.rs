@@ -121,7 +121,14 @@ impl TcpInfo {
         self.sent = other.sent;
     }
 
+    /// Whether both hold the same from byte `at` on.
+    #[inline]
+    pub fn is_same_from(&self, at: usize, other: &Self) -> bool {
+        self.as_bytes().get(at..) == other.as_bytes().get(at..)
+    }
+
     /// Bytes that the kernel sent.
+    #[inline]
     pub fn sent_length(&self) -> usize {
         self.sent.into()
     }
