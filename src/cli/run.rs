@@ -53,8 +53,9 @@ impl Run {
         }
         self.output.check()?;
         let begun = Usage::now();
-        let mut ticks = self.repeat.ticks();
+        let repeat = self.repeat;
         let mut session = self.prepare()?;
+        let mut ticks = repeat.ticks();
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
         let mut usage = begun;
         loop {
