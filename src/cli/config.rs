@@ -12,18 +12,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use crate::attribute::Rules;
 use crate::counters::{Ratio, Threshold};
 use crate::render::escape;
 
 const OF_THE_HOST: &str = "/etc/tcpdiag/config.toml";
 
 /// What can be configured.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
     /// Thresholds of ratios, by id.
     #[serde(default)]
     thresholds: BTreeMap<String, Threshold>,
+    /// Services that the user has named.
+    #[serde(default, rename = "service")]
+    pub(super) services: Rules,
 }
 
 impl Config {
@@ -75,11 +79,14 @@ impl Config {
         Ok(config)
     }
 
-    fn override_with(&mut self, user: Self) {
+    fn override_with(&mut self, mut user: Self) {
         for (id, threshold) in user.thresholds {
             let merged = threshold.or(self.thresholds.get(&id).copied().unwrap_or_default());
             self.thresholds.insert(id, merged);
         }
+        // The first rule that matches counts.
+        user.services.append(std::mem::take(&mut self.services));
+        self.services = user.services;
     }
 
     /// The thresholds of a ratio: those that are configured, else its own.
@@ -127,10 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn the_users_services_go_before_the_hosts() {
+        let service = |name: &str, port: u16| {
+            Config::parse(&format!("[[service]]\nname = '{name}'\nport = {port}\n")).unwrap()
+        };
+        let mut config = service("host", 1);
+        config.override_with(service("user", 2));
+        let names: Vec<&str> = config.services.names().collect();
+        assert_eq!(names, ["user", "host"]);
+    }
+
+    #[test]
     fn faults_name_the_key() {
         for (text, wanted) in [
             ("[threshold]\n", "line 1: unknown field `threshold`"),
             ("[thresholds]\nretransmision = {}\n", "did you mean `retransmission`?"),
+            ("[[services]]\nname = 'a'\nport = 1\n", "line 1: unknown field `services`"),
+            ("[[service]]\nname = 'a'\nports = 1\n", "unknown field `ports`"),
+            ("[[service]]\nname = 'a'\n", "\"a\" says nothing to know it by"),
             ("[thresholds]\nretransmission = { wran = 1 }\n", "line 2: unknown field `wran`"),
             (
                 "[thresholds]\nretransmission = { warn = 0.5 }\n",

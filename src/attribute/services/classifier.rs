@@ -132,9 +132,12 @@ pub struct Classifier {
     rules: Rules,
     grouping: Grouping,
     names: PortNames,
+    /// Inode of the network namespace that is looked at, and its ephemeral ports.
+    namespace: u64,
     ephemeral: RangeInclusive<u16>,
-    /// Every port that has or had a listener, with the listeners' addresses and owners.
-    listeners: FxHashMap<u16, Vec<(IpAddr, KeptOwner)>>,
+    /// Every port of a namespace that has or had a listener, with the listeners' addresses and
+    /// owners.
+    listeners: FxHashMap<(u64, u16), Vec<(IpAddr, KeptOwner)>>,
     services: Vec<Kept>,
     index: FxHashMap<u64, Vec<ServiceId>>,
 }
@@ -146,6 +149,7 @@ impl Classifier {
             rules,
             grouping,
             names,
+            namespace: 0,
             ephemeral: EPHEMERAL,
             listeners: FxHashMap::default(),
             services: Vec::new(),
@@ -153,18 +157,18 @@ impl Classifier {
         }
     }
 
-    /// With this `net.ipv4.ip_local_port_range`.
-    #[must_use]
-    pub fn with_ephemeral(mut self, ports: RangeInclusive<u16>) -> Self {
-        self.ephemeral = ports;
-        self
+    /// Turns to the sockets of a network namespace, which has its own listeners and this
+    /// `net.ipv4.ip_local_port_range`. Services that are alike in several are one.
+    pub fn enter(&mut self, namespace: u64, ephemeral: RangeInclusive<u16>) {
+        self.namespace = namespace;
+        self.ephemeral = ephemeral;
     }
 
     /// Takes note of a listener. Its port belongs to a service from now on, also when the
     /// listener is gone, and connections whose own holder is not known (closed between two
     /// polls, not accepted yet) are its owner's.
     pub fn learn_listener(&mut self, local: Endpoint, owner: &Owner<'_>) {
-        let known = self.listeners.entry(local.port).or_default();
+        let known = self.listeners.entry((self.namespace, local.port)).or_default();
         match known.iter_mut().find(|(address, _)| *address == local.address) {
             Some((_, kept)) if kept.view() == *owner => {}
             // Hidden this time, known before: the older answer is the better one.
@@ -176,7 +180,23 @@ impl Classifier {
 
     /// Whether a port has or had a listener.
     pub fn had_listener(&self, port: u16) -> bool {
-        self.listeners.contains_key(&port)
+        self.listeners.contains_key(&(self.namespace, port))
+    }
+
+    /// Whether the answer may depend on which process holds the socket. Finding that out is dear,
+    /// and for most sockets needless: a server's belong to its listener, a client's to the far
+    /// side.
+    pub fn asks_for_process(&self, local: Endpoint, remote: Endpoint, role: Role) -> bool {
+        let facts = Facts { local, remote, role, owner: Owner::default() };
+        let side = self.side(&facts);
+        let by_owner = match self.grouping {
+            Grouping::Port | Grouping::Remote => false,
+            Grouping::Service => side == Role::Server || self.rules.ask_for_owners(),
+            Grouping::Process | Grouping::Unit | Grouping::Container | Grouping::Cgroup => true,
+        };
+        // Where the listener's process is hidden, that of its children will be too.
+        let listener = self.listener(local).filter(|_| side == Role::Server);
+        by_owner && listener.is_none_or(|listener| listener.process == Some("systemd"))
     }
 
     /// The service of a socket. Allocates only for one that is new.
@@ -229,7 +249,7 @@ impl Classifier {
     }
 
     fn listener(&self, local: Endpoint) -> Option<Owner<'_>> {
-        let known = self.listeners.get(&local.port)?;
+        let known = self.listeners.get(&(self.namespace, local.port))?;
         let found = known
             .iter()
             .find(|(address, _)| *address == local.address)

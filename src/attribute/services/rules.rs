@@ -12,9 +12,6 @@ use crate::model::Role;
 /// A file of rules that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
-    /// It is no TOML, or has keys that do not exist.
-    #[error("cannot read the services: {0}")]
-    Parse(#[from] Box<toml::de::Error>),
     /// A rule without a name.
     #[error("[[service]] number {0} has an empty name")]
     Nameless(usize),
@@ -34,7 +31,8 @@ pub enum RulesError {
 }
 
 /// Rules in the order of the file. The first that matches names the service.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(try_from = "Vec<Entry>")]
 pub struct Rules {
     rules: Vec<Rule>,
 }
@@ -51,13 +49,6 @@ pub struct Rule {
     unit: Option<Pattern>,
     container: Option<Pattern>,
     role: Option<Role>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    service: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
@@ -97,16 +88,17 @@ struct Entry {
 }
 
 impl Rules {
-    /// Reads a file that has nothing but `[[service]]` tables.
-    ///
-    /// # Errors
-    /// When the text is no such file, or a rule has no name, no condition or no address where
-    /// one should be.
-    pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let file: File = toml::from_str(text).map_err(Box::new)?;
-        let rules = file.service.into_iter().enumerate();
-        let rules = rules.map(|(index, entry)| Rule::new(index + 1, entry));
-        Ok(Self { rules: rules.collect::<Result<_, _>>()? })
+    /// Puts more rules behind these.
+    pub fn append(&mut self, more: Self) {
+        self.rules.extend(more.rules);
+    }
+
+    /// Whether one of them wants to know who holds a client's socket.
+    pub fn ask_for_owners(&self) -> bool {
+        self.rules.iter().any(|rule| {
+            let patterns = [&rule.process, &rule.cgroup, &rule.unit, &rule.container];
+            patterns.iter().any(|pattern| pattern.is_some())
+        })
     }
 
     /// The first rule that matches.
@@ -114,14 +106,24 @@ impl Rules {
         self.rules.iter().find(|rule| rule.matches(facts))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.rules.len()
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.name)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+}
+
+impl TryFrom<Vec<Entry>> for Rules {
+    type Error = RulesError;
+
+    fn try_from(entries: Vec<Entry>) -> Result<Self, RulesError> {
+        let rules = entries.into_iter().enumerate();
+        let rules = rules.map(|(index, entry)| Rule::new(index + 1, entry));
+        Ok(Self { rules: rules.collect::<Result<_, _>>()? })
     }
 }
 

@@ -1,5 +1,14 @@
-use super::super::rules::RulesError;
 use super::*;
+
+/// The rules of a configuration file.
+fn rules(text: &str) -> Result<Rules, toml::de::Error> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        #[serde(default)]
+        service: Rules,
+    }
+    toml::from_str::<File>(text).map(|file| file.service)
+}
 
 fn end(text: &str) -> Endpoint {
     let address: std::net::SocketAddr = text.parse().unwrap();
@@ -11,7 +20,7 @@ fn facts<'a>(local: &str, remote: &str, role: Role, owner: Owner<'a>) -> Facts<'
 }
 
 fn classifier(rules: &str, grouping: Grouping) -> Classifier {
-    Classifier::new(Rules::parse(rules).unwrap(), grouping, PortNames::parse("http 80/tcp\n"))
+    Classifier::new(self::rules(rules).unwrap(), grouping, PortNames::parse("http 80/tcp\n"))
 }
 
 fn process(name: &str) -> Owner<'_> {
@@ -191,12 +200,49 @@ fn rules_that_cannot_be() {
         ("[[service]]\nname = 'a'\naddress = '10.0.0'", "\"10.0.0\" is neither"),
         ("[[service]]\nname = 'a'\nports = 1", "unknown field `ports`"),
         ("[[service]]\nport = 1", "missing field `name`"),
-        ("[[service]]\nname = 'a'\nport = 65536", "cannot read"),
-        ("[[services]]\nname = 'a'\nport = 1", "unknown field `services`"),
-        ("[[service]]\nname = 'a'\nrole = 'listener'", "cannot read"),
+        ("[[service]]\nname = 'a'\nport = 65536", "did not match"),
+        ("[[service]]\nname = 'a'\nrole = 'listener'", "unknown variant `listener`"),
     ] {
-        let error: RulesError = Rules::parse(text).unwrap_err();
+        let error = rules(text).unwrap_err();
         assert!(error.to_string().contains(wanted), "{text:?}: {error}");
     }
-    assert!(Rules::parse("").unwrap().is_empty());
+    assert!(rules("").unwrap().is_empty());
+}
+
+#[test]
+fn namespaces_have_listeners_of_their_own() {
+    let mut classifier = classifier("", Grouping::Service);
+    let socket = facts("10.0.0.1:7777", "192.0.2.1:50000", Role::Server, Owner::default());
+    let mut names = Vec::new();
+    for (namespace, owner) in [(1, "app"), (2, "other")] {
+        classifier.enter(namespace, EPHEMERAL);
+        assert!(!classifier.had_listener(7777));
+        classifier.learn_listener(end("0.0.0.0:7777"), &process(owner));
+    }
+    for namespace in [1, 2, 3] {
+        classifier.enter(namespace, EPHEMERAL);
+        let id = classifier.classify(&socket);
+        names.push(classifier.key(id).unwrap().name.to_string());
+    }
+    assert_eq!(names, ["app", "other", "7777"]);
+}
+
+#[test]
+fn processes_are_asked_for_where_they_matter() {
+    let asks = |classifier: &Classifier, role, local: &str| {
+        classifier.asks_for_process(end(local), end("192.0.2.1:3306"), role)
+    };
+    let mut by_service = classifier("", Grouping::Service);
+    assert!(asks(&by_service, Role::Server, "10.0.0.1:7777"), "no listener in sight");
+    assert!(!asks(&by_service, Role::Client, "10.0.0.1:40000"));
+    by_service.learn_listener(end("0.0.0.0:7777"), &process("app"));
+    by_service.learn_listener(end("0.0.0.0:22"), &process("systemd"));
+    by_service.learn_listener(end("0.0.0.0:23"), &Owner::default());
+    assert!(!asks(&by_service, Role::Server, "10.0.0.1:7777"));
+    assert!(asks(&by_service, Role::Server, "10.0.0.1:22"), "socket activation");
+    assert!(!asks(&by_service, Role::Server, "10.0.0.1:23"), "hidden");
+    let ruled = classifier("[[service]]\nname = 'a'\nprocess = 'php*'", Grouping::Service);
+    assert!(asks(&ruled, Role::Client, "10.0.0.1:40000"));
+    assert!(asks(&classifier("", Grouping::Unit), Role::Client, "10.0.0.1:40000"));
+    assert!(!asks(&classifier("", Grouping::Remote), Role::Client, "10.0.0.1:40000"));
 }
