@@ -36,4 +36,4 @@ pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
 pub use services::{Classifier, Facts, Grouping, Owner, Rules, ServiceId, ServiceKey};
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
-pub use work::{Glimpse, Hints, Sign, Work};
+pub use work::{Hints, Work};
