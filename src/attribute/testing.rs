@@ -93,6 +93,8 @@ impl Sketch {
             cookie: 1,
             identity,
             delta,
+            before: None,
+            after: None,
             opened: false,
             closed: false,
             born_before_first_look: true,

@@ -1,6 +1,6 @@
 //! What the ledger hands out.
 
-use super::{Delta, Identity};
+use super::{Delta, Glimpse, Identity};
 
 /// What one socket did in an interval. A socket that was disconnected and used
 /// anew within it may have two.
@@ -15,6 +15,14 @@ pub struct Activity {
     /// which the kernel counted when they were sent (`tcp_create_openreq_child()`
     /// inherits them), maybe an interval ago.
     pub delta: Delta,
+    /// What was seen of it when it had last moved before this interval; `None`
+    /// for one that was opened in it. Of a socket with two activities the
+    /// second one's is what the first one ended with.
+    pub before: Option<Glimpse>,
+    /// What was seen of it last in this interval: in the dump, or by the kernel
+    /// when it told of its death. `None` where nothing newer is known: it
+    /// vanished, or was wiped.
+    pub after: Option<Glimpse>,
     /// It was born in this interval, or first seen in it.
     pub opened: bool,
     /// Its account is closed, and this is the rest.

@@ -1,7 +1,8 @@
 //! What a snapshot shows of a socket beyond its counters.
 
-use crate::model::fields::{Field, tcp_info as t};
+use crate::model::fields::tcp_info as t;
 use crate::model::{Socket, State};
+use crate::wire::Slot;
 
 /// Something seen on a socket that says what it may have been through. Levels
 /// and states, not counts: none of it is proof.
@@ -44,41 +45,57 @@ const LOSS: u16 = 12;
 const CALM: u16 = 1;
 const IN_LOSS: u16 = 2;
 
+/// Where the fields lie, as constants: every socket that moves is looked at, and
+/// to ask the catalogue for each of them takes six times as long.
+const CA_STATE: Option<Slot> = t::CA_STATE.slot();
+const BACKOFF: Option<Slot> = t::BACKOFF.slot();
+const OPTIONS: Option<Slot> = t::OPTIONS.slot();
+const SND_MSS: Option<Slot> = t::SND_MSS.slot();
+const SND_SSTHRESH: Option<Slot> = t::SND_SSTHRESH.slot();
+const NOTSENT_BYTES: Option<Slot> = t::NOTSENT_BYTES.slot();
+const SND_WND: Option<Slot> = t::SND_WND.slot();
+const RCV_WND: Option<Slot> = t::RCV_WND.slot();
+
+/// `snd_ssthresh` before the first congestion.
+const UNSET: Option<u64> = t::SND_SSTHRESH.unset;
+
 /// `TCPI_OPT_SACK`.
 const OPTION_SACK: u64 = 2;
 
 /// More than TCP small queues leave below the socket for long
 /// (`tcp_small_queue_check()`).
-const MUCH: u64 = 64 << 10;
+const MUCH: u32 = 64 << 10;
 
 /// `TCP_CA_Loss` (include/uapi/linux/tcp.h).
 const CA_LOSS: u64 = 4;
 
 impl Glimpse {
     /// Looks at a socket.
-    #[inline]
     pub fn of(socket: &Socket) -> Self {
-        let read = |field: &Field| field.integer(socket);
-        let word = |index| socket.skmem.and_then(|skmem| skmem.word(index)).map(u64::from);
+        // Of a listener the kernel leaves zeros in all of these fields.
+        let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
+        let read = |slot: Option<Slot>| info?.read(slot?);
+        let word = |index| socket.skmem.as_ref().and_then(|skmem| skmem.word(index)).unwrap_or(0);
         // Nearly full for practical purposes: what comes next is pruned or dropped.
-        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
+        let full = u64::from(word(0)) * 4 > u64::from(word(1)) * 3;
         let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
+        let ssthresh = read(SND_SSTHRESH);
+        let unread = socket.state != State::Listen && socket.receive_queue > 0;
         let shown = [
-            (read(&t::RCV_WND) == Some(0) || full, Sign::ReceiverFull),
-            (read(&t::SND_WND) == Some(0), Sign::PeerFull),
-            (read(&t::NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
-            (probing || read(&t::BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
-            (socket.state != State::Listen && socket.receive_queue > 0, Sign::Unread),
-            (read(&t::OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
-            (read(&t::SND_SSTHRESH).is_some(), Sign::SlowStartOver),
-            (word(2).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
+            (read(RCV_WND) == Some(0) || full, Sign::ReceiverFull),
+            (read(SND_WND) == Some(0), Sign::PeerFull),
+            (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
+            (probing || read(BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
+            (unread, Sign::Unread),
+            (read(OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
+            (ssthresh.is_some() && ssthresh != UNSET, Sign::SlowStartOver),
+            (word(2) > MUCH, Sign::HostQueue),
         ];
-        let signs = shown.into_iter().filter(|(shown, _)| *shown);
         Self::new(
             socket.state,
-            read(&t::CA_STATE).map(|state| state == CA_LOSS),
-            read(&t::SND_MSS).and_then(|mss| u16::try_from(mss).ok()),
-            signs.fold(0, |signs, (_, sign)| signs | sign as u8),
+            read(CA_STATE).map(|state| state == CA_LOSS),
+            read(SND_MSS).and_then(|mss| u16::try_from(mss).ok()),
+            shown.iter().fold(0, |signs, &(shown, sign)| signs | u8::from(shown) * sign as u8),
         )
     }
 

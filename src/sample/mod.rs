@@ -3,6 +3,7 @@
 //! Knows cookies, births, deaths, wraps and resets. Knows no services and no
 //! output.
 
+mod account;
 mod accounts;
 mod activity;
 mod counters;
