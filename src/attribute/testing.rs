@@ -92,6 +92,7 @@ impl Sketch {
         let activity = Activity {
             cookie: 1,
             identity,
+            tag: None,
             delta,
             before: None,
             after: None,

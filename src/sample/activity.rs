@@ -10,6 +10,10 @@ pub struct Activity {
     pub cookie: u64,
     /// Who it is.
     pub identity: Identity,
+    /// What the caller marked it with ([`Ledger::tag`](super::Ledger::tag));
+    /// `None` if it did not, or has not since the socket became another kind of
+    /// thing.
+    pub tag: Option<u32>,
     /// What grew. Of a socket that was born in the interval everything since
     /// its birth: for a server's side this includes the SYN-ACK's retransmits,
     /// which the kernel counted when they were sent (`tcp_create_openreq_child()`
@@ -36,6 +40,18 @@ pub struct Activity {
     /// Closed without the kernel telling of it: what it did since it was last
     /// seen is lost.
     pub vanished: bool,
+}
+
+/// What became of a record of the dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// It is no live socket's, or the second one of it.
+    Ignored,
+    /// Of a live socket that has a tag.
+    Known,
+    /// Of a live socket that has none: it is new, or has become another kind of
+    /// thing than it was.
+    Untagged,
 }
 
 /// What is known of deaths in a poll.

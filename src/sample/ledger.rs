@@ -6,7 +6,7 @@ use super::account::{
     Account, BASELINE, BURIED, CLOSED, IN_LIMBO, MINISOCK, NONE, OPENED, Record, VANISHED, WIPED,
 };
 use super::accounts::{Accounts, Holder};
-use super::activity::{Activity, Ending, Totals, Watch};
+use super::activity::{Activity, Ending, Entered, Totals, Watch};
 use super::counters::{Counters, Shape};
 use super::delta::Delta;
 use super::glimpse::Glimpse;
@@ -25,8 +25,9 @@ const LIMBO: usize = 4096;
 /// socket can be, or one that only changes its state looks new.
 ///
 /// An account takes 188 bytes, and 5.7 to 11.5 in the hash table, which doubles
-/// when seven eighths of it are full: 194 to 200 in all. (That is with 28,673
-/// sockets and more; with few, up to 12 KB of accounts in reserve weigh heavier.)
+/// when seven eighths of it are full: 194 to 200 in all. (That is with 50,000
+/// sockets and more; with fewer, accounts in reserve, up to 12 KB, and the common
+/// parts of identities weigh heavier: 200.1 at 28,673.)
 /// Those that moved take another 152 until the end of the poll; polls of a
 /// settled host allocate nothing.
 #[derive(Debug, Default)]
@@ -61,13 +62,14 @@ impl Ledger {
         self.accounts.rewind();
     }
 
-    /// Enters a record of the dump.
+    /// Enters a record of the dump; tells whether it is of a socket that wants a
+    /// [`tag`](Self::tag).
     #[inline]
-    pub fn enter(&mut self, socket: &Socket) {
+    pub fn enter(&mut self, socket: &Socket) -> Entered {
         if socket.state == State::BoundInactive {
             // Bound and unused, or a dead connection whose file is still open:
             // without counters either way, and no connection.
-            return;
+            return Entered::Ignored;
         }
         let poll = self.poll;
         let slot = self.accounts.find(socket.cookie);
@@ -76,10 +78,11 @@ impl Ledger {
         else {
             // A record of a request or of TIME-WAIT is none of a socket: the
             // first becomes one under the same cookie, the second was one.
-            if !socket.is_minisock() {
-                self.open(socket);
+            if socket.is_minisock() {
+                return Entered::Ignored;
             }
-            return;
+            self.open(socket);
+            return Entered::Untagged;
         };
         if account.is(IN_LIMBO) {
             account.clear(IN_LIMBO);
@@ -87,15 +90,15 @@ impl Ledger {
         } else if account.seen == poll {
             // The kernel may send a socket twice that moves in its tables
             // during the dump. The first record counts.
-            return;
+            return Entered::Ignored;
         }
         account.seen = poll;
         if socket.is_minisock() {
             account.set(MINISOCK);
-            return;
+            return Entered::Ignored;
         }
         if account.is(BURIED) {
-            return;
+            return Entered::Ignored;
         }
         let (counters, shape) = Counters::of(socket);
         if !account.shape.has_info() && account.state == State::Listen {
@@ -107,11 +110,32 @@ impl Ledger {
             && account.record == NONE
             && account.shape == shape
             && account.counters == counters;
+        let turned = (account.state == State::Listen) != (socket.state == State::Listen);
         account.state = socket.state;
-        self.commons.update(&mut account.identity, socket);
+        let tagged = self.commons.update(&mut account.identity, socket, turned);
         if !idle {
             self.note(slot, &counters, shape, Some(Glimpse::of(socket)));
         }
+        if tagged { Entered::Known } else { Entered::Untagged }
+    }
+
+    /// Marks a socket that has an account: its activities carry the tag until it
+    /// dies, or becomes another kind of thing. (A listener that connects is one,
+    /// or one that is connected elsewhere.) `u32::MAX` takes the tag away.
+    ///
+    /// Tags take no bytes of an account as long as they are few: every pair of
+    /// owner and tag is kept once.
+    pub fn tag(&mut self, cookie: u64, tag: u32) {
+        if let Some(slot) = self.accounts.look_up(cookie)
+            && let Some(account) = self.accounts.get_mut(slot)
+        {
+            self.commons.set_tag(&mut account.identity, tag);
+        }
+    }
+
+    /// Whether a socket has an account.
+    pub fn knows(&self, cookie: u64) -> bool {
+        self.accounts.look_up(cookie).is_some()
     }
 
     fn open(&mut self, socket: &Socket) {
@@ -374,6 +398,7 @@ impl Ledger {
             let activity = Activity {
                 cookie: account.cookie(),
                 identity: self.commons.unpack(&account.identity, account.state),
+                tag: self.commons.tag(&account.identity),
                 delta: Delta::of(&before, was, &record.counters, record.shape),
                 before: (!is(OPENED)).then_some(seen_before),
                 after: record.glimpse,

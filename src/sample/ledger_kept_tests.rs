@@ -7,7 +7,7 @@ fn poll(ledger: &mut Ledger, steps: &[Step]) -> Vec<Activity> {
     ledger.begin(Instant::now());
     for step in steps {
         match step {
-            Dump(sockets) => sockets.iter().for_each(|socket| ledger.enter(socket)),
+            Dump(sockets) => ledger.enter_all(sockets),
             Event(socket) => ledger.bury(socket),
         }
     }
@@ -116,4 +116,102 @@ fn of_two_parts_each_has_its_own() {
     assert_eq!(sights(&seen), expected);
     assert_eq!(seen.iter().map(|it| it.opened).collect::<Vec<_>>(), [false, false, true, false]);
     assert_eq!(seen.iter().map(|it| it.closed).collect::<Vec<_>>(), [false, true, false, true]);
+}
+
+/// What became of each of these, in a poll of their own.
+fn enter(ledger: &mut Ledger, sockets: &[Socket]) -> Vec<Entered> {
+    ledger.begin(Instant::now());
+    let entered = sockets.iter().map(|socket| ledger.enter(socket)).collect();
+    ledger.end(Ending { watch: Watch::Whole, whole_dump: true }, |_| {});
+    entered
+}
+
+fn tags(activities: &[Activity]) -> Vec<(u64, Option<u32>)> {
+    activities.iter().map(|activity| (activity.cookie, activity.tag)).collect()
+}
+
+#[test]
+fn what_became_of_a_record() {
+    use Entered::{Ignored, Known, Untagged};
+    let mut ledger = Ledger::new();
+    let bound = Socket { state: State::BoundInactive, ..sent(2, 0, 0, 0) };
+    let all = [sent(1, 1, 0, 1), bound, time_wait(3), sent(1, 1, 0, 1), sent(4, 1, 0, 1)];
+    assert_eq!(enter(&mut ledger, &all), [Untagged, Ignored, Ignored, Ignored, Untagged]);
+    assert_eq!([1, 2, 3, 4].map(|cookie| ledger.knows(cookie)), [true, false, false, true]);
+    ledger.tag(1, 7);
+    ledger.tag(2, 7);
+    assert!(!ledger.knows(2));
+    let all = [sent(1, 2, 0, 2), sent(4, 1, 0, 1), sent(5, 1, 0, 1)];
+    assert_eq!(enter(&mut ledger, &all), [Known, Untagged, Untagged]);
+    // Buried before the dump comes to it, or a minisock by then.
+    ledger.begin(Instant::now());
+    ledger.bury(&dead(1, 2, 0, 2));
+    assert_eq!(ledger.enter(&sent(1, 2, 0, 2)), Ignored);
+    assert_eq!(ledger.enter(&time_wait(4)), Ignored);
+    assert!(ledger.knows(1) && ledger.knows(4));
+}
+
+#[test]
+fn a_tag_goes_with_the_socket() {
+    let mut ledger = Ledger::new();
+    poll(&mut ledger, &[Dump(vec![sent(1, 1, 0, 1), sent(2, 1, 0, 1), sent(3, 1, 0, 1)])]);
+    ledger.tag(1, 10);
+    ledger.tag(3, 0);
+    // Another owner, an orphan, and one that is idle.
+    let given = Socket { uid: 0, cgroup_id: Some(1), local: wiped(1).local, ..sent(1, 2, 0, 2) };
+    let orphan = Socket { inode: 0, uid: 0, state: State::FinWait1, ..sent(3, 2, 0, 2) };
+    let seen = poll(&mut ledger, &[Dump(vec![given, sent(2, 2, 0, 2), orphan])]);
+    assert_eq!(tags(&seen), [(1, Some(10)), (2, None), (3, Some(0))]);
+    assert_eq!((seen[0].identity.uid, seen[2].identity.uid), (0, 1000));
+    for _ in 0..3 {
+        assert!(poll(&mut ledger, &[Dump(vec![given, sent(2, 2, 0, 2), orphan])]).is_empty());
+    }
+    // One in limbo, a wiped one, and one that nobody knew.
+    ledger.tag(2, 20);
+    poll(&mut ledger, &[Dump(vec![given, orphan])]);
+    let deaths = [dead(2, 3, 0, 3), wiped(1), dead(3, 2, 0, 3), dead(4, 1, 0, 1)];
+    let seen = poll(&mut ledger, &deaths.map(Event));
+    assert_eq!(tags(&seen), [(1, Some(10)), (2, Some(20)), (3, Some(0)), (4, None)]);
+    assert!(seen.iter().all(|activity| activity.closed));
+}
+
+/// Given in the poll that opens the account, by dump or event, it counts for
+/// that poll; both parts of a socket that was used anew have it.
+#[test]
+fn a_tag_counts_for_the_poll_it_was_given_in() {
+    let mut ledger = Ledger::new();
+    poll(&mut ledger, &[]);
+    ledger.begin(Instant::now());
+    assert_eq!(ledger.enter(&sent(1, 9, 0, 9)), Entered::Untagged);
+    ledger.tag(1, 5);
+    assert!(!ledger.knows(2));
+    ledger.bury(&dead(1, 3, 0, 3));
+    ledger.bury(&dead(2, 3, 0, 3));
+    ledger.tag(2, 6);
+    let mut seen = Vec::new();
+    let ending = Ending { watch: Watch::Whole, whole_dump: true };
+    ledger.end(ending, |activity| seen.push(*activity));
+    assert_eq!(tags(&seen), [(1, Some(5)), (1, Some(5)), (2, Some(6))]);
+}
+
+#[test]
+fn another_kind_of_thing_has_no_tag() {
+    let nobody = wiped(1).remote;
+    let listener =
+        Socket { state: State::Listen, remote: nobody, skmem: Some(skmem(3)), ..sent(1, 0, 0, 0) };
+    let connected = |segments| Socket { skmem: Some(skmem(3)), ..sent(1, 10, 0, segments) };
+    let closed = Socket { state: State::Close, remote: nobody, ..connected(2) };
+    let elsewhere = Endpoint { port: 443, ..connected(0).remote };
+    let reused = Socket { remote: elsewhere, ..connected(3) };
+    let mut ledger = Ledger::new();
+    let mut previous = None;
+    for socket in [listener, connected(1), closed, connected(3), reused, listener] {
+        assert_eq!(enter(&mut ledger, &[socket]), [Entered::Untagged], "{previous:?}");
+        ledger.tag(1, 7);
+        assert_eq!(enter(&mut ledger, &[socket]), [Entered::Known]);
+        previous = Some(socket.state);
+    }
+    let seen = poll(&mut ledger, &[Dump(vec![connected(9)])]);
+    assert_eq!(tags(&seen), [(1, None)]);
+    assert_eq!(seen[0].before.map(|glimpse| glimpse.state()), Some(State::Listen));
 }

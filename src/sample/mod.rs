@@ -13,7 +13,7 @@ mod identity;
 mod latest;
 mod ledger;
 
-pub use activity::{Activity, Ending, Totals, Watch};
+pub use activity::{Activity, Ending, Entered, Totals, Watch};
 pub use counters::COUNTERS;
 pub use delta::Delta;
 pub use glimpse::{Glimpse, Sign};
