@@ -3,7 +3,7 @@
 //! Knows service rules, what the kernel counts per host and per socket, and how the two relate.
 //! Refuses to know where facts come from (no I/O, no clock) and how they are shown.
 //!
-//! A [`Classifier`] names the service of a socket; the caller remembers it by cookie. What
+//! A [`Classifier`] names the service of a socket; the ledger keeps it as the socket's tag. What
 //! sockets did in an interval goes with it into [`reconcile`]: every counter that grew is divided
 //! among the services, with bounds, and what is nobody's stays so and says why. An
 //! [`Accumulator`] adds intervals up, a [`ServiceTable`] keeps the rest that is worth saying.
@@ -36,4 +36,4 @@ pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
 pub use services::{Classifier, Facts, Grouping, Owner, Rules, ServiceId, ServiceKey};
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
-pub use work::{Glimpse, Hints, Sign, Work};
+pub use work::{Hints, Work};

@@ -7,8 +7,9 @@ use super::growth::{Growth, Slot};
 use super::interval::Interval;
 use super::kinds::{KindTable, RetransmitKind};
 use super::services::ServiceId;
-use super::work::{Sign, Work};
+use super::work::Work;
 use crate::model::{Role, State};
+use crate::sample::Sign;
 
 /// No segment is larger.
 const LARGEST: u64 = 65_535;

@@ -92,7 +92,10 @@ impl Sketch {
         let activity = Activity {
             cookie: 1,
             identity,
+            tag: None,
             delta,
+            before: None,
+            after: None,
             opened: false,
             closed: false,
             born_before_first_look: true,

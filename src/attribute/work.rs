@@ -2,69 +2,8 @@
 
 use super::growth::{Growth, Slot};
 use super::services::ServiceId;
-use crate::model::{Role, Socket, State, fields, fields::tcp_info as t};
-use crate::sample::Activity;
-
-/// Something seen on a socket that says what it may have been through. Levels and states, not
-/// counts: none of it is proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Sign {
-    /// It advertises a window of 0, or its receive buffer is nearly full.
-    ReceiverFull = 1,
-    /// Its peer advertises a window of 0.
-    PeerFull = 2,
-    /// It has bytes the program did not send yet.
-    Unsent = 4,
-    /// It was running its timer in vain: retransmissions, probes or keepalives.
-    GivingUp = 8,
-    /// The program has not read everything.
-    Unread = 16,
-    /// It does not use SACK.
-    NoSack = 32,
-    /// Its slow start has ended.
-    SlowStartOver = 64,
-    /// Much of its data lies in a queueing discipline or driver.
-    HostQueue = 128,
-}
-
-/// What a snapshot tells beyond counters, in a few bytes: kept by cookie, for the next interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glimpse {
-    state: State,
-    /// In loss recovery after a timeout; `None` where that is not told.
-    in_loss: Option<bool>,
-    mss: u16,
-    signs: u16,
-}
-
-impl Glimpse {
-    /// Looks at a socket.
-    pub fn of(socket: &Socket) -> Self {
-        let read = |field: &fields::Field| field.integer(socket);
-        let word = |index| socket.skmem.and_then(|skmem| skmem.word(index)).map(u64::from);
-        // Nearly full for practical purposes: what comes next is pruned or dropped.
-        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
-        let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
-        let shown = [
-            (read(&t::RCV_WND) == Some(0) || full, Sign::ReceiverFull),
-            (read(&t::SND_WND) == Some(0), Sign::PeerFull),
-            (read(&t::NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
-            (probing || read(&t::BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
-            (socket.state != State::Listen && socket.receive_queue > 0, Sign::Unread),
-            (read(&t::OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
-            (read(&t::SND_SSTHRESH).is_some(), Sign::SlowStartOver),
-            (word(2).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
-        ];
-        let signs = shown.into_iter().filter(|(shown, _)| *shown);
-        Self {
-            state: socket.state,
-            in_loss: read(&t::CA_STATE).map(|state| state == CA_LOSS),
-            mss: read(&t::SND_MSS).and_then(|mss| u16::try_from(mss).ok()).unwrap_or(0),
-            signs: signs.fold(0, |signs, (_, sign)| signs | sign as u16),
-        }
-    }
-}
+use crate::model::{Role, State};
+use crate::sample::{Activity, Glimpse, Sign};
 
 /// What is known of a socket's interval beyond its counters. The default claims nothing, which
 /// is always right and makes bounds wider.
@@ -79,7 +18,7 @@ pub struct Hints {
     /// SYN-ACK repeats of its request that earlier intervals have accounted for
     /// ([`Requests::repeats`](super::Requests::repeats)): the child shows them again as its own.
     pub inherited: u32,
-    pub(super) signs: u16,
+    pub(super) signs: u8,
 }
 
 impl Hints {
@@ -87,29 +26,20 @@ impl Hints {
     pub fn of(before: Option<Glimpse>, after: Option<Glimpse>) -> Self {
         let seen = || [before, after].into_iter().flatten();
         Self {
-            state_before: before.map(|glimpse| glimpse.state),
-            in_loss: before.and_then(|glimpse| glimpse.in_loss),
+            state_before: before.map(|glimpse| glimpse.state()),
+            in_loss: before.and_then(|glimpse| glimpse.in_loss()),
             // The larger one: from it follows how many segments there were at least.
-            mss: seen().map(|glimpse| glimpse.mss).filter(|mss| *mss > 0).max().map(u32::from),
+            mss: seen().filter_map(|glimpse| glimpse.mss()).max().map(u32::from),
             inherited: 0,
-            signs: seen().fold(0, |signs, glimpse| signs | glimpse.signs),
+            signs: seen().fold(0, |signs, glimpse| signs | glimpse.signs()),
         }
     }
 
     /// Whether a sign was seen.
     pub fn shows(&self, sign: Sign) -> bool {
-        self.signs & sign as u16 != 0
+        self.signs & sign as u8 != 0
     }
 }
-
-/// `TCPI_OPT_SACK`.
-const OPTION_SACK: u64 = 2;
-
-/// More than TCP small queues leave below the socket for long (`tcp_small_queue_check()`).
-const MUCH: u64 = 64 << 10;
-
-/// `TCP_CA_Loss` (include/uapi/linux/tcp.h).
-const CA_LOSS: u64 = 4;
 
 /// One socket's part in an interval.
 #[derive(Debug, Clone, Copy)]

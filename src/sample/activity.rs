@@ -1,6 +1,6 @@
 //! What the ledger hands out.
 
-use super::{Delta, Identity};
+use super::{Delta, Glimpse, Identity};
 
 /// What one socket did in an interval. A socket that was disconnected and used
 /// anew within it may have two.
@@ -10,11 +10,23 @@ pub struct Activity {
     pub cookie: u64,
     /// Who it is.
     pub identity: Identity,
+    /// What the caller marked it with ([`Ledger::tag`](super::Ledger::tag));
+    /// `None` if it did not, or has not since the socket became another kind of
+    /// thing.
+    pub tag: Option<u32>,
     /// What grew. Of a socket that was born in the interval everything since
     /// its birth: for a server's side this includes the SYN-ACK's retransmits,
     /// which the kernel counted when they were sent (`tcp_create_openreq_child()`
     /// inherits them), maybe an interval ago.
     pub delta: Delta,
+    /// What was seen of it when it had last moved before this interval; `None`
+    /// for one that was opened in it. Of a socket with two activities the
+    /// second one's is what the first one ended with.
+    pub before: Option<Glimpse>,
+    /// What was seen of it last in this interval: in the dump, or by the kernel
+    /// when it told of its death. `None` where nothing newer is known: it
+    /// vanished, or was wiped.
+    pub after: Option<Glimpse>,
     /// It was born in this interval, or first seen in it.
     pub opened: bool,
     /// Its account is closed, and this is the rest.
@@ -28,6 +40,18 @@ pub struct Activity {
     /// Closed without the kernel telling of it: what it did since it was last
     /// seen is lost.
     pub vanished: bool,
+}
+
+/// What became of a record of the dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// It is no live socket's, or the second one of it.
+    Ignored,
+    /// Of a live socket that has a tag.
+    Known,
+    /// Of a live socket that has none: it is new, or has become another kind of
+    /// thing than it was.
+    Untagged,
 }
 
 /// What is known of deaths in a poll.

@@ -42,29 +42,36 @@ impl Identity {
     }
 }
 
+/// No tag.
+const UNTAGGED: u32 = u32::MAX;
+
 /// The part of an identity that many sockets have in common: those of one
-/// listener share it all.
+/// listener share it all. The caller's tag is in it because sockets that share
+/// the rest mostly share that too; so it takes no bytes of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Common {
     local: IpAddr,
     interface: u32,
     uid: u32,
     cgroup_id: Option<u64>,
+    tag: u32,
 }
 
 impl Common {
-    fn of(socket: &Socket) -> Self {
+    #[inline]
+    fn of(socket: &Socket, tag: u32) -> Self {
         Self {
             local: socket.local.address,
             interface: socket.interface,
             uid: socket.uid,
             cgroup_id: socket.cgroup_id,
+            tag,
         }
     }
 }
 
-/// An identity but for its state, in 28 bytes; the common part is a number in
-/// [`Commons`].
+/// An identity but for its state, and a tag, in 28 bytes; the common part is a
+/// number in [`Commons`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Compact {
     remote: [u8; 16],
@@ -84,35 +91,57 @@ pub(super) struct Commons {
 }
 
 impl Commons {
-    /// Packs the identity of a socket.
+    /// Packs the identity of a socket, without a tag.
     pub(super) fn pack(&mut self, socket: &Socket) -> Compact {
         Compact {
             remote: octets(socket.remote.address),
-            common: self.number(Common::of(socket)),
+            common: self.number(Common::of(socket, UNTAGGED)),
             inode: socket.inode,
             local_port: socket.local.port,
             remote_port: socket.remote.port,
         }
     }
 
-    /// Brings `compact` up to date. A socket that no file holds any more keeps
-    /// the owner it had: `sock_i_uid()` says 0 for those before Linux 6.17.
+    /// Brings `compact` up to date; tells whether it has a tag. A socket that no
+    /// file holds any more keeps the owner it had: `sock_i_uid()` says 0 for those
+    /// before Linux 6.17.
+    ///
+    /// The tag stays, whoever owns the socket now, unless it is another kind of
+    /// thing: `turned`, or with another peer's port. Only a socket that was
+    /// disconnected in between, or never connected, comes to that.
     #[inline]
-    pub(super) fn update(&mut self, compact: &mut Compact, socket: &Socket) {
+    pub(super) fn update(&mut self, compact: &mut Compact, socket: &Socket, turned: bool) -> bool {
+        let common = self.parts.get(compact.common as usize);
+        let tag = common.map_or(UNTAGGED, |common| common.tag);
         if socket.inode == 0 && compact.inode != 0 {
-            return;
+            return tag != UNTAGGED;
         }
-        let same = self
-            .parts
-            .get(compact.common as usize)
-            .is_some_and(|common| *common == Common::of(socket));
+        let another = turned || compact.remote_port != socket.remote.port;
+        let tag = if another { UNTAGGED } else { tag };
+        let same = common.is_some_and(|common| *common == Common::of(socket, tag));
         compact.inode = socket.inode;
         compact.local_port = socket.local.port;
         compact.remote_port = socket.remote.port;
         compact.remote = octets(socket.remote.address);
         if !same {
-            compact.common = self.number(Common::of(socket));
+            compact.common = self.number(Common::of(socket, tag));
         }
+        tag != UNTAGGED
+    }
+
+    /// Tags a socket; `u32::MAX` takes its tag away.
+    pub(super) fn set_tag(&mut self, compact: &mut Compact, tag: u32) {
+        if let Some(&common) = self.parts.get(compact.common as usize)
+            && common.tag != tag
+        {
+            compact.common = self.number(Common { tag, ..common });
+        }
+    }
+
+    /// The tag of a socket, if it has one.
+    pub(super) fn tag(&self, compact: &Compact) -> Option<u32> {
+        let tag = self.parts.get(compact.common as usize)?.tag;
+        (tag != UNTAGGED).then_some(tag)
     }
 
     /// Unpacks the identity of a socket in this state.
@@ -122,6 +151,7 @@ impl Commons {
             interface: 0,
             uid: 0,
             cgroup_id: None,
+            tag: UNTAGGED,
         });
         let [a, b, c, d, ..] = compact.remote;
         let remote = match common.local {
@@ -204,9 +234,41 @@ mod tests {
         let mut commons = Commons::default();
         let mut packed = commons.pack(&socket());
         let orphan = Socket { inode: 0, uid: 0, state: State::LastAck, ..socket() };
-        commons.update(&mut packed, &orphan);
+        commons.set_tag(&mut packed, 7);
+        assert!(commons.update(&mut packed, &orphan, false));
+        assert_eq!(commons.tag(&packed), Some(7));
         let expected = Identity { state: State::LastAck, ..Identity::of(&socket()) };
         assert_eq!(commons.unpack(&packed, State::LastAck), expected);
+    }
+
+    #[test]
+    fn a_tag_stays_until_it_is_another_kind_of_thing() {
+        let mut commons = Commons::default();
+        let mut packed = commons.pack(&socket());
+        assert!(!commons.update(&mut packed, &socket(), false));
+        assert_eq!(commons.tag(&packed), None);
+        for tag in [0, 7] {
+            commons.set_tag(&mut packed, tag);
+            assert_eq!(commons.tag(&packed), Some(tag));
+        }
+        let other = packed;
+        // Accepted, and given to another user.
+        for uid in [0, 1000, 1001] {
+            let socket = Socket { uid, inode: 9, cgroup_id: Some(uid.into()), ..socket() };
+            assert!(commons.update(&mut packed, &socket, false));
+            assert_eq!(commons.tag(&packed), Some(7));
+            assert_eq!(commons.unpack(&packed, socket.state), Identity::of(&socket));
+        }
+        let elsewhere = Endpoint { port: 50_001, ..socket().remote };
+        let reused = Socket { remote: elsewhere, ..socket() };
+        assert!(!commons.update(&mut packed, &reused, false));
+        assert_eq!(commons.tag(&packed), None);
+        commons.set_tag(&mut packed, 8);
+        assert!(!commons.update(&mut packed, &reused, true));
+        assert_eq!(commons.tag(&packed), None);
+        assert_eq!(commons.tag(&other), Some(7));
+        commons.set_tag(&mut packed, u32::MAX);
+        assert_eq!(commons.tag(&packed), None);
     }
 
     #[test]
@@ -215,10 +277,12 @@ mod tests {
         let mut last = commons.pack(&socket());
         for uid in 0..1000 {
             last = commons.pack(&Socket { uid, ..socket() });
+            commons.set_tag(&mut last, uid);
         }
         assert!(commons.wants_cleaning());
         commons.clean(std::iter::once(&mut last));
         assert_eq!((commons.parts.len(), commons.unpack(&last, State::Listen).uid), (1, 999));
+        assert_eq!(commons.tag(&last), Some(999));
         assert!(!commons.wants_cleaning());
     }
 }

@@ -2,81 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use super::account::{
+    Account, BASELINE, BURIED, CLOSED, IN_LIMBO, MINISOCK, NONE, OPENED, Record, VANISHED, WIPED,
+};
 use super::accounts::{Accounts, Holder};
-use super::activity::{Activity, Ending, Totals, Watch};
+use super::activity::{Activity, Ending, Entered, Totals, Watch};
 use super::counters::{Counters, Shape};
 use super::delta::Delta;
-use super::identity::{Commons, Compact};
+use super::glimpse::Glimpse;
+use super::identity::Commons;
 use crate::model::fields::tcp_info as t;
 use crate::model::{Socket, State};
 
 /// As many accounts in limbo are kept, or as many as there are live sockets.
 const LIMBO: usize = 4096;
-
-/// No record in [`Ledger::moved`].
-const NONE: u32 = u32::MAX;
-
-/// In no dump, no event yet.
-const IN_LIMBO: u8 = 1;
-/// Handed out as closed without an event; one may still come.
-const VANISHED: u8 = 1 << 1;
-/// The event has come.
-const BURIED: u8 = 1 << 2;
-/// There at the first look.
-const BASELINE: u8 = 1 << 3;
-/// To be handed out as opened.
-const OPENED: u8 = 1 << 4;
-/// To be handed out as closed.
-const CLOSED: u8 = 1 << 5;
-/// The event's counters were zeroed.
-const WIPED: u8 = 1 << 6;
-/// Only the TIME-WAIT or FIN-WAIT-2 record is left: the socket is dead.
-const MINISOCK: u8 = 1 << 7;
-
-/// 184 bytes.
-#[derive(Debug)]
-struct Account {
-    cookie: u64,
-    /// As of the end of the last poll.
-    counters: Counters,
-    identity: Compact,
-    /// This interval's record in [`Ledger::moved`].
-    record: u32,
-    shape: Shape,
-    /// Poll in which it was last in the dump, modulo 256.
-    seen: u8,
-    flags: u8,
-    state: State,
-}
-
-impl Account {
-    fn is(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn set(&mut self, flags: u8) {
-        self.flags |= flags;
-    }
-
-    fn clear(&mut self, flags: u8) {
-        self.flags &= !flags;
-    }
-}
-
-impl Holder for Account {
-    #[inline]
-    fn cookie(&self) -> u64 {
-        self.cookie
-    }
-}
-
-/// What a socket's counters are now, where that differs from its account.
-#[derive(Debug)]
-struct Record {
-    slot: u32,
-    counters: Counters,
-    shape: Shape,
-}
 
 /// The sockets of one network namespace over time, by cookie.
 ///
@@ -85,9 +24,12 @@ struct Record {
 /// order, then [`end`](Self::end). The dump must hold all states in which a full
 /// socket can be, or one that only changes its state looks new.
 ///
-/// An account takes 184 bytes and 6 to 12 in the hash table. Those that moved
-/// take another 148 until the end of the poll; polls of a settled host allocate
-/// nothing.
+/// An account takes 188 bytes, and 5.7 to 11.5 in the hash table, which doubles
+/// when seven eighths of it are full: 194 to 200 in all. (That is with 50,000
+/// sockets and more; with fewer, accounts in reserve, up to 12 KB, and the common
+/// parts of identities weigh heavier: 200.1 at 28,673.)
+/// Those that moved take another 152 until the end of the poll; polls of a
+/// settled host allocate nothing.
 #[derive(Debug, Default)]
 pub struct Ledger {
     accounts: Accounts<Account>,
@@ -120,13 +62,14 @@ impl Ledger {
         self.accounts.rewind();
     }
 
-    /// Enters a record of the dump.
+    /// Enters a record of the dump; tells whether it is of a socket that wants a
+    /// [`tag`](Self::tag).
     #[inline]
-    pub fn enter(&mut self, socket: &Socket) {
+    pub fn enter(&mut self, socket: &Socket) -> Entered {
         if socket.state == State::BoundInactive {
             // Bound and unused, or a dead connection whose file is still open:
             // without counters either way, and no connection.
-            return;
+            return Entered::Ignored;
         }
         let poll = self.poll;
         let slot = self.accounts.find(socket.cookie);
@@ -135,10 +78,11 @@ impl Ledger {
         else {
             // A record of a request or of TIME-WAIT is none of a socket: the
             // first becomes one under the same cookie, the second was one.
-            if !socket.is_minisock() {
-                self.open(socket);
+            if socket.is_minisock() {
+                return Entered::Ignored;
             }
-            return;
+            self.open(socket);
+            return Entered::Untagged;
         };
         if account.is(IN_LIMBO) {
             account.clear(IN_LIMBO);
@@ -146,42 +90,68 @@ impl Ledger {
         } else if account.seen == poll {
             // The kernel may send a socket twice that moves in its tables
             // during the dump. The first record counts.
-            return;
+            return Entered::Ignored;
         }
         account.seen = poll;
         if socket.is_minisock() {
             account.set(MINISOCK);
-            return;
+            return Entered::Ignored;
         }
         if account.is(BURIED) {
-            return;
+            return Entered::Ignored;
         }
         let (counters, shape) = Counters::of(socket);
         if !account.shape.has_info() && account.state == State::Listen {
             // A listener that turned to connect() did so from zero.
             account.shape = account.shape.with_info_of(shape);
         }
+        // Most sockets are, between two polls.
+        let idle = account.state == socket.state
+            && account.record == NONE
+            && account.shape == shape
+            && account.counters == counters;
+        let turned = (account.state == State::Listen) != (socket.state == State::Listen);
         account.state = socket.state;
-        self.commons.update(&mut account.identity, socket);
-        self.note(slot, &counters, shape);
+        let tagged = self.commons.update(&mut account.identity, socket, turned);
+        if !idle {
+            self.note(slot, &counters, shape, Some(Glimpse::of(socket)));
+        }
+        if tagged { Entered::Known } else { Entered::Untagged }
+    }
+
+    /// Marks a socket that has an account: its activities carry the tag until it
+    /// dies, or becomes another kind of thing. (A listener that connects is one,
+    /// or one that is connected elsewhere.) `u32::MAX` takes the tag away.
+    ///
+    /// Tags take no bytes of an account as long as they are few: every pair of
+    /// owner and tag is kept once.
+    pub fn tag(&mut self, cookie: u64, tag: u32) {
+        if let Some(slot) = self.accounts.look_up(cookie)
+            && let Some(account) = self.accounts.get_mut(slot)
+        {
+            self.commons.set_tag(&mut account.identity, tag);
+        }
+    }
+
+    /// Whether a socket has an account.
+    pub fn knows(&self, cookie: u64) -> bool {
+        self.accounts.look_up(cookie).is_some()
     }
 
     fn open(&mut self, socket: &Socket) {
         let (counters, shape) = Counters::of(socket);
         let first = !self.has_baseline;
-        let slot = self.accounts.push(Account {
-            cookie: socket.cookie,
-            counters: if first { counters } else { Counters::ZERO },
-            identity: self.commons.pack(socket),
-            record: NONE,
-            shape,
-            seen: self.poll,
-            flags: if first { BASELINE } else { OPENED },
-            state: socket.state,
-        });
+        let flags = if first { BASELINE } else { OPENED };
+        let identity = self.commons.pack(socket);
+        let mut account = Account::new(socket, identity, shape, self.poll, flags);
+        if first {
+            account.counters = counters;
+        }
+        let glimpse = account.glimpse;
+        let slot = self.accounts.push(account);
         self.accounts.expect_after(slot);
         if !first {
-            self.record(slot, &counters, shape);
+            self.record(slot, &counters, shape, Some(glimpse));
         }
     }
 
@@ -214,7 +184,9 @@ impl Ledger {
         if counters.is_blank() && !known.is_blank() {
             account.set(WIPED);
         } else {
-            self.note(slot, &counters, shape);
+            // What is wiped shows nothing, and what is blank may be.
+            let glimpse = (!counters.is_blank()).then(|| Glimpse::of(event));
+            self.note(slot, &counters, shape, glimpse);
         }
         self.touch(slot);
     }
@@ -227,17 +199,12 @@ impl Ledger {
             return;
         }
         let wiped = if counters.is_blank() { WIPED } else { 0 };
-        let slot = self.accounts.push(Account {
-            cookie: event.cookie,
-            counters: Counters::ZERO,
-            identity: self.commons.pack(event),
-            record: NONE,
-            shape,
-            seen: self.poll.wrapping_sub(1),
-            flags: OPENED | CLOSED | BURIED | wiped,
-            state: event.state,
-        });
-        self.record(slot, &counters, shape);
+        let flags = OPENED | CLOSED | BURIED | wiped;
+        let identity = self.commons.pack(event);
+        let account = Account::new(event, identity, shape, self.poll.wrapping_sub(1), flags);
+        let glimpse = (wiped == 0).then_some(account.glimpse);
+        let slot = self.accounts.push(account);
+        self.record(slot, &counters, shape, glimpse);
     }
 
     /// Whether a connection had ended when the first dump was made, and only its
@@ -255,9 +222,8 @@ impl Ledger {
         counters.was_connected() && Duration::from_millis(idle) > watched
     }
 
-    /// Notes what a socket's counters are now.
-    #[inline]
-    fn note(&mut self, slot: usize, counters: &Counters, shape: Shape) {
+    /// Notes what a socket's counters are now, and what is seen of it.
+    fn note(&mut self, slot: usize, counters: &Counters, shape: Shape, glimpse: Option<Glimpse>) {
         let Some(account) = self.accounts.get_mut(slot) else { return };
         let record = self.moved.get_mut(account.record as usize);
         let (known, was) = match &record {
@@ -272,11 +238,9 @@ impl Ledger {
             }
         };
         let counters = merged.as_ref().unwrap_or(counters);
-        if counters == known && shape == was {
-            return;
-        }
         if !self.has_baseline {
             (account.counters, account.shape) = (*counters, shape);
+            account.glimpse = glimpse.unwrap_or(account.glimpse);
             return;
         }
         if !was.has_info() {
@@ -292,9 +256,10 @@ impl Ledger {
         match record {
             Some(record) if !record.counters.is_reset_by(counters) => {
                 (record.counters, record.shape) = (*counters, shape);
+                record.glimpse = glimpse.or(record.glimpse);
             }
             // After a reset the old record stands, and another begins.
-            _ => self.record(slot, counters, shape),
+            _ => self.record(slot, counters, shape, glimpse),
         }
     }
 
@@ -304,14 +269,14 @@ impl Ledger {
             && account.record == NONE
         {
             let (counters, shape) = (account.counters, account.shape);
-            self.record(slot, &counters, shape);
+            self.record(slot, &counters, shape, None);
         }
     }
 
-    fn record(&mut self, slot: usize, counters: &Counters, shape: Shape) {
+    fn record(&mut self, slot: usize, counters: &Counters, shape: Shape, glimpse: Option<Glimpse>) {
         if let Some(account) = self.accounts.get_mut(slot) {
             account.record = self.moved.len() as u32;
-            self.moved.push(Record { slot: slot as u32, counters: *counters, shape });
+            self.moved.push(Record { slot: slot as u32, counters: *counters, shape, glimpse });
         }
     }
 
@@ -417,6 +382,8 @@ impl Ledger {
             let Some(account) = self.accounts.get_mut(record.slot as usize) else { continue };
             let (before, was) = (account.counters, account.shape);
             (account.counters, account.shape) = (record.counters, record.shape);
+            let seen_before = account.glimpse;
+            account.glimpse = record.glimpse.unwrap_or(seen_before);
             let last = account.record == index as u32;
             let flags = account.flags;
             account.clear(if last { OPENED | CLOSED } else { OPENED });
@@ -429,9 +396,12 @@ impl Ledger {
             let is = |flag: u8| flags & flag != 0;
             let closed = is(CLOSED) && last;
             let activity = Activity {
-                cookie: account.cookie,
+                cookie: account.cookie(),
                 identity: self.commons.unpack(&account.identity, account.state),
+                tag: self.commons.tag(&account.identity),
                 delta: Delta::of(&before, was, &record.counters, record.shape),
+                before: (!is(OPENED)).then_some(seen_before),
+                after: record.glimpse,
                 opened: is(OPENED),
                 closed,
                 born_before_first_look: is(BASELINE),

@@ -3,17 +3,20 @@
 //! Knows cookies, births, deaths, wraps and resets. Knows no services and no
 //! output.
 
+mod account;
 mod accounts;
 mod activity;
 mod counters;
 mod delta;
+mod glimpse;
 mod identity;
 mod latest;
 mod ledger;
 
-pub use activity::{Activity, Ending, Totals, Watch};
+pub use activity::{Activity, Ending, Entered, Totals, Watch};
 pub use counters::COUNTERS;
 pub use delta::Delta;
+pub use glimpse::{Glimpse, Sign};
 pub use identity::Identity;
 pub use latest::{Latest, Movement};
 pub use ledger::Ledger;

@@ -22,7 +22,9 @@ fn sockets(kernel: &str, file: &str) -> Vec<Socket> {
 
 fn poll(ledger: &mut Ledger, dump: &[Socket], events: &[Socket]) -> Vec<Activity> {
     ledger.begin(Instant::now());
-    dump.iter().for_each(|socket| ledger.enter(socket));
+    for socket in dump {
+        ledger.enter(socket);
+    }
     events.iter().for_each(|socket| ledger.bury(socket));
     let mut activities = Vec::new();
     let ending = Ending { watch: Watch::Whole, whole_dump: true };
