@@ -13,6 +13,7 @@ pub mod escape;
 mod explain;
 pub mod human;
 mod json;
+mod shorten;
 mod stats;
 mod style;
 mod sysctl;
