@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use super::shorten::shorten;
 use super::wrap::wrap;
 use super::{Align, Style, Tone, escape};
 
@@ -27,15 +28,27 @@ pub struct Aligned {
     columns: Vec<(&'static str, Align)>,
     lines: Vec<Line>,
     indent: usize,
+    /// The column that gives way where rows are too long.
+    yielding: Option<usize>,
 }
 
 /// Between columns.
 const GAP: usize = 2;
 
+/// A text that has less room tells nothing.
+const LEAST: usize = 12;
+
 impl Aligned {
     /// Nothing yet, for these columns.
     pub fn new(columns: &[(&'static str, Align)], indent: usize) -> Self {
-        Self { columns: columns.to_vec(), lines: Vec::new(), indent }
+        Self { columns: columns.to_vec(), lines: Vec::new(), indent, yielding: None }
+    }
+
+    /// Lets a column of names give way: they are shortened in the middle until rows fit.
+    #[must_use]
+    pub fn yielding(mut self, column: usize) -> Self {
+        self.yielding = Some(column);
+        self
     }
 
     /// A row; cells that are missing are empty.
@@ -73,8 +86,8 @@ impl Aligned {
         self.lines.is_empty()
     }
 
-    /// Writes it all, in at most `width` columns where that can be: the last cell of a row is
-    /// cut, text is folded.
+    /// Writes it all, in at most `width` columns where that can be: names are shortened, the last
+    /// cell of a row is cut, text is folded.
     ///
     /// # Errors
     /// What the writer answers.
@@ -84,7 +97,7 @@ impl Aligned {
         width: Option<usize>,
         style: Style,
     ) -> io::Result<()> {
-        let widths = self.widths();
+        let widths = self.widths(width);
         for line in &self.lines {
             match line {
                 Line::Row(cells) => {
@@ -106,7 +119,7 @@ impl Aligned {
         Ok(())
     }
 
-    fn widths(&self) -> Vec<usize> {
+    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
         let mut widths = vec![0; self.columns.len()];
         for line in &self.lines {
             if let Line::Row(cells) = line {
@@ -115,7 +128,30 @@ impl Aligned {
                 }
             }
         }
+        if let (Some(limit), Some(column)) = (limit, self.yielding) {
+            let over = self.needed(&widths).saturating_sub(limit);
+            if let Some(width) = widths.get_mut(column) {
+                *width = width.saturating_sub(over).max(LEAST.min(*width));
+            }
+        }
         widths
+    }
+
+    /// How wide a column will be.
+    pub fn width(&self, column: usize, limit: Option<usize>) -> usize {
+        self.widths(limit).get(column).copied().unwrap_or(0)
+    }
+
+    /// Columns that whole rows take; a last cell that can be cut does not count.
+    fn needed(&self, widths: &[usize]) -> usize {
+        let last = self.columns.len().saturating_sub(1);
+        let fixed = self.columns.iter().zip(widths).enumerate();
+        let fixed = fixed.filter(|(index, ((_, align), width))| {
+            **width > 0 && (*index < last || *align == Align::Right)
+        });
+        let (sum, count) =
+            fixed.fold((0, 0_usize), |(sum, count), (_, (_, width))| (sum + *width, count + 1));
+        self.indent + sum + GAP * count.saturating_sub(1)
     }
 
     fn laid_out(
@@ -136,7 +172,7 @@ impl Aligned {
             let room = limit.map(|limit| limit.saturating_sub(used + owed));
             let text = match room {
                 Some(room) if index == last && *align == Align::Left => cut(text, room),
-                _ => text.clone(),
+                _ => shorten(text, *width),
             };
             let fill = width.saturating_sub(text.width());
             if *align == Align::Right {
@@ -164,7 +200,6 @@ impl Aligned {
 
 /// As much of a text as fits, with a mark where it was cut; nothing if hardly any fits.
 fn cut(text: &str, room: usize) -> String {
-    const LEAST: usize = 12;
     if text.width() <= room {
         return text.to_owned();
     }
@@ -225,6 +260,26 @@ mod tests {
             }
         }
         assert!(written(None, Style::new(false)).contains("What a is, in a sentence."));
+    }
+
+    #[test]
+    fn names_give_way() {
+        let columns = [("NAME", Align::Left), ("A", Align::Right), ("B", Align::Right)];
+        let mut table = Aligned::new(&columns, 0).yielding(0);
+        table.titles();
+        table.row(vec![plain("a very long name of a service:443"), plain("12345"), plain("9")]);
+        table.row(vec![plain("short"), plain("1"), plain("")]);
+        let mut out = Vec::new();
+        table.write(&mut out, Some(30), Style::new(false)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [
+                "NAME                      A  B",
+                "a very lon…rvice:443  12345  9",
+                "short                     1",
+            ]
+        );
     }
 
     #[test]

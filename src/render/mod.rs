@@ -13,6 +13,8 @@ pub mod escape;
 mod explain;
 pub mod human;
 mod json;
+mod services;
+mod shorten;
 mod stats;
 mod style;
 mod sysctl;
@@ -26,6 +28,9 @@ pub use delimited::Delimited;
 pub use detail::detail;
 pub use explain::explanation;
 pub use json::{JsonLines, JsonStream, json_line};
+pub use services::{
+    CounterChoice, ServicesView, attribution_csv, services, services_csv, services_jsonl,
+};
 pub use stats::{Look, stats, threshold};
 pub use style::{Style, Tone};
 pub use sysctl::sysctl;

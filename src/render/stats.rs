@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::aligned::{Aligned, Cell};
 use super::{Align, Style, Tone, human};
 use crate::counters::{Catalogue, Estimate, Kind, Retransmits, Threshold, Verdict};
-use crate::report::{Basis, CounterRow, Note, Outcome, RatioRow, Since, Stats};
+use crate::report::{Basis, CounterRow, Note, Outcome, RatioRow, Stats};
 
 /// Where it is written to.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +42,22 @@ pub fn stats(
 }
 
 /// What deltas and verdicts are about, in words.
-fn span(basis: Basis, since: Option<&Since>) -> String {
+pub(super) fn span(basis: Basis, seconds: f64) -> String {
     let mut text = match basis {
         Basis::Total => return "since boot".to_owned(),
         Basis::LastRun => "since the last run, ".to_owned(),
         Basis::Interval => "in the last ".to_owned(),
         Basis::WholeRun => "in the whole run of ".to_owned(),
     };
-    human::microseconds(since.map_or(0, |since| (since.seconds * 1e6) as u64), &mut text);
+    human::microseconds((seconds * 1e6) as u64, &mut text);
     if basis == Basis::LastRun {
         text.push_str(" ago");
     }
     text
+}
+
+fn seconds(stats: &Stats<'_>) -> f64 {
+    stats.since.as_ref().map_or(0.0, |since| since.seconds)
 }
 
 fn verdicts(out: &mut impl Write, stats: &Stats<'_>, look: Look, brief: bool) -> io::Result<()> {
@@ -69,7 +73,7 @@ fn verdicts(out: &mut impl Write, stats: &Stats<'_>, look: Look, brief: bool) ->
     ];
     let mut table = Aligned::new(&columns, 0);
     let counts = stats.ratios.iter().any(|ratio| ratio.worst().verdict > Verdict::NoData);
-    let of = span(stats.basis, stats.since.as_ref());
+    let of = span(stats.basis, seconds(stats));
     let mut ratios: Vec<&RatioRow> = stats.ratios.iter().collect();
     ratios.sort_by_key(|ratio| std::cmp::Reverse(ratio.worst().verdict));
     let bad = ratios.iter().filter(|ratio| ratio.worst().verdict > Verdict::Ok).count();
@@ -114,7 +118,7 @@ fn attention(table: &mut Aligned, ratio: &RatioRow, stats: &Stats<'_>) {
     let worst = ratio.worst();
     table.row(ratio_row(ratio, worst));
     if worst.basis != stats.basis {
-        table.text(INDENT, &format!("({})", span(worst.basis, stats.since.as_ref())), Tone::Quiet);
+        table.text(INDENT, &format!("({})", span(worst.basis, seconds(stats))), Tone::Quiet);
     }
     let counted = format!(
         "{} of {}; {}",
@@ -169,7 +173,7 @@ pub fn threshold(threshold: Threshold) -> String {
 }
 
 /// A share that somebody set, in all its digits: `0.001%`, `5%`.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e8).round() / 1e6)
 }
 

@@ -25,6 +25,23 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Items with commas between them, in lines of at most `width` columns; none is broken.
+pub fn fold(items: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let comma = if index + 1 < items.len() { "," } else { "" };
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + item.width() + comma.len() <= width => {
+                line.push(' ');
+                line.push_str(item);
+                line.push_str(comma);
+            }
+            _ => lines.push(format!("{item}{comma}")),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +55,13 @@ mod tests {
         assert_eq!(wrap(&format!("a {long} b"), 20), ["a", long.as_str(), "b"]);
         // Wide characters take two columns.
         assert_eq!(wrap("日本日本日 日本日本日", 20), ["日本日本日", "日本日本日"]);
+    }
+
+    #[test]
+    fn items_stay_whole() {
+        let items = ["java 3 (60%)", "→ mysql:3306 2 (40%)", "x"].map(str::to_owned);
+        assert_eq!(fold(&items, 80), ["java 3 (60%), → mysql:3306 2 (40%), x"]);
+        assert_eq!(fold(&items, 24), ["java 3 (60%),", "→ mysql:3306 2 (40%), x"]);
+        assert_eq!(fold(&[], 24), Vec::<String>::new());
     }
 }

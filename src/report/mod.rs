@@ -3,19 +3,25 @@
 
 mod comparison;
 mod connection;
+mod coverage;
 mod document;
 mod explain;
 mod limiter;
 mod services;
 mod stats;
 mod sysctl;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
+pub use coverage::{Coverage, Polls};
 pub use document::{Cost, Document, Quality, RowEnd};
 pub use explain::{EXPLAIN, ExplainDocument, Explanation};
 pub use limiter::Limiter;
-pub use services::{AttributionEntry, ServiceEntry, Services};
+pub use services::{
+    AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,
+};
 pub use stats::{
     Basis, CounterQuality, CounterRow, Note, Outcome, RatioRow, STATS, Since, Stats, StatsEnd,
     StatsLine,

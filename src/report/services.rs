@@ -2,46 +2,186 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::{Basis, Cost, Coverage, Document, Namespace, Polls, Quality};
 use crate::attribute::{
     Attribution, Classifier, Estimate, KindRow, KindTable, Limited, Reconciliation, RetransmitKind,
     ServiceId, ServiceKey, ServiceRow, ServiceTable,
 };
+use crate::source::Host;
 
-/// What stands after the envelope in `tcpdiag.services/1`.
+/// What a document says besides its rows.
+#[derive(Debug, Clone)]
+pub struct Frame<'a> {
+    /// [`Basis::Interval`], or [`Basis::WholeRun`] for the closing summary.
+    pub basis: Basis,
+    /// RFC 3339, nanoseconds, UTC: when the interval ended.
+    pub captured_at: String,
+    /// The host.
+    pub host: &'a Host,
+    /// The network namespace, when there is one for all rows.
+    pub netns: Option<Namespace>,
+    /// How long the interval, or the whole run, was.
+    pub interval_s: Option<f64>,
+    /// How much of what happened was seen.
+    pub coverage: Coverage,
+    /// How often was looked.
+    pub polls: Polls,
+    /// What to know before trusting it.
+    pub quality: Quality,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// The whole document, of an interval or of a whole run.
 #[derive(Debug, serde::Serialize)]
 pub struct Services<'a> {
-    /// The services, by number.
+    /// The envelope.
+    #[serde(flatten)]
+    pub document: Document<'a>,
+    /// What growth is about.
+    pub basis: Basis,
+    /// The services: most retransmits first, then most segments, then most connections.
     pub services: Vec<ServiceEntry<'a>>,
-    /// Every counter that grew.
+    /// Every counter that grew, in the kernel's order.
     pub attribution: Vec<AttributionEntry<'a>>,
+    /// How much of what happened was seen.
+    pub coverage: Coverage,
+    /// How often was looked.
+    pub polls: Polls,
+    /// What to know before trusting it.
+    pub quality: Quality,
+    /// What it cost.
+    pub cost: Cost,
 }
 
 impl<'a> Services<'a> {
-    /// The document's schema.
+    /// Schema of an interval.
     pub const SCHEMA: &'static str = "tcpdiag.services/1";
+    /// Schema of the summary over the whole run.
+    pub const SUMMARY: &'static str = "tcpdiag.services.summary/1";
+    /// Schema of a service on a line of its own.
+    pub const ROW: &'static str = "tcpdiag.services.row/1";
+    /// Schema of a counter on a line of its own.
+    pub const ATTRIBUTION: &'static str = "tcpdiag.services.attribution/1";
+    /// Schema of the line that ends a sample.
+    pub const END: &'static str = "tcpdiag.services.end/1";
 
     /// From what an interval, or many, came to. A service that `names` does not know is left
     /// out; there is none where both come from the same run.
     pub fn new(
+        frame: Frame<'a>,
         table: &'a ServiceTable,
         reconciliation: &'a Reconciliation,
         names: &'a Classifier,
     ) -> Self {
-        let services = table.rows().filter_map(|(id, row)| {
-            let kinds = kinds_of(&reconciliation.kinds, id);
-            Some(ServiceEntry { key: names.key(id)?, row, kinds })
-        });
+        let schema = if frame.basis == Basis::WholeRun { Self::SUMMARY } else { Self::SCHEMA };
         let attribution = reconciliation
             .counters
             .iter()
             .map(|attribution| AttributionEntry { attribution, names });
-        Self { services: services.collect(), attribution: attribution.collect() }
+        Self {
+            document: Document {
+                schema,
+                captured_at: frame.captured_at,
+                host: frame.host,
+                netns: frame.netns,
+                interval_s: frame.interval_s,
+            },
+            basis: frame.basis,
+            services: entries(table, &reconciliation.kinds, names),
+            attribution: attribution.collect(),
+            coverage: frame.coverage,
+            polls: frame.polls,
+            quality: frame.quality,
+            cost: frame.cost,
+        }
+    }
+
+    /// A service or a counter on a line of its own.
+    pub fn line<'b, T>(&'b self, schema: &'static str, row: &'b T) -> ServicesLine<'b, T> {
+        ServicesLine {
+            schema,
+            captured_at: &self.document.captured_at,
+            netns: self.netns(),
+            basis: self.basis,
+            interval_s: self.document.interval_s,
+            row,
+        }
+    }
+
+    /// What the line after all others says.
+    pub fn end(&self) -> ServicesEnd<'_> {
+        ServicesEnd {
+            shown: self.services.len(),
+            coverage: self.coverage,
+            polls: self.polls,
+            quality: &self.quality,
+            cost: self.cost,
+        }
+    }
+
+    /// Inode of the namespace.
+    pub fn netns(&self) -> Option<u64> {
+        self.document.netns.as_ref().map(|netns| netns.inode)
     }
 }
 
-fn kinds_of(kinds: &KindTable, service: ServiceId) -> KindRow {
+fn entries<'a>(
+    table: &'a ServiceTable,
+    kinds: &KindTable,
+    names: &'a Classifier,
+) -> Vec<ServiceEntry<'a>> {
+    let entry = |(id, row): (ServiceId, &'a ServiceRow)| {
+        Some(ServiceEntry { key: names.key(id)?, row, kinds: kinds_of(kinds, id, row) })
+    };
+    let mut services: Vec<_> = table.rows().filter_map(entry).collect();
+    services.sort_by_cached_key(|entry| {
+        let row = entry.row;
+        let segments = row.segs_in().unwrap_or(0) + row.segs_out().unwrap_or(0);
+        let connections: u64 = row.connections().map(|(_, count)| count).sum();
+        std::cmp::Reverse((row.retrans_segs(), segments, connections))
+    });
+    services
+}
+
+/// What repeated nothing has zeros; what did and is not in the table is not told apart here.
+fn kinds_of(kinds: &KindTable, service: ServiceId, row: &ServiceRow) -> Option<KindRow> {
     let found = kinds.services.binary_search_by_key(&service, |(id, _)| *id);
-    found.ok().and_then(|at| kinds.services.get(at)).map_or_else(KindRow::default, |(_, row)| *row)
+    let found = found.ok().and_then(|at| kinds.services.get(at)).map(|(_, kinds)| *kinds);
+    found.or_else(|| (row.retrans_segs() == 0).then(KindRow::default))
+}
+
+/// A line of `-o jsonl`.
+#[derive(Debug, serde::Serialize)]
+pub struct ServicesLine<'a, T> {
+    /// One of the schemas of [`Services`].
+    pub schema: &'static str,
+    /// When.
+    pub captured_at: &'a str,
+    /// Inode of the namespace.
+    pub netns: Option<u64>,
+    /// What growth is about: tells the summary's lines from those of intervals.
+    pub basis: Basis,
+    /// How long that is.
+    pub interval_s: Option<f64>,
+    /// What.
+    #[serde(flatten)]
+    pub row: &'a T,
+}
+
+/// What the last line of a sample in `-o jsonl` says.
+#[derive(Debug, serde::Serialize)]
+pub struct ServicesEnd<'a> {
+    /// Services written.
+    pub shown: usize,
+    /// See [`Coverage`].
+    pub coverage: Coverage,
+    /// See [`Polls`].
+    pub polls: Polls,
+    /// See [`Quality`].
+    pub quality: &'a Quality,
+    /// See [`Cost`].
+    pub cost: Cost,
 }
 
 /// One service.
@@ -51,8 +191,8 @@ pub struct ServiceEntry<'a> {
     pub key: &'a ServiceKey,
     /// What its connections did.
     pub row: &'a ServiceRow,
-    /// Its retransmits.
-    pub kinds: KindRow,
+    /// Its retransmits by kind; `None` where it had some and the host does not count them.
+    pub kinds: Option<KindRow>,
 }
 
 impl Serialize for ServiceEntry<'_> {
@@ -70,7 +210,7 @@ impl Serialize for ServiceEntry<'_> {
         optional(&mut map, "segs_out", row.segs_out())?;
         map.serialize_entry("retrans_segs", &row.retrans_segs())?;
         map.serialize_entry("retrans_ratio", &row.retrans_ratio())?;
-        map.serialize_entry("retransmits_by_kind", &Kinds(kinds))?;
+        optional(&mut map, "retransmits_by_kind", kinds.as_ref().map(Kinds))?;
         map.serialize_entry("rtt_us", &Rtt::of(row))?;
         map.serialize_entry("limited", &row.limited().map(LimitedEntry::from))?;
         if let Some(listen) = row.listen() {
@@ -186,6 +326,27 @@ pub struct AttributionEntry<'a> {
     names: &'a Classifier,
 }
 
+impl<'a> AttributionEntry<'a> {
+    /// The services' parts, largest first. Those that had none and can have had any are among
+    /// them.
+    pub fn parts(&self) -> impl Iterator<Item = PartEntry<'a>> + use<'a> {
+        let (attribution, names) = (self.attribution, self.names);
+        attribution.by_service.iter().filter_map(move |part| {
+            let share = share(part.estimate.value, attribution.delta);
+            Some(PartEntry { key: names.key(part.service)?, estimate: part.estimate, share })
+        })
+    }
+
+    /// What no service had, as a share of the growth.
+    pub fn unattributed_share(&self) -> f64 {
+        share(self.attribution.unattributed, self.attribution.delta)
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
 impl Serialize for AttributionEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let attribution = self.attribution;
@@ -201,22 +362,20 @@ impl Serialize for AttributionEntry<'_> {
         map.serialize_entry("unattributed", &attribution.unattributed)?;
         let reasons: Vec<&str> = attribution.reasons.iter().map(|reason| reason.code()).collect();
         map.serialize_entry("unattributed_reasons", &reasons)?;
-        let parts = attribution.by_service.iter().filter_map(|part| {
-            Some(PartEntry {
-                key: self.names.key(part.service)?,
-                estimate: part.estimate,
-                delta: attribution.delta,
-            })
-        });
-        map.serialize_entry("by_service", &parts.collect::<Vec<_>>())?;
+        map.serialize_entry("by_service", &self.parts().collect::<Vec<_>>())?;
         map.end()
     }
 }
 
-struct PartEntry<'a> {
-    key: &'a ServiceKey,
-    estimate: Estimate,
-    delta: u64,
+/// A service's part in a counter.
+#[derive(Debug, Clone, Copy)]
+pub struct PartEntry<'a> {
+    /// The service.
+    pub key: &'a ServiceKey,
+    /// How much of the growth is its own.
+    pub estimate: Estimate,
+    /// The same as a share of the growth.
+    pub share: f64,
 }
 
 impl Serialize for PartEntry<'_> {
@@ -227,79 +386,11 @@ impl Serialize for PartEntry<'_> {
         map.serialize_entry("value", &value)?;
         map.serialize_entry("low", &low)?;
         map.serialize_entry("high", &high)?;
-        map.serialize_entry("share", &(value as f64 / self.delta.max(1) as f64))?;
+        map.serialize_entry("share", &self.share)?;
         map.end()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::attribute::testing::Slot;
-    use crate::attribute::testing::{Host, Sketch, server_facts};
-    use crate::attribute::{Classifier, Grouping, Interval, ListenerDrops, Rules, reconcile};
-    use crate::model::example::socket;
-    use crate::model::{Role, Socket, State};
-    use crate::source::PortNames;
-
-    #[test]
-    fn the_document() {
-        let names = PortNames::parse("");
-        let mut classifier = Classifier::new(Rules::default(), Grouping::Service, names);
-        let id = classifier.classify(&server_facts("10.0.0.1:2181", "java"));
-        let work = Sketch::new(id.0, Role::Server)
-            .grew(Slot::TotalRetrans, 3)
-            .grew(Slot::TotalRto, 1)
-            .grew(Slot::SegsOut, 60)
-            .grew(Slot::BytesSent, 9000)
-            .work();
-        let mut table = ServiceTable::new();
-        table.begin_poll();
-        table.see(id, &socket());
-        table
-            .see(id, &Socket { state: State::Listen, receive_queue: 1, send_queue: 8, ..socket() });
-        table.enter(&work);
-        table.add_drops(&ListenerDrops { service: id, drops: 2 });
-        let host = Host::grown(&[
-            ("TcpRetransSegs", 4),
-            ("TcpExtTCPFastRetrans", 2),
-            ("TcpExtTCPSlowStartRetrans", 0),
-            ("TcpExtTCPSynRetrans", 1),
-            ("TcpExtTCPTimeouts", 2),
-            ("TcpExtTCPLossProbes", 0),
-        ]);
-        let works = [work];
-        let reconciliation = reconcile(&Interval { ..host.interval(&works) });
-        let document = Services::new(&table, &reconciliation, &classifier);
-        let document: Value = serde_json::to_value(&document).unwrap();
-        let range = |value: u64| json!({"value": value, "low": value, "high": value});
-        assert_eq!(
-            document["services"][0],
-            json!({
-                "service": "java", "role": "server", "port": 2181, "owner": "java",
-                "connections": {"established": 1}, "opened": 0, "closed": 0,
-                "bytes_in": 0, "bytes_out": 9000, "segs_in": 0, "segs_out": 60,
-                "retrans_segs": 3, "retrans_ratio": 0.05,
-                "retransmits_by_kind": {"fast": range(2), "slow_start": range(0),
-                    "rto": range(1), "probe": range(0), "syn": range(0)},
-                "rtt_us": {"p50": 60000, "p90": 60000, "p99": 60000, "min": 60000},
-                "limited": null,
-                "listen": {"accept_queue": 1, "accept_queue_max": 8, "drops": 2},
-            })
-        );
-        let retransmits = document["attribution"].as_array().unwrap().iter();
-        let retransmits = retransmits.filter(|entry| entry["counter"] == "TcpRetransSegs");
-        assert_eq!(
-            retransmits.collect::<Vec<_>>(),
-            [&json!({
-                "counter": "TcpRetransSegs", "delta": 4, "class": "exact", "skew": 0,
-                "attributed": 3, "unattributed": 1,
-                "unattributed_reasons": ["half_open", "cleared"],
-                "by_service": [{"service": "java", "role": "server", "port": 2181,
-                    "value": 3, "low": 3, "high": 4, "share": 0.75}],
-            })]
-        );
-    }
-}
+#[path = "services_tests.rs"]
+mod tests;
