@@ -32,6 +32,19 @@ impl Histogram {
         self.most = self.most.max(value);
     }
 
+    /// Adds another's values.
+    pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count = count.saturating_add(more);
+        }
+        self.total += other.total;
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         if self.total > 0 {

@@ -9,6 +9,7 @@
 //! [`Accumulator`] adds intervals up, a [`ServiceTable`] keeps the rest that is worth saying.
 
 mod accumulator;
+mod books;
 mod counters;
 mod divide;
 mod growth;
@@ -27,6 +28,7 @@ mod truth_tests;
 mod work;
 
 pub use accumulator::Accumulator;
+pub use books::{Books, Closing, Polled, Readings};
 pub use counters::Class;
 pub use divide::Estimate;
 pub use histogram::Histogram;

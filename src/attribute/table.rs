@@ -117,6 +117,23 @@ impl ServiceRow {
         listens.then(|| Listen { drops: self.drops, ..self.listen.unwrap_or_default() })
     }
 
+    /// Adds another namespace's part, or another interval's.
+    fn add(&mut self, other: &Self) {
+        self.states.iter_mut().zip(other.states).for_each(|(count, more)| *count += more);
+        self.growth.add(&other.growth);
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.drops += other.drops;
+        self.request_repeats += other.request_repeats;
+        self.rtt.merge(&other.rtt);
+        self.min_rtt = [self.min_rtt, other.min_rtt].into_iter().flatten().min();
+        if let Some(more) = other.listen {
+            let listen = self.listen.get_or_insert_default();
+            listen.accept_queue += more.accept_queue;
+            listen.accept_queue_max += more.accept_queue_max;
+        }
+    }
+
     /// Whether there is anything to say.
     pub fn is_empty(&self) -> bool {
         self.states.iter().all(|count| *count == 0)
@@ -203,6 +220,16 @@ impl ServiceTable {
         }
     }
 
+    /// Adds what another table holds, growth and levels, of the same services. For the sum of
+    /// intervals, [`begin_poll`](Self::begin_poll) before it leaves only the last one's levels.
+    pub fn add(&mut self, other: &Self) {
+        for (service, more) in other.rows() {
+            if let Some(row) = self.row(service) {
+                row.add(more);
+            }
+        }
+    }
+
     /// SYN-ACKs that half-open connections repeated.
     pub fn add_repeats(&mut self, service: ServiceId, repeats: u64) {
         if let Some(row) = self.row(service) {
@@ -271,6 +298,13 @@ mod tests {
         assert_eq!(row.listen(), Some(listen));
         assert_eq!((row.rtt.len(), row.min_rtt()), (2, Some(10_000)));
         assert_eq!(table.established().collect::<Vec<_>>(), [(id, 3)]);
+        let mut sum = table.clone();
+        sum.begin_poll();
+        sum.add(&table);
+        let row = sum.get(id).unwrap();
+        assert_eq!((row.established(), row.opened, row.retrans_segs()), (3, 2, 12));
+        assert_eq!(row.listen(), Some(Listen { drops: 8, ..listen }));
+        assert_eq!((row.rtt.len(), row.min_rtt()), (2, Some(10_000)));
         table.begin_poll();
         table.begin_interval();
         assert_eq!(table.rows().count(), 0);

@@ -17,6 +17,7 @@ mod repeat;
 mod run;
 mod sample;
 mod scene;
+mod services;
 mod sink;
 mod stats;
 mod summary;
@@ -38,6 +39,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
   tcpdiag listeners                             accept queues and their owners
+  tcpdiag services                              whose retransmits these are
   tcpdiag stats                                 what the host's TCP counters say
   tcpdiag explain TCPLostRetransmit             what a counter, field or state means
   tcpdiag sysctl                                TCP settings, and what contradicts
@@ -54,6 +56,7 @@ struct Cli {
 enum Command {
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
+    Services(services::ServicesCommand),
     Stats(stats::StatsCommand),
     Explain(explain::Explain),
     Sysctl(sysctl::Sysctl),
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
+        Command::Services(command) => command.run(),
         Command::Stats(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Sysctl(command) => command.run(),

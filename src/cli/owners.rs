@@ -154,6 +154,11 @@ impl<'a> Around<'a> {
         self.container = path.and_then(container).map(|found| found.short_id().to_owned());
     }
 
+    /// Name of a process that holds it.
+    pub(super) fn process(&self) -> Option<&'a str> {
+        self.known.first().map(|holder| holder.comm)
+    }
+
     /// As rows show it.
     pub(super) fn processes(&self) -> Processes<'_> {
         match (self.asked, self.hidden) {

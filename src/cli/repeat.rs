@@ -22,7 +22,7 @@ pub(super) struct RepeatArgs {
 /// Shorter than this the tool would be its own trouble.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let accepted = "a time such as 500ms, 1s, 1.5s or 2m, at least 10ms";
     let parsed: SignedDuration =
         text.parse().map_err(|_| format!("`{text}` is no time; accepted is {accepted}"))?;

@@ -17,6 +17,16 @@ pub enum Amount {
 }
 
 impl Amount {
+    /// Reads a number with one of a unit's suffixes, or none: `32MiB`.
+    ///
+    /// # Errors
+    /// What is accepted, when that is something else.
+    pub fn read(text: &str, unit: Unit) -> Result<Self, &'static str> {
+        let (number, suffix) = split(text.trim());
+        let factor = if suffix.is_empty() { Some((1, 1)) } else { factor(unit, suffix.trim()) };
+        factor.and_then(|factor| amount(number, factor)).ok_or_else(|| accepted(unit))
+    }
+
     /// How a field's value stands to this; `None` where there is no value.
     pub(super) fn order(self, reading: Reading) -> Option<Ordering> {
         match (reading, self) {

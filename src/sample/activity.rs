@@ -47,8 +47,8 @@ pub struct Activity {
 pub enum Entered {
     /// It is no live socket's, or the second one of it.
     Ignored,
-    /// Of a live socket that has a tag.
-    Known,
+    /// Of a live socket that has this tag.
+    Known(u32),
     /// Of a live socket that has none: it is new, or has become another kind of
     /// thing than it was.
     Untagged,

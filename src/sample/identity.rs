@@ -45,6 +45,11 @@ impl Identity {
 /// No tag.
 const UNTAGGED: u32 = u32::MAX;
 
+/// A tag as others see it.
+fn known(tag: u32) -> Option<u32> {
+    (tag != UNTAGGED).then_some(tag)
+}
+
 /// The part of an identity that many sockets have in common: those of one
 /// listener share it all. The caller's tag is in it because sockets that share
 /// the rest mostly share that too; so it takes no bytes of an account.
@@ -102,7 +107,7 @@ impl Commons {
         }
     }
 
-    /// Brings `compact` up to date; tells whether it has a tag. A socket that no
+    /// Brings `compact` up to date; tells its tag. A socket that no
     /// file holds any more keeps the owner it had: `sock_i_uid()` says 0 for those
     /// before Linux 6.17.
     ///
@@ -110,11 +115,16 @@ impl Commons {
     /// thing: `turned`, or with another peer's port. Only a socket that was
     /// disconnected in between, or never connected, comes to that.
     #[inline]
-    pub(super) fn update(&mut self, compact: &mut Compact, socket: &Socket, turned: bool) -> bool {
+    pub(super) fn update(
+        &mut self,
+        compact: &mut Compact,
+        socket: &Socket,
+        turned: bool,
+    ) -> Option<u32> {
         let common = self.parts.get(compact.common as usize);
         let tag = common.map_or(UNTAGGED, |common| common.tag);
         if socket.inode == 0 && compact.inode != 0 {
-            return tag != UNTAGGED;
+            return known(tag);
         }
         let another = turned || compact.remote_port != socket.remote.port;
         let tag = if another { UNTAGGED } else { tag };
@@ -126,7 +136,7 @@ impl Commons {
         if !same {
             compact.common = self.number(Common::of(socket, tag));
         }
-        tag != UNTAGGED
+        known(tag)
     }
 
     /// Tags a socket; `u32::MAX` takes its tag away.
@@ -140,8 +150,7 @@ impl Commons {
 
     /// The tag of a socket, if it has one.
     pub(super) fn tag(&self, compact: &Compact) -> Option<u32> {
-        let tag = self.parts.get(compact.common as usize)?.tag;
-        (tag != UNTAGGED).then_some(tag)
+        known(self.parts.get(compact.common as usize)?.tag)
     }
 
     /// Unpacks the identity of a socket in this state.
@@ -235,7 +244,7 @@ mod tests {
         let mut packed = commons.pack(&socket());
         let orphan = Socket { inode: 0, uid: 0, state: State::LastAck, ..socket() };
         commons.set_tag(&mut packed, 7);
-        assert!(commons.update(&mut packed, &orphan, false));
+        assert_eq!(commons.update(&mut packed, &orphan, false), Some(7));
         assert_eq!(commons.tag(&packed), Some(7));
         let expected = Identity { state: State::LastAck, ..Identity::of(&socket()) };
         assert_eq!(commons.unpack(&packed, State::LastAck), expected);
@@ -245,7 +254,7 @@ mod tests {
     fn a_tag_stays_until_it_is_another_kind_of_thing() {
         let mut commons = Commons::default();
         let mut packed = commons.pack(&socket());
-        assert!(!commons.update(&mut packed, &socket(), false));
+        assert_eq!(commons.update(&mut packed, &socket(), false), None);
         assert_eq!(commons.tag(&packed), None);
         for tag in [0, 7] {
             commons.set_tag(&mut packed, tag);
@@ -255,17 +264,14 @@ mod tests {
         // Accepted, and given to another user.
         for uid in [0, 1000, 1001] {
             let socket = Socket { uid, inode: 9, cgroup_id: Some(uid.into()), ..socket() };
-            assert!(commons.update(&mut packed, &socket, false));
-            assert_eq!(commons.tag(&packed), Some(7));
+            assert_eq!(commons.update(&mut packed, &socket, false), Some(7));
             assert_eq!(commons.unpack(&packed, socket.state), Identity::of(&socket));
         }
         let elsewhere = Endpoint { port: 50_001, ..socket().remote };
         let reused = Socket { remote: elsewhere, ..socket() };
-        assert!(!commons.update(&mut packed, &reused, false));
-        assert_eq!(commons.tag(&packed), None);
+        assert_eq!(commons.update(&mut packed, &reused, false), None);
         commons.set_tag(&mut packed, 8);
-        assert!(!commons.update(&mut packed, &reused, true));
-        assert_eq!(commons.tag(&packed), None);
+        assert_eq!(commons.update(&mut packed, &reused, true), None);
         assert_eq!(commons.tag(&other), Some(7));
         commons.set_tag(&mut packed, u32::MAX);
         assert_eq!(commons.tag(&packed), None);

@@ -112,11 +112,11 @@ impl Ledger {
             && account.counters == counters;
         let turned = (account.state == State::Listen) != (socket.state == State::Listen);
         account.state = socket.state;
-        let tagged = self.commons.update(&mut account.identity, socket, turned);
+        let tag = self.commons.update(&mut account.identity, socket, turned);
         if !idle {
             self.note(slot, &counters, shape, Some(Glimpse::of(socket)));
         }
-        if tagged { Entered::Known } else { Entered::Untagged }
+        tag.map_or(Entered::Untagged, Entered::Known)
     }
 
     /// Marks a socket that has an account: its activities carry the tag until it

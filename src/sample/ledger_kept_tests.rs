@@ -142,7 +142,7 @@ fn what_became_of_a_record() {
     ledger.tag(2, 7);
     assert!(!ledger.knows(2));
     let all = [sent(1, 2, 0, 2), sent(4, 1, 0, 1), sent(5, 1, 0, 1)];
-    assert_eq!(enter(&mut ledger, &all), [Known, Untagged, Untagged]);
+    assert_eq!(enter(&mut ledger, &all), [Known(7), Untagged, Untagged]);
     // Buried before the dump comes to it, or a minisock by then.
     ledger.begin(Instant::now());
     ledger.bury(&dead(1, 2, 0, 2));
@@ -208,7 +208,7 @@ fn another_kind_of_thing_has_no_tag() {
     for socket in [listener, connected(1), closed, connected(3), reused, listener] {
         assert_eq!(enter(&mut ledger, &[socket]), [Entered::Untagged], "{previous:?}");
         ledger.tag(1, 7);
-        assert_eq!(enter(&mut ledger, &[socket]), [Entered::Known]);
+        assert_eq!(enter(&mut ledger, &[socket]), [Entered::Known(7)]);
         previous = Some(socket.state);
     }
     let seen = poll(&mut ledger, &[Dump(vec![connected(9)])]);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use rustc_hash::FxHashMap;
 
 use super::{DumpOutcome, Error, Query, Sockets, Transport};
-use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
+use crate::model::{Endpoint, Families, Role, RoleBasis, Socket, State, StateSet};
 use crate::wire::{Extensions, Reply};
 
 /// One listening socket, as far as roles need it.
@@ -81,7 +81,7 @@ impl Listeners {
         };
         let mut tries = 1;
         loop {
-            self.by_port.values_mut().for_each(Vec::clear);
+            self.clear();
             let outcome = sockets.read(&query, |reply| {
                 self.add(reply);
                 ControlFlow::Continue(())
@@ -102,8 +102,7 @@ impl Listeners {
                 interface: reply.interface(),
                 v6only: reply.v6only().unwrap_or(false),
             };
-            self.by_port.entry(reply.local_port()).or_default().push(listener);
-            self.known = true;
+            self.put(reply.local_port(), listener);
         }
     }
 
@@ -118,14 +117,41 @@ impl Listeners {
             _ if !self.known => return (Role::Unknown, RoleBasis::ListenersUnknown),
             _ => {}
         }
-        let found = self.by_port.get(&socket.local.port).and_then(|listeners| {
-            let mut bases = listeners
-                .iter()
-                .filter_map(|own| own.takes(socket.local.address, socket.interface));
+        self.connection(socket.local, socket.interface)
+    }
+
+    /// The part of a connection's end at `local`, whatever became of it.
+    pub fn connection(&self, local: Endpoint, interface: u32) -> (Role, RoleBasis) {
+        let found = self.by_port.get(&local.port).and_then(|listeners| {
+            let mut bases = listeners.iter().filter_map(|own| own.takes(local.address, interface));
             let first = bases.next()?;
             Some(bases.find(|basis| *basis == RoleBasis::ListenerOnAddress).unwrap_or(first))
         });
         found.map_or((Role::Client, RoleBasis::NoListener), |basis| (Role::Server, basis))
+    }
+
+    /// Forgets them all, before they are read anew.
+    pub fn clear(&mut self) {
+        self.by_port.values_mut().for_each(Vec::clear);
+    }
+
+    /// Adds one, if it is a listener.
+    pub fn learn(&mut self, socket: &Socket) {
+        if socket.state == State::Listen {
+            self.put(
+                socket.local.port,
+                Listener {
+                    address: socket.local.address,
+                    interface: socket.interface,
+                    v6only: socket.v6only.unwrap_or(false),
+                },
+            );
+        }
+    }
+
+    fn put(&mut self, port: u16, listener: Listener) {
+        self.by_port.entry(port).or_default().push(listener);
+        self.known = true;
     }
 }
 

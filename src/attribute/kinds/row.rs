@@ -42,7 +42,7 @@ impl Row {
             high: Columns([total; COLUMNS]),
             timer: (0, total),
             timeouts: timeouts.map(|timeouts| timeouts.min(total)),
-            prior: prior(growth, total, timeouts.unwrap_or(0)),
+            prior: prior(growth, total),
         };
         row.low.set(SYN, syn.0);
         row.high.set(SYN, syn.1);
@@ -119,20 +119,31 @@ fn syn_limits(work: &Work, growth: &Growth, total: u64, timeouts: Option<u64>) -
     }
 }
 
-/// Fast retransmits need later segments that arrived; a connection that sends little mostly
-/// waits for a probe or a timeout. Probes are one per flight, so they grow more slowly than
-/// losses. Guesses, which only matter where the margins leave a choice.
-fn prior(growth: &Growth, total: u64, timeouts: u64) -> Columns<f64> {
+/// Fast retransmits need later segments of the same flight that arrived; the last one of a flight
+/// waits for a probe or a timeout. Guesses, which only matter where the margins leave a choice.
+fn prior(growth: &Growth, total: u64) -> Columns<f64> {
     let mut prior = Columns([1.0; COLUMNS]);
     if growth.has(Slot::DataSegsOut) {
-        let fresh = growth.get(Slot::DataSegsOut).saturating_sub(total) as f64;
-        prior.set(FAST, (fresh / (fresh + 4.0)).max(0.05));
+        let behind = flight(growth, total) - 1.0;
+        // Squared: one segment behind the lost one is rarely enough, and is itself the last.
+        let early = behind * behind / (1.0 + behind * behind);
+        prior.set(FAST, early.max(UNLIKELY));
+        prior.set(PROBE, (1.0 - early).max(UNLIKELY));
     }
-    let rest = total.saturating_sub(timeouts).max(1) as f64;
-    prior.set(PROBE, 1.0 / rest.sqrt());
     if growth.has(Slot::BytesRetrans) && growth.get(Slot::BytesRetrans) == 0 {
         // Without payload only SYNs and FINs are repeated.
         prior.set(SYN, 20.0);
     }
     prior
+}
+
+/// Not impossible.
+const UNLIKELY: f64 = 0.01;
+
+/// Segments that a connection sends before it waits for an answer, roughly: what it sent anew for
+/// each segment of payload that came back.
+fn flight(growth: &Growth, total: u64) -> f64 {
+    let fresh = growth.get(Slot::DataSegsOut).saturating_sub(total).max(1);
+    let turns = growth.get(Slot::DataSegsIn).clamp(1, fresh);
+    fresh as f64 / turns as f64
 }

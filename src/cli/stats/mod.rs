@@ -4,7 +4,7 @@ mod against;
 mod categories;
 mod history;
 mod run;
-mod selection;
+pub(super) mod selection;
 mod tell;
 mod watch;
 

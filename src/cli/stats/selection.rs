@@ -11,7 +11,7 @@ use crate::report::CounterRow;
 
 /// What NAMES mean.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Selection {
+pub(in crate::cli) struct Selection {
     /// Nothing was named.
     everything: bool,
     /// Zeros too.
@@ -23,12 +23,16 @@ pub(super) struct Selection {
     /// Categories, for their ratios.
     categories: BTreeSet<String>,
     /// Counters that are known but that this kernel does not have.
-    pub(super) not_here: Vec<String>,
+    pub(in crate::cli) not_here: Vec<String>,
 }
 
 impl Selection {
     /// Finds what each name means: in the catalogue, or among what this kernel has.
-    pub(super) fn new(names: &[String], all: bool, counters: &Counters) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(
+        names: &[String],
+        all: bool,
+        counters: &Counters,
+    ) -> anyhow::Result<Self> {
         let mut selection = Self { everything: names.is_empty(), all, ..Self::default() };
         let present: BTreeSet<&str> = counters.layout().names().collect();
         for name in names {
@@ -101,8 +105,19 @@ impl Selection {
     }
 
     /// Whether a document holds the counter.
-    pub(super) fn holds(&self, name: &str) -> bool {
+    pub(in crate::cli) fn holds(&self, name: &str) -> bool {
         self.everything || self.counters.contains(name) || self.exactly.contains(name)
+    }
+
+    /// Of these counters those that are held, and behind them what was asked for by name though
+    /// it is not among them.
+    pub(in crate::cli) fn asked<'c>(&self, counters: impl Iterator<Item = &'c str>) -> Vec<String> {
+        let mut asked: Vec<String> =
+            counters.filter(|name| self.holds(name)).map(str::to_owned).collect();
+        let missing: Vec<String> =
+            self.exactly.iter().filter(|name| !asked.contains(name)).cloned().collect();
+        asked.extend(missing);
+        asked
     }
 
     /// Whether a document holds the ratio: of a category that was named, or of a counter.

@@ -1,0 +1,292 @@
+//! One network namespace's running account: from sockets, events and counters to whose they are.
+
+use std::mem;
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+
+use super::accumulator::Accumulator;
+use super::interval::{Interval, Reading, Requests};
+use super::reconcile::reconcile;
+use super::services::{Classifier, Facts, Owner, ServiceId};
+use super::table::ServiceTable;
+use super::work::{Hints, Work};
+use crate::counters::{CounterWidth, Counters};
+use crate::model::{Role, Socket, State};
+use crate::sample::{Activity, Ending, Entered, Identity, Ledger, Totals, Watch};
+use crate::source::Listeners;
+
+/// The counters on both sides of a poll.
+#[derive(Debug, Clone, Default)]
+pub struct Readings {
+    /// Before the dump.
+    pub first: Counters,
+    /// After the events were taken.
+    pub second: Counters,
+}
+
+impl Readings {
+    fn view(&self) -> Reading<'_> {
+        Reading { first: &self.first, second: &self.second }
+    }
+}
+
+/// A half-open connection, as it was last seen.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    service: ServiceId,
+    /// SYN-ACKs sent again so far.
+    repeats: u32,
+    /// Of these, since the last poll.
+    fresh: u32,
+    /// It is in the poll that runs.
+    seen: bool,
+}
+
+/// How a poll ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// What the ledger has to know.
+    pub ending: Ending,
+    /// Destroy events that were lost since the last poll.
+    pub events_lost: u64,
+}
+
+/// What a poll came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// The ledger's part.
+    pub totals: Totals,
+    /// Connections that began and ended since the poll before: only events tell of them.
+    pub between_polls: u64,
+}
+
+/// One network namespace's running account.
+///
+/// A poll is: [`readings`](Self::readings) filled in `first`, [`begin`](Self::begin), for every
+/// record of the listening sockets and then of all others [`see`](Self::see), for every destroy
+/// event [`bury`](Self::bury), `second` filled, [`end`](Self::end). The first poll sets the
+/// baseline; each one after it divides what grew since the one before, and
+/// [`begin_interval`](Self::begin_interval) tells what that came to.
+#[derive(Debug)]
+pub struct Books {
+    width: CounterWidth,
+    ledger: Ledger,
+    table: ServiceTable,
+    interval: Accumulator,
+    before: Readings,
+    after: Readings,
+    requests: FxHashMap<u64, Request>,
+    /// Whether this poll reads levels.
+    levels: bool,
+    /// Used again for each poll.
+    work: Vec<Work>,
+}
+
+impl Books {
+    /// Nothing yet, for counters of this width.
+    pub fn new(width: CounterWidth) -> Self {
+        Self {
+            width,
+            ledger: Ledger::new(),
+            table: ServiceTable::new(),
+            interval: Accumulator::new(),
+            before: Readings::default(),
+            after: Readings::default(),
+            requests: FxHashMap::default(),
+            levels: false,
+            work: Vec::new(),
+        }
+    }
+
+    /// Where the counters of the poll that runs are to be read into.
+    pub fn readings(&mut self) -> &mut Readings {
+        &mut self.after
+    }
+
+    /// The counters as of the end of the last poll, and those read since.
+    pub fn compared(&self) -> (&Counters, &Counters) {
+        (&self.before.second, &self.after.first)
+    }
+
+    /// Begins a poll. With `levels` it also counts states, queues and round-trip times, which
+    /// only the poll that ends an interval needs.
+    pub fn begin(&mut self, now: Instant, levels: bool) {
+        self.ledger.begin(now);
+        self.levels = levels;
+        if levels {
+            self.table.begin_poll();
+        }
+        for request in self.requests.values_mut() {
+            (request.seen, request.fresh) = (false, 0);
+        }
+    }
+
+    /// Enters a record of the dump. False if its service is not known: then
+    /// [`assign`](Self::assign) is to follow before the poll ends.
+    #[inline]
+    pub fn see(&mut self, socket: &Socket) -> bool {
+        if socket.state == State::SynRecv && socket.is_minisock() {
+            return self.see_request(socket);
+        }
+        match self.ledger.enter(socket) {
+            Entered::Ignored => true,
+            Entered::Known(tag) => {
+                if self.levels {
+                    self.table.see(ServiceId(tag), socket);
+                }
+                true
+            }
+            Entered::Untagged => false,
+        }
+    }
+
+    /// A half-open connection: what its SYN-ACK was repeated since the last poll.
+    fn see_request(&mut self, socket: &Socket) -> bool {
+        let Some(request) = self.requests.get_mut(&socket.cookie) else { return false };
+        let repeats = repeats(socket);
+        request.seen = true;
+        request.fresh = repeats.saturating_sub(request.repeats);
+        request.repeats = repeats;
+        if self.levels {
+            self.table.see(request.service, socket);
+        }
+        true
+    }
+
+    /// Says which service a socket is of that [`see`](Self::see) did not know.
+    pub fn assign(&mut self, socket: &Socket, service: ServiceId) {
+        if socket.state == State::SynRecv && socket.is_minisock() {
+            let repeats = repeats(socket);
+            let request = Request { service, repeats, fresh: repeats, seen: true };
+            self.requests.insert(socket.cookie, request);
+        } else {
+            self.ledger.tag(socket.cookie, service.0);
+        }
+        if self.levels {
+            self.table.see(service, socket);
+        }
+    }
+
+    /// Enters a destroy event.
+    pub fn bury(&mut self, event: &Socket) {
+        self.ledger.bury(event);
+    }
+
+    /// Ends a poll: divides what grew. `listeners` are those of this poll.
+    pub fn end(
+        &mut self,
+        closing: Closing,
+        classifier: &mut Classifier,
+        listeners: &Listeners,
+    ) -> Polled {
+        let mut polled = Polled::default();
+        let mut work = mem::take(&mut self.work);
+        work.clear();
+        let requests = &mut self.requests;
+        polled.totals = self.ledger.end(closing.ending, |activity| {
+            let connected = activity.identity.remote.port != 0;
+            polled.between_polls += u64::from(activity.opened && activity.closed && connected);
+            // The child counts what its request repeated; what polls saw of that is accounted for.
+            let request = activity.opened.then(|| requests.remove(&activity.cookie)).flatten();
+            let inherited = request.map_or(0, |request| request.repeats);
+            work.push(work_of(activity, inherited, classifier, listeners));
+        });
+        let requests = self.settle_requests(closing.ending.whole_dump);
+        if !polled.totals.first {
+            self.divide(&work, &requests, closing);
+        }
+        self.work = work;
+        mem::swap(&mut self.before, &mut self.after);
+        polled
+    }
+
+    fn divide(&mut self, work: &[Work], requests: &[Requests], closing: Closing) {
+        for work in work {
+            self.table.enter(work);
+        }
+        for request in requests {
+            self.table.add_repeats(request.service, request.repeats);
+        }
+        let established: Vec<_> = self.table.established().collect();
+        self.interval.add(&reconcile(&Interval {
+            before: self.before.view(),
+            after: self.after.view(),
+            width: self.width,
+            work,
+            listeners: &[],
+            requests,
+            established: if self.levels { &established } else { &[] },
+            notified: closing.ending.watch != Watch::Off,
+            events_lost: closing.events_lost,
+        }));
+    }
+
+    /// What half-open connections did since the last poll, by service. Those that are gone
+    /// without a child are forgotten, unless the dump may have missed them.
+    fn settle_requests(&mut self, whole_dump: bool) -> Vec<Requests> {
+        let mut sums: Vec<Requests> = Vec::new();
+        self.requests.retain(|_, request| {
+            let gone = !request.seen && whole_dump;
+            if gone || request.fresh > 0 {
+                let known = sums.iter().position(|sum| sum.service == request.service);
+                let at = known.unwrap_or(sums.len());
+                if known.is_none() {
+                    sums.push(Requests { service: request.service, repeats: 0, gone: 0 });
+                }
+                if let Some(sum) = sums.get_mut(at) {
+                    sum.repeats += u64::from(request.fresh);
+                    sum.gone += u64::from(gone);
+                }
+            }
+            !gone
+        });
+        sums
+    }
+
+    /// What services did since the interval began, and how they are as of the last poll.
+    pub fn table(&self) -> &ServiceTable {
+        &self.table
+    }
+
+    /// What the counters grew by since the interval began, divided. A new interval begins.
+    pub fn begin_interval(&mut self) -> Accumulator {
+        self.table.begin_interval();
+        mem::take(&mut self.interval)
+    }
+
+    /// Bytes of the heap that the ledger occupies.
+    pub fn allocated(&self) -> usize {
+        self.ledger.allocated()
+    }
+}
+
+/// How often a half-open connection's SYN-ACK was sent again (`inet_req_diag_fill()`).
+fn repeats(socket: &Socket) -> u32 {
+    socket.timer.map_or(0, |timer| u32::from(timer.retransmits))
+}
+
+/// A socket's part, with its service and role. Of one that no dump has shown the ends tell.
+fn work_of(
+    activity: &Activity,
+    inherited: u32,
+    classifier: &mut Classifier,
+    listeners: &Listeners,
+) -> Work {
+    let Identity { local, remote, state, interface, .. } = activity.identity;
+    let service = activity.tag.map(ServiceId).unwrap_or_else(|| {
+        let role = match state {
+            State::Listen => Role::Listener,
+            State::SynSent => Role::Client,
+            _ if remote.port == 0 => Role::Unknown,
+            _ => listeners.connection(local, interface).0,
+        };
+        classifier.classify(&Facts { local, remote, role, owner: Owner::default() })
+    });
+    let role = match state {
+        State::Listen => Role::Listener,
+        _ => classifier.key(service).map_or(Role::Unknown, |key| key.role),
+    };
+    let hints = Hints { inherited, ..Hints::of(activity.before, activity.after) };
+    Work { activity: *activity, service, role, hints }
+}

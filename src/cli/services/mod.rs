@@ -1,0 +1,168 @@
+//! `tcpdiag services`.
+
+mod budget;
+mod gate;
+mod output;
+mod place;
+mod run;
+mod sum;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::look::LookArgs;
+use super::repeat::interval;
+use crate::attribute::Grouping;
+use crate::filter::Amount;
+use crate::model::Unit;
+
+/// Show whose retransmits these are: the growth of the host's TCP counters by service.
+///
+/// Watches for an interval, then shows what each service did, and divides what every counter
+/// grew by among them: exactly where sockets keep the same count, within bounds or as an estimate
+/// where they do not. What belongs to no socket is shown as unattributed, with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tcpdiag services                              the next 5 seconds, by service
+  tcpdiag services -i 10s                       every 10 seconds, until interrupted
+  tcpdiag services -i 1s --duration 1m --top 5
+  tcpdiag services --counter TCPLossProbes      who causes these?
+  tcpdiag services --by process                 also: port, unit, container, remote, cgroup
+  tcpdiag services --netns all -o json | jq '.attribution'
+
+Server sockets are grouped by their listener, client sockets by whom they talk to
+(`→ mysql:3306`). A service is called after the first that is known: a rule of the
+configuration file, container, systemd unit, process, name of the port, port.
+
+  # ~/.config/tcpdiag/config.toml or /etc/tcpdiag/config.toml
+  [[service]]
+  name = \"shop\"
+  port = [8000, 8001]        # and any of: address, process, unit, container,
+  role = \"server\"            # cgroup, role; `*` and `?` are wildcards
+
+Classes: `exact` counts are sums over sockets; `bounded` ones lie between sums;
+`estimated` ones are divided by what makes them likely, within [low-high].")]
+pub(super) struct ServicesCommand {
+    /// Group sockets by this.
+    #[arg(long, value_name = "GROUP", default_value_t = Grouping::Service, value_parser = grouping())]
+    by: Grouping,
+
+    /// Show these counters only, with every service's part; any spelling, patterns of * and ?,
+    /// or a category.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1..)]
+    counter: Vec<String>,
+
+    /// Show this many services, in all and for each counter.
+    #[arg(long, short = 'n', value_name = "N", value_parser = super::output::at_least_one)]
+    top: Option<u64>,
+
+    /// Show every counter that grew, not only those that tell of trouble.
+    #[arg(long, short)]
+    all: bool,
+
+    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// repeatable.
+    #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
+    netns: Vec<String>,
+
+    /// Show what happened in each interval of this length; 5s without.
+    #[arg(long, short = 'i', value_name = "TIME", value_parser = interval, help_heading = "Repeating")]
+    interval: Option<Duration>,
+
+    /// End after this many intervals; 1 without --interval and --duration.
+    #[arg(long, value_name = "N", value_parser = super::output::at_least_one, help_heading = "Repeating")]
+    count: Option<u64>,
+
+    /// End after this time.
+    #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
+    duration: Option<Duration>,
+
+    /// How often to look at the counters, to poll sockets as soon as one of trouble moves;
+    /// `off` polls at the end of intervals only.
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = every, help_heading = "Cost")]
+    watch: Every,
+
+    /// Processor time, as a share of one processor, that polling early may bring this program to.
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = budget::share, help_heading = "Cost")]
+    cpu_budget: f64,
+
+    /// Do without the kernel's notices of sockets that die: connections shorter than an interval
+    /// then stay unseen, and the last part of all others.
+    #[arg(long, help_heading = "Cost")]
+    no_events: bool,
+
+    /// Receive buffer for these notices; without CAP_NET_ADMIN no more than net.core.rmem_max is
+    /// granted.
+    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size, conflicts_with = "no_events", help_heading = "Cost")]
+    event_buffer: usize,
+
+    /// Read this configuration file instead of the usual ones.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Exit with 3 when something could not be read, was lost or was hidden.
+    #[arg(long, help_heading = "Output")]
+    strict: bool,
+
+    #[command(flatten)]
+    look: LookArgs,
+}
+
+/// How long an interval is when nothing is said.
+const USUAL: Duration = Duration::from_secs(5);
+
+impl ServicesCommand {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        run::run(&self)
+    }
+
+    /// How long an interval is. One that is longer than the whole run ends with it.
+    fn interval(&self) -> Duration {
+        let usual = self.interval.unwrap_or(USUAL);
+        self.duration.map_or(usual, |duration| usual.min(duration))
+    }
+
+    /// How many intervals there are; `None` until interrupted.
+    fn count(&self) -> Option<u64> {
+        let of_duration = |duration: Duration| {
+            let intervals = duration.as_secs_f64() / self.interval().as_secs_f64();
+            // The last one may be shorter.
+            (intervals - 1e-6).ceil().max(1.0) as u64
+        };
+        let once = self.interval.is_none() && self.duration.is_none();
+        self.count.or_else(|| self.duration.map(of_duration)).or(once.then_some(1))
+    }
+}
+
+fn grouping() -> impl clap::builder::TypedValueParser<Value = Grouping> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Grouping::ALL.map(Grouping::name))
+        .try_map(|name| name.parse::<Grouping>().map_err(|error| error.to_string()))
+}
+
+/// How often something is done, if at all.
+#[derive(Debug, Clone, Copy)]
+struct Every(Option<Duration>);
+
+fn every(text: &str) -> Result<Every, String> {
+    match text {
+        "off" | "0" => Ok(Every(None)),
+        text => interval(text)
+            .map(|every| Every(Some(every)))
+            .map_err(|error| format!("{error}, or `off`")),
+    }
+}
+
+/// A number of bytes.
+fn size(text: &str) -> Result<usize, String> {
+    match Amount::read(text, Unit::Bytes) {
+        Ok(Amount::Integer(bytes)) if (1..=1 << 30).contains(&bytes) => Ok(bytes as usize),
+        Ok(_) => Err(format!("`{text}` is out of range; accepted are 1 to 1GiB")),
+        Err(accepted) => {
+            Err(format!("`{text}` is no size; accepted are whole numbers with {accepted}"))
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! One network namespace that is watched: its kernel tables, and its books.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustc_hash::FxHashSet;
+
+use super::gate::Gate;
+use super::sum::Sum;
+use crate::attribute::{Books, Classifier, Closing, Facts, Owner, Polled, ServiceId};
+use crate::cli::owners::{Around, People};
+use crate::counters::{CounterReader, CounterWidth};
+use crate::model::{Families, Role, Socket, State, StateSet};
+use crate::report::{Coverage, Namespace, Quality};
+use crate::sample::{Ending, Watch};
+use crate::source::{
+    Drained, DumpOutcome, EventOptions, Events, Listeners, NetNamespace, Query, Scope, Sockets,
+};
+use crate::sys::Usage;
+use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
+
+/// The files of whichever namespace the thread that opens them is in.
+const COUNTERS: &str = "/proc/thread-self/net";
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// The kernel's default of that range.
+const USUAL_EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
+
+/// How often the listeners are read that the kernel says changed meanwhile.
+const TRIES: u32 = 3;
+
+/// Sockets that wait for their holders to be looked up together.
+const BATCH: usize = 4096;
+
+/// All but listeners, which are read before, and TIME-WAIT, which is no socket any more and
+/// mostly the larger part.
+const CONNECTIONS: StateSet = StateSet::of(&[
+    State::Established,
+    State::SynSent,
+    State::SynRecv,
+    State::FinWait1,
+    State::FinWait2,
+    State::CloseWait,
+    State::LastAck,
+    State::Closing,
+]);
+
+/// What all namespaces have in common.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) classifier: Classifier,
+    /// Holders of listeners, kept from poll to poll.
+    pub(super) servers: People,
+    /// Holders of other sockets, asked for once.
+    pub(super) holders: People,
+    pub(super) ecn: EcnWord,
+}
+
+impl Common {
+    /// The service of a socket, by what is known around it.
+    fn classify(&mut self, socket: &Socket, role: Role, whose: Whose) -> ServiceId {
+        let people = match whose {
+            Whose::Listener => &self.servers,
+            Whose::Connection => &self.holders,
+        };
+        let around = people.around(socket);
+        let facts =
+            Facts { local: socket.local, remote: socket.remote, role, owner: owner(&around) };
+        self.classifier.classify(&facts)
+    }
+}
+
+/// Which of the people hold a socket.
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    Listener,
+    Connection,
+}
+
+fn owner<'a>(around: &'a Around<'_>) -> Owner<'a> {
+    Owner {
+        process: around.process(),
+        unit: around.unit.as_deref(),
+        container: around.container.as_deref(),
+        cgroup: around.cgroup_path,
+    }
+}
+
+/// How a namespace is opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) width: CounterWidth,
+    /// `None` to do without.
+    pub(super) events: Option<EventOptions>,
+    pub(super) gate: Gate,
+}
+
+/// One network namespace.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) namespace: Namespace,
+    books: Books,
+    /// What has to be known of the interval that runs.
+    quality: Quality,
+    coverage: Coverage,
+    /// Records that the kernel sent in the interval that runs.
+    dumped: u64,
+    /// What polling it cost last time.
+    pub(super) cost: Duration,
+    sockets: Sockets,
+    reader: CounterReader,
+    events: Option<Events>,
+    /// Why there are no events although they were asked for.
+    pub(super) deaf: Option<String>,
+    listeners: Listeners,
+    /// Cookies of the listeners whose holders were looked up.
+    known: FxHashSet<u64>,
+    ephemeral: RangeInclusive<u16>,
+    gate: Gate,
+}
+
+impl Place {
+    /// Opens its tables and begins to listen for events; the first poll is still to be made.
+    pub(super) fn open(place: &NetNamespace, opening: Opening) -> anyhow::Result<Self> {
+        // Before the first poll, so that every socket in it is told of when it dies.
+        let (events, deaf) = match opening.events {
+            None => (None, None),
+            Some(options) => match Events::open_in(place, &options) {
+                Ok(events) => (Some(events), None),
+                Err(error) => (None, Some(error.to_string())),
+            },
+        };
+        let coverage =
+            Coverage { destroy_events: events.as_ref().map(|_| 0), ..Coverage::default() };
+        Ok(Self {
+            namespace: Namespace { inode: place.inode, name: place.name.clone() },
+            books: Books::new(opening.width),
+            quality: Quality::default(),
+            coverage,
+            dumped: 0,
+            cost: Duration::ZERO,
+            sockets: place.inside(Sockets::open)??,
+            reader: place.inside(|| CounterReader::watched(Path::new(COUNTERS)).open())??,
+            events,
+            deaf,
+            listeners: Listeners::default(),
+            known: FxHashSet::default(),
+            ephemeral: place.inside(ephemeral)?,
+            gate: opening.gate,
+        })
+    }
+
+    /// Whether a watched counter moved since the last poll.
+    pub(super) fn moved(&mut self) -> anyhow::Result<bool> {
+        self.reader.sample(&mut self.books.readings().first)?;
+        let (before, now) = self.books.compared();
+        Ok(self.gate.moved(before, now))
+    }
+
+    /// Polls it. `levels` as for [`Books::begin`]; with `read` the counters were read just now,
+    /// by [`moved`](Self::moved).
+    pub(super) fn poll(
+        &mut self,
+        common: &mut Common,
+        levels: bool,
+        read: bool,
+    ) -> anyhow::Result<Polled> {
+        let usage = Usage::now();
+        if !read {
+            self.reader.sample(&mut self.books.readings().first)?;
+        }
+        common.classifier.enter(self.namespace.inode, self.ephemeral.clone());
+        self.books.begin(Instant::now(), levels);
+        let mut outcome = self.listen(common, levels)?;
+        outcome.add(&self.dump(common)?);
+        let watch = self.drain(common.ecn);
+        self.reader.sample(&mut self.books.readings().second)?;
+        let whole_dump = outcome.interrupted == 0 && outcome.decode_errors == 0;
+        let (watch, events_lost) = watch;
+        let closing = Closing { ending: Ending { watch, whole_dump }, events_lost };
+        let polled = self.books.end(closing, &mut common.classifier, &self.listeners);
+        self.quality.add_dump(&outcome);
+        self.quality.events_lost += events_lost;
+        self.dumped += outcome.sockets;
+        self.count(&polled);
+        let used = usage.elapsed();
+        self.cost = used.user + used.system;
+        Ok(polled)
+    }
+
+    /// Reads the listeners and learns whose they are. Their holders are looked up again at the end
+    /// of each interval, and when there are new ones.
+    fn listen(&mut self, common: &mut Common, levels: bool) -> anyhow::Result<DumpOutcome> {
+        let query = query(StateSet::of(&[State::Listen]));
+        let mut found = Vec::new();
+        let mut socket = Socket::BLANK;
+        let mut outcome = DumpOutcome::default();
+        for _ in 0..TRIES {
+            found.clear();
+            outcome = self.sockets.read(&query, |reply| {
+                if socket.fill(reply, common.ecn) {
+                    found.push(socket);
+                }
+                ControlFlow::Continue(())
+            })?;
+            if outcome.interrupted == 0 {
+                break;
+            }
+        }
+        outcome.decode_errors += outcome.sockets - found.len() as u64;
+        self.listeners.clear();
+        found.iter().for_each(|socket| self.listeners.learn(socket));
+        let news = found.iter().any(|socket| !self.known.contains(&socket.cookie));
+        if levels || news {
+            common.servers.resolve(found.iter(), None)?;
+            self.known = found.iter().map(|socket| socket.cookie).collect();
+        }
+        for socket in &found {
+            let around = common.servers.around(socket);
+            common.classifier.learn_listener(socket.local, &owner(&around));
+        }
+        for socket in &found {
+            if !self.books.see(socket) {
+                let service = common.classify(socket, Role::Listener, Whose::Listener);
+                self.books.assign(socket, service);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Reads all other sockets.
+    fn dump(&mut self, common: &mut Common) -> anyhow::Result<DumpOutcome> {
+        let mut pass = Pass {
+            books: &mut self.books,
+            listeners: &self.listeners,
+            quality: &mut self.quality,
+            common,
+            waiting: Vec::new(),
+            error: None,
+        };
+        let mut socket = Socket::BLANK;
+        let outcome =
+            self.sockets.read(&query(CONNECTIONS), |reply| pass.take(reply, &mut socket))?;
+        match pass.error.take() {
+            Some(error) => Err(error),
+            None => pass.flush().map(|()| outcome),
+        }
+    }
+
+    /// Takes the events; tells what is known of deaths, and how many events were lost.
+    fn drain(&mut self, ecn: EcnWord) -> (Watch, u64) {
+        let Some(events) = &mut self.events else { return (Watch::Off, 0) };
+        let mut socket = Socket::BLANK;
+        let mut unread = 0;
+        let drained = events.drain(|reply| match socket.fill(reply, ecn) {
+            true => self.books.bury(&socket),
+            false => unread += 1,
+        });
+        match drained {
+            Ok(Drained { events, decode_errors, lost, .. }) => {
+                let bad = decode_errors + unread;
+                self.quality.decode_errors += bad;
+                if let Some(sum) = &mut self.coverage.destroy_events {
+                    *sum += events;
+                }
+                (if lost + bad == 0 { Watch::Whole } else { Watch::Lossy }, lost)
+            }
+            Err(error) => {
+                // What came until now stands; from now on it goes without.
+                self.deaf = Some(error.to_string());
+                self.events = None;
+                (Watch::Lossy, 0)
+            }
+        }
+    }
+
+    fn count(&mut self, polled: &Polled) {
+        let totals = &polled.totals;
+        let coverage = &mut self.coverage;
+        coverage.opened += totals.opened;
+        coverage.closed += totals.closed;
+        coverage.between_polls += polled.between_polls;
+        coverage.counters_zeroed += totals.wiped;
+        coverage.without_event += totals.vanished;
+        coverage.given_up += totals.given_up;
+        coverage.limbo = totals.limbo as u64;
+    }
+
+    /// Tells what the interval came to, as of the last poll, and begins a new one.
+    pub(super) fn begin_interval(&mut self) -> Sum {
+        let destroy_events = self.events.as_ref().map(|_| 0);
+        let coverage =
+            Coverage { destroy_events, limbo: self.coverage.limbo, ..Coverage::default() };
+        let table = self.books.table().clone();
+        Sum {
+            table,
+            counters: self.books.begin_interval(),
+            coverage: std::mem::replace(&mut self.coverage, coverage),
+            quality: std::mem::take(&mut self.quality),
+            dumped: std::mem::take(&mut self.dumped),
+        }
+    }
+}
+
+/// This namespace's range of ephemeral ports.
+fn ephemeral() -> RangeInclusive<u16> {
+    let read = || {
+        let text = std::fs::read_to_string(EPHEMERAL).ok()?;
+        let mut ends = text.split_whitespace().map_while(|end| end.parse::<u16>().ok());
+        Some(ends.next()?..=ends.next()?)
+    };
+    read().unwrap_or(USUAL_EPHEMERAL)
+}
+
+fn query(states: StateSet) -> Query<'static> {
+    Query {
+        families: Families::BOTH,
+        states,
+        extensions: Extensions::INFO.with(Extensions::SKMEMINFO),
+        local_port: 0,
+        remote_port: 0,
+        program: &[],
+    }
+}
+
+/// A dump on its way into the books.
+struct Pass<'a> {
+    books: &'a mut Books,
+    listeners: &'a Listeners,
+    quality: &'a mut Quality,
+    common: &'a mut Common,
+    /// Sockets whose holders are not known yet.
+    waiting: Vec<(Socket, Role)>,
+    error: Option<anyhow::Error>,
+}
+
+impl Pass<'_> {
+    #[inline]
+    fn take(&mut self, reply: &Reply<'_>, socket: &mut Socket) -> ControlFlow<()> {
+        if !socket.fill(reply, self.common.ecn) {
+            self.quality.decode_errors += 1;
+            return ControlFlow::Continue(());
+        }
+        if socket.tcp_info.as_ref().is_some_and(TcpInfo::is_cut) {
+            self.quality.truncated_tcp_info += 1;
+        }
+        if self.books.see(socket) { ControlFlow::Continue(()) } else { self.meet(socket) }
+    }
+
+    /// A socket that was not there before.
+    fn meet(&mut self, socket: &Socket) -> ControlFlow<()> {
+        let (role, _) = self.listeners.role(socket);
+        self.common.holders.learn_cgroup(socket);
+        let held = socket.inode != 0;
+        let asks = self.common.classifier.asks_for_process(socket.local, socket.remote, role);
+        if held && asks {
+            self.waiting.push((*socket, role));
+            if self.waiting.len() >= BATCH {
+                self.error = self.flush().err();
+            }
+        } else {
+            let service = self.common.classify(socket, role, Whose::Connection);
+            self.books.assign(socket, service);
+        }
+        if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Looks up the holders of the sockets that wait.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        // For so many a walk through all processes is cheaper than a hunt.
+        let scope = (waiting.len() >= BATCH).then_some(Scope::All);
+        let sockets = waiting.iter().map(|(socket, _)| socket);
+        self.common.holders.resolve(sockets, scope).context("while polling")?;
+        for (socket, role) in &waiting {
+            let service = self.common.classify(socket, *role, Whose::Connection);
+            self.books.assign(socket, service);
+        }
+        Ok(())
+    }
+}
