@@ -1,5 +1,7 @@
 //! Everything that is known about an interval in one network namespace.
 
+use std::sync::Arc;
+
 use super::services::ServiceId;
 use super::work::Work;
 use crate::counters::{CounterWidth, Counters, Delta as Change, Kind};
@@ -70,8 +72,14 @@ pub(super) struct Grown {
 impl Interval<'_> {
     /// Every counter that moved.
     pub(super) fn grown(&self) -> impl Iterator<Item = (&str, Grown)> {
-        self.after.second.layout().names().filter_map(|name| {
-            let grown = self.growth(name)?;
+        let layout = self.after.second.layout();
+        (0..layout.len()).filter_map(|position| {
+            let name = layout.name(position)?;
+            // Most stand still; looking at each by name was a fifth of what a poll cost.
+            if self.value(self.before.second, position, name) == self.after.second.at(position) {
+                return None;
+            }
+            let grown = self.growth_at(position, name)?;
             (grown.delta > 0).then_some((name, grown))
         })
     }
@@ -79,15 +87,30 @@ impl Interval<'_> {
     /// Growth of one counter. `None` for one that this kernel does not have, that is a gauge, or
     /// that went backwards.
     pub(super) fn growth(&self, name: &str) -> Option<Grown> {
-        if Kind::of(name) == Kind::Gauge {
+        self.growth_at(self.after.second.layout().position(name)?, name)
+    }
+
+    /// The same of one whose place in the last reading is known.
+    fn growth_at(&self, position: usize, name: &str) -> Option<Grown> {
+        if self.after.second.layout().kind(position)? == Kind::Gauge {
             return None;
         }
         let between = |from: &Counters, to: &Counters| {
-            Change::between(Kind::Counter, self.width, from.get(name)?, to.get(name)?).growth()
+            let [from, to] = [from, to].map(|counters| self.value(counters, position, name));
+            Change::between(Kind::Counter, self.width, from?, to?).growth()
         };
         let delta = between(self.before.second, self.after.second)?;
         let around = |reading: &Reading<'_>| between(reading.first, reading.second).unwrap_or(0);
         Some(Grown { delta, skew: around(&self.before) + around(&self.after) })
+    }
+
+    /// A value in one of the readings, which nearly always have the same names.
+    fn value(&self, counters: &Counters, position: usize, name: &str) -> Option<i64> {
+        if Arc::ptr_eq(counters.layout(), self.after.second.layout()) {
+            counters.at(position)
+        } else {
+            counters.get(name)
+        }
     }
 
     /// As [`growth`](Self::growth), 0 for one that does not exist.

@@ -104,8 +104,10 @@ fn judge(side: Side, truth: &Truth, summary: &Summary) {
         }
     }
     println!("  intervals are {wide} wide in sum");
-    assert!(inferred <= 0.03, "{inferred}");
-    assert!(inferred <= guessed, "{inferred} {guessed}");
+    // 0.1 to 2.8 % in a dozen runs of release builds at a budget of 1 %; more is an inference gone
+    // wrong, and not chance.
+    assert!(inferred <= 0.05, "{inferred}");
+    assert!(inferred * 2.0 <= guessed, "{inferred} {guessed}");
 }
 
 /// What is known without looking at sockets' histories: each service's retransmits divided as all
