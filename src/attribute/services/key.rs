@@ -1,5 +1,6 @@
 //! What a service is called, and the small number that stands for it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,6 +29,18 @@ pub struct ServiceKey {
     pub port: Option<u16>,
     /// Unit, container or process that serves it.
     pub owner: Option<Box<str>>,
+}
+
+impl ServiceKey {
+    /// Its name, with the port where that is not in it: one program may listen at several.
+    pub fn label(&self) -> Cow<'_, str> {
+        match (self.role, self.port) {
+            (Role::Server, Some(port)) if *self.name != *port.to_string() => {
+                format!("{}:{port}", self.name).into()
+            }
+            _ => (&*self.name).into(),
+        }
+    }
 }
 
 /// What sockets are grouped by.

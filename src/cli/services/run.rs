@@ -182,7 +182,8 @@ impl<'a> Session<'a> {
             for place in &mut self.places {
                 self.polls.looks += 1;
                 if !place.moved()? {
-                } else if self.budget.affords(place.cost) {
+                } else if self.budget.affords(place.cost * 2) {
+                    // One is left for the poll that ends the interval.
                     place.poll(&mut self.common, false, true)?;
                     self.polls.early += 1;
                     self.budget.settle();

@@ -80,7 +80,7 @@ pub(super) fn list(
     let names = name_width(&lines, room, look.width);
     for (entry, line) in lines {
         table.row(line);
-        let name = safe(&entry.key.name);
+        let name = safe(&entry.key.label());
         if name.width() > names {
             table.text(INDENT, &shorten(&name, super::room(look.width, INDENT)), Tone::Quiet);
         }
@@ -104,7 +104,7 @@ fn name_width(lines: &[(&ServiceEntry<'_>, Vec<Cell>)], room: Room, limit: Optio
 fn main_line(entry: &ServiceEntry<'_>, seconds: Option<f64>, room: Room) -> Vec<Cell> {
     let row = entry.row;
     let mut cells = vec![
-        (entry.key.name.to_string(), Tone::Plain),
+        (entry.key.label().into_owned(), Tone::Plain),
         (role(entry.key.role).to_owned(), Tone::Quiet),
         number(in_state(row, State::Established)),
     ];

@@ -118,7 +118,7 @@ fn first(entry: &AttributionEntry<'_>, top: usize) -> Vec<String> {
 fn item(part: PartEntry<'_>) -> String {
     /// Two of them fit on a line.
     const NAME: usize = 24;
-    let name = shorten(&safe(&part.key.name), NAME);
+    let name = shorten(&safe(&part.key.label()), NAME);
     format!("{name} {} ({})", ranged(part.estimate), share(part.share))
 }
 
@@ -212,7 +212,7 @@ fn full(table: &mut Aligned, entry: &AttributionEntry<'_>, span: &str, top: usiz
     for part in entry.parts().take(top) {
         let tone = if part.estimate.value == 0 { Tone::Quiet } else { Tone::Plain };
         table.row(vec![
-            (part.key.name.to_string(), tone),
+            (part.key.label().into_owned(), tone),
             (part.key.role.name().to_owned(), Tone::Quiet),
             (human::grouped(part.estimate.value), tone),
             (share(part.share), tone),
