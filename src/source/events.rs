@@ -69,9 +69,7 @@ impl Default for EventOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// The kernel has no such groups.
-    #[error(
-        "Linux {release} does not tell of sockets that die (4.2 and later do): connections shorter than an interval stay unseen"
-    )]
+    #[error("Linux {release} does not tell of sockets that die (4.2 and later do)")]
     Unsupported {
         /// `uname -r`.
         release: String,

@@ -76,7 +76,7 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "N", value_parser = super::output::at_least_one, help_heading = "Repeating")]
     count: Option<u64>,
 
-    /// End after this time.
+    /// End after this time; without --interval that is one interval.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
     duration: Option<Duration>,
 
@@ -119,10 +119,12 @@ impl ServicesCommand {
         run::run(&self)
     }
 
-    /// How long an interval is. One that is longer than the whole run ends with it.
+    /// How long an interval is. Of a run that says only how long it is, all of it.
     fn interval(&self) -> Duration {
-        let usual = self.interval.unwrap_or(USUAL);
-        self.duration.map_or(usual, |duration| usual.min(duration))
+        match (self.interval, self.duration) {
+            (Some(interval), Some(duration)) => interval.min(duration),
+            (one, other) => one.or(other).unwrap_or(USUAL),
+        }
     }
 
     /// How many intervals there are; `None` until interrupted.

@@ -147,11 +147,14 @@ impl<'a> Session<'a> {
             events: (!self.command.no_events).then_some(options),
             gate: Gate::new(self.selection.clone()),
         };
-        let place = Place::open(place, opening)?;
-        if let Some(reason) = &place.deaf {
-            say(format_args!("tcpdiag: {reason}"));
+        Place::open(place, opening)
+    }
+
+    /// Says of which namespaces no events are heard any more, though they were asked for.
+    fn say_deaf(&mut self) {
+        for reason in self.places.iter_mut().filter_map(|place| place.deaf.take()) {
+            say(format_args!("tcpdiag: {reason}; short connections stay unseen from here on"));
         }
-        Ok(place)
     }
 
     /// Sets the baseline.
@@ -160,6 +163,7 @@ impl<'a> Session<'a> {
             place.poll(&mut self.common, false, false)?;
             place.begin_interval();
         }
+        self.say_deaf();
         // What it took to get here is not what watching costs.
         self.budget = Budget::new(self.command.cpu_budget);
         (self.usage, self.all_usage) = (Usage::now(), Usage::now());
@@ -182,8 +186,10 @@ impl<'a> Session<'a> {
             for place in &mut self.places {
                 self.polls.looks += 1;
                 if !place.moved()? {
-                } else if self.budget.affords(place.cost * 2) {
-                    // One is left for the poll that ends the interval.
+                    continue;
+                }
+                // One more is left for the poll that ends the interval.
+                if self.budget.affords(place.cost * 2) {
                     place.poll(&mut self.common, false, true)?;
                     self.polls.early += 1;
                     self.budget.settle();
@@ -230,6 +236,7 @@ impl<'a> Session<'a> {
             self.output.show(&told, None, &total)?;
         }
         self.output.end(&total)?;
+        self.say_deaf();
         self.whole.follow(&total);
         self.all_polls.add(&self.polls);
         self.polls = Polls { cpu_budget: self.command.cpu_budget, ..Polls::default() };
