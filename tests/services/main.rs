@@ -10,4 +10,5 @@
 mod lab;
 
 mod accuracy;
+mod listeners;
 mod observer;
