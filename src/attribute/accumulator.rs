@@ -43,7 +43,7 @@ impl Accumulator {
     /// Adds an interval.
     pub fn add(&mut self, interval: &Reconciliation) {
         self.intervals += 1;
-        for attribution in &interval.counters {
+        for attribution in interval.counters.iter().chain(&interval.late) {
             let place = self.places.get(&attribution.counter).copied();
             match place.and_then(|place| self.counters.get_mut(place)) {
                 Some(account) => account.add(attribution),
@@ -68,10 +68,9 @@ impl Accumulator {
     pub fn total(&self) -> Reconciliation {
         let mut services: Vec<_> = self.kinds.iter().map(|(id, row)| (*id, *row)).collect();
         services.sort_by_key(|(service, _)| *service);
-        Reconciliation {
-            counters: self.counters.iter().map(Account::attribution).collect(),
-            kinds: KindTable { services, outside: self.outside },
-        }
+        let all = self.counters.iter().map(Account::attribution);
+        let (counters, late) = all.partition(|attribution| attribution.delta > 0);
+        Reconciliation { counters, late, kinds: KindTable { services, outside: self.outside } }
     }
 }
 

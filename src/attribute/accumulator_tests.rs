@@ -270,3 +270,30 @@ fn what_one_interval_shows_and_another_counted_meets() {
     assert_eq!(total.by_service[0].estimate.value, 3);
     assert!(total.reasons.is_empty());
 }
+
+#[test]
+fn it_meets_also_when_the_counter_stands_still_by_then() {
+    // Counted when it connects, seen when it dies; and nothing comes after.
+    let counted = Host::grown(&[("TcpActiveOpens", 2)]);
+    let known = [Sketch::new(1, Role::Client).opened().work()];
+    let still = Host::grown(&[("TcpActiveOpens", 0)]);
+    let late = reconcile(&still.interval(&known));
+    assert!(late.counters.is_empty());
+    for orders in [[0, 1], [1, 0]] {
+        let mut accumulator = Accumulator::new();
+        for order in orders {
+            match order {
+                0 => accumulator.add(&reconcile(&counted.interval(&known))),
+                // By way of another accumulator, as intervals become a run.
+                _ => {
+                    let mut inner = Accumulator::new();
+                    inner.add(&late);
+                    assert!(inner.total().counters.is_empty(), "it did not grow");
+                    accumulator.add(&inner.total());
+                }
+            }
+        }
+        let total = accumulator.total().counters.remove(0);
+        assert_eq!((total.delta, total.attributed, total.unattributed), (2, 2, 0), "{orders:?}");
+    }
+}

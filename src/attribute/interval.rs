@@ -68,12 +68,9 @@ pub(super) struct Grown {
 }
 
 impl Interval<'_> {
-    /// Every counter that moved.
+    /// Every counter, also one that did not move.
     pub(super) fn grown(&self) -> impl Iterator<Item = (&str, Grown)> {
-        self.after.second.layout().names().filter_map(|name| {
-            let grown = self.growth(name)?;
-            (grown.delta > 0).then_some((name, grown))
-        })
+        self.after.second.layout().names().filter_map(|name| Some((name, self.growth(name)?)))
     }
 
     /// Growth of one counter. `None` for one that this kernel does not have, that is a gauge, or

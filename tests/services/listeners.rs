@@ -48,9 +48,9 @@ lab!(
         let pairs: Vec<Pair> = (0..20).map(|_| Pair::new(&idle, V4)).collect();
         for observer in [&mut observer, &mut asked] {
             let noticed = |seen: &[serde_json::Value]| {
-                let counters = seen.iter().flat_map(|document| {
-                    document["attribution"].as_array().unwrap().iter()
-                });
+                let counters = seen
+                    .iter()
+                    .flat_map(|document| document["attribution"].as_array().unwrap().iter());
                 let drops = counters.filter(|counter| counter["counter"] == "TcpExtListenDrops");
                 drops.filter_map(|counter| counter["delta"].as_u64()).sum::<u64>() == jam.drops
             };

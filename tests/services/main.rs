@@ -10,5 +10,7 @@
 mod lab;
 
 mod accuracy;
+mod churn;
 mod listeners;
 mod observer;
+mod traffic;

@@ -167,7 +167,8 @@ impl Summary {
     pub fn parts(&self, counter: &str) -> BTreeMap<u16, Range> {
         let parts = self.counter(counter).and_then(|counter| counter["by_service"].as_array());
         let range = |part: &Value| {
-            let [value, low, high] = ["value", "low", "high"].map(|key| part[key].as_u64().unwrap());
+            let [value, low, high] =
+                ["value", "low", "high"].map(|key| part[key].as_u64().unwrap());
             Range { value, low, high }
         };
         let port = |part: &Value| Some(u16::try_from(part["port"].as_u64()?).unwrap());
