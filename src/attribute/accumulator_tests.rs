@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::testing::{Host, Sketch, Slot};
-use crate::attribute::{RetransmitKind, Work, reconcile};
+use crate::attribute::{Interval, RetransmitKind, Work, reconcile};
 use crate::model::Role;
 
 /// A generator that gives the same numbers everywhere (splitmix64).
@@ -296,4 +296,27 @@ fn it_meets_also_when_the_counter_stands_still_by_then() {
         let total = accumulator.total().counters.remove(0);
         assert_eq!((total.delta, total.attributed, total.unattributed), (2, 2, 0), "{orders:?}");
     }
+}
+
+#[test]
+fn levels_are_those_of_the_end_in_all_namespaces() {
+    let established = [(ServiceId(1), 4)];
+    let at = |level: u64| {
+        let host = Host::grown(&[("TcpCurrEstab", level)]);
+        reconcile(&Interval {
+            established: &established[..usize::from(level > 0)],
+            ..host.interval(&[])
+        })
+    };
+    let level = |accumulator: &Accumulator| {
+        accumulator.total().counters.first().map(|level| (level.delta, level.attributed))
+    };
+    let mut accumulator = Accumulator::new();
+    accumulator.add(&at(9));
+    accumulator.add(&at(4));
+    assert_eq!(level(&accumulator), Some((4, 4)));
+    accumulator.join(&at(5));
+    assert_eq!(level(&accumulator), Some((9, 8)), "another namespace's count besides");
+    accumulator.add(&at(0));
+    assert_eq!(level(&accumulator), None, "none are left");
 }

@@ -83,7 +83,7 @@ pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
 
 impl Attribution {
     /// Whether sockets show more than the counter grew by.
-    fn has_surplus(&self) -> bool {
+    pub(super) fn has_surplus(&self) -> bool {
         self.by_service.iter().any(|part| part.surplus > 0)
     }
 }

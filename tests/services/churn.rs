@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::lab::{Pair, Socket, Tcpdiag, lab, settles};
@@ -79,14 +80,14 @@ lab!(
         let plain = ["services", "-i", "200ms", "--event-buffer", "1kB"];
         let mut table = Tcpdiag::new().start(&plain);
         while !table.line().expect("a table").starts_with("No counter of trouble grew") {}
-        table.signal(rustix::process::Signal::STOP);
+        table.signal(Signal::STOP);
         let [many, few] = observer.asleep(|| {
             let made = churn([&servers[0], &servers[1]], Duration::from_secs(1), 800);
             settles("the kernel to drop events", || netlink_drops() > 0);
             drop(known);
             made
         });
-        table.signal(rustix::process::Signal::CONT);
+        table.signal(Signal::CONT);
         // Awake again it hears of every one.
         for _ in 0..50 {
             servers[0].ask();
@@ -97,7 +98,7 @@ lab!(
             sum(seen, "/coverage/destroy_events") + sum(seen, "/quality/events_lost")
         };
         observer.until("every death to be told or lost", |seen| told(seen) == deaths);
-        let summary = observer.end_with(3);
+        let summary = observer.end_by(Signal::INT, 3);
         let lost = summary.document["quality"]["events_lost"].as_u64().unwrap();
         let coverage = &summary.document["coverage"];
         println!("{lost} of {deaths} lost; {coverage}");
@@ -123,7 +124,7 @@ lab!(
                 }
             }
         }
-        table.signal(rustix::process::Signal::INT);
+        table.signal(Signal::INT);
         let output = table.end();
         assert_eq!(output.code, Some(0), "without --strict: {}", output.stderr);
         assert!(output.stdout.contains("destroy events were lost:"), "{}", output.stdout);

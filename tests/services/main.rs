@@ -11,6 +11,7 @@ mod lab;
 
 mod accuracy;
 mod churn;
+mod endurance;
 mod listeners;
 mod observer;
 mod traffic;

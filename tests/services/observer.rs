@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -66,9 +66,10 @@ impl Observer {
 
     /// Reads on until something holds of what was seen so far.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&[Value]) -> bool) {
-        let end = std::time::Instant::now() + PATIENCE;
+        let end = Instant::now() + PATIENCE;
         while !holds(&self.seen) {
-            assert!(std::time::Instant::now() < end, "waited in vain for: {what}");
+            let last = self.seen.last();
+            assert!(Instant::now() < end, "waited in vain for: {what}; at last: {last:#?}");
             self.next();
         }
     }
@@ -93,12 +94,12 @@ impl Observer {
 
     /// Asks it to end; hands back its summary.
     pub fn end(self) -> Summary {
-        self.end_with(0)
+        self.end_by(Signal::INT, 0)
     }
 
-    /// The same where it has something to complain about.
-    pub fn end_with(self, code: i32) -> Summary {
-        self.signal(Signal::INT);
+    /// The same by some signal, with some exit code.
+    pub fn end_by(self, signal: Signal, code: i32) -> Summary {
+        self.signal(signal);
         let output = self.reader.join().unwrap();
         assert_eq!(output.code, Some(code), "{}", output.stderr);
         let mut intervals = self.seen;

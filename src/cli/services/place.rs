@@ -279,11 +279,11 @@ impl Place {
     fn count(&mut self, polled: &Polled) {
         let totals = &polled.totals;
         let coverage = &mut self.coverage;
-        coverage.opened += totals.opened;
-        coverage.closed += totals.closed;
+        coverage.opened += polled.opened;
+        coverage.closed += polled.closed;
         coverage.between_polls += polled.between_polls;
         coverage.counters_zeroed += totals.wiped;
-        coverage.without_event += totals.vanished;
+        coverage.without_event += polled.without_event;
         coverage.given_up += totals.given_up;
         coverage.limbo = totals.limbo as u64;
     }
