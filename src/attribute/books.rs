@@ -174,6 +174,11 @@ impl Books {
         }
     }
 
+    /// Says that a socket which is known is of this service from now on.
+    pub fn hand_over(&mut self, socket: &Socket, service: ServiceId) {
+        self.ledger.tag(socket.cookie, service.0);
+    }
+
     /// Enters a destroy event.
     pub fn bury(&mut self, event: &Socket) {
         self.ledger.bury(event);

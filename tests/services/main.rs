@@ -14,4 +14,5 @@ mod churn;
 mod endurance;
 mod listeners;
 mod observer;
+mod owners;
 mod traffic;

@@ -68,8 +68,8 @@ impl Observer {
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&[Value]) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(&self.seen) {
-            let last = self.seen.last();
-            assert!(Instant::now() < end, "waited in vain for: {what}; at last: {last:#?}");
+            let last = self.seen.last().map(Value::to_string);
+            assert!(Instant::now() < end, "waited in vain for: {what}; at last: {last:?}");
             self.next();
         }
     }

@@ -222,8 +222,10 @@ impl Place {
             common.classifier.learn_listener(socket.local, &owner(&around));
         }
         for socket in &found {
+            let service = common.classify(socket, Role::Listener, Whose::Listener);
+            // Unlike a connection it goes with whoever holds it now.
+            self.books.hand_over(socket, service);
             if !self.books.see(socket) {
-                let service = common.classify(socket, Role::Listener, Whose::Listener);
                 self.books.assign(socket, service);
             }
         }
