@@ -43,7 +43,13 @@ impl Accumulator {
     /// Adds an interval.
     pub fn add(&mut self, interval: &Reconciliation) {
         self.intervals += 1;
-        for attribution in &interval.counters {
+        self.counters.iter_mut().for_each(Account::forget_level);
+        self.join(interval);
+    }
+
+    /// Adds another namespace's part of the interval that was added last.
+    pub fn join(&mut self, interval: &Reconciliation) {
+        for attribution in interval.counters.iter().chain(&interval.late) {
             let place = self.places.get(&attribution.counter).copied();
             match place.and_then(|place| self.counters.get_mut(place)) {
                 Some(account) => account.add(attribution),
@@ -68,10 +74,10 @@ impl Accumulator {
     pub fn total(&self) -> Reconciliation {
         let mut services: Vec<_> = self.kinds.iter().map(|(id, row)| (*id, *row)).collect();
         services.sort_by_key(|(service, _)| *service);
-        Reconciliation {
-            counters: self.counters.iter().map(Account::attribution).collect(),
-            kinds: KindTable { services, outside: self.outside },
-        }
+        let all = self.counters.iter().map(Account::attribution);
+        let (counters, mut late): (_, Vec<_>) = all.partition(|counter| counter.delta > 0);
+        late.retain(Attribution::has_surplus);
+        Reconciliation { counters, late, kinds: KindTable { services, outside: self.outside } }
     }
 }
 
@@ -91,13 +97,16 @@ impl Account {
         account
     }
 
-    fn add(&mut self, more: &Attribution) {
+    /// Levels do not add up over time: the last one counts, which may be 0.
+    fn forget_level(&mut self) {
         if self.gauge {
-            // Levels do not add up: the last one counts.
             (self.delta, self.skew, self.unattributed) = (0, 0, 0);
             self.services.clear();
             self.reasons.clear();
         }
+    }
+
+    fn add(&mut self, more: &Attribution) {
         // The least firm interval decides what may be said of all.
         self.class = self.class.max(more.class);
         self.delta += more.delta;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::testing::{Host, Sketch, Slot};
-use crate::attribute::{RetransmitKind, Work, reconcile};
+use crate::attribute::{Interval, RetransmitKind, Work, reconcile};
 use crate::model::Role;
 
 /// A generator that gives the same numbers everywhere (splitmix64).
@@ -269,4 +269,54 @@ fn what_one_interval_shows_and_another_counted_meets() {
     assert_eq!((total.delta, total.attributed, total.unattributed), (3, 3, 0));
     assert_eq!(total.by_service[0].estimate.value, 3);
     assert!(total.reasons.is_empty());
+}
+
+#[test]
+fn it_meets_also_when_the_counter_stands_still_by_then() {
+    // Counted when it connects, seen when it dies; and nothing comes after.
+    let counted = Host::grown(&[("TcpActiveOpens", 2)]);
+    let known = [Sketch::new(1, Role::Client).opened().work()];
+    let still = Host::grown(&[("TcpActiveOpens", 0)]);
+    let late = reconcile(&still.interval(&known));
+    assert!(late.counters.is_empty());
+    for orders in [[0, 1], [1, 0]] {
+        let mut accumulator = Accumulator::new();
+        for order in orders {
+            match order {
+                0 => accumulator.add(&reconcile(&counted.interval(&known))),
+                // By way of another accumulator, as intervals become a run.
+                _ => {
+                    let mut inner = Accumulator::new();
+                    inner.add(&late);
+                    assert!(inner.total().counters.is_empty(), "it did not grow");
+                    accumulator.add(&inner.total());
+                }
+            }
+        }
+        let total = accumulator.total().counters.remove(0);
+        assert_eq!((total.delta, total.attributed, total.unattributed), (2, 2, 0), "{orders:?}");
+    }
+}
+
+#[test]
+fn levels_are_those_of_the_end_in_all_namespaces() {
+    let established = [(ServiceId(1), 4)];
+    let at = |level: u64| {
+        let host = Host::grown(&[("TcpCurrEstab", level)]);
+        reconcile(&Interval {
+            established: &established[..usize::from(level > 0)],
+            ..host.interval(&[])
+        })
+    };
+    let level = |accumulator: &Accumulator| {
+        accumulator.total().counters.first().map(|level| (level.delta, level.attributed))
+    };
+    let mut accumulator = Accumulator::new();
+    accumulator.add(&at(9));
+    accumulator.add(&at(4));
+    assert_eq!(level(&accumulator), Some((4, 4)));
+    accumulator.join(&at(5));
+    assert_eq!(level(&accumulator), Some((9, 8)), "another namespace's count besides");
+    accumulator.add(&at(0));
+    assert_eq!(level(&accumulator), None, "none are left");
 }

@@ -55,8 +55,14 @@ pub struct Closing {
 /// What a poll came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// The ledger's part.
+    /// The ledger's part, of all kinds of sockets.
     pub totals: Totals,
+    /// Connections that began.
+    pub opened: u64,
+    /// Connections that ended.
+    pub closed: u64,
+    /// Of these, those that no event told of.
+    pub without_event: u64,
     /// Connections that began and ended since the poll before: only events tell of them.
     pub between_polls: u64,
 }
@@ -168,6 +174,11 @@ impl Books {
         }
     }
 
+    /// Says that a socket which is known is of this service from now on.
+    pub fn hand_over(&mut self, socket: &Socket, service: ServiceId) {
+        self.ledger.tag(socket.cookie, service.0);
+    }
+
     /// Enters a destroy event.
     pub fn bury(&mut self, event: &Socket) {
         self.ledger.bury(event);
@@ -190,7 +201,11 @@ impl Books {
             // The child counts what its request repeated; what polls saw of that is accounted for.
             let request = activity.opened.then(|| requests.remove(&activity.cookie)).flatten();
             let inherited = request.map_or(0, |request| request.repeats);
-            work.push(work_of(activity, inherited, classifier, listeners));
+            let own = work_of(activity, inherited, classifier, listeners);
+            polled.opened += u64::from(own.began());
+            polled.closed += u64::from(own.ended());
+            polled.without_event += u64::from(own.ended() && activity.vanished);
+            work.push(own);
         });
         let requests = self.settle_requests(closing.ending.whole_dump);
         if !polled.totals.first {

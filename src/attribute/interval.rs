@@ -70,18 +70,11 @@ pub(super) struct Grown {
 }
 
 impl Interval<'_> {
-    /// Every counter that moved.
+    /// Every counter, also one that did not move. Looking at each by name was a fifth of what a
+    /// poll cost.
     pub(super) fn grown(&self) -> impl Iterator<Item = (&str, Grown)> {
-        let layout = self.after.second.layout();
-        (0..layout.len()).filter_map(|position| {
-            let name = layout.name(position)?;
-            // Most stand still; looking at each by name was a fifth of what a poll cost.
-            if self.value(self.before.second, position, name) == self.after.second.at(position) {
-                return None;
-            }
-            let grown = self.growth_at(position, name)?;
-            (grown.delta > 0).then_some((name, grown))
-        })
+        let names = self.after.second.layout().names().enumerate();
+        names.filter_map(|(position, name)| Some((name, self.growth_at(position, name)?)))
     }
 
     /// Growth of one counter. `None` for one that this kernel does not have, that is a gauge, or

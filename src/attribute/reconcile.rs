@@ -1,6 +1,6 @@
 //! The growth of every counter, divided among services, with the rest and its reasons.
 
-use super::counters::{Class, Context, Outside, Plan, plan};
+use super::counters::{Class, Context, Outside, Plan, exact, plan};
 use super::divide::{Estimate, Share, divide};
 use super::interval::{Grown, Interval};
 use super::kinds::{KindTable, Puzzle};
@@ -49,6 +49,9 @@ pub struct Attribution {
 pub struct Reconciliation {
     /// Every counter of TCP that grew, in the order of the kernel's files.
     pub counters: Vec<Attribution>,
+    /// Those that stood still while sockets show some of them: the host has counted it in
+    /// another interval, with which it meets in an [`Accumulator`](super::Accumulator).
+    pub late: Vec<Attribution>,
     /// Retransmits by kind and service.
     pub kinds: KindTable,
 }
@@ -63,11 +66,26 @@ pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
     }
     let kinds = puzzle.solve(interval);
     tallies.finish(interval, &kinds);
-    let grown = interval.grown().filter_map(|(name, grown)| {
+    let mut counters: Vec<Attribution> = established(interval).into_iter().collect();
+    let mut late = Vec::new();
+    for (name, grown) in interval.grown() {
         let context = Context { interval, tallies: &tallies, delta: grown.delta };
-        Some(attribute(name, grown, &plan(name, &context)?, &context))
-    });
-    Reconciliation { counters: established(interval).into_iter().chain(grown).collect(), kinds }
+        if grown.delta > 0 {
+            let plan = plan(name, &context);
+            counters.extend(plan.map(|plan| attribute(name, grown, &plan, &context)));
+        } else if let Some(plan) = exact(name, &context) {
+            let attribution = attribute(name, grown, &plan, &context);
+            late.extend(attribution.has_surplus().then_some(attribution));
+        }
+    }
+    Reconciliation { counters, late, kinds }
+}
+
+impl Attribution {
+    /// Whether sockets show more than the counter grew by.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.by_service.iter().any(|part| part.surplus > 0)
+    }
 }
 
 fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> Attribution {
@@ -96,14 +114,14 @@ fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> At
     let ids = context.tallies.services.iter().map(|(service, _)| *service);
     let mut by_service: Vec<Part> = ids
         .zip(shares.iter().zip(&division.rows))
-        .filter(|(_, (share, row))| row.value > 0 || share.likely > 0 && share.weight > 0.0)
-        .map(|(service, (share, row))| Part {
-            service,
-            estimate: widened(*row),
-            surplus: match plan.class {
+        .filter_map(|(service, (share, row))| {
+            let surplus = match plan.class {
                 Class::Exact => share.low.saturating_sub(row.value),
                 _ => 0,
-            },
+            };
+            let can = share.likely > 0 && share.weight > 0.0;
+            let shown = row.value > 0 || surplus > 0 || can;
+            shown.then(|| Part { service, estimate: widened(*row), surplus })
         })
         .collect();
     by_service.sort_by_key(|part| (std::cmp::Reverse(part.estimate.value), part.service));

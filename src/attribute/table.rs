@@ -207,13 +207,8 @@ impl ServiceTable {
         let Some(row) = self.row(work.service) else { return };
         row.growth.add(&work.growth());
         row.opened += u64::from(work.began());
-        let state = work.activity.identity.state;
-        let connection = !matches!(
-            state,
-            State::Listen | State::SynRecv | State::TimeWait | State::BoundInactive
-        );
-        row.closed += u64::from(work.activity.closed && connection);
-        if state == State::Listen
+        row.closed += u64::from(work.ended());
+        if work.activity.identity.state == State::Listen
             && let Some(drops) = work.activity.delta.growth(&fields::DROPS)
         {
             row.drops += drops;

@@ -149,9 +149,7 @@ impl Tally {
         }
         self.finishers += count(work.may_have_finished());
         let state = work.activity.identity.state;
-        // Half-open connections and leftovers end too, but no connection does with them.
-        let connection = !matches!(state, State::SynRecv | State::TimeWait | State::BoundInactive);
-        if work.activity.closed && connection {
+        if work.ended() {
             self.closed += 1;
             self.closed_established +=
                 count(matches!(state, State::Established | State::CloseWait));

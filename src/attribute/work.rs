@@ -96,6 +96,17 @@ impl Work {
         connected && (self.activity.opened || idle)
     }
 
+    /// Whether a connection ended. Listeners, half-open connections and leftovers end too, but no
+    /// connection does with them.
+    pub(super) fn ended(&self) -> bool {
+        let state = self.activity.identity.state;
+        self.activity.closed
+            && !matches!(
+                state,
+                State::Listen | State::SynRecv | State::TimeWait | State::BoundInactive
+            )
+    }
+
     /// Whether a bare FIN may have been sent in the interval.
     pub(super) fn may_have_finished(&self) -> bool {
         let closing = |state| {

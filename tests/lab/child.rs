@@ -16,8 +16,22 @@ impl Child {
     /// One that was given `socket`, as other user, in other namespaces, ...:
     /// as `wrapper`, a command that runs another, arranges it.
     pub fn holding(socket: impl AsFd, wrapper: &[&str]) -> Self {
+        Self::lent(socket, wrapper, Path::new("sleep"))
+    }
+
+    /// One of a name of its own that was given `socket`: a copy of sleep(1) in `directory`.
+    pub fn named(name: &str, socket: impl AsFd, directory: &Path) -> Self {
+        let program = directory.join(name);
+        let sleep = ["/bin/sleep", "/usr/bin/sleep"].map(Path::new);
+        let sleep = sleep.into_iter().find(|path| path.exists()).expect("sleep(1)");
+        // Not a link: sleep(1) may be one program of many, which goes by its name.
+        std::fs::copy(std::fs::canonicalize(sleep).unwrap(), &program).unwrap();
+        Self::lent(socket, &[], &program)
+    }
+
+    fn lent(socket: impl AsFd, wrapper: &[&str], program: &Path) -> Self {
         rustix::io::fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-        let child = Self::running(wrapper, Path::new("sleep"));
+        let child = Self::running(wrapper, program);
         rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC).unwrap();
         child
     }

@@ -43,7 +43,7 @@ pub use ground::{Ground, require, run, run_alone};
 pub use kinds::{Kind, Kinds};
 pub use link::{Link, Tally};
 pub use loss::Loss;
-pub use network::Network;
+pub use network::{Network, ip};
 pub use pair::Pair;
 pub use patience::{settles, until};
 pub use population::{Member, Population};

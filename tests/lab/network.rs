@@ -24,6 +24,11 @@ impl Network {
         made.join().unwrap()
     }
 
+    /// One that is there already, by a file that stands for it.
+    pub fn of(path: &str) -> Self {
+        Self(File::open(path).unwrap())
+    }
+
     /// Does something in it, on a thread of its own.
     ///
     /// Programs started there stay there. (Do not start a

@@ -37,6 +37,14 @@ impl Tcpdiag {
         Self { wrapper: wrapper.map(str::to_owned).into(), ..Self::new() }
     }
 
+    /// As somebody whose files are all in `directory`.
+    pub fn at_home(directory: &Path) -> Self {
+        let names = ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"];
+        let settings = names.map(|name| format!("{name}={}", directory.display()));
+        let wrapper = std::iter::once("env".to_owned()).chain(settings);
+        Self { wrapper: wrapper.collect(), ..Self::new() }
+    }
+
     /// As user `nobody`, from a copy in `directory`, which that user can read.
     pub fn as_nobody(directory: &Path) -> Self {
         use std::os::unix::fs::PermissionsExt as _;

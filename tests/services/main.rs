@@ -10,4 +10,9 @@
 mod lab;
 
 mod accuracy;
+mod churn;
+mod endurance;
+mod listeners;
 mod observer;
+mod owners;
+mod traffic;

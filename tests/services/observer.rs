@@ -1,44 +1,120 @@
-//! The program under test while a scenario runs, and what its summary says.
+//! The program under test while something happens, and what its summary says.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::lab::{Kinds, Output, Side, Stage, Stream, Tcpdiag};
 
-/// A running `tcpdiag services` in the namespace of one end.
+/// Longer than anything takes that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `tcpdiag services`.
 #[derive(Debug)]
 pub struct Observer {
     pid: Pid,
-    /// Reads all along: nobody waits for a full pipe.
+    /// The documents of intervals so far.
+    pub seen: Vec<Value>,
+    /// Those that come. Somebody reads all along: nobody waits for a full pipe.
+    coming: Receiver<Value>,
     reader: JoinHandle<Output>,
 }
 
 impl Observer {
-    /// Starts it; returns when it has its baseline.
+    /// Starts it in the namespace of one end; returns when it has its baseline.
     pub fn begin(stage: &Stage<'_>, side: Side, arguments: &[&str]) -> Self {
+        stage.inside(side, || Self::here(arguments))
+    }
+
+    /// Starts it where the calling thread is; the first argument is the interval.
+    pub fn here(arguments: &[&str]) -> Self {
+        Self::of(&Tcpdiag::new(), arguments)
+    }
+
+    /// The same as somebody else.
+    pub fn of(tcpdiag: &Tcpdiag, arguments: &[&str]) -> Self {
         let usual = ["services", "-o", "json", "--interval"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
-        let mut stream: Stream = stage.inside(side, || Tcpdiag::new().start(&arguments));
+        let mut stream: Stream = tcpdiag.start(&arguments);
+        let pid = stream.pid();
+        let (documents, coming) = channel();
+        let reader = std::thread::spawn(move || {
+            while let Some(document) = stream.document() {
+                // Who wants no more of them still wants the end.
+                let _ = documents.send(document);
+            }
+            stream.end()
+        });
+        let mut observer = Self { pid, seen: Vec::new(), coming, reader };
         // The first interval: nothing has happened yet.
-        let first = stream.document().expect("it runs");
-        assert_eq!(first["schema"], "tcpdiag.services/1", "{first}");
-        Self { pid: stream.pid(), reader: std::thread::spawn(|| stream.end()) }
+        observer.next();
+        observer
+    }
+
+    /// The next document, once it is there.
+    pub fn next(&mut self) -> &Value {
+        let document = self.coming.recv_timeout(PATIENCE).expect("it runs");
+        assert_eq!(document["schema"], "tcpdiag.services/1", "{document}");
+        check(&document);
+        self.seen.push(document);
+        self.seen.last().unwrap()
+    }
+
+    /// Reads on until something holds of what was seen so far.
+    pub fn until(&mut self, what: &str, mut holds: impl FnMut(&[Value]) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds(&self.seen) {
+            let last = self.seen.last().map(Value::to_string);
+            assert!(Instant::now() < end, "waited in vain for: {what}; at last: {last:?}");
+            self.next();
+        }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Does something that it cannot look at before it is done.
+    pub fn asleep<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.signal(Signal::STOP);
+        let done = act();
+        self.signal(Signal::CONT);
+        done
     }
 
     /// Asks it to end; hands back its summary.
     pub fn end(self) -> Summary {
-        kill_process(self.pid, Signal::INT).unwrap();
-        let output = self.reader.join().unwrap();
-        assert_eq!(output.code, Some(0), "{}", output.stderr);
-        let last = output.stdout.lines().last().expect("a summary");
-        let document: Value = serde_json::from_str(last).unwrap();
-        assert_eq!(document["schema"], "tcpdiag.services.summary/1");
-        check(&document);
-        Summary { document, closing: output.stderr }
+        self.end_by(Signal::INT, 0)
     }
+
+    /// The same by some signal, with some exit code.
+    pub fn end_by(self, signal: Signal, code: i32) -> Summary {
+        self.signal(signal);
+        let output = self.reader.join().unwrap();
+        assert_eq!(output.code, Some(code), "{}", output.stderr);
+        let mut intervals = self.seen;
+        intervals.extend(self.coming.try_iter());
+        let document = intervals.pop().expect("a summary");
+        assert_eq!(document["schema"], "tcpdiag.services.summary/1");
+        intervals.iter().for_each(check);
+        check(&document);
+        Summary { document, intervals, closing: output.stderr }
+    }
+}
+
+/// The sum of a number over documents.
+pub fn sum(documents: &[Value], pointer: &str) -> u64 {
+    documents.iter().filter_map(|document| document.pointer(pointer)?.as_u64()).sum()
 }
 
 /// What holds of every document: parts come to the whole, values lie in their intervals.
@@ -60,7 +136,7 @@ pub fn check(document: &Value) {
 }
 
 /// An estimate of one kind.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
     pub value: u64,
     pub low: u64,
@@ -71,6 +147,8 @@ pub struct Range {
 #[derive(Debug)]
 pub struct Summary {
     pub document: Value,
+    /// The intervals before it.
+    pub intervals: Vec<Value>,
     pub closing: String,
 }
 
@@ -78,6 +156,24 @@ impl Summary {
     /// Retransmits by port of the service.
     pub fn retransmits(&self) -> BTreeMap<u16, u64> {
         self.rows().map(|(port, row)| (port, row["retrans_segs"].as_u64().unwrap())).collect()
+    }
+
+    /// The row of a service.
+    pub fn row(&self, service: &str, role: &str) -> Option<&Value> {
+        let rows = self.document["services"].as_array().unwrap();
+        rows.iter().find(|row| row["service"] == service && row["role"] == role)
+    }
+
+    /// What services had of a counter, by port.
+    pub fn parts(&self, counter: &str) -> BTreeMap<u16, Range> {
+        let parts = self.counter(counter).and_then(|counter| counter["by_service"].as_array());
+        let range = |part: &Value| {
+            let [value, low, high] =
+                ["value", "low", "high"].map(|key| part[key].as_u64().unwrap());
+            Range { value, low, high }
+        };
+        let port = |part: &Value| Some(u16::try_from(part["port"].as_u64()?).unwrap());
+        parts.into_iter().flatten().filter_map(|part| Some((port(part)?, range(part)))).collect()
     }
 
     fn rows(&self) -> impl Iterator<Item = (u16, &Value)> {

@@ -106,6 +106,11 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         .or_else(|| twin::plan(name))
 }
 
+/// The same, where it comes to sums that the kernel keeps per socket too.
+pub(super) fn exact(name: &str, context: &Context<'_>) -> Option<Plan> {
+    exact::plan(name, context).filter(|plan| plan.class == Class::Exact)
+}
+
 /// Any share up to a limit that holds, in proportion to a weight.
 fn up_to(limit: u64, weight: u64) -> Share {
     Share::between(0, limit, weight as f64)

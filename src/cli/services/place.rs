@@ -222,8 +222,10 @@ impl Place {
             common.classifier.learn_listener(socket.local, &owner(&around));
         }
         for socket in &found {
+            let service = common.classify(socket, Role::Listener, Whose::Listener);
+            // Unlike a connection it goes with whoever holds it now.
+            self.books.hand_over(socket, service);
             if !self.books.see(socket) {
-                let service = common.classify(socket, Role::Listener, Whose::Listener);
                 self.books.assign(socket, service);
             }
         }
@@ -279,11 +281,11 @@ impl Place {
     fn count(&mut self, polled: &Polled) {
         let totals = &polled.totals;
         let coverage = &mut self.coverage;
-        coverage.opened += totals.opened;
-        coverage.closed += totals.closed;
+        coverage.opened += polled.opened;
+        coverage.closed += polled.closed;
         coverage.between_polls += polled.between_polls;
         coverage.counters_zeroed += totals.wiped;
-        coverage.without_event += totals.vanished;
+        coverage.without_event += polled.without_event;
         coverage.given_up += totals.given_up;
         coverage.limbo = totals.limbo as u64;
     }

@@ -15,20 +15,25 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Adds another namespace's part of the same interval.
+    /// Adds another namespace's part of the same interval, levels included.
     pub(super) fn add(&mut self, other: &Self) {
-        self.table.add(&other.table);
-        self.counters.add(&other.counters.total());
-        self.coverage.add(&other.coverage);
-        self.quality.add(other.quality.clone());
-        self.dumped += other.dumped;
+        let limbo = self.coverage.limbo + other.coverage.limbo;
+        self.counters.join(&other.counters.total());
+        self.put(other);
+        self.coverage.limbo = limbo;
     }
 
     /// Adds the next interval, whose levels are those of the end.
     pub(super) fn follow(&mut self, next: &Self) {
         self.table.begin_poll();
-        let limbo = next.coverage.limbo;
-        self.add(next);
-        self.coverage.limbo = limbo;
+        self.counters.add(&next.counters.total());
+        self.put(next);
+    }
+
+    fn put(&mut self, other: &Self) {
+        self.table.add(&other.table);
+        self.coverage.add(&other.coverage);
+        self.quality.add(other.quality.clone());
+        self.dumped += other.dumped;
     }
 }
