@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::accumulator::Accumulator;
 use super::interval::{Interval, Reading, Requests};
+use super::kinds::KindRow;
 use super::reconcile::reconcile;
 use super::services::{Classifier, Facts, Owner, ServiceId};
 use super::table::ServiceTable;
@@ -83,6 +84,8 @@ pub struct Books {
     before: Readings,
     after: Readings,
     requests: FxHashMap<u64, Request>,
+    /// Retransmits of the last poll that no socket showed.
+    owed: KindRow,
     /// Whether this poll reads levels.
     levels: bool,
     /// Used again for each poll.
@@ -100,6 +103,7 @@ impl Books {
             before: Readings::default(),
             after: Readings::default(),
             requests: FxHashMap::default(),
+            owed: KindRow::default(),
             levels: false,
             work: Vec::new(),
         }
@@ -224,7 +228,7 @@ impl Books {
             self.table.add_repeats(request.service, request.repeats);
         }
         let established: Vec<_> = self.table.established().collect();
-        self.interval.add(&reconcile(&Interval {
+        let reconciliation = reconcile(&Interval {
             before: self.before.view(),
             after: self.after.view(),
             width: self.width,
@@ -234,7 +238,10 @@ impl Books {
             established: if self.levels { &established } else { &[] },
             notified: closing.ending.watch != Watch::Off,
             events_lost: closing.events_lost,
-        }));
+            owed: self.owed,
+        });
+        self.owed = reconciliation.kinds.outside;
+        self.interval.add(&reconciliation);
     }
 
     /// What half-open connections did since the last poll, by service. Those that are gone

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kinds::KindRow;
 use super::services::ServiceId;
 use super::work::Work;
 use crate::counters::{CounterWidth, Counters, Delta as Change, Kind};
@@ -60,6 +61,9 @@ pub struct Interval<'a> {
     pub notified: bool,
     /// Notifications that were lost.
     pub events_lost: u64,
+    /// Retransmits that the host has counted in the interval before and that no socket showed
+    /// then: those that were sent between a dump and the reading of the counters show now.
+    pub owed: KindRow,
 }
 
 /// Growth of a counter, and how much of it may belong to the neighbouring intervals.

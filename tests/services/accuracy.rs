@@ -14,6 +14,10 @@ use crate::observer::{Observer, Summary, distance};
 /// A debug build needs several times the processor.
 const BUDGET: &str = if cfg!(debug_assertions) { "10%" } else { "1%" };
 
+/// How far kinds by service may be off. 0.1 to 2.8 % in a dozen runs of release builds on an idle
+/// machine; the longer a poll takes, the more is counted while it reads.
+const FARTHEST: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.04 };
+
 /// Four services at once under different loss, long flows and short connections.
 fn busy_host() -> Scenario {
     let uploads = Profile::Upload { flows: 3, rate: Some(500_000) };
@@ -104,9 +108,7 @@ fn judge(side: Side, truth: &Truth, summary: &Summary) {
         }
     }
     println!("  intervals are {wide} wide in sum");
-    // 0.1 to 2.8 % in a dozen runs of release builds at a budget of 1 %; more is an inference gone
-    // wrong, and not chance.
-    assert!(inferred <= 0.05, "{inferred}");
+    assert!(inferred <= FARTHEST, "{inferred}");
     assert!(inferred * 2.0 <= guessed, "{inferred} {guessed}");
 }
 

@@ -97,6 +97,15 @@ impl Fit {
         let rows: f64 = self.parts.iter().map(|part| part.total).sum();
         let sum: f64 = targets.0.iter().sum();
         let mut excess = rows - sum;
+        let owed: f64 = host.owed.0.iter().map(|owed| *owed as f64).sum();
+        if excess > 0.0 && owed > 0.0 {
+            // Sockets show now what the host counted before.
+            let part = (excess / owed).min(1.0);
+            for (target, owed) in targets.0.iter_mut().zip(host.owed.0) {
+                *target += part * owed as f64;
+            }
+            excess -= part * owed;
+        }
         if excess > 0.0 {
             // Sockets show more than the host counted in this interval: most probably a child
             // that inherited its request's SYN-ACK repeats.

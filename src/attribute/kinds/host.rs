@@ -17,6 +17,10 @@ pub(super) struct Host {
     pub(super) joint: (u64, u64),
     /// Timeouts that may have sent nothing: the segment was still in a queueing discipline.
     pub(super) silent_timeouts: u64,
+    /// What the interval before has left over, by column.
+    pub(super) owed: Columns<u64>,
+    /// How much of the total may belong to the neighbouring intervals.
+    pub(super) skew: u64,
     /// Whether a fast open may have fallen back, repeating its data in state Loss.
     pub(super) fast_open: bool,
 }
@@ -34,6 +38,8 @@ impl Host {
             high: Columns([total; COLUMNS]),
             joint: (0, total),
             silent_timeouts: interval.delta("TcpExtTCPSpuriousRtxHostQueues"),
+            owed: interval.owed.columns(),
+            skew: retransmits.skew,
             fast_open: interval.delta("TcpExtTCPFastOpenActive")
                 + interval.delta("TcpExtTCPFastOpenActiveFail")
                 > 0,

@@ -37,6 +37,15 @@ impl KindRow {
         self.failed.add(other.failed);
     }
 
+    /// The values, as a row of the table.
+    pub(super) fn columns(&self) -> Columns<u64> {
+        let mut columns = Columns::default();
+        for (column, estimate) in self.kinds.iter().chain([&self.failed]).enumerate() {
+            columns.set(column, estimate.value);
+        }
+        columns
+    }
+
     fn from_cells(cells: &Cells) -> Self {
         let estimate = |column: usize| Estimate {
             value: cells.value.at(column),
@@ -87,7 +96,7 @@ impl Puzzle {
         let known: u64 = self.rows.iter().map(|row| row.total).sum();
         if known < host.total {
             let mut outside = Row::anything(OUTSIDE, host.total - known);
-            if !interval.has_gaps() {
+            if !interval.has_gaps() && host.total - known > host.skew {
                 // Every socket is known, so it was none: half-open connections repeat SYN-ACKs.
                 outside.prior.set(SYN, 100.0);
             }

@@ -213,3 +213,32 @@ fn a_host_that_counts_less_than_its_sockets() {
     assert_eq!((row.kind(Fast).value, row.kind(Syn).value), (3, 2));
     assert!(row.kind(Syn).high >= 2 && row.kind(Fast).high >= 3);
 }
+
+#[test]
+fn what_was_counted_before_keeps_its_kind() {
+    // A SYN went out between a dump and the reading of the counters.
+    let client = Truth { service: 1, client: true, opened: true, ..Truth::default() };
+    let counted = Counters::grown(&[
+        ("TcpRetransSegs", 1),
+        ("TcpExtTCPFastRetrans", 0),
+        ("TcpExtTCPSlowStartRetrans", 0),
+        ("TcpExtTCPTimeouts", 1),
+        ("TcpExtTCPLossProbes", 0),
+        ("TcpExtTCPSynRetrans", 1),
+    ]);
+    let owed = solve(&counted.interval(&[])).outside;
+    assert_eq!((owed.total, owed.kind(Syn).value), (1, 1));
+    // It shows in the next interval, with a timeout that was counted there.
+    let works = [Truth { kinds: [0, 0, 1, 0, 1], fresh: 9, ..client }.work(true)];
+    let counted = Counters::grown(&[
+        ("TcpRetransSegs", 1),
+        ("TcpExtTCPFastRetrans", 0),
+        ("TcpExtTCPSlowStartRetrans", 0),
+        ("TcpExtTCPTimeouts", 1),
+        ("TcpExtTCPLossProbes", 0),
+        ("TcpExtTCPSynRetrans", 0),
+    ]);
+    let table = solve(&Interval { owed, ..counted.interval(&works) });
+    let (_, row) = &table.services[0];
+    assert_eq!((row.kind(Rto).value, row.kind(Syn).value), (1, 1));
+}
