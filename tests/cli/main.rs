@@ -12,6 +12,7 @@ mod help;
 mod names;
 mod output;
 mod pipes;
+mod services;
 mod usage;
 
 use std::net::{TcpListener, TcpStream};

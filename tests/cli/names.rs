@@ -131,6 +131,38 @@ fn they_are_escaped_everywhere() {
 }
 
 #[test]
+fn they_are_escaped_as_services() {
+    for (name, escaped) in [
+        ("a\u{1b}[31mred", "a\\x1b[31mred"),
+        ("a\u{202e}kcab", "a\\u{202e}kcab"),
+        ("a\nall 99", "a\\nall 99"),
+        ("a\rb\u{9b}2J", "a\\rb\\x9b2J"),
+        ("=1+2;\u{7f}", "=1+2;\\x7f"),
+    ] {
+        let _impostor = Impostor::new(name);
+        let shown = |arguments: &[&str]| {
+            let usual = ["services", "--interval", "20ms", "--count", "1", "--by", "process"];
+            let output = tcpdiag().args(usual).args(arguments).output().unwrap();
+            let [stdout, stderr] =
+                [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+            assert_eq!(output.status.code(), Some(0), "{stderr}");
+            harmless(&stdout);
+            harmless(&stderr);
+            stdout
+        };
+        let in_full = ["--counter", "TcpCurrEstab"];
+        for arguments in [&["--top", "1000"][..], &in_full, &["-o", "csv"]] {
+            let text = shown(arguments);
+            assert!(text.contains(escaped), "{arguments:?}: no {escaped} in {text}");
+        }
+        let text = shown(&["-o", "json"]);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let rows = document["services"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["service"] == *name), "{text}");
+    }
+}
+
+#[test]
 fn a_name_that_is_no_text() {
     // The kernel cuts at 15 bytes, here within a letter of three.
     let impostor = Impostor::new("fourteen-bytes\u{20ac}");

@@ -18,7 +18,7 @@ fn tcpdiag(arguments: &[&str]) -> Command {
     command
 }
 
-const PRINTING: [&[&str]; 12] = [
+const PRINTING: [&[&str]; 15] = [
     &["conns"],
     &["conns", "--state", "all", "-o", "json"],
     &["conns", "-o", "jsonl"],
@@ -28,6 +28,9 @@ const PRINTING: [&[&str]; 12] = [
     &["conns", "-P"],
     &["conns", "--interval", "20ms"],
     &["listeners"],
+    &["services", "--interval", "20ms"],
+    &["services", "--interval", "20ms", "-o", "json"],
+    &["services", "--interval", "20ms", "-o", "csv"],
     &["conns", "--columns", "help"],
     &["conns", "--help"],
     &["man"],
@@ -63,16 +66,22 @@ fn of_standard_error() {
 #[test]
 fn in_the_middle() {
     use std::io::{BufRead as _, BufReader};
-    let mut child = tcpdiag(&["conns", "--interval", "20ms", "-o", "jsonl"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("{\"schema\":\"tcpdiag.conns."), "{line}");
-    // `head -1` has what it wants, and went.
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (command, form) in [("conns", "jsonl"), ("services", "json"), ("services", "jsonl")] {
+        let mut child = tcpdiag(&[command, "--interval", "20ms", "-o", form])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let schema = format!("{{\"schema\":\"tcpdiag.{command}");
+        assert!(line.starts_with(&schema), "{line}");
+        // `head -1` has what it wants, and went.
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        // What is hidden was said before the reader went.
+        let said: Vec<&str> = stderr.lines().filter(|line| !line.contains("owners: ")).collect();
+        assert!(said.is_empty(), "{said:?}");
+    }
 }

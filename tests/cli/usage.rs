@@ -44,6 +44,8 @@ fn every_mistake_is_named() {
         (&["conns", "--interval", "1ms"], &["too short", "at least 10ms"]),
         (&["conns", "--interval", "soon"], &["soon", "500ms"]),
         (&["conns", "--interval=-1s"], &["-1s"]),
+        // More than can be added to a point in time.
+        (&["conns", "--interval", "2562047788015215h"], &["too long", "at most a year"]),
         (&["conns", "--interval", "1s", "--count", "0"], &["--count"]),
         (&["conns", "--limit", "0"], &["--limit"]),
         (&["conns", "--columns", "snd_cwmd"], &["'snd_cwmd'", "did you mean 'snd_cwnd'?"]),
@@ -64,6 +66,69 @@ fn every_mistake_is_named() {
     }
     // No name is near to one of that length.
     assert!(!complaint(&["conns", "--columns", "x,rtt"]).contains("did you mean"));
+}
+
+#[test]
+fn of_services() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let broken = file("broken.toml", "[[service]]\nname = 'a'\nports = 1\n");
+    let hostile = file("hostile.toml", "[[service]]\nname = '\u{1b}[2J'\n");
+    let nothing = file("nothing.toml", "[[service]]\nname = 'a'\n");
+    let absent = directory.path().join("absent.toml").into_os_string().into_string().unwrap();
+    let time = "at least 10ms";
+    for (arguments, words) in [
+        (&["--by", "pid"][..], &["'pid'", "--by", "process", "container", "cgroup"][..]),
+        (&["--by", "Port"], &["'Port'", "port"]),
+        (&["--counter", "nonsense"], &["--counter", "'nonsense'", "explain --all"]),
+        (&["--counter", "RetranSegs"], &["--counter", "did you mean TcpRetransSegs?"]),
+        (&["--counter", "ListenDrops,ListenOverfows"], &["did you mean TcpExtListenOverflows"]),
+        (&["--counter", "zz*zz"], &["--counter", "no counter matches 'zz*zz'"]),
+        (&["--counter", ""], &["--counter", "''"]),
+        (&["--counter"], &["--counter"]),
+        (&["--top", "0"], &["--top", "`0`", "whole numbers from 1"]),
+        (&["--top", "-1"], &["-1"]),
+        (&["--top", "all"], &["--top", "`all`"]),
+        (&["--interval", "1ms"], &["--interval", "`1ms` is too short", time]),
+        (&["--interval", "soon"], &["--interval", "`soon` is no time", time]),
+        (&["--interval", "2562047788015215h"], &["--interval", "too long", "at most a year"]),
+        (&["--duration", "0"], &["--duration", "`0`", time]),
+        (&["--duration", "1s", "--count", "2"], &["--duration", "--count"]),
+        (&["--count", "0"], &["--count", "whole numbers from 1"]),
+        (&["--watch", "x"], &["--watch", "`x`", time, "`off`"]),
+        (&["--watch", "1ms"], &["--watch", "too short", "`off`"]),
+        (&["--watch", "2562047788015215h"], &["--watch", "too long"]),
+        (&["--cpu-budget", "200%"], &["--cpu-budget", "`200%`", "0% to 100%"]),
+        (&["--cpu-budget", "much"], &["--cpu-budget", "`much`", "0% to 100%"]),
+        (&["--cpu-budget=-1%"], &["--cpu-budget", "`-1%`"]),
+        (&["--cpu-budget", "nan"], &["--cpu-budget", "`nan`"]),
+        (&["--event-buffer", "0"], &["--event-buffer", "`0`", "1 to 1GiB"]),
+        (&["--event-buffer", "2GiB"], &["--event-buffer", "`2GiB`", "1 to 1GiB"]),
+        (&["--event-buffer", "lots"], &["--event-buffer", "`lots` is no size", "MiB"]),
+        (&["--event-buffer", "1kB", "--no-events"], &["--event-buffer", "--no-events"]),
+        (&["--netns", "nope"], &["--netns nope", "accepted: NAME, PID or PATH"]),
+        (&["--netns", ""], &["--netns", "accepted: NAME, PID or PATH"]),
+        (&["--netns", "all", "--netns", "1"], &["--netns all"]),
+        (&["--netns", &broken], &[&broken, "not a network namespace"]),
+        (&["--config", &broken], &[&broken, "line 3", "`ports`", "`port`", "`process`"]),
+        (&["--config", &nothing], &[&nothing, "says nothing to know it by", "give port"]),
+        (&["--config", &hostile], &[&hostile]),
+        (&["--config", &absent], &["--config", &absent, "no such file"]),
+        (&["-o", "tsv"], &["'tsv'", "table, json, jsonl, csv"]),
+        (&["port = 1"], &["port = 1"]),
+        (&["--no-such-flag"], &["--no-such-flag"]),
+    ] {
+        let stderr = complaint(&[&["services"][..], arguments].concat());
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+        assert!(!stderr.contains('\u{1b}'), "{arguments:?}: {stderr:?}");
+        for word in words {
+            assert!(stderr.contains(word), "{arguments:?}: no {word:?} in {stderr}");
+        }
+    }
 }
 
 #[test]

@@ -74,11 +74,6 @@ impl Observer {
         }
     }
 
-    /// Its process.
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();

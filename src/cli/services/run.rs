@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::ServicesCommand;
 use super::budget::Budget;
 use super::gate::Gate;
@@ -47,7 +49,7 @@ fn selection(names: &[String]) -> anyhow::Result<Option<Selection>> {
         return Ok(None);
     }
     let here = crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default();
-    let selection = Selection::new(names, false, &here)?;
+    let selection = Selection::new(names, false, &here).context("--counter")?;
     if !selection.not_here.is_empty() {
         let names = selection.not_here.join(", ");
         say(format_args!("tcpdiag: this kernel does not count {names}"));
