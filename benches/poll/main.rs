@@ -5,6 +5,8 @@
 //! and ratios. `-- --help` tells the options, RESULTS.md what came out.
 
 mod clock;
+mod drain;
+mod namespace;
 mod population;
 mod table;
 mod worker;
@@ -29,14 +31,8 @@ Usage: cargo bench --bench poll -- [OPTIONS]
   --test, --quick    1000 sockets, one round, no judgement
   --shell COMMAND    only make the first size and run a command beside it";
 
-/// Set inside the namespace.
-const INSIDE: &str = "TCPDIAG_BENCH_INSIDE";
-
 /// The program under test.
 const TCPDIAG: &str = env!("CARGO_BIN_EXE_tcpdiag");
-
-/// A whole run takes minutes; one that takes this long hangs.
-const LONGEST_RUN: &str = "1500";
 
 /// One size is measured no longer than this, with fewer rounds if need be.
 const LONGEST_SIZE: Duration = Duration::from_secs(240);
@@ -82,8 +78,8 @@ fn run() -> anyhow::Result<bool> {
         _ => {}
     }
     let options = Options::parse(&arguments)?;
-    if std::env::var_os(INSIDE).is_none() {
-        return enter(&arguments);
+    if !namespace::is_entered() {
+        return namespace::enter(&arguments);
     }
     if let (Some(command), Some(&size)) = (&options.shell, options.sizes.first()) {
         let _population = Population::new(size, Blend::Mixed)?;
@@ -127,21 +123,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-/// Runs this program again in a network namespace of its own, for a limited time.
-fn enter(arguments: &[String]) -> anyhow::Result<bool> {
-    clock::keep_descriptors_here();
-    let unshare = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };
-    let status = Command::new("timeout")
-        .args(["--kill-after=5", LONGEST_RUN, "unshare", unshare, "sh", "-c"])
-        .arg("ip link set lo up && exec \"$0\" \"$@\"")
-        .arg(std::env::current_exe()?)
-        .args(arguments)
-        .env(INSIDE, "1")
-        .status()
-        .context("cannot run timeout, unshare and sh")?;
-    Ok(!status.success())
 }
 
 fn measure(options: &Options) -> anyhow::Result<bool> {

@@ -10,20 +10,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tcpdiag::model::{Families, Socket, StateSet};
 use tcpdiag::sample::Latest;
 use tcpdiag::source::{Host, Query, Sockets};
-use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form};
 
 use super::clock::own_cpu_us;
-
-/// `NLMSG_ERROR` and `NLMSG_DONE`.
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-
-/// Length of the message that ends a dump: a header and an error number.
-const END: usize = 20;
-
-/// `nlmsg_seq` of the floor's requests.
-const SEQUENCE: u32 = 0x7c9d_1a61;
+use super::drain::Drain;
 
 /// A local port that no socket of the namespace has.
 const NOBODYS: u16 = 9;
@@ -101,8 +91,7 @@ impl Drop for Worker {
 /// What the worker does.
 pub(super) fn work() -> anyhow::Result<()> {
     let mut bench = Bench {
-        raw: NetlinkSocket::open()?,
-        buffer: vec![0; 32 * 1024],
+        raw: Drain::open()?,
         sockets: Sockets::open()?,
         ledger: Latest::new(),
         ecn: Host::this().ecn_word(),
@@ -128,8 +117,7 @@ pub(super) fn work() -> anyhow::Result<()> {
 }
 
 struct Bench {
-    raw: NetlinkSocket,
-    buffer: Vec<u8>,
+    raw: Drain,
     sockets: Sockets,
     ledger: Latest,
     ecn: EcnWord,
@@ -147,31 +135,16 @@ impl Bench {
         })
     }
 
-    /// The same request as [`Bench::poll`]'s; looks at nothing but where the
-    /// answer ends. Tells bytes, not sockets.
+    /// The same request as [`Bench::poll`]'s.
     fn drain(&mut self, form: Form, local_port: u16) -> io::Result<u64> {
-        let request = DumpRequest {
+        self.raw.dump(&DumpRequest {
             form,
             states: StateSet::DEFAULT.bits(),
             extensions: Extensions::ALL,
             local_port,
             remote_port: 0,
             bytecode: &[],
-        };
-        self.raw.send(&request.encode(SEQUENCE))?;
-        let mut bytes = 0;
-        loop {
-            let length = self.raw.receive(&mut self.buffer)?;
-            bytes += length as u64;
-            let datagram = self.buffer.get(..length).unwrap_or(&self.buffer);
-            if kind_at(datagram, 0) == Some(ERROR) {
-                return Err(io::Error::other("the kernel refused the dump"));
-            }
-            // The end comes in a datagram of its own, or as the last message.
-            if length.checked_sub(END).and_then(|at| datagram.get(at..)).is_some_and(is_end) {
-                return Ok(bytes);
-            }
-        }
+        })
     }
 
     fn poll(&mut self) -> anyhow::Result<u64> {
@@ -195,17 +168,4 @@ impl Bench {
         self.ledger.end(|_| {});
         Ok(outcome.sockets)
     }
-}
-
-/// `nlmsg_type` of the message at `at`.
-fn kind_at(datagram: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes([*datagram.get(at + 4)?, *datagram.get(at + 5)?]))
-}
-
-/// Whether these bytes, the last of a datagram, are the message that ends a
-/// dump and not the tail of some socket's record.
-fn is_end(tail: &[u8]) -> bool {
-    let sequence = tail.get(8..12) == Some(&SEQUENCE.to_ne_bytes());
-    let length = tail.get(..4) == Some(&(END as u32).to_ne_bytes());
-    length && sequence && kind_at(tail, 0) == Some(DONE)
 }

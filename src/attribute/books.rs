@@ -247,22 +247,20 @@ impl Books {
     /// What half-open connections did since the last poll, by service. Those that are gone
     /// without a child are forgotten, unless the dump may have missed them.
     fn settle_requests(&mut self, whole_dump: bool) -> Vec<Requests> {
-        let mut sums: Vec<Requests> = Vec::new();
+        let mut sums: FxHashMap<ServiceId, Requests> = FxHashMap::default();
         self.requests.retain(|_, request| {
             let gone = !request.seen && whole_dump;
             if gone || request.fresh > 0 {
-                let known = sums.iter().position(|sum| sum.service == request.service);
-                let at = known.unwrap_or(sums.len());
-                if known.is_none() {
-                    sums.push(Requests { service: request.service, repeats: 0, gone: 0 });
-                }
-                if let Some(sum) = sums.get_mut(at) {
-                    sum.repeats += u64::from(request.fresh);
-                    sum.gone += u64::from(gone);
-                }
+                let service = request.service;
+                let none = Requests { service, repeats: 0, gone: 0 };
+                let sum = sums.entry(service).or_insert(none);
+                sum.repeats += u64::from(request.fresh);
+                sum.gone += u64::from(gone);
             }
             !gone
         });
+        let mut sums: Vec<Requests> = sums.into_values().collect();
+        sums.sort_unstable_by_key(|sum| sum.service);
         sums
     }
 

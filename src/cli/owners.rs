@@ -82,6 +82,13 @@ impl People {
             .context("cannot look for the owners of sockets")
     }
 
+    /// Forgets whose sockets are whose, where no socket is asked for twice.
+    pub(super) fn forget(&mut self) {
+        if let Some(owners) = &mut self.owners {
+            owners.forget();
+        }
+    }
+
     /// The path of a socket's cgroup, if it was learnt.
     pub(super) fn cgroup_path(&self, socket: &Socket) -> Option<&str> {
         self.cgroups.as_ref()?.path(socket.cgroup_id?)

@@ -75,6 +75,14 @@ const FIRST: usize = 100;
 /// Which word of the socket's memory counts drops.
 const DROPS_WORD: u8 = 8;
 
+/// The runs of `tcp_info` that hold nothing but counters, and where they lie in
+/// [`Counters`]: one behind the other they are the layout here.
+macro_rules! runs {
+    ($do:ident) => {
+        $do!(100..104 => 0, 120..144 => 4, 152..160 => 28, 168..228 => 36, 236..276 => 96)
+    };
+}
+
 /// Bytes that all counters take.
 const SIZE: usize = LAYOUT[COUNT - 1].at + 4;
 
@@ -232,19 +240,45 @@ impl Counters {
         (same && connections).then(|| Shape::new(new.sent_length(), drops).present())
     }
 
+    /// Whether a socket that is no listener has these counters and no others: most
+    /// have moved none between two polls. Told without taking them out of the row.
+    #[inline]
+    pub(super) fn are_those_of(&self, shape: Shape, socket: &Socket) -> bool {
+        let (Some(info), Some(skmem)) = (&socket.tcp_info, &socket.skmem) else { return false };
+        let drops = skmem.word(DROPS_WORD);
+        let same_shape = shape == Shape::new(info.sent_length(), drops.is_some());
+        let same_drops = drops.is_none_or(|drops| {
+            self.bytes.last_chunk().is_some_and(|bytes| *bytes == drops.to_ne_bytes())
+        });
+        same_shape && same_drops && self.is_in(info)
+    }
+
     /// Takes the counters of `tcp_info` as they lie there: in five runs, which
     /// one behind the other are the layout here. Field by field it takes ten
     /// times as long, on every socket of every poll.
     #[inline]
     fn copy(&mut self, info: &TcpInfo) {
-        macro_rules! runs {
+        macro_rules! take {
             ($($from:literal..$to:literal => $at:literal),*) => {
                 $(if let Some(cells) = self.bytes.get_mut($at..).and_then(|b| b.first_chunk_mut()) {
                     info.copy_run::<{ $to - $from }>($from, cells);
                 })*
             };
         }
-        runs!(100..104 => 0, 120..144 => 4, 152..160 => 28, 168..228 => 36, 236..276 => 96);
+        runs!(take);
+    }
+
+    /// Whether `tcp_info` has just these.
+    #[inline]
+    fn is_in(&self, info: &TcpInfo) -> bool {
+        macro_rules! compare {
+            ($($from:literal..$to:literal => $at:literal),*) => {
+                $(self.bytes.get($at..).and_then(|bytes| bytes.first_chunk()).is_some_and(
+                    |cells| info.has_run::<{ $to - $from }>($from, cells),
+                ))&&*
+            };
+        }
+        runs!(compare)
     }
 
     /// These, with what is missing in `shape` taken from `older`.

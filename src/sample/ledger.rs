@@ -46,6 +46,10 @@ pub struct Ledger {
     was_lossy: bool,
     limbo: usize,
     ignored: u64,
+    /// Accounts of live sockets that this poll has come to.
+    alive: usize,
+    /// A death was told of in this poll.
+    has_deaths: bool,
 }
 
 impl Ledger {
@@ -60,6 +64,7 @@ impl Ledger {
         self.now = Some(now);
         self.poll = self.poll.wrapping_add(1);
         self.accounts.rewind();
+        (self.alive, self.has_deaths) = (0, false);
     }
 
     /// Enters a record of the dump; tells whether it is of a socket that wants a
@@ -100,16 +105,22 @@ impl Ledger {
         if account.is(BURIED) {
             return Entered::Ignored;
         }
+        self.alive += usize::from(!account.is(MINISOCK));
+        let still = account.record == NONE && account.state == socket.state;
+        if still
+            && socket.state != State::Listen
+            && account.counters.are_those_of(account.shape, socket)
+        {
+            // As most sockets are between two polls.
+            let tag = self.commons.update(&mut account.identity, socket, false);
+            return tag.map_or(Entered::Untagged, Entered::Known);
+        }
         let (counters, shape) = Counters::of(socket);
         if !account.shape.has_info() && account.state == State::Listen {
             // A listener that turned to connect() did so from zero.
             account.shape = account.shape.with_info_of(shape);
         }
-        // Most sockets are, between two polls.
-        let idle = account.state == socket.state
-            && account.record == NONE
-            && account.shape == shape
-            && account.counters == counters;
+        let idle = still && account.shape == shape && account.counters == counters;
         let turned = (account.state == State::Listen) != (socket.state == State::Listen);
         account.state = socket.state;
         let tag = self.commons.update(&mut account.identity, socket, turned);
@@ -150,6 +161,7 @@ impl Ledger {
         let glimpse = account.glimpse;
         let slot = self.accounts.push(account);
         self.accounts.expect_after(slot);
+        self.alive += 1;
         if !first {
             self.record(slot, &counters, shape, Some(glimpse));
         }
@@ -157,6 +169,7 @@ impl Ledger {
 
     /// Enters a destroy event: the socket's last counters.
     pub fn bury(&mut self, event: &Socket) {
+        self.has_deaths = true;
         let (counters, shape) = Counters::of(event);
         let Some(slot) = self.accounts.look_up(event.cookie) else {
             return self.bury_unknown(event, counters, shape);
@@ -308,6 +321,10 @@ impl Ledger {
     /// What is to become of the accounts that were not in the dump; tells how
     /// many live sockets were.
     fn find_absent(&mut self, ending: Ending) -> usize {
+        if self.alive == self.accounts.len() && !self.has_deaths {
+            // All are there: nothing to be gained by looking at each once more.
+            return self.alive;
+        }
         let mut live = 0;
         let watch = match ending.watch {
             // Events lost after the last dump are of sockets that were in it.

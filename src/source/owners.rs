@@ -139,6 +139,11 @@ impl Owners {
         }
     }
 
+    /// Gives the memory of all sockets back, and keeps what is known of processes.
+    pub fn forget(&mut self) {
+        self.sockets = FxHashMap::default();
+    }
+
     /// What hides owners here. The number of hidden processes is that of the last search that
     /// had to look at all of them.
     #[must_use]

@@ -179,6 +179,17 @@ impl TcpInfo {
         to.iter_mut().zip(sent).for_each(|(to, &from)| *to = from);
     }
 
+    /// Whether [`copy_run`](Self::copy_run) would give just this.
+    #[inline]
+    pub fn has_run<const N: usize>(&self, start: usize, run: &[u8; N]) -> bool {
+        if let Some(sent) = self.as_bytes().get(start..).and_then(|sent| sent.first_chunk::<N>()) {
+            return sent == run;
+        }
+        let mut copied = [0; N];
+        self.copy_run(start, &mut copied);
+        copied == *run
+    }
+
     /// What was sent and not decoded: everything behind the first `known`
     /// bytes, or from the ambiguous word on where its layout is not known.
     pub fn tail(&self, known: usize) -> &[u8] {

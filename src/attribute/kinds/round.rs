@@ -1,5 +1,8 @@
 //! Whole numbers from the fitted table, with the same margins.
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
 use super::{COLUMNS, Columns};
 
 /// A row in the making.
@@ -79,20 +82,46 @@ pub(super) fn round(rows: &mut [Cells], targets: &Columns<u64>) {
             sums.set(column, sums.at(column) + row.value(column));
         }
     }
-    // Every path moves at least one segment from a column with too many to one with too few.
     let imbalance = |sums: &Columns<u64>| -> u64 {
         (0..COLUMNS).map(|column| sums.at(column).saturating_sub(targets.at(column))).sum()
     };
+    // Every way moves at least one segment from a column with too many to one with too few.
     let mut left = imbalance(&sums);
     while left > 0 {
         let Some(path) = path(rows, &sums, targets) else { return };
-        for pair in path.windows(2) {
-            if let [from, to] = *pair {
-                shift(rows, &mut sums, from, to);
-            }
-        }
-        left = left.saturating_sub(1);
+        let most = excess(&path, &sums, targets).min(left);
+        left -= move_along(rows, &mut sums, &path, most).clamp(1, left);
     }
+}
+
+/// How many segments can go this way before one of its ends has what it should.
+fn excess(path: &[usize], sums: &Columns<u64>, targets: &Columns<u64>) -> u64 {
+    let (Some(&first), Some(&last)) = (path.first(), path.last()) else { return 0 };
+    let over = sums.at(first).saturating_sub(targets.at(first));
+    over.min(targets.at(last).saturating_sub(sums.at(last)))
+}
+
+/// Moves so many segments along a path, each where it costs least; tells how many there were.
+fn move_along(rows: &mut [Cells], sums: &mut Columns<u64>, path: &[usize], most: u64) -> u64 {
+    let mut steps: Vec<Step> = path
+        .windows(2)
+        .filter_map(
+            |pair| if let [from, to] = *pair { Some(Step::new(rows, from, to)) } else { None },
+        )
+        .collect();
+    for moved in 0..most {
+        // A step that was made closes none behind it: it fills the column that they begin with.
+        if !steps.iter_mut().all(|step| step.is_open(rows)) {
+            return moved;
+        }
+        for at in 0..steps.len() {
+            let changed = steps.get_mut(at).and_then(|step| step.shift(rows, sums));
+            // Its prices are others now, in the other steps too.
+            let Some(changed) = changed else { continue };
+            steps.iter_mut().for_each(|step| step.offer(rows, changed));
+        }
+    }
+    most
 }
 
 /// The shortest way, through rows that can spare a segment in one column for the next.
@@ -124,16 +153,75 @@ fn path(rows: &[Cells], sums: &Columns<u64>, targets: &Columns<u64>) -> Option<V
     None
 }
 
-/// Moves one segment where it costs least.
-fn shift(rows: &mut [Cells], sums: &mut Columns<u64>, from: usize, to: usize) {
-    let cheapest = rows
-        .iter_mut()
-        .filter(|row| row.may_move(from, to))
-        .min_by(|a, b| a.price(from, to).total_cmp(&b.price(from, to)));
-    if let Some(row) = cheapest {
-        row.value.set(from, row.value(from) - 1);
-        row.value.set(to, row.value(to) + 1);
+/// Moving segments from one column to another: the rows that can, the cheapest first.
+struct Step {
+    from: usize,
+    to: usize,
+    offers: BinaryHeap<Reverse<Offer>>,
+}
+
+/// What a row asked for a segment when it last changed; it stands as long as that is its price.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Offer {
+    price: f64,
+    row: usize,
+}
+
+impl Eq for Offer {}
+
+impl PartialOrd for Offer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Offer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.price.total_cmp(&other.price).then(self.row.cmp(&other.row))
+    }
+}
+
+impl Step {
+    fn new(rows: &[Cells], from: usize, to: usize) -> Self {
+        let mut step = Self { from, to, offers: BinaryHeap::new() };
+        (0..rows.len()).for_each(|row| step.offer(rows, row));
+        step
+    }
+
+    /// What a row asks for as it is now, if it can.
+    fn ask(&self, rows: &[Cells], row: usize) -> Option<f64> {
+        let cells = rows.get(row).filter(|cells| cells.may_move(self.from, self.to))?;
+        Some(cells.price(self.from, self.to))
+    }
+
+    fn offer(&mut self, rows: &[Cells], row: usize) {
+        if let Some(price) = self.ask(rows, row) {
+            self.offers.push(Reverse(Offer { price, row }));
+        }
+    }
+
+    /// Whether some row can. Offers that do not stand any more are thrown away.
+    fn is_open(&mut self, rows: &[Cells]) -> bool {
+        while let Some(&Reverse(Offer { price, row })) = self.offers.peek() {
+            if self.ask(rows, row) == Some(price) {
+                return true;
+            }
+            self.offers.pop();
+        }
+        false
+    }
+
+    /// Moves one segment where it costs least; tells the row.
+    fn shift(&mut self, rows: &mut [Cells], sums: &mut Columns<u64>) -> Option<usize> {
+        if !self.is_open(rows) {
+            return None;
+        }
+        let Reverse(Offer { row, .. }) = self.offers.pop()?;
+        let (from, to, cells) = (self.from, self.to, rows.get_mut(row)?);
+        cells.value.set(from, cells.value(from) - 1);
+        cells.value.set(to, cells.value(to) + 1);
         sums.set(from, sums.at(from).saturating_sub(1));
         sums.set(to, sums.at(to) + 1);
+        Some(row)
     }
 }

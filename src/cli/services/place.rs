@@ -31,8 +31,12 @@ const USUAL_EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
 /// How often the listeners are read that the kernel says changed meanwhile.
 const TRIES: u32 = 3;
 
-/// Sockets that wait for their holders to be looked up together.
+/// Sockets that wait for their holders to be looked up together: so many, or as many as have been
+/// looked up in this dump already, for each time takes a walk through all processes.
 const BATCH: usize = 4096;
+
+/// But not more: some 50 MB.
+const LARGEST_BATCH: usize = 65_536;
 
 /// All but listeners, which are read before, and TIME-WAIT, which is no socket any more and
 /// mostly the larger part.
@@ -216,10 +220,10 @@ impl Place {
         if levels || news {
             common.servers.resolve(found.iter(), None)?;
             self.known = found.iter().map(|socket| socket.cookie).collect();
-        }
-        for socket in &found {
-            let around = common.servers.around(socket);
-            common.classifier.learn_listener(socket.local, &owner(&around));
+            for socket in &found {
+                let around = common.servers.around(socket);
+                common.classifier.learn_listener(socket.local, &owner(&around));
+            }
         }
         for socket in &found {
             let service = common.classify(socket, Role::Listener, Whose::Listener);
@@ -240,15 +244,20 @@ impl Place {
             quality: &mut self.quality,
             common,
             waiting: Vec::new(),
+            looked_up: 0,
             error: None,
         };
         let mut socket = Socket::BLANK;
         let outcome =
             self.sockets.read(&query(CONNECTIONS), |reply| pass.take(reply, &mut socket))?;
         match pass.error.take() {
-            Some(error) => Err(error),
-            None => pass.flush().map(|()| outcome),
+            Some(error) => return Err(error),
+            None => pass.flush()?,
         }
+        if pass.looked_up > 0 {
+            common.holders.forget();
+        }
+        Ok(outcome)
     }
 
     /// Takes the events; tells what is known of deaths, and how many events were lost.
@@ -335,6 +344,8 @@ struct Pass<'a> {
     common: &'a mut Common,
     /// Sockets whose holders are not known yet.
     waiting: Vec<(Socket, Role)>,
+    /// How many sockets' were asked for so far.
+    looked_up: usize,
     error: Option<anyhow::Error>,
 }
 
@@ -359,7 +370,7 @@ impl Pass<'_> {
         let asks = self.common.classifier.asks_for_process(socket.local, socket.remote, role);
         if held && asks {
             self.waiting.push((*socket, role));
-            if self.waiting.len() >= BATCH {
+            if self.waiting.len() >= self.looked_up.clamp(BATCH, LARGEST_BATCH) {
                 self.error = self.flush().err();
             }
         } else {
@@ -379,6 +390,7 @@ impl Pass<'_> {
         let scope = (waiting.len() >= BATCH).then_some(Scope::All);
         let sockets = waiting.iter().map(|(socket, _)| socket);
         self.common.holders.resolve(sockets, scope).context("while polling")?;
+        self.looked_up += waiting.len();
         for (socket, role) in &waiting {
             let service = self.common.classify(socket, *role, Whose::Connection);
             self.books.assign(socket, service);

@@ -1,0 +1,308 @@
+//! What `tcpdiag services` costs: polls against the drain floor, memory for each
+//! socket, watching a quiet host, dividing a busy interval.
+//!
+//! `cargo bench --bench services` makes live loopback sockets in a network
+//! namespace of its own and prints tables. `-- --help` tells the options,
+//! RESULTS.md what came out.
+#![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+
+mod allocations;
+mod busy;
+#[path = "../poll/clock.rs"]
+#[allow(dead_code, reason = "the bench of polls also runs programs to their end")]
+mod clock;
+#[path = "../poll/drain.rs"]
+mod drain;
+#[path = "../poll/namespace.rs"]
+mod namespace;
+mod place;
+#[path = "../poll/population.rs"]
+#[allow(dead_code, reason = "the bench of polls also filters, and needs bystanders")]
+mod population;
+mod program;
+#[path = "../poll/table.rs"]
+#[allow(dead_code, reason = "the bench of polls also tells how many rounds there were")]
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail, ensure};
+
+use busy::{Bill, Busy};
+use clock::own_cpu_us;
+use place::Place;
+use population::{Blend, Population};
+use table::{Finding, Series};
+
+const HELP: &str = "\
+Usage: cargo bench --bench services -- [OPTIONS] [poll] [memory] [quiet] [owners] [busy]
+  --rounds N         measurements of each thing [15]
+  --quiet-for TIME   how long a quiet host is watched [30s]
+  --check            missed targets are an error
+  --test             few sockets, one round, no judgement";
+
+/// Polls are measured with so many sockets.
+const POLLED: [usize; 2] = [10_000, 50_000];
+
+/// A poll may cost this many times the floor.
+const POLL_TO_FLOOR: f64 = 1.3;
+
+/// Memory is measured with none, and with so many.
+const KEPT: [usize; 2] = [50_000, 100_000];
+
+/// A socket may take this many bytes.
+const BYTES_OF_ONE: f64 = 200.0;
+
+/// A quiet host has so many sockets.
+const QUIET: usize = 10_000;
+
+/// Watching it may take this much of one processor, milliseconds of each second.
+const QUIET_MS: f64 = 10.0;
+
+/// Owners are looked for with so many sockets.
+const OWNED: usize = 50_000;
+
+/// The first poll may take this long with all owners looked for, milliseconds.
+const FIRST_POLL_MS: f64 = 3_000.0;
+
+#[derive(Debug)]
+struct Options {
+    sections: Vec<String>,
+    rounds: usize,
+    quiet_for: String,
+    check: bool,
+    smoke: bool,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(missed) if missed => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("services: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [hold, connections, family] = arguments.as_slice()
+        && hold == "--hold"
+    {
+        population::hold(connections.parse()?, family == "v6")?;
+        return Ok(false);
+    }
+    let options = Options::parse(&arguments)?;
+    if !namespace::is_entered() {
+        return namespace::enter(&arguments);
+    }
+    measure(&options)
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> anyhow::Result<Self> {
+        let mut options = Self {
+            sections: Vec::new(),
+            rounds: 15,
+            quiet_for: "30s".to_owned(),
+            check: false,
+            smoke: false,
+        };
+        let mut words = arguments.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} takes a value"));
+            match word {
+                "--rounds" => options.rounds = value()?.parse().context("--rounds")?,
+                "--quiet-for" => options.quiet_for = value()?.to_owned(),
+                "--check" => options.check = true,
+                "--test" => options.smoke = true,
+                // Cargo's own.
+                "--bench" => {}
+                "poll" | "memory" | "quiet" | "owners" | "busy" => {
+                    options.sections.push(word.to_owned());
+                }
+                "--help" => bail!("{HELP}"),
+                other => bail!("unknown option {other}\n{HELP}"),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        self.sections.is_empty() || self.sections.iter().any(|wanted| wanted == section)
+    }
+
+    /// How many sockets: few where it only has to run.
+    fn sockets(&self, wanted: usize) -> usize {
+        if self.smoke { wanted / 500 } else { wanted }
+    }
+}
+
+fn measure(options: &Options) -> anyhow::Result<bool> {
+    println!("{}", Finding::HEADING);
+    let mut findings = Vec::new();
+    let mut tell = |found: Vec<Finding>| {
+        found.iter().for_each(|finding| println!("{finding}"));
+        findings.extend(found);
+    };
+    if options.wants("poll") {
+        for sockets in POLLED {
+            tell(polls(options.sockets(sockets), options)?);
+        }
+    }
+    if options.wants("memory") {
+        tell(memory(options)?);
+    }
+    if options.wants("quiet") {
+        tell(quiet(options)?);
+    }
+    if options.wants("owners") {
+        tell(owners(options)?);
+    }
+    if options.wants("busy") {
+        divisions(options)?;
+    }
+    let missed = findings.iter().filter(|finding| finding.is_missed()).count();
+    if !options.smoke {
+        println!("\n{missed} of the targets missed");
+    }
+    Ok(options.check && !options.smoke && missed > 0)
+}
+
+/// Polls with nothing new, against the same dumps thrown away.
+fn polls(size: usize, options: &Options) -> anyhow::Result<Vec<Finding>> {
+    let _population = Population::new(size, Blend::Mixed)?;
+    let mut place = Place::open()?;
+    let (mut floor, mut poll, mut last) = (Series::default(), Series::default(), Series::default());
+    let times = if options.smoke { 1 } else { (100_000 / size).max(2) };
+    let rounds = if options.smoke { 1 } else { options.rounds };
+    for round in 0..rounds {
+        // Which of them comes first changes: the first finds its caches cold.
+        for turn in 0..3 {
+            match (round + turn) % 3 {
+                0 => floor.push(cost(times, || place.floor())?),
+                1 => poll.push(cost(times, || place.poll(false))?),
+                _ => last.push(cost(times, || place.poll(true))?),
+            }
+        }
+    }
+    let seen = place.poll(false)?;
+    ensure!(seen == size as u64, "{size} sockets made, {seen} seen");
+    eprintln!("{size} sockets: {:.1} bytes each in the books", each(place.allocated(), size));
+    let reference = ("drain floor", &floor);
+    Ok(vec![
+        Finding::cpu(size, ("poll", &poll), reference, Some(POLL_TO_FLOOR)),
+        Finding::cpu(size, ("poll that ends an interval", &last), reference, None),
+    ])
+}
+
+fn each(all: usize, sockets: usize) -> f64 {
+    all as f64 / sockets as f64
+}
+
+/// Microseconds of processor time of one of them.
+fn cost(times: usize, mut task: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<f64> {
+    let before = own_cpu_us();
+    for _ in 0..times {
+        task()?;
+    }
+    Ok((own_cpu_us() - before) as f64 / times as f64)
+}
+
+/// Memory of the whole program with sockets and without.
+fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
+    let interval = if options.smoke { "100ms" } else { "1s" };
+    // Also where every socket's holder is looked up.
+    let ways: [(&str, &[&str]); 2] = [
+        ("memory of one socket", &["-i", interval]),
+        ("memory of one socket, --by process", &["-i", interval, "--by", "process"]),
+    ];
+    let resident = |sockets: usize| -> anyhow::Result<Vec<f64>> {
+        let _population = Population::new(sockets, Blend::Mixed)?;
+        ways.iter().map(|(_, arguments)| Ok(program::resident_kb(arguments)? as f64)).collect()
+    };
+    let empty = resident(0)?;
+    let mut findings = Vec::new();
+    for sockets in KEPT.map(|sockets| options.sockets(sockets)) {
+        for (((what, _), full), empty) in ways.iter().zip(resident(sockets)?).zip(&empty) {
+            eprintln!("{sockets} sockets: {full:.0} kB of memory, none: {empty:.0} kB");
+            let bytes = (full - empty) * 1024.0 / sockets as f64;
+            let allowed = ("what is allowed", BYTES_OF_ONE);
+            findings.push(finding(sockets, what, bytes, "bytes", allowed));
+        }
+    }
+    Ok(findings)
+}
+
+/// Processor time of watching sockets that do nothing.
+fn quiet(options: &Options) -> anyhow::Result<Vec<Finding>> {
+    let sockets = options.sockets(QUIET);
+    let _population = Population::new(sockets, Blend::Mixed)?;
+    let duration = if options.smoke { "300ms" } else { &options.quiet_for };
+    let run = program::run(&["--duration", duration])?;
+    eprintln!("{sockets} sockets: {}", run.closing);
+    let share = run.cpu_ms / run.wall_ms * 1e3;
+    let allowed = ("what is allowed", QUIET_MS);
+    Ok(vec![finding(sockets, "a second of watching", share, "ms", allowed)])
+}
+
+/// The first poll with the holders of all sockets looked for.
+fn owners(options: &Options) -> anyhow::Result<Vec<Finding>> {
+    let sockets = options.sockets(OWNED);
+    let _population = Population::new(sockets, Blend::Mixed)?;
+    ["service", "process"]
+        .iter()
+        .map(|by| {
+            let run = program::run(&["--by", by, "--duration", "100ms"])?;
+            let first = run.whole.as_secs_f64() * 1e3 - run.wall_ms;
+            let what = match *by {
+                "process" => "first poll --by process",
+                _ => "first poll",
+            };
+            Ok(finding(sockets, what, first, "ms", ("what is allowed", FIRST_POLL_MS)))
+        })
+        .collect()
+}
+
+fn finding(
+    sockets: usize,
+    what: &'static str,
+    figure: f64,
+    unit: &'static str,
+    (than, reference): (&'static str, f64),
+) -> Finding {
+    let ratio = figure / reference;
+    Finding { sockets, what, figure, unit, than, reference, ratio, target: Some(1.0) }
+}
+
+/// What dividing costs, by how much there is to divide.
+fn divisions(options: &Options) -> anyhow::Result<()> {
+    const INTERVALS: [Busy; 8] = {
+        const fn busy(services: usize, active: usize, repeating: usize, requests: usize) -> Busy {
+            Busy { services, active, repeating, requests }
+        }
+        [
+            busy(60, 0, 0, 0),
+            busy(60, 1_000, 0, 0),
+            busy(60, 1_000, 1_000, 0),
+            busy(60, 10_000, 10_000, 0),
+            busy(5_000, 5_000, 0, 0),
+            busy(5_000, 5_000, 5_000, 0),
+            busy(5_000, 0, 0, 20_000),
+            busy(20_000, 20_000, 20_000, 0),
+        ]
+    };
+    println!("\n{}", Bill::HEADING);
+    for mut busy in INTERVALS {
+        if options.smoke {
+            for count in
+                [&mut busy.services, &mut busy.active, &mut busy.repeating, &mut busy.requests]
+            {
+                *count = count.div_ceil(100);
+            }
+        }
+        println!("{}", busy.bill(if options.smoke { 1 } else { 7 })?);
+    }
+    Ok(())
+}
