@@ -122,7 +122,7 @@ impl Account {
             estimate.add(part.estimate);
             *surplus += part.surplus;
         }
-        if self.class == Class::Exact && !self.gauge {
+        if !self.gauge {
             self.settle();
         }
     }

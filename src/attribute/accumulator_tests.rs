@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::testing::{Host, Sketch, Slot};
-use crate::attribute::{Interval, RetransmitKind, Work, reconcile};
+use crate::attribute::{Interval, ListenerDrops, RetransmitKind, Work, reconcile};
 use crate::model::Role;
 
 /// A generator that gives the same numbers everywhere (splitmix64).
@@ -319,4 +319,22 @@ fn levels_are_those_of_the_end_in_all_namespaces() {
     assert_eq!(level(&accumulator), Some((9, 8)), "another namespace's count besides");
     accumulator.add(&at(0));
     assert_eq!(level(&accumulator), None, "none are left");
+}
+
+#[test]
+fn drops_counted_while_listeners_were_read_meet_too() {
+    let drops = [ListenerDrops { service: ServiceId(1), drops: 8 }];
+    let read_between = Host::read_twice(&[("TcpExtListenDrops", 0)], &[("TcpExtListenDrops", 7)]);
+    let counted = reconcile(&read_between.interval(&[]));
+    assert_eq!((counted.counters[0].unattributed, counted.counters[0].skew), (7, 7));
+    let mut accumulator = Accumulator::new();
+    accumulator.add(&counted);
+    // The listener shows them in the next interval, and one that is no drop of the counter's.
+    let still = Host::grown(&[("TcpExtListenDrops", 0)]);
+    let next = Interval { before: read_between.interval(&[]).after, ..still.interval(&[]) };
+    let next = Interval { after: next.before, listeners: &drops, ..next };
+    accumulator.add(&reconcile(&next));
+    let total = accumulator.total().counters.remove(0);
+    assert_eq!((total.class, total.attributed, total.unattributed), (Class::Bounded, 7, 0));
+    assert_eq!(total.by_service[0].estimate, Estimate { value: 7, low: 0, high: 7 });
 }

@@ -69,7 +69,8 @@ pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
     let mut counters: Vec<Attribution> = established(interval).into_iter().collect();
     let mut late = Vec::new();
     for (name, grown) in interval.grown() {
-        let context = Context { interval, tallies: &tallies, delta: grown.delta };
+        let Grown { delta, skew } = grown;
+        let context = Context { interval, tallies: &tallies, delta, skew };
         if grown.delta > 0 {
             let plan = plan(name, &context);
             counters.extend(plan.map(|plan| attribute(name, grown, &plan, &context)));

@@ -1,12 +1,11 @@
 //! Names that processes choose for themselves are not to be trusted.
 
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::Value;
 
 use crate::tcpdiag;
@@ -29,9 +28,9 @@ impl Impostor {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        fcntl_setfd(client.as_fd(), FdFlags::empty()).unwrap();
-        let child = Command::new(&program).arg("1000").stdin(Stdio::null()).spawn().unwrap();
-        drop(client);
+        // As its standard input: no other test's child inherits it by chance.
+        let client = OwnedFd::from(client);
+        let child = Command::new(&program).arg("1000").stdin(client).spawn().unwrap();
         let impostor =
             Self { child, port: port.to_string(), _listener: listener, _directory: directory };
         let end = Instant::now() + Duration::from_secs(30);

@@ -14,10 +14,6 @@ use crate::observer::{Observer, Summary, distance};
 /// A debug build needs several times the processor.
 const BUDGET: &str = if cfg!(debug_assertions) { "10%" } else { "1%" };
 
-/// How far kinds by service may be off. 0.1 to 2.8 % in a dozen runs of release builds on an idle
-/// machine; the longer a poll takes, the more is counted while it reads.
-const FARTHEST: f64 = if cfg!(debug_assertions) { 0.1 } else { 0.04 };
-
 /// Four services at once under different loss, long flows and short connections.
 fn busy_host() -> Scenario {
     let uploads = Profile::Upload { flows: 3, rate: Some(500_000) };
@@ -108,8 +104,9 @@ fn judge(side: Side, truth: &Truth, summary: &Summary) {
         }
     }
     println!("  intervals are {wide} wide in sum");
-    assert!(inferred <= FARTHEST, "{inferred}");
-    assert!(inferred * 2.0 <= guessed, "{inferred} {guessed}");
+    // A debug build polls seldom for its money, and how seldom is the machine's affair.
+    let most = if cfg!(debug_assertions) { guessed / 2.0 } else { 0.03 };
+    assert!(inferred <= most, "{inferred} {guessed}");
 }
 
 /// What is known without looking at sockets' histories: each service's retransmits divided as all

@@ -40,10 +40,11 @@ impl Jam {
 lab!(
     fn drops_are_those_of_the_listener_that_is_full() {
         let (full, idle) = (Socket::listening(V4, 0, 1), Socket::listening(V4, 0, 64));
-        let mut observer = Observer::here(&["100ms"]);
-        let asked = ["100ms", "--counter", "ListenDrops,listen_overflows"];
+        let mut observer = Observer::here(&["300ms", "--watch", "off"]);
+        let asked = ["300ms", "--watch", "off", "--counter", "ListenDrops,listen_overflows"];
         let mut asked = Observer::here(&asked);
-        let jam = Jam::at(&full);
+        // Between two looks: a look in the midst would see some of it as skew.
+        let jam = observer.asleep(|| asked.asleep(|| Jam::at(&full)));
         // The other one has customers too, and takes them in.
         let pairs: Vec<Pair> = (0..20).map(|_| Pair::new(&idle, V4)).collect();
         for observer in [&mut observer, &mut asked] {
@@ -60,7 +61,9 @@ lab!(
         for summary in [&summary, &asked] {
             let counter = summary.counter("TcpExtListenDrops").unwrap();
             assert_eq!(counter["delta"], jam.drops, "{counter:#}");
-            assert_eq!((&counter["class"], &counter["unattributed"]), (&"exact".into(), &0.into()));
+            assert_eq!(counter["unattributed"], 0, "{counter:#}");
+            // Put to sleep between a dump and the counters after it, it cannot know.
+            assert!(counter["class"] == "exact" || counter["skew"] != 0, "{counter:#}");
             let parts = summary.parts("TcpExtListenDrops");
             assert_eq!(parts[&full.port()].value, jam.drops);
             assert_eq!(parts.get(&idle.port()).copied().unwrap_or_default(), Range::default());
@@ -90,12 +93,13 @@ lab!(
 lab!(
     fn people_are_told_too() {
         let full = Socket::listening(V4, 0, 1);
-        // In one interval: the look at its end shows all.
         let mut observer = Observer::here(&["100ms"]);
         let mut table = Tcpdiag::new().start(&["services", "--interval", "100ms"]);
         // Its baseline is behind the first table.
         while !table.line().expect("a table").starts_with("No counter of trouble grew") {}
+        table.signal(Signal::STOP);
         let jam = Jam::at(&full);
+        table.signal(Signal::CONT);
         observer.until("an interval with drops", |seen| {
             let last = seen.last().unwrap();
             last["services"].as_array().unwrap().iter().any(|row| row["listen"]["drops"] != 0)

@@ -79,8 +79,12 @@ impl Observer {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// Does something that it cannot look at before it is done.
-    pub fn asleep<T>(&self, act: impl FnOnce() -> T) -> T {
+    /// Does something between two looks. Best with `--watch off`, and intervals long enough for
+    /// it to be put to sleep in one.
+    pub fn asleep<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        // Right after an interval it does nothing for a while.
+        self.seen.extend(self.coming.try_iter());
+        self.next();
         self.signal(Signal::STOP);
         let done = act();
         self.signal(Signal::CONT);

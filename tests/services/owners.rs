@@ -69,7 +69,7 @@ lab!(
         let before = Pair::new(&listener, V4);
         let old = Child::named("old-server", &listener, directory.path());
         drop(listener);
-        let mut observer = Observer::here(&["100ms"]);
+        let mut observer = Observer::here(&["300ms", "--watch", "off"]);
         talk(&before, 1000);
         observer.until("the old one's", |seen| moved(seen, Some("old-server")).0 == 1000);
         drop(old);
@@ -104,7 +104,7 @@ lab!(
         let old = Child::named("old-server", &listener, directory.path());
         let descriptor = listener.as_fd().as_raw_fd();
         drop(listener);
-        let mut observer = Observer::here(&["100ms"]);
+        let mut observer = Observer::here(&["300ms", "--watch", "off"]);
         talk(&before, 1000);
         observer.until("the old one's", |seen| moved(seen, Some("old-server")).0 == 1000);
         let (after, _new) = observer.asleep(|| {

@@ -128,11 +128,13 @@ fn listen_drops(context: &Context<'_>) -> Plan {
     let drops = || context.tallies.services.iter().map(|(_, tally)| tally.listener_drops);
     let (sum, listeners) = (drops().sum::<u64>(), drops().filter(|drops| *drops > 0).count());
     let delta = context.delta;
+    // What was dropped while listeners were read counts in the interval before or after.
+    let most = delta.saturating_add(context.skew);
     let exact = sum == delta || listeners == 1 && sum >= delta;
     let class = if exact { Class::Exact } else { Class::Bounded };
     Plan::new(class, Outside::Nobody, &[Reason::NotAccepted], move |tally| {
         let drops = tally.listener_drops;
-        if exact { Share::exactly(drops.min(delta)) } else { super::up_to(drops, drops) }
+        if exact { Share::exactly(drops.min(most)) } else { super::up_to(drops, drops) }
     })
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Context<'a> {
     pub(super) tallies: &'a Tallies,
     /// The counter's own growth.
     pub(super) delta: u64,
+    /// How much of that, or of what is not in it, may be a neighbour's.
+    pub(super) skew: u64,
 }
 
 impl Context<'_> {
