@@ -458,4 +458,26 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn idle_is_told_from_any_movement() {
+        let bytes: Vec<u8> = (0..280u32).map(|at| (at * 7 + 3) as u8).collect();
+        let row = |bytes: &[u8], drops| {
+            let info = crate::wire::TcpInfo::new(bytes, Default::default());
+            let skmem = Some(crate::model::example::skmem(drops));
+            Socket { tcp_info: Some(info), skmem, ..crate::model::example::socket() }
+        };
+        for length in [104, 192, 232, 248, 280] {
+            let (counters, shape) = Counters::of(&row(&bytes[..length], 1));
+            for at in 0..length {
+                let mut moved = bytes[..length].to_vec();
+                moved[at] ^= 1;
+                let moved = row(&moved, 1);
+                let same = Counters::of(&moved) == (counters, shape);
+                assert_eq!(counters.are_those_of(shape, &moved), same, "{at} of {length}");
+            }
+            assert!(!counters.are_those_of(shape, &row(&bytes[..length - 4], 1)));
+            assert!(!counters.are_those_of(shape, &row(&bytes[..length], 2)), "drops");
+        }
+    }
 }

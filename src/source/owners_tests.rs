@@ -99,6 +99,10 @@ fn what_is_known_is_not_searched_for() {
     // Not asked for: forgotten, because the number may be another socket's next time.
     owners.resolve(&[wanted(&other)], Scope::First, None).unwrap();
     assert!(matches!(owners.owner(asked[0].inode), Ownership::Unasked));
+    owners.forget();
+    assert!(matches!(owners.owner(wanted(&other).inode), Ownership::Unasked));
+    owners.resolve(&[wanted(&other)], Scope::First, None).unwrap();
+    assert_eq!(holders(&owners, wanted(&other).inode), Some(vec![me(&other)]));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The system calls that no library wraps as needed: the netlink sockets, the
-//! process's own cost, interrupts and the terminal.
+//! process's own cost and heap, interrupts and the terminal.
 //!
 //! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
 
 mod event_socket;
+mod heap;
 mod interrupt;
 mod netlink;
 mod terminal;
@@ -11,6 +12,7 @@ mod uptime;
 mod usage;
 
 pub use event_socket::{EventSocket, Received, Subscription};
+pub use heap::give_memory_back;
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
 pub use terminal::terminal_size;

@@ -225,3 +225,30 @@ impl Step {
         Some(row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_segment_moves_where_it_costs_least() {
+        // All begin in the first column, the later ones with more inclined to the second. The last
+        // one may not.
+        let mut rows: Vec<Cells> = (0..100)
+            .map(|row| {
+                let more = f64::from(row) / 1000.0;
+                Cells {
+                    total: 1,
+                    ideal: Columns([0.6 - more, 0.4 + more, 0.0, 0.0, 0.0, 0.0]),
+                    low: Columns::default(),
+                    high: Columns([1, u64::from(row < 99), 1, 0, 0, 0]),
+                    value: Columns::default(),
+                }
+            })
+            .collect();
+        round(&mut rows, &Columns([60, 40, 0, 0, 0, 0]));
+        let second: Vec<usize> = (0..100).filter(|&row| rows[row].value(1) == 1).collect();
+        assert_eq!(second, (59..99).collect::<Vec<_>>());
+        assert!(rows.iter().all(|row| row.value.sum() == 1));
+    }
+}

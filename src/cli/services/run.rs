@@ -19,12 +19,13 @@ use crate::cli::stats::selection::Selection;
 use crate::counters::CounterWidth;
 use crate::report::{Basis, Polls, Quality};
 use crate::source::{EventOptions, Host, NetNamespace, PortNames, Scope};
-use crate::sys::{Interrupt, Usage};
+use crate::sys::{Interrupt, Usage, give_memory_back};
 
 pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     let config = Config::load(command.config.as_deref())?;
     let selection = selection(&command.counter)?;
     let interrupt = Interrupt::install()?;
+    give_memory_back();
     let mut session = Session::open(command, config, selection)?;
     session.begin()?;
     let mut left = command.count();
