@@ -1,7 +1,7 @@
 //! One network namespace's running account: from sockets, events and counters to whose they are.
 
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
@@ -16,6 +16,9 @@ use crate::counters::{CounterWidth, Counters};
 use crate::model::{Role, Socket, State};
 use crate::sample::{Activity, Ending, Entered, Identity, Ledger, Totals, Watch};
 use crate::source::Listeners;
+
+/// Events come sooner than this after a death, as long as none is seen to be later.
+const LATEST: Duration = Duration::from_millis(20);
 
 /// The counters on both sides of a poll.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +87,8 @@ pub struct Books {
     before: Readings,
     after: Readings,
     requests: FxHashMap<u64, Request>,
+    /// When this poll and the one before began.
+    begun: [Option<Instant>; 2],
     /// Retransmits of the last poll that no socket showed.
     owed: KindRow,
     /// Whether this poll reads levels.
@@ -103,6 +108,7 @@ impl Books {
             before: Readings::default(),
             after: Readings::default(),
             requests: FxHashMap::default(),
+            begun: [None; 2],
             owed: KindRow::default(),
             levels: false,
             work: Vec::new(),
@@ -123,6 +129,7 @@ impl Books {
     /// only the poll that ends an interval needs.
     pub fn begin(&mut self, now: Instant, levels: bool) {
         self.ledger.begin(now);
+        self.begun = [Some(now), self.begun[0]];
         self.levels = levels;
         if levels {
             self.table.begin_poll();
@@ -213,14 +220,15 @@ impl Books {
         });
         let requests = self.settle_requests(closing.ending.whole_dump);
         if !polled.totals.first {
-            self.divide(&work, &requests, closing);
+            let late = self.late(&polled.totals);
+            self.divide(&work, &requests, closing, late);
         }
         self.work = work;
         mem::swap(&mut self.before, &mut self.after);
         polled
     }
 
-    fn divide(&mut self, work: &[Work], requests: &[Requests], closing: Closing) {
+    fn divide(&mut self, work: &[Work], requests: &[Requests], closing: Closing, late: f64) {
         for work in work {
             self.table.enter(work);
         }
@@ -238,10 +246,22 @@ impl Books {
             established: if self.levels { &established } else { &[] },
             notified: closing.ending.watch != Watch::Off,
             events_lost: closing.events_lost,
+            late,
             owed: self.owed,
         });
         self.owed = reconciliation.kinds.outside;
         self.interval.add(&reconciliation);
+    }
+
+    /// What share of the dead may have been told of too late. The kernel's workers send the events
+    /// when they get a processor; when some are seen to be late, any may be.
+    fn late(&self, totals: &Totals) -> f64 {
+        let [now, before] = self.begun;
+        let passed = now.zip(before).map(|(now, before)| now.saturating_duration_since(before));
+        match passed {
+            Some(passed) if totals.late == 0 => LATEST.div_duration_f64(passed).min(1.0),
+            _ => 1.0,
+        }
     }
 
     /// What half-open connections did since the last poll, by service. Those that are gone

@@ -61,6 +61,9 @@ pub struct Interval<'a> {
     pub notified: bool,
     /// Notifications that were lost.
     pub events_lost: u64,
+    /// What share of the sockets that died may have been told of too late, and so may have been
+    /// counted in the interval before; as many may be missing in this one.
+    pub late: f64,
     /// Retransmits that the host has counted in the interval before and that no socket showed
     /// then: those that were sent between a dump and the reading of the counters show now.
     pub owed: KindRow,

@@ -58,6 +58,7 @@ impl Host {
             established: &[],
             notified: true,
             events_lost: 0,
+            late: 0.0,
             owed: Default::default(),
         }
     }

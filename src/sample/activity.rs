@@ -88,6 +88,9 @@ pub struct Totals {
     /// Sockets that are in no dump any more and whose death was not told yet:
     /// the connection is over, but a program still holds the file.
     pub limbo: usize,
+    /// Deaths whose events came at least a poll late: their sockets were missing in the last
+    /// dump already.
+    pub late: u64,
     /// Activities with `opened`.
     pub opened: u64,
     /// Activities with `closed`.

@@ -45,6 +45,8 @@ pub struct Ledger {
     /// Events were lost in the last poll.
     was_lossy: bool,
     limbo: usize,
+    /// Buried from limbo in this poll.
+    late: u64,
     ignored: u64,
     /// Accounts of live sockets that this poll has come to.
     alive: usize,
@@ -181,6 +183,7 @@ impl Ledger {
         if account.is(IN_LIMBO) {
             account.clear(IN_LIMBO);
             self.limbo -= 1;
+            self.late += 1;
         }
         account.set(BURIED);
         if !self.has_baseline {
@@ -298,6 +301,7 @@ impl Ledger {
     pub fn end(&mut self, ending: Ending, mut each: impl FnMut(&Activity)) -> Totals {
         let mut totals = Totals {
             first: !self.has_baseline,
+            late: std::mem::take(&mut self.late),
             ignored: std::mem::take(&mut self.ignored),
             ..Totals::default()
         };

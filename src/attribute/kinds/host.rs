@@ -86,4 +86,14 @@ impl Host {
         host.target.set(PROBE, left - rto);
         Some(host)
     }
+
+    /// Allows for so many retransmits to belong to the neighbouring intervals besides.
+    pub(super) fn widen(&mut self, by: u64) {
+        // Those that could not be sent are rare, and counted at once.
+        for column in [FAST, SLOW, RTO, PROBE, SYN] {
+            self.low.set(column, self.low.at(column).saturating_sub(by));
+            self.high.set(column, self.high.at(column) + by);
+        }
+        self.joint = (self.joint.0.saturating_sub(by), self.joint.1 + by);
+    }
 }

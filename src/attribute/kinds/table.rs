@@ -73,6 +73,8 @@ const OUTSIDE: ServiceId = ServiceId(u32::MAX);
 pub(in super::super) struct Puzzle {
     host: Option<Host>,
     rows: Vec<Row>,
+    /// What sockets repeated that died.
+    of_the_dead: u64,
 }
 
 impl Puzzle {
@@ -80,19 +82,23 @@ impl Puzzle {
     pub(in super::super) fn new(interval: &Interval<'_>) -> Self {
         let requests = interval.requests.iter().filter(|requests| requests.repeats > 0);
         let rows = requests.map(|requests| Row::of_requests(requests.service, requests.repeats));
-        Self { host: Host::of(interval), rows: rows.collect() }
+        Self { host: Host::of(interval), rows: rows.collect(), of_the_dead: 0 }
     }
 
     /// Adds a socket, if it repeated anything.
     pub(in super::super) fn add(&mut self, work: &Work, growth: &Growth) {
-        if let Some(host) = &self.host {
-            self.rows.extend(Row::of(work, growth, host));
+        if let Some(host) = &self.host
+            && let Some(row) = Row::of(work, growth, host)
+        {
+            self.of_the_dead += if work.activity.closed { row.total } else { 0 };
+            self.rows.push(row);
         }
     }
 
     /// The table. Empty where nothing was repeated, or the host does not count it.
     pub(in super::super) fn solve(mut self, interval: &Interval<'_>) -> KindTable {
-        let Some(host) = self.host else { return KindTable::default() };
+        let Some(mut host) = self.host else { return KindTable::default() };
+        host.widen((self.of_the_dead as f64 * interval.late).ceil() as u64);
         let known: u64 = self.rows.iter().map(|row| row.total).sum();
         if known < host.total {
             let mut outside = Row::anything(OUTSIDE, host.total - known);

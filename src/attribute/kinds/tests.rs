@@ -242,3 +242,25 @@ fn what_was_counted_before_keeps_its_kind() {
     let (_, row) = &table.services[0];
     assert_eq!((row.kind(Rto).value, row.kind(Syn).value), (1, 1));
 }
+
+#[test]
+fn of_the_dead_not_all_is_known_in_time() {
+    // Its SYN was counted in the interval before, in place of a probe that shows later.
+    let client = Truth { service: 1, client: true, opened: true, fresh: 2, ..Truth::default() };
+    let mut work = Truth { kinds: [0, 0, 0, 0, 1], ..client }.work(true);
+    work.activity.closed = true;
+    let works = [work];
+    let counted = Counters::grown(&[
+        ("TcpRetransSegs", 1),
+        ("TcpExtTCPFastRetrans", 0),
+        ("TcpExtTCPSlowStartRetrans", 0),
+        ("TcpExtTCPTimeouts", 0),
+        ("TcpExtTCPLossProbes", 1),
+        ("TcpExtTCPSynRetrans", 0),
+    ]);
+    for (late, bounds) in [(0.0, (0, 0)), (0.05, (0, 1))] {
+        let table = solve(&Interval { late, ..counted.interval(&works) });
+        let syn = table.services[0].1.kind(Syn);
+        assert_eq!((syn.low, syn.high), bounds);
+    }
+}

@@ -55,12 +55,12 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1..)]
     counter: Vec<String>,
 
-    /// Show this many services, in all and for each counter.
+    /// Show this many services in tables, in all and for each counter.
     #[arg(long, short = 'n', value_name = "N", value_parser = super::output::at_least_one)]
     top: Option<u64>,
 
     /// Show every counter that grew, not only those that tell of trouble.
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "counter")]
     all: bool,
 
     /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
