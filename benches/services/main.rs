@@ -210,27 +210,34 @@ fn cost(times: usize, mut task: impl FnMut() -> anyhow::Result<u64>) -> anyhow::
     Ok((own_cpu_us() - before) as f64 / times as f64)
 }
 
-/// Memory of the whole program with sockets and without.
+/// Memory of the whole program with sockets and without, and with twice as many: what all
+/// populations have in common drops out of that.
 fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let interval = if options.smoke { "100ms" } else { "1s" };
     // Also where every socket's holder is looked up.
     let ways: [(&str, &[&str]); 2] = [
-        ("memory of one socket", &["-i", interval]),
-        ("memory of one socket, --by process", &["-i", interval, "--by", "process"]),
+        ("memory of each further socket", &["-i", interval]),
+        ("memory of each further socket, --by process", &["-i", interval, "--by", "process"]),
     ];
     let resident = |sockets: usize| -> anyhow::Result<Vec<f64>> {
         let _population = Population::new(sockets, Blend::Mixed)?;
-        ways.iter().map(|(_, arguments)| Ok(program::resident_kb(arguments)? as f64)).collect()
+        let resident = ways.map(|(_, arguments)| program::resident_kb(arguments));
+        let resident: Vec<u64> = resident.into_iter().collect::<Result<_, _>>()?;
+        eprintln!(
+            "{sockets} sockets: {} kB of memory, {} kB --by process",
+            resident[0], resident[1]
+        );
+        Ok(resident.into_iter().map(|kb| kb as f64).collect())
     };
-    let empty = resident(0)?;
-    let mut findings = Vec::new();
-    for sockets in KEPT.map(|sockets| options.sockets(sockets)) {
-        for (((what, _), full), empty) in ways.iter().zip(resident(sockets)?).zip(&empty) {
-            eprintln!("{sockets} sockets: {full:.0} kB of memory, none: {empty:.0} kB");
-            let bytes = (full - empty) * 1024.0 / sockets as f64;
-            let allowed = ("what is allowed", BYTES_OF_ONE);
-            findings.push(finding(sockets, what, bytes, "bytes", allowed));
-        }
+    let [some, many] = KEPT.map(|sockets| options.sockets(sockets));
+    let (none, with_some, with_many) = (resident(0)?, resident(some)?, resident(many)?);
+    let bytes = |fewer: f64, more: f64, sockets: usize| (more - fewer) * 1024.0 / sockets as f64;
+    let allowed = ("what is allowed", BYTES_OF_ONE);
+    let of_one = bytes(none[0], with_some[0], some);
+    let mut findings = vec![finding(some, "memory of one socket", of_one, "bytes", allowed)];
+    for (at, (what, _)) in ways.iter().enumerate() {
+        let further = bytes(with_some[at], with_many[at], many - some);
+        findings.push(finding(many, what, further, "bytes", allowed));
     }
     Ok(findings)
 }
