@@ -53,18 +53,27 @@ mod block;
 mod compression;
 mod entry;
 mod error;
+mod facts;
 mod interface;
 mod kind;
 mod note;
 mod order;
 mod reader;
 mod refusal;
+mod tap;
+mod tape;
 mod writer;
 
 pub use compression::Compression;
 pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};
+pub use facts::{
+    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, HostFacts, InterfaceName, NamespaceOf,
+    SocketHolder, SocketOwners,
+};
 pub use kind::Kind;
 pub use note::Note;
 pub use reader::{Reader, Skipped};
+pub use tap::Tap;
+pub use tape::Tape;
 pub use writer::{About, Place, Writer};

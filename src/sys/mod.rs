@@ -3,6 +3,7 @@
 //!
 //! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
 
+mod clocks;
 mod event_socket;
 mod interrupt;
 mod netlink;
@@ -10,6 +11,7 @@ mod terminal;
 mod uptime;
 mod usage;
 
+pub use clocks::Clocks;
 pub use event_socket::{EventSocket, Received, Subscription};
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;

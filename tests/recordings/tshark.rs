@@ -11,7 +11,7 @@ use crate::content::{Item, recording};
 use crate::fixtures::items;
 
 /// What tshark makes of these fields of a file: a line for each packet. `None` where it is missing.
-fn tshark(file: &Path, fields: &[&str]) -> Option<Vec<String>> {
+pub fn tshark(file: &Path, fields: &[&str]) -> Option<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-T", "fields"]);
     command.args(fields.iter().flat_map(|field| ["-e", field]));
@@ -32,7 +32,7 @@ fn tshark(file: &Path, fields: &[&str]) -> Option<Vec<String>> {
 }
 
 /// How often a field occurs.
-fn occurrences(lines: &[String]) -> usize {
+pub fn occurrences(lines: &[String]) -> usize {
     lines.iter().map(|line| line.split(',').filter(|value| !value.is_empty()).count()).sum()
 }
 
