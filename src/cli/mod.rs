@@ -13,12 +13,14 @@ mod look;
 mod man;
 mod output;
 mod owners;
+mod record;
 mod repeat;
 mod run;
 mod sample;
 mod scene;
 mod services;
 mod sink;
+mod size;
 mod stats;
 mod summary;
 mod sysctl;
@@ -41,6 +43,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag stats                                 what the host's TCP counters say
+  tcpdiag record incident.pcapng.zst            keep what the kernel says, for later
   tcpdiag explain TCPLostRetransmit             what a counter, field or state means
   tcpdiag sysctl                                TCP settings, and what contradicts
 
@@ -58,6 +61,7 @@ enum Command {
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
     Stats(stats::StatsCommand),
+    Record(record::RecordCommand),
     Explain(explain::Explain),
     Sysctl(sysctl::Sysctl),
     Completions(completions::Completions),
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),
         Command::Stats(command) => command.run(),
+        Command::Record(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Sysctl(command) => command.run(),
         Command::Completions(command) => command.run(&mut Cli::command()),

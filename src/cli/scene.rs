@@ -1,7 +1,6 @@
 //! One network namespace that is looked at.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -10,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::report::{Interface, Namespace};
 use crate::sample::Latest;
 use crate::source::{Listeners, Namespaces, NetNamespace, Sockets};
+use crate::sys::NetlinkSocket;
 
 /// Its kernel tables, and what is remembered of it between samples.
 #[derive(Debug)]
@@ -28,9 +28,7 @@ impl Scene {
     fn open(place: &NetNamespace) -> anyhow::Result<Self> {
         let namespace = Namespace { inode: place.inode, name: place.name.clone() };
         let sockets = place.inside(Sockets::open)??;
-        // Interfaces are asked for while a dump holds the socket.
-        let handle = sockets.transport().as_fd().try_clone_to_owned()?;
-        let interfaces = Interfaces { handle, names: FxHashMap::default() };
+        let interfaces = Interfaces::of(sockets.transport())?;
         Ok(Self {
             namespace,
             sockets,
@@ -117,6 +115,13 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
+    /// Of the namespace of this socket. They are asked for while a dump holds it, so by another
+    /// handle.
+    pub(super) fn of(socket: &NetlinkSocket) -> std::io::Result<Self> {
+        let handle = socket.as_fd().try_clone_to_owned()?;
+        Ok(Self { handle, names: FxHashMap::default() })
+    }
+
     /// Looks up the name of an index that was not seen before.
     pub(super) fn learn(&mut self, index: u32) {
         if index != 0 {

@@ -39,6 +39,11 @@ const FILES: [(&str, Format); 5] = [
 ];
 const WATCHED: usize = 2;
 
+/// Their names.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
 /// One of the files, and what stood around its values.
 #[derive(Debug)]
 struct Source {

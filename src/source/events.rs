@@ -29,6 +29,9 @@ const GROUPS: [u32; 2] = [1, 3];
 /// `SOCK_DIAG_BY_FAMILY`, the type of an event.
 const EVENT: u16 = 20;
 
+/// Length of `struct nlmsghdr`.
+const HEADER: usize = 16;
+
 /// What one event takes of the receive buffer (`skb->truesize`, 5.10 to 7.2).
 const CHARGE: usize = 1280;
 
@@ -168,6 +171,17 @@ impl Events {
     /// # Errors
     /// When the socket fails; what was received until then was handed on.
     pub fn drain(&mut self, mut each: impl FnMut(&Reply<'_>)) -> Result<Drained, EventsError> {
+        self.drain_datagrams(|_, reply| each(reply))
+    }
+
+    /// The same; `each` also sees the message that the record is in, as it was received.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn drain_datagrams(
+        &mut self,
+        mut each: impl FnMut(&[u8], &Reply<'_>),
+    ) -> Result<Drained, EventsError> {
         self.spare.clear();
         let (mut drained, error) = {
             let mut queue = self.shared.lock();
@@ -177,12 +191,18 @@ impl Events {
             let drops = self.shared.socket.drops();
             (queue.settle(drops), queue.error.take())
         };
-        for message in Messages::new(&self.spare) {
+        let mut messages = Messages::new(&self.spare);
+        loop {
+            let before = messages.rest();
+            let Some(message) = messages.next() else { break };
+            // Without the padding between messages, which may be the queue's.
+            let end = message.map_or(before.len(), |message| HEADER + message.payload.len());
+            let datagram = before.get(..end).unwrap_or(before);
             let reply = message.ok().filter(|message| message.kind == EVENT);
             match reply.and_then(|message| Reply::new(message.payload)) {
                 Some(reply) => {
                     drained.events += 1;
-                    each(&reply);
+                    each(datagram, &reply);
                 }
                 None => drained.decode_errors += 1,
             }

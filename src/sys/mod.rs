@@ -3,6 +3,7 @@
 //!
 //! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
 
+mod clocks;
 mod event_socket;
 mod heap;
 mod interrupt;
@@ -11,6 +12,7 @@ mod terminal;
 mod uptime;
 mod usage;
 
+pub use clocks::Clocks;
 pub use event_socket::{EventSocket, Received, Subscription};
 pub use heap::give_memory_back;
 pub use interrupt::Interrupt;

@@ -49,6 +49,11 @@ impl<'a> Messages<'a> {
     pub fn new(datagram: &'a [u8]) -> Self {
         Self { rest: datagram }
     }
+
+    /// What was not iterated over yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Messages<'a> {

@@ -4,8 +4,17 @@ use std::process::{Command, Stdio};
 
 use crate::tcpdiag;
 
-const COMMANDS: [&str; 8] =
-    ["conns", "listeners", "services", "stats", "explain", "sysctl", "completions", "man"];
+const COMMANDS: [&str; 9] = [
+    "conns",
+    "listeners",
+    "services",
+    "stats",
+    "record",
+    "explain",
+    "sysctl",
+    "completions",
+    "man",
+];
 
 fn printed(arguments: &[&str]) -> String {
     let output = tcpdiag().args(arguments).env("COLUMNS", "100").output().unwrap();

@@ -15,9 +15,8 @@ use clap::Args;
 use super::exit::Exit;
 use super::look::LookArgs;
 use super::repeat::interval;
+use super::size::size;
 use crate::attribute::Grouping;
-use crate::filter::Amount;
-use crate::model::Unit;
 
 /// Show whose retransmits these are: the growth of the host's TCP counters by service.
 ///
@@ -96,8 +95,8 @@ pub(super) struct ServicesCommand {
 
     /// Receive buffer for these notices; without CAP_NET_ADMIN no more than net.core.rmem_max is
     /// granted.
-    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size, conflicts_with = "no_events", help_heading = "Cost")]
-    event_buffer: usize,
+    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = |text: &str| size(text, 1 << 30), conflicts_with = "no_events", help_heading = "Cost")]
+    event_buffer: u64,
 
     /// Read this configuration file instead of the usual ones.
     #[arg(long, value_name = "FILE")]
@@ -155,16 +154,5 @@ fn every(text: &str) -> Result<Every, String> {
         text => interval(text)
             .map(|every| Every(Some(every)))
             .map_err(|error| format!("{error}, or `off`")),
-    }
-}
-
-/// A number of bytes.
-fn size(text: &str) -> Result<usize, String> {
-    match Amount::read(text, Unit::Bytes) {
-        Ok(Amount::Integer(bytes)) if (1..=1 << 30).contains(&bytes) => Ok(bytes as usize),
-        Ok(_) => Err(format!("`{text}` is out of range; accepted are 1 to 1GiB")),
-        Err(accepted) => {
-            Err(format!("`{text}` is no size; accepted are whole numbers with {accepted}"))
-        }
     }
 }

@@ -142,8 +142,8 @@ impl<'a> Session<'a> {
     }
 
     fn open_place(&self, place: &NetNamespace) -> anyhow::Result<Place> {
-        let options =
-            EventOptions { receive_buffer: self.command.event_buffer, ..EventOptions::default() };
+        let receive_buffer = usize::try_from(self.command.event_buffer)?;
+        let options = EventOptions { receive_buffer, ..EventOptions::default() };
         let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
         let opening = Opening {
             width: CounterWidth::of_machine(&machine),

@@ -1,0 +1,101 @@
+//! How far a recording is, on a terminal.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use crate::cli::size::spelled;
+use crate::render::human::grouped;
+
+/// What there is to tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Figures {
+    pub(super) samples: u64,
+    /// Sockets of the last sample.
+    pub(super) sockets: u64,
+    /// Bytes of the file.
+    pub(super) size: u64,
+    pub(super) elapsed: Duration,
+    /// `None` where only the user will end it.
+    pub(super) left: Option<Duration>,
+}
+
+impl Figures {
+    fn line(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = if seconds < 0.5 { 0 } else { (self.size as f64 / seconds) as u64 };
+        let left = self
+            .left
+            .map_or_else(|| "Ctrl-C ends it".to_owned(), |left| format!("{} left", in_words(left)));
+        format!(
+            "{} samples, {} sockets, {}, {}/s, {left}",
+            grouped(self.samples),
+            grouped(self.sockets),
+            spelled(self.size),
+            spelled(rate),
+        )
+    }
+}
+
+/// A line that is written over.
+#[derive(Debug)]
+pub(super) struct Progress {
+    on_terminal: bool,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { on_terminal: io::stderr().is_terminal() }
+    }
+
+    /// Shows these figures.
+    pub(super) fn show(&self, figures: &Figures) {
+        if self.on_terminal {
+            // To the line's start, and what stands there away.
+            let _ = write!(io::stderr(), "\r\x1b[K{}", figures.line());
+        }
+    }
+
+    /// Makes room for something else.
+    pub(super) fn clear(&self) {
+        if self.on_terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// `8s`, `2m 5s`, `3h 12m`.
+pub(super) fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line() {
+        let figures = Figures {
+            samples: 1200,
+            sockets: 10_432,
+            size: 3 << 20,
+            elapsed: Duration::from_secs(1200),
+            left: None,
+        };
+        let expected = "1,200 samples, 10,432 sockets, 3MiB, 2.6KiB/s, Ctrl-C ends it";
+        assert_eq!(figures.line(), expected);
+        let timed = Figures { left: Some(Duration::from_secs(3725)), ..figures };
+        assert!(timed.line().ends_with(", 1h 2m left"), "{}", timed.line());
+    }
+
+    #[test]
+    fn times() {
+        for (seconds, words) in [(0, "0s"), (59, "59s"), (125, "2m 5s"), (90_000, "25h 0m")] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The blocks that a pcapng file consists of: framing and options.
+
+use std::io::{self, Read};
+
+use super::compression::Stream;
+use super::error::{Damage, ReadError};
+use super::order::Order;
+
+/// Section Header Block; reads the same in both byte orders.
+pub(super) const SECTION: u32 = 0x0a0d_0d0a;
+/// Interface Description Block.
+pub(super) const INTERFACE: u32 = 1;
+/// Enhanced Packet Block.
+pub(super) const PACKET: u32 = 6;
+
+/// Byte order magic of a section.
+pub(super) const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+/// No block may be longer. Datagrams have 32 KiB at most, and longer notes are divided.
+pub(super) const LARGEST: usize = 16 << 20;
+
+/// Type and length before the body, and the length behind it.
+const FRAME: usize = 12;
+
+/// A block being put together, in a buffer that is used again.
+#[derive(Debug, Default)]
+pub(super) struct Draft(Vec<u8>);
+
+impl Draft {
+    /// Begins a block.
+    pub(super) fn begin(&mut self, kind: u32) -> &mut Self {
+        self.0.clear();
+        self.u32(kind).u32(0)
+    }
+
+    pub(super) fn u16(&mut self, number: u16) -> &mut Self {
+        self.bytes(&number.to_ne_bytes())
+    }
+
+    pub(super) fn u32(&mut self, number: u32) -> &mut Self {
+        self.bytes(&number.to_ne_bytes())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Fills up to a multiple of four.
+    pub(super) fn pad(&mut self) -> &mut Self {
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+        self
+    }
+
+    /// An option; text that is too long for one is cut.
+    pub(super) fn option(&mut self, code: u16, value: &[u8]) -> &mut Self {
+        let length = value.len().min(usize::from(u16::MAX));
+        self.u16(code).u16(length as u16).bytes(value.get(..length).unwrap_or_default()).pad()
+    }
+
+    /// Ends a list of options.
+    pub(super) fn end_options(&mut self) -> &mut Self {
+        self.u32(0)
+    }
+
+    /// Closes the block; hands back all of it, or `None` if it is too long to be read back.
+    pub(super) fn end(&mut self) -> Option<&[u8]> {
+        self.pad();
+        let length = self.0.len() + 4;
+        if length > LARGEST {
+            return None;
+        }
+        let length = (length as u32).to_ne_bytes();
+        self.bytes(&length);
+        let place = self.0.get_mut(4..8)?;
+        place.copy_from_slice(&length);
+        Some(&self.0)
+    }
+}
+
+/// A block that was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a> {
+    pub(super) kind: u32,
+    /// Between the lengths.
+    pub(super) body: &'a [u8],
+    pub(super) order: Order,
+}
+
+impl<'a> Block<'a> {
+    /// The values of this option, which begins somewhere behind `from`.
+    pub(super) fn option(&self, from: usize, wanted: u16) -> Option<&'a [u8]> {
+        let mut rest = self.body.get(from..)?;
+        loop {
+            let code = self.order.u16(rest, 0)?;
+            let length = usize::from(self.order.u16(rest, 2)?);
+            let value = rest.get(4..4 + length)?;
+            match code {
+                0 => return None,
+                code if code == wanted => return Some(value),
+                _ => rest = rest.get(4 + length.next_multiple_of(4)..)?,
+            }
+        }
+    }
+}
+
+/// The blocks of a file, one after the other.
+pub(super) struct Blocks<R: Read> {
+    stream: Stream<R>,
+    /// The block that was read last, all of it.
+    buffer: Vec<u8>,
+    /// Where it begins.
+    start: u64,
+    /// Where the next one begins.
+    next: u64,
+    order: Option<Order>,
+}
+
+impl<R: Read> Blocks<R> {
+    pub(super) fn new(stream: Stream<R>) -> Self {
+        Self { stream, buffer: Vec::new(), start: 0, next: 0, order: None }
+    }
+
+    /// Where the last block begins.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The byte order of the section.
+    pub(super) fn order(&self) -> Order {
+        self.order.unwrap_or(Order::NATIVE)
+    }
+
+    /// What was read last, damaged or not.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// That the last block is damaged.
+    pub(super) fn damaged(&self, why: Damage) -> ReadError {
+        let compressed = self.stream.is_compressed();
+        ReadError::EndsEarly { at: self.start, compressed, why }
+    }
+
+    /// Reads the next block; `false` at the end of the file.
+    pub(super) fn advance(&mut self) -> Result<bool, ReadError> {
+        self.start = self.next;
+        self.buffer.clear();
+        match self.read() {
+            Ok(true) => {
+                self.next += self.buffer.len() as u64;
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(why) => Err(self.damaged(why)),
+        }
+    }
+
+    /// The last block, if it was read well.
+    pub(super) fn block(&self) -> Option<Block<'_>> {
+        let order = self.order?;
+        let end = self.buffer.len().checked_sub(4)?;
+        Some(Block { kind: order.u32(&self.buffer, 0)?, body: self.buffer.get(8..end)?, order })
+    }
+
+    fn read(&mut self) -> Result<bool, Damage> {
+        self.fill(FRAME)?;
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
+        let whole = |number: Option<u32>| number.ok_or(Damage::Cut);
+        if self.buffer.len() < FRAME {
+            return Err(Damage::Cut);
+        }
+        let order = self.section_order()?;
+        let length = whole(order.u32(&self.buffer, 4))?;
+        let bytes = length as usize;
+        if !(FRAME..=LARGEST).contains(&bytes) || !bytes.is_multiple_of(4) {
+            return Err(Damage::Length(length));
+        }
+        self.fill(bytes)?;
+        if self.buffer.len() < bytes {
+            return Err(Damage::Cut);
+        }
+        let end = whole(order.u32(&self.buffer, bytes - 4))?;
+        if end != length {
+            return Err(Damage::Lengths { start: length, end });
+        }
+        self.order = Some(order);
+        Ok(true)
+    }
+
+    /// The byte order of the block whose first bytes were read.
+    fn section_order(&self) -> Result<Order, Damage> {
+        let word = |at: usize| self.buffer.get(at..at + 4).and_then(|word| word.try_into().ok());
+        let kind: [u8; 4] = word(0).ok_or(Damage::Cut)?;
+        if u32::from_ne_bytes(kind) != SECTION {
+            return self.order.ok_or(Damage::NoSection(u32::from_ne_bytes(kind)));
+        }
+        let magic = word(8).ok_or(Damage::Cut)?;
+        Order::of_magic(magic, ORDER_MAGIC).ok_or(Damage::ByteOrder)
+    }
+
+    /// Reads until the buffer has so many bytes, or the file ends. The buffer grows with what is
+    /// there, not with what a damaged length claims.
+    fn fill(&mut self, bytes: usize) -> Result<(), Damage> {
+        let missing = bytes.saturating_sub(self.buffer.len()) as u64;
+        match (&mut self.stream).take(missing).read_to_end(&mut self.buffer) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Damage::Cut),
+            Err(error) => Err(Damage::Stream(error.to_string())),
+        }
+    }
+}

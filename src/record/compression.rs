@@ -1,0 +1,136 @@
+//! Compressing what is written, and telling compressed files by their first bytes.
+
+use std::io::{self, BufReader, Cursor, Read, Write};
+
+/// How a recording is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// As one stream of zstd.
+    #[default]
+    Zstd,
+}
+
+/// The quick one: a higher level halves the speed for a few percent.
+const LEVEL: i32 = 1;
+
+/// The logarithm of how many bytes back the stream may refer to, so that a socket finds itself in
+/// the sample before. Readers must hold as much; Wireshark and zstd(1) take up to 27.
+const WINDOW: u32 = 24;
+
+/// The largest window that is read, 128 MiB, as zstd(1) has it.
+const LARGEST_WINDOW: u32 = 27;
+
+/// First bytes of a zstd stream.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// A writer that counts.
+#[derive(Debug)]
+pub(super) struct Counted<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// What blocks are written to.
+pub(super) enum Sink<W: Write> {
+    Plain(Counted<W>),
+    Zstd(zstd::Encoder<'static, Counted<W>>),
+}
+
+impl<W: Write> Sink<W> {
+    pub(super) fn new(out: W, compression: Compression) -> io::Result<Self> {
+        let counted = Counted { inner: out, bytes: 0 };
+        Ok(match compression {
+            Compression::None => Self::Plain(counted),
+            Compression::Zstd => {
+                let mut encoder = zstd::Encoder::new(counted, LEVEL)?;
+                encoder.window_log(WINDOW)?;
+                // At its end, should it come, what was read can be trusted.
+                encoder.include_checksum(true)?;
+                Self::Zstd(encoder)
+            }
+        })
+    }
+
+    /// Bytes that went out so far.
+    pub(super) fn written(&self) -> u64 {
+        match self {
+            Self::Plain(counted) => counted.bytes,
+            Self::Zstd(encoder) => encoder.get_ref().bytes,
+        }
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(counted) => counted.write_all(bytes),
+            Self::Zstd(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// Sends out all that was written, so that it can be read should nothing follow.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(counted) => counted.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
+        }
+    }
+
+    pub(super) fn finish(self) -> io::Result<W> {
+        let mut counted = match self {
+            Self::Plain(counted) => counted,
+            Self::Zstd(encoder) => encoder.finish()?,
+        };
+        counted.flush()?;
+        Ok(counted.inner)
+    }
+}
+
+/// A file whose first bytes were looked at.
+type Seen<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
+/// What blocks are read from.
+pub(super) enum Stream<R: Read> {
+    Plain(BufReader<Seen<R>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Seen<R>>>>),
+}
+
+impl<R: Read> Stream<R> {
+    pub(super) fn new(mut file: R) -> io::Result<Self> {
+        let mut head = Vec::new();
+        (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head)?;
+        let is_zstd = head == MAGIC;
+        let seen = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(file));
+        if !is_zstd {
+            return Ok(Self::Plain(seen));
+        }
+        let mut decoder = zstd::Decoder::with_buffer(seen)?;
+        decoder.window_log_max(LARGEST_WINDOW)?;
+        Ok(Self::Zstd(Box::new(decoder)))
+    }
+
+    pub(super) fn is_compressed(&self) -> bool {
+        matches!(self, Self::Zstd(_))
+    }
+}
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}

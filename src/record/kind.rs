@@ -1,0 +1,70 @@
+//! What a note is about.
+
+macro_rules! kinds {
+    ($($(#[$meaning:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// What a note is about. Numbers are never given to another kind; a reader skips those it
+        /// does not know, and counts them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Kind {
+            $($(#[$meaning])* $name = $number,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The kind of this number.
+            pub const fn of(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// JSON: the host, its kernel and boot, the program, its clocks, its options.
+    Host = 1, "host";
+    /// JSON: which interface has the datagrams of which network namespace.
+    Namespace = 2, "namespace";
+    /// A sample begins. JSON: monotonic and wall clock.
+    Sample = 3, "sample";
+    /// A counter file: its name, a newline, its text.
+    Counters = 4, "counters";
+    /// A dump begins. JSON: its number in the sample, families, states, attributes asked for.
+    DumpBegin = 5, "dump_begin";
+    /// A dump ended. JSON: what it came to.
+    DumpEnd = 6, "dump_end";
+    /// The destroy events up to here were taken. JSON: how many, and how many were lost.
+    EventsDrained = 7, "events_drained";
+    /// JSON lines: who holds a socket, for sockets that are new or changed hands.
+    Owners = 8, "owners";
+    /// JSON lines: the paths of cgroups.
+    Cgroup = 9, "cgroup";
+    /// JSON lines: the names of network interfaces.
+    Interfaces = 10, "interfaces";
+    /// Settings: a line for each, its name, a blank, its value.
+    Sysctl = 11, "sysctl";
+    /// The recording ends as it should. JSON: why, and what it holds.
+    End = 12, "end";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_belong_to_one_kind() {
+        for (at, kind) in Kind::ALL.iter().enumerate() {
+            assert_eq!(Kind::of(*kind as u16), Some(*kind));
+            assert!(Kind::ALL[..at].iter().all(|other| other.name() != kind.name()));
+        }
+        assert_eq!(Kind::of(0), None);
+        assert_eq!(Kind::of(u16::MAX), None);
+    }
+}

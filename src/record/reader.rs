@@ -1,0 +1,269 @@
+//! Reading a recording.
+
+use std::io::Read;
+
+use super::block::{Block, Blocks, INTERFACE, PACKET, SECTION};
+use super::compression::Stream;
+use super::entry::{Datagram, Entry, Way};
+use super::error::{Damage, ReadError};
+use super::interface::{Interface, Link};
+use super::kind::Kind;
+use super::note::{Note, Reading};
+use super::refusal::{describe, describe_link};
+use super::writer::{COOKED, FLAGS, OUTBOUND, SOCK_DIAG};
+
+/// No host has so many namespaces in one recording, and a damaged file could have any number.
+const MOST_INTERFACES: usize = 65_536;
+
+/// Where a packet's bytes begin in the body of its block.
+const PACKET_HEADER: usize = 20;
+
+/// What was passed over, being of no use to this program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Notes of kinds or versions that a later program may know.
+    pub notes: u64,
+    /// Blocks of other types.
+    pub blocks: u64,
+    /// Packets that are no netlink messages of sock_diag.
+    pub packets: u64,
+}
+
+/// A recording being read.
+///
+/// Whatever the file holds, reading ends: with `None` where the file does, or with an error that
+/// says at which byte and why. Memory is bounded by the largest block, 16 MiB, and by zstd's
+/// window, 128 MiB at most.
+pub struct Reader<R: Read> {
+    blocks: Blocks<R>,
+    interfaces: Vec<Interface>,
+    /// The block that was read last is still to be looked at.
+    pending: bool,
+    end: Option<ReadError>,
+    complete: bool,
+    skipped: Skipped,
+    time: u64,
+}
+
+impl<R: Read> Reader<R> {
+    /// Begins to read; the interfaces are known afterwards.
+    ///
+    /// # Errors
+    /// When it is no recording, or ends before there is anything in it.
+    pub fn new(file: R) -> Result<Self, ReadError> {
+        let unreadable = |error: std::io::Error| ReadError::EndsEarly {
+            at: 0,
+            compressed: false,
+            why: Damage::Stream(error.to_string()),
+        };
+        let stream = Stream::new(file).map_err(unreadable)?;
+        let compressed = stream.is_compressed();
+        let mut blocks = Blocks::new(stream);
+        begin(&mut blocks, compressed)?;
+        let mut reader = Self {
+            blocks,
+            interfaces: Vec::new(),
+            pending: false,
+            end: None,
+            complete: false,
+            skipped: Skipped::default(),
+            time: 0,
+        };
+        reader.declare()?;
+        Ok(reader)
+    }
+
+    /// The next entry; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// When the recording ends early. Every later call says the same.
+    pub fn read_entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
+        if let Some(end) = &self.end {
+            return Err(end.clone());
+        }
+        match self.seek() {
+            Ok(true) => Ok(self.entry()),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                self.end = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// The time of the last entry, in nanoseconds since 1970.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Whether the note was read by which a recording ends as it should.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What was passed over so far.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    /// Whether its machine had the byte order of this one. Otherwise netlink messages in it
+    /// cannot be read here.
+    pub fn is_of_this_byte_order(&self) -> bool {
+        self.blocks.order().is_native()
+    }
+
+    /// Reads the interfaces, up to the first block of another type.
+    fn declare(&mut self) -> Result<(), ReadError> {
+        while self.blocks.advance()? {
+            match self.blocks.block().map(|block| block.kind) {
+                Some(INTERFACE) => self.learn_interface()?,
+                _ => {
+                    self.pending = true;
+                    break;
+                }
+            }
+        }
+        match self.interfaces.iter().find(|interface| interface.link != Link::Notes) {
+            Some(Interface { link: Link::Foreign(link), .. })
+                if !self.interfaces.iter().any(|one| one.link == Link::Netlink) =>
+            {
+                Err(ReadError::NotARecording { what: describe_link(*link) })
+            }
+            None if self.interfaces.is_empty() && self.pending => {
+                let what = "a pcapng file that declares no interfaces".to_owned();
+                Err(ReadError::NotARecording { what })
+            }
+            None if self.interfaces.is_empty() => Err(self.blocks.damaged(Damage::Cut)),
+            _ => Ok(()),
+        }
+    }
+
+    fn learn_interface(&mut self) -> Result<(), ReadError> {
+        let Some(block) = self.blocks.block() else { return Ok(()) };
+        let Some(interface) = Interface::read(&block) else {
+            return Err(self.blocks.damaged(Damage::Short(INTERFACE)));
+        };
+        if self.interfaces.len() == MOST_INTERFACES {
+            return Err(self.blocks.damaged(Damage::Interfaces(MOST_INTERFACES)));
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    /// Goes to the next block that is an entry; `false` if there is none.
+    fn seek(&mut self) -> Result<bool, ReadError> {
+        loop {
+            if !std::mem::take(&mut self.pending) && !self.blocks.advance()? {
+                return Ok(false);
+            }
+            let Some(block) = self.blocks.block() else { return Ok(false) };
+            match block.kind {
+                // A further section, as when files are put one behind the other.
+                SECTION => self.interfaces.clear(),
+                INTERFACE => self.learn_interface()?,
+                PACKET => {
+                    let found = self.parse(&block).map_err(|why| self.blocks.damaged(why))?;
+                    let (time, entry) = found;
+                    match entry {
+                        Found::Entry(Entry::Note(Note { kind: Kind::End, .. })) => {
+                            (self.time, self.complete) = (time, true);
+                            return Ok(true);
+                        }
+                        Found::Entry(_) => {
+                            self.time = time;
+                            return Ok(true);
+                        }
+                        Found::UnknownNote => self.skipped.notes += 1,
+                        Found::Foreign => self.skipped.packets += 1,
+                    }
+                }
+                _ => self.skipped.blocks += 1,
+            }
+        }
+    }
+
+    /// The entry that [`Self::seek`] found. It is taken apart once more, since what `seek` hands
+    /// on could not outlive its loop.
+    fn entry(&self) -> Option<Entry<'_>> {
+        match self.parse(&self.blocks.block()?) {
+            Ok((_, Found::Entry(entry))) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Takes a packet apart: its time, and what it is.
+    fn parse<'b>(&self, block: &Block<'b>) -> Result<(u64, Found<'b>), Damage> {
+        let short = || Damage::Short(PACKET);
+        let word = |at| block.order.u32(block.body, at).ok_or_else(short);
+        let number = word(0)?;
+        let time = u64::from(word(4)?) << 32 | u64::from(word(8)?);
+        let length = word(12)? as usize;
+        let end = PACKET_HEADER.checked_add(length).ok_or_else(short)?;
+        let bytes = block.body.get(PACKET_HEADER..end).ok_or_else(short)?;
+        let interface = self.interfaces.get(number as usize);
+        let interface = interface.ok_or(Damage::Interface(number))?;
+        let flags = block
+            .option(end.next_multiple_of(4), FLAGS)
+            .and_then(|value| block.order.u32(value, 0));
+        let way = match flags {
+            Some(flags) if flags & 3 == OUTBOUND => Way::Sent,
+            _ => Way::Received,
+        };
+        let found = match interface.link {
+            Link::Netlink => match sock_diag(bytes) {
+                Some(bytes) => {
+                    Found::Entry(Entry::Datagram(Datagram { interface: number, way, bytes }))
+                }
+                None => Found::Foreign,
+            },
+            Link::Notes => match Note::read(bytes, block.order) {
+                Reading::Note(note) => Found::Entry(Entry::Note(note)),
+                Reading::Unknown => Found::UnknownNote,
+                Reading::Broken => return Err(Damage::Note(length)),
+            },
+            Link::Foreign(_) => Found::Foreign,
+        };
+        Ok((interface.nanoseconds(time), found))
+    }
+}
+
+/// What a packet is.
+enum Found<'a> {
+    Entry(Entry<'a>),
+    UnknownNote,
+    Foreign,
+}
+
+/// The datagram behind a cooked header, if it is one of sock_diag. Others fill the bytes that are
+/// unused, so only the family counts.
+fn sock_diag(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, datagram) = bytes.split_at_checked(COOKED.len())?;
+    header.ends_with(&SOCK_DIAG.to_be_bytes()).then_some(datagram)
+}
+
+/// Reads the first block, which tells what the file is.
+fn begin<R: Read>(blocks: &mut Blocks<R>, compressed: bool) -> Result<(), ReadError> {
+    let result = blocks.advance();
+    let is_section = blocks.bytes().starts_with(&SECTION.to_ne_bytes());
+    let is_start = SECTION.to_ne_bytes().starts_with(blocks.bytes());
+    match result {
+        Ok(true) => Ok(()),
+        // Nothing came out of a zstd stream that was cut.
+        Err(error @ ReadError::EndsEarly { why: Damage::Cut | Damage::Stream(_), .. })
+            if is_section || is_start && compressed =>
+        {
+            Err(error)
+        }
+        Err(error) if is_section => Err(error),
+        _ => Err(ReadError::NotARecording { what: describe(blocks.bytes(), compressed) }),
+    }
+}
+
+impl<R: Read> std::fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("at", &self.blocks.start())
+            .field("skipped", &self.skipped)
+            .finish_non_exhaustive()
+    }
+}

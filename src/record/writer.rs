@@ -1,0 +1,224 @@
+//! Writing a recording.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::block::{Draft, INTERFACE, ORDER_MAGIC, PACKET, SECTION};
+use super::compression::{Compression, Sink};
+use super::entry::Way;
+use super::interface::{DESCRIPTION, NAME, NANOSECONDS, NETLINK, NOTES, RESOLUTION, USER0};
+use super::kind::Kind;
+use super::note::{HEADER, Note};
+
+/// `ARPHRD_NETLINK`.
+const ARPHRD_NETLINK: u16 = 824;
+/// `NETLINK_SOCK_DIAG`.
+pub(super) const SOCK_DIAG: u16 = 4;
+
+/// What stands before each datagram: unused, hardware type, unused, netlink family; big-endian.
+pub(super) const COOKED: [u8; 16] = {
+    let [high, low] = ARPHRD_NETLINK.to_be_bytes();
+    let [family_high, family_low] = SOCK_DIAG.to_be_bytes();
+    [0, 0, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, family_high, family_low]
+};
+
+/// `epb_flags`, whose lowest two bits are the direction.
+pub(super) const FLAGS: u16 = 2;
+/// Outbound.
+pub(super) const OUTBOUND: u32 = 2;
+
+/// The interface with the notes.
+const NOTES_INTERFACE: u32 = 1;
+
+/// A note that is longer is divided where it consists of lines.
+const LONGEST_NOTE: usize = 1 << 20;
+
+/// What made a recording.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The program and its version.
+    pub program: &'a str,
+    /// The operating system and its release.
+    pub system: &'a str,
+    /// The machine's architecture.
+    pub machine: &'a str,
+}
+
+/// A network namespace.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Place<'a> {
+    /// Its inode.
+    pub inode: u64,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+}
+
+/// A recording being written.
+pub struct Writer<W: Write> {
+    sink: Sink<W>,
+    draft: Draft,
+    /// Interfaces so far.
+    interfaces: u32,
+    sample: u32,
+    time: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a recording of this network namespace, whose datagrams are of interface 0.
+    ///
+    /// # Errors
+    /// What `out` answers.
+    pub fn new(
+        out: W,
+        compression: Compression,
+        about: &About<'_>,
+        place: &Place<'_>,
+    ) -> io::Result<Self> {
+        let sink = Sink::new(out, compression)?;
+        let mut writer = Self { sink, draft: Draft::default(), interfaces: 0, sample: 0, time: 0 };
+        writer.begin_section(about)?;
+        writer.declare_place(place)?;
+        writer.declare(USER0, NOTES, b"notes of tcpdiag between the datagrams")?;
+        Ok(writer)
+    }
+
+    /// Adds a further network namespace; hands back the interface of its datagrams.
+    ///
+    /// # Errors
+    /// What the file answers.
+    pub fn add_place(&mut self, place: &Place<'_>) -> io::Result<u32> {
+        self.declare_place(place)
+    }
+
+    /// From here on everything is of this time, in nanoseconds since 1970.
+    pub fn set_time(&mut self, time: u64) {
+        self.time = time;
+    }
+
+    /// From here on notes are of this sample.
+    pub fn set_sample(&mut self, sample: u32) {
+        self.sample = sample;
+    }
+
+    /// Writes a datagram.
+    ///
+    /// # Errors
+    /// What the file answers.
+    pub fn datagram(&mut self, interface: u32, way: Way, bytes: &[u8]) -> io::Result<()> {
+        self.begin_packet(interface, COOKED.len() + bytes.len());
+        self.draft.bytes(&COOKED).bytes(bytes).pad();
+        if way == Way::Sent {
+            self.draft.option(FLAGS, &OUTBOUND.to_ne_bytes()).end_options();
+        }
+        self.end_block()
+    }
+
+    /// Writes a note.
+    ///
+    /// # Errors
+    /// What the file answers, and `InvalidInput` when it is too long for a block.
+    pub fn note(&mut self, kind: Kind, namespace: u64, payload: &[u8]) -> io::Result<()> {
+        let note = Note { kind, sample: self.sample, namespace, payload };
+        self.begin_packet(NOTES_INTERFACE, HEADER + payload.len());
+        self.draft.bytes(&note.header()).bytes(payload);
+        self.end_block()
+    }
+
+    /// Writes a note as JSON.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn json(&mut self, kind: Kind, namespace: u64, payload: &impl Serialize) -> io::Result<()> {
+        let payload = serde_json::to_vec(payload)?;
+        self.note(kind, namespace, &payload)
+    }
+
+    /// Writes what these lines say as notes of JSON lines, as many as it takes; none for none.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn json_lines<T: Serialize>(
+        &mut self,
+        kind: Kind,
+        namespace: u64,
+        lines: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        let mut payload = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut payload, &line)?;
+            payload.push(b'\n');
+            if payload.len() >= LONGEST_NOTE {
+                self.note(kind, namespace, &payload)?;
+                payload.clear();
+            }
+        }
+        if payload.is_empty() { Ok(()) } else { self.note(kind, namespace, &payload) }
+    }
+
+    /// Bytes that went out so far.
+    pub fn written(&self) -> u64 {
+        self.sink.written()
+    }
+
+    /// Sends out everything, so that it can be read should nothing follow.
+    ///
+    /// # Errors
+    /// What the file answers.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    /// Ends the recording. Without, what was flushed can be read all the same.
+    ///
+    /// # Errors
+    /// What the file answers.
+    pub fn finish(self) -> io::Result<W> {
+        self.sink.finish()
+    }
+
+    fn begin_section(&mut self, about: &About<'_>) -> io::Result<()> {
+        // Version 1.0, and a length that is not known beforehand.
+        self.draft.begin(SECTION).u32(ORDER_MAGIC).u16(1).u16(0).u32(u32::MAX).u32(u32::MAX);
+        for (code, text) in [(2, about.machine), (3, about.system), (4, about.program)] {
+            self.draft.option(code, text.as_bytes());
+        }
+        self.draft.end_options();
+        self.end_block()
+    }
+
+    fn declare_place(&mut self, place: &Place<'_>) -> io::Result<u32> {
+        let name = place.name.map_or_else(|| "sock_diag".to_owned(), str::to_owned);
+        let description = format!("sock_diag of network namespace {}", place.inode);
+        self.declare(NETLINK, name.as_bytes(), description.as_bytes())
+    }
+
+    fn declare(&mut self, link: u16, name: &[u8], description: &[u8]) -> io::Result<u32> {
+        // No limit on the length of packets.
+        self.draft.begin(INTERFACE).u16(link).u16(0).u32(0);
+        self.draft.option(NAME, name).option(DESCRIPTION, description);
+        self.draft.option(RESOLUTION, &[NANOSECONDS]).end_options();
+        self.end_block()?;
+        self.interfaces += 1;
+        Ok(self.interfaces - 1)
+    }
+
+    fn begin_packet(&mut self, interface: u32, length: usize) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        self.draft.begin(PACKET).u32(interface);
+        self.draft.u32((self.time >> 32) as u32).u32(self.time as u32).u32(length).u32(length);
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        match self.draft.end() {
+            Some(block) => self.sink.write_all(block),
+            None => Err(io::Error::new(io::ErrorKind::InvalidInput, "too long for a recording")),
+        }
+    }
+}
+
+impl<W: Write> std::fmt::Debug for Writer<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("written", &self.written()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+//! Recordings: what goes in comes out, what is damaged ends clearly, and others can read them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../fixtures/capture.rs"]
+#[allow(dead_code, reason = "the tests of the captures use more of it")]
+mod capture;
+#[path = "../fixtures/script.rs"]
+#[allow(dead_code, reason = "the tests of the captures use more of it")]
+mod script;
+
+mod command;
+mod content;
+mod damage;
+mod fixtures;
+mod refusals;
+mod tshark;
