@@ -1,5 +1,6 @@
 //! Watching, interval by interval.
 
+use std::io::{self, IsTerminal as _};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use crate::cli::owners::People;
 use crate::cli::scene::{is_all, places};
 use crate::cli::stats::selection::Selection;
 use crate::counters::CounterWidth;
+use crate::render::human;
 use crate::report::{Basis, Polls, Quality};
 use crate::source::{EventOptions, Host, NetNamespace, PortNames, Scope};
 use crate::sys::{Interrupt, Usage, give_memory_back};
@@ -28,6 +30,7 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     give_memory_back();
     let mut session = Session::open(command, config, selection)?;
     session.begin()?;
+    announce(command);
     let mut left = command.count();
     let mut next = session.started;
     let mut asked = interrupt.is_asked();
@@ -42,6 +45,15 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         left = left.map(|left| left - 1);
     }
     session.close()
+}
+
+/// Tells whoever waits at a terminal for how long.
+fn announce(command: &ServicesCommand) {
+    if io::stderr().is_terminal() {
+        let mut time = String::new();
+        human::microseconds(command.interval().as_micros() as u64, &mut time);
+        say(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
+    }
 }
 
 /// What `--counter` means; `None` if it is not given.
