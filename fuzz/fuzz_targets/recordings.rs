@@ -3,10 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcpdiag::record::{About, Compression, Entry, Place, Reader, Writer};
+use tcpdiag::record::{About, Compression, Entry, Moment, Place, Played, Reader, Writer};
+use tcpdiag::source::{Listeners, Sockets};
 
 fuzz_target!(|file: &[u8]| {
     let Ok(mut reader) = Reader::new(file) else { return };
+    for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|found| found.scenes) {
+        let mut sockets = Sockets::over(Played::new(scene.dump));
+        let _ = Listeners::default().read(&mut sockets);
+    }
+    let mut reader = Reader::new(file).expect("as before");
     let about = About { program: "", system: "", machine: "" };
     let place = Place { inode: 0, name: None };
     let mut copy = Writer::new(Vec::new(), Compression::None, &about, &place).expect("memory");

@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::expression::FilterArgs;
 use super::output::{ColumnSets, OutputArgs};
+use super::past::PastArgs;
 use super::repeat::RepeatArgs;
 use super::run::{Run, Subject};
 use super::sink::Schema;
@@ -23,6 +24,7 @@ use crate::model::StateSet;
   tcpdiag conns --sort -total_retrans --limit 10
   tcpdiag conns --port 443 --interval 1s --count 5
   tcpdiag conns -o json | jq '.connections[] | select(.tcp_info.rtt_us > 50000)'
+  tcpdiag conns --read incident.pcapng.zst --at 2026-11-21T04:45:00Z
   tcpdiag conns --netns all --columns netns,local,remote,rtt
 
 The expression takes what ss takes (state, exclude, src, dst, sport, dport, dev,
@@ -37,6 +39,8 @@ pub(super) struct Conns {
     output: OutputArgs,
     #[command(flatten)]
     repeat: RepeatArgs,
+    #[command(flatten)]
+    past: PastArgs,
 }
 
 const SUBJECT: Subject = Subject {
@@ -129,7 +133,13 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Run { subject: SUBJECT, filter: self.filter, output: self.output, repeat: self.repeat }
-            .run()
+        Run {
+            subject: SUBJECT,
+            filter: self.filter,
+            output: self.output,
+            repeat: self.repeat,
+            past: self.past,
+        }
+        .run()
     }
 }

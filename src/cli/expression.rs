@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
 use crate::model::{Role, StateSet};
+use crate::record::Moment;
 use crate::source::{Cgroups, PortNames, capabilities};
 use crate::wire::bytecode::Side;
 
@@ -197,10 +198,11 @@ fn states(text: &str) -> Result<StateSet, String> {
         .ok_or_else(|| format!("`{text}` is no state; accepted are {}", StateSet::NAMES))
 }
 
-/// Names in expressions, looked up on this host.
+/// Names in expressions, looked up on this host, or in what is known of another moment.
 #[derive(Debug)]
 pub(super) struct Lookups<'a> {
     pub(super) ports: &'a PortNames,
+    pub(super) past: Option<&'a Moment>,
 }
 
 impl Names for Lookups<'_> {
@@ -209,6 +211,10 @@ impl Names for Lookups<'_> {
     }
 
     fn interface(&self, name: &str) -> Option<u32> {
+        if let Some(moment) = self.past {
+            let names = moment.scenes.iter().flat_map(|scene| &scene.interfaces);
+            return names.into_iter().find(|(_, known)| *known == name).map(|(index, _)| *index);
+        }
         let socket = rustix::net::socket(
             rustix::net::AddressFamily::UNIX,
             rustix::net::SocketType::DGRAM,
@@ -219,6 +225,9 @@ impl Names for Lookups<'_> {
     }
 
     fn cgroup(&self, path: &str) -> Option<u64> {
+        if let Some(moment) = self.past {
+            return moment.cgroups.iter().find(|(_, known)| *known == path).map(|(id, _)| *id);
+        }
         Cgroups::new(Path::new("/proc")).ok()?.id_of_path(Path::new(path)).ok()
     }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::expression::FilterArgs;
 use super::output::{ColumnSets, OutputArgs};
+use super::past::PastArgs;
 use super::repeat::RepeatArgs;
 use super::run::{Run, Subject};
 use super::sink::Schema;
@@ -28,6 +29,8 @@ pub(super) struct ListenersCommand {
     output: OutputArgs,
     #[command(flatten)]
     repeat: RepeatArgs,
+    #[command(flatten)]
+    past: PastArgs,
 }
 
 const SUBJECT: Subject = Subject {
@@ -87,7 +90,13 @@ const SUBJECT: Subject = Subject {
 
 impl ListenersCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Run { subject: SUBJECT, filter: self.filter, output: self.output, repeat: self.repeat }
-            .run()
+        Run {
+            subject: SUBJECT,
+            filter: self.filter,
+            output: self.output,
+            repeat: self.repeat,
+            past: self.past,
+        }
+        .run()
     }
 }

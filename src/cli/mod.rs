@@ -13,6 +13,7 @@ mod look;
 mod man;
 mod output;
 mod owners;
+mod past;
 mod record;
 mod repeat;
 mod run;

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Context as _;
+use rustc_hash::FxHashMap;
 
 use crate::filter::{Owner, Process};
 use crate::model::Socket;
+use crate::record::SocketOwners;
 use crate::report::{Holder, Processes, Quality};
 use crate::source::{
     Cgroups, OwnerLimits, Owners, Ownership, Scope, Wanted, capabilities, container, unit,
@@ -19,6 +21,15 @@ pub(super) struct People {
     owners: Option<Owners>,
     cgroups: Option<Cgroups>,
     scope: Scope,
+    past: Option<Past>,
+}
+
+/// What a recording knows instead.
+#[derive(Debug)]
+struct Past {
+    owners: FxHashMap<u32, SocketOwners>,
+    cgroups: FxHashMap<u64, String>,
+    wants_owners: bool,
 }
 
 /// What is known of the people around one socket.
@@ -43,12 +54,23 @@ impl People {
             // A host without cgroup v2, or a sandbox without /sys, has no paths.
             cgroups: (owners || cgroups).then(|| Cgroups::new(proc_root).ok()).flatten(),
             scope,
+            past: None,
         })
+    }
+
+    /// As a recording knows them: holders by inode, paths by id of the cgroup.
+    pub(super) fn of(
+        owners: FxHashMap<u32, SocketOwners>,
+        cgroups: FxHashMap<u64, String>,
+        wants_owners: bool,
+    ) -> Self {
+        let past = Past { owners, cgroups, wants_owners };
+        Self { owners: None, cgroups: None, scope: Scope::First, past: Some(past) }
     }
 
     /// Whether owners are asked for.
     pub(super) fn wants_owners(&self) -> bool {
-        self.owners.is_some()
+        self.owners.is_some() || self.past.as_ref().is_some_and(|past| past.wants_owners)
     }
 
     /// Learns the cgroup of a socket.
@@ -91,7 +113,11 @@ impl People {
 
     /// The path of a socket's cgroup, if it was learnt.
     pub(super) fn cgroup_path(&self, socket: &Socket) -> Option<&str> {
-        self.cgroups.as_ref()?.path(socket.cgroup_id?)
+        let id = socket.cgroup_id?;
+        match &self.past {
+            Some(past) => past.cgroups.get(&id).map(String::as_str),
+            None => self.cgroups.as_ref()?.path(id),
+        }
     }
 
     /// What is known around a socket.
@@ -117,6 +143,9 @@ impl People {
                 Ownership::Hidden => around.hidden = true,
                 Ownership::None | Ownership::Unasked => {}
             }
+        }
+        if let Some(past) = self.past.as_ref().filter(|past| past.wants_owners) {
+            past.tell(socket.inode, &mut around);
         }
         if around.unit.is_none() {
             around.name(around.cgroup_path);
@@ -151,6 +180,23 @@ impl People {
                 "owners: only processes of this pid namespace are in sight; run in the host's to see all"
                     .to_owned(),
             );
+        }
+    }
+}
+
+impl Past {
+    /// What it knows of the socket with this inode.
+    fn tell<'a>(&'a self, inode: u32, around: &mut Around<'a>) {
+        around.asked = true;
+        let Some(owners) = self.owners.get(&inode).filter(|_| inode != 0) else { return };
+        around.hidden = owners.hidden;
+        let known = owners.holders.iter();
+        around.known = known
+            .map(|holder| Holder { pid: holder.pid, comm: &holder.comm, fd: holder.fd })
+            .collect();
+        let process = || owners.holders.first().and_then(|holder| holder.cgroup.as_deref());
+        if !owners.holders.is_empty() {
+            around.name(around.cgroup_path.filter(|path| *path != "/").or_else(process));
         }
     }
 }

@@ -9,6 +9,7 @@ use super::exit::{Exit, say};
 use super::expression::{FilterArgs, Lookups};
 use super::output::{ColumnSets, Format, OutputArgs};
 use super::owners::People;
+use super::past::{PastArgs, host, timestamp};
 use super::repeat::RepeatArgs;
 use super::sample::{Backdrop, Question, Sampler, Tally};
 use super::scene::Stage;
@@ -17,6 +18,7 @@ use super::summary;
 use super::wants::Wants;
 use crate::filter::Needs;
 use crate::model::StateSet;
+use crate::record::Moment;
 use crate::render::{Column, all_columns, human};
 use crate::report::{Cost, Document};
 use crate::source::{Host, PortNames, Scope, capabilities};
@@ -44,6 +46,7 @@ pub(super) struct Run {
     pub(super) filter: FilterArgs,
     pub(super) output: OutputArgs,
     pub(super) repeat: RepeatArgs,
+    pub(super) past: PastArgs,
 }
 
 impl Run {
@@ -81,7 +84,8 @@ impl Run {
     fn prepare(self) -> anyhow::Result<Session> {
         let repeats = self.repeat.interval.is_some();
         let ports = PortNames::load();
-        let expr = self.filter.expression(&Lookups { ports: &ports })?;
+        let moment = self.past.moment()?;
+        let expr = self.filter.expression(&Lookups { ports: &ports, past: moment.as_ref() })?;
         let needs = expr.needs();
         let many_namespaces =
             self.filter.netns.len() > 1 || self.filter.netns.iter().any(|spec| spec == "all");
@@ -90,10 +94,19 @@ impl Run {
             self.output.columns(self.subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
         let wants = self.wants(&needs, &columns, sort.as_ref().map(|(column, _)| column));
-        let host = Host::this();
-        let stage = Stage::open(&self.filter.netns)?;
+        let captured_at = moment.as_ref().map(|moment| timestamp(moment.clocks.realtime_ns));
+        let withheld = self.withheld(&needs, moment.as_ref());
+        let host = moment.as_ref().map_or_else(Host::this, host);
         let scope = if self.filter.all_owners { Scope::All } else { Scope::First };
-        let people = People::new(wants.owners, wants.cgroups, scope)?;
+        let (stage, people) = match moment {
+            None => {
+                (Stage::open(&self.filter.netns)?, People::new(wants.owners, wants.cgroups, scope)?)
+            }
+            Some(moment) => (
+                Stage::of(moment.scenes, &self.filter.netns)?,
+                People::of(moment.owners, moment.cgroups, wants.owners),
+            ),
+        };
         let mut plan = expr.plan(self.subject.default_states, self.filter.plan_options());
         plan.states = plan.states.intersection(self.subject.only_states);
         let question = Question {
@@ -112,7 +125,8 @@ impl Run {
         let interrupt = Interrupt::install()?;
         Ok(Session {
             schema: self.subject.schema,
-            withheld: self.withheld(&needs),
+            captured_at,
+            withheld,
             output: self.output,
             columns,
             question,
@@ -149,9 +163,9 @@ impl Run {
     }
 
     /// What an unprivileged user does not get of what was asked for.
-    fn withheld(&self, needs: &Needs) -> Vec<String> {
+    fn withheld(&self, needs: &Needs, moment: Option<&Moment>) -> Vec<String> {
         let mut withheld = Vec::new();
-        if capabilities::has_net_admin() {
+        if moment.map_or_else(capabilities::has_net_admin, |moment| moment.host.net_admin) {
             return withheld;
         }
         if self.is_structured() {
@@ -176,6 +190,8 @@ struct Session {
     stage: Stage,
     people: People,
     interrupt: Interrupt,
+    /// When, if that is not now.
+    captured_at: Option<Timestamp>,
     /// What the user may not see.
     withheld: Vec<String>,
     samples: u64,
@@ -190,7 +206,7 @@ impl Session {
         mut out: BufWriter<Stdout>,
         usage: Usage,
     ) -> anyhow::Result<BufWriter<Stdout>> {
-        let captured_at = format!("{:.9}", Timestamp::now());
+        let captured_at = format!("{:.9}", self.captured_at.unwrap_or_else(Timestamp::now));
         let appended = self.question.repeats && self.output.output == Format::Table;
         let redrawn = appended && io::stdout().is_terminal();
         if appended {

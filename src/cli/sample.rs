@@ -8,7 +8,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::owners::{Around, People};
-use super::scene::{Interfaces, Scene};
+use super::scene::{Interfaces, Line, Scene};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
 use crate::model::{Endpoint, Families, Field, Role, RoleBasis, Socket, State, StateSet, fields};
 use crate::render::Column;
@@ -306,7 +306,10 @@ fn lasting(states: StateSet) -> StateSet {
 
 /// The requests that wait for the handshake's last ACK: the end they came to,
 /// and by which interface.
-fn requests(sockets: &mut Sockets, tally: &mut Tally) -> anyhow::Result<Vec<(Endpoint, u32)>> {
+fn requests(
+    sockets: &mut Sockets<Line>,
+    tally: &mut Tally,
+) -> anyhow::Result<Vec<(Endpoint, u32)>> {
     let mut requests = Vec::new();
     let query = Query {
         families: Families::BOTH,

@@ -1,21 +1,47 @@
 //! One network namespace that is looked at.
 
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
+use crate::record::{self, Played};
 use crate::report::{Interface, Namespace};
 use crate::sample::Latest;
-use crate::source::{Listeners, Namespaces, NetNamespace, Sockets};
+use crate::source::{Error, Listeners, Namespaces, NetNamespace, Sockets, Transport};
 use crate::sys::NetlinkSocket;
+
+/// Who answers: the kernel, or a recording of what it said.
+#[derive(Debug)]
+pub(super) enum Line {
+    Kernel(NetlinkSocket),
+    Recording(Played),
+}
+
+impl Transport for Line {
+    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Kernel(socket) => socket.send(request),
+            Self::Recording(played) => played.send(request),
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.receive(buffer),
+            Self::Recording(played) => played.receive(buffer),
+        }
+    }
+}
 
 /// Its kernel tables, and what is remembered of it between samples.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) namespace: Namespace,
-    pub(super) sockets: Sockets,
+    pub(super) sockets: Sockets<Line>,
     pub(super) listeners: Listeners,
     pub(super) latest: Latest,
     pub(super) interfaces: Interfaces,
@@ -27,16 +53,30 @@ impl Scene {
     /// Opens the tables of `place`.
     fn open(place: &NetNamespace) -> anyhow::Result<Self> {
         let namespace = Namespace { inode: place.inode, name: place.name.clone() };
-        let sockets = place.inside(Sockets::open)??;
-        let interfaces = Interfaces::of(sockets.transport())?;
-        Ok(Self {
+        let socket = place
+            .inside(NetlinkSocket::open)?
+            .map_err(|source| Error::Socket { operation: "open", source })?;
+        let interfaces = Interfaces::of(&socket)?;
+        Ok(Self::over(namespace, Line::Kernel(socket), interfaces))
+    }
+
+    /// A namespace of a recording.
+    fn of(scene: record::Scene) -> Self {
+        let namespace = Namespace { inode: scene.inode, name: scene.name };
+        let names = scene.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
+        let interfaces = Interfaces { handle: None, names: names.collect() };
+        Self::over(namespace, Line::Recording(Played::new(scene.dump)), interfaces)
+    }
+
+    fn over(namespace: Namespace, line: Line, interfaces: Interfaces) -> Self {
+        Self {
             namespace,
-            sockets,
+            sockets: Sockets::over(line),
             listeners: Listeners::default(),
             latest: Latest::new(),
             interfaces,
             sampled: None,
-        })
+        }
     }
 }
 
@@ -68,6 +108,32 @@ impl Stage {
             anyhow::bail!("no network namespace could be entered: {}", unreachable.join("; "));
         }
         Ok(Self { scenes, unreachable })
+    }
+
+    /// Takes of a recording's namespaces those of these specifications, names or inodes: the
+    /// first if there are none.
+    pub(super) fn of(recorded: Vec<record::Scene>, specs: &[String]) -> anyhow::Result<Self> {
+        let is_of = |scene: &record::Scene, spec: &String| {
+            scene.name.as_ref() == Some(spec) || scene.inode.to_string() == *spec
+        };
+        if let Some(spec) = specs
+            .iter()
+            .filter(|spec| *spec != "all")
+            .find(|spec| !recorded.iter().any(|scene| is_of(scene, spec)))
+        {
+            let known = recorded
+                .iter()
+                .map(|scene| scene.name.clone().unwrap_or_else(|| scene.inode.to_string()));
+            let known: Vec<String> = known.collect();
+            anyhow::bail!("--netns {spec}: not in the recording, which has {}", known.join(", "));
+        }
+        let first = recorded.first().map(|scene| scene.inode);
+        let is_wanted = |scene: &record::Scene| match specs {
+            [] => Some(scene.inode) == first,
+            specs => is_all(specs) || specs.iter().any(|spec| is_of(scene, spec)),
+        };
+        let scenes = recorded.into_iter().filter(is_wanted).map(Scene::of).collect();
+        Ok(Self { scenes, unreachable: Vec::new() })
     }
 }
 
@@ -109,24 +175,25 @@ pub(super) fn places(specs: &[String]) -> anyhow::Result<(Vec<NetNamespace>, Vec
 /// Names of a namespace's interfaces by index, asked for once.
 #[derive(Debug)]
 pub(super) struct Interfaces {
-    /// Some socket of the namespace.
-    handle: OwnedFd,
+    /// Some socket of the namespace; `None` where all is known that will be.
+    handle: Option<OwnedFd>,
     names: FxHashMap<u32, Option<String>>,
 }
 
 impl Interfaces {
     /// Of the namespace of this socket. They are asked for while a dump holds it, so by another
     /// handle.
-    pub(super) fn of(socket: &NetlinkSocket) -> std::io::Result<Self> {
+    pub(super) fn of(socket: &NetlinkSocket) -> io::Result<Self> {
         let handle = socket.as_fd().try_clone_to_owned()?;
-        Ok(Self { handle, names: FxHashMap::default() })
+        Ok(Self { handle: Some(handle), names: FxHashMap::default() })
     }
 
     /// Looks up the name of an index that was not seen before.
     pub(super) fn learn(&mut self, index: u32) {
         if index != 0 {
             self.names.entry(index).or_insert_with(|| {
-                let name = rustix::net::netdevice::index_to_name(&self.handle, index).ok()?;
+                let name =
+                    rustix::net::netdevice::index_to_name(self.handle.as_ref()?, index).ok()?;
                 Some(name.to_string())
             });
         }

@@ -50,6 +50,8 @@ kinds! {
     Interfaces = 10, "interfaces";
     /// Settings: a line for each, its name, a blank, its value.
     Sysctl = 11, "sysctl";
+    /// A sample is whole. JSON: monotonic and wall clock.
+    SampleEnd = 13, "sample_end";
     /// The recording ends as it should. JSON: why, and what it holds.
     End = 12, "end";
 }

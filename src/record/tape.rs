@@ -54,6 +54,11 @@ impl<W: Write> Tape<W> {
         });
     }
 
+    /// Ends it.
+    pub fn end_sample(&self) {
+        self.act(|writer| writer.json(Kind::SampleEnd, 0, &Clocks::now()));
+    }
+
     /// Writes a datagram.
     pub fn datagram(&self, interface: u32, way: Way, bytes: &[u8]) {
         self.act(|writer| writer.datagram(interface, way, bytes));

@@ -29,9 +29,6 @@ const GROUPS: [u32; 2] = [1, 3];
 /// `SOCK_DIAG_BY_FAMILY`, the type of an event.
 const EVENT: u16 = 20;
 
-/// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
-
 /// What one event takes of the receive buffer (`skb->truesize`, 5.10 to 7.2).
 const CHARGE: usize = 1280;
 
@@ -191,13 +188,7 @@ impl Events {
             let drops = self.shared.socket.drops();
             (queue.settle(drops), queue.error.take())
         };
-        let mut messages = Messages::new(&self.spare);
-        loop {
-            let before = messages.rest();
-            let Some(message) = messages.next() else { break };
-            // Without the padding between messages, which may be the queue's.
-            let end = message.map_or(before.len(), |message| HEADER + message.payload.len());
-            let datagram = before.get(..end).unwrap_or(before);
+        for (message, datagram) in Messages::new(&self.spare).framed() {
             let reply = message.ok().filter(|message| message.kind == EVENT);
             match reply.and_then(|message| Reply::new(message.payload)) {
                 Some(reply) => {

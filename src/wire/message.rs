@@ -50,9 +50,17 @@ impl<'a> Messages<'a> {
         Self { rest: datagram }
     }
 
-    /// What was not iterated over yet.
-    pub fn rest(&self) -> &'a [u8] {
-        self.rest
+    /// The same messages, each with its bytes, header included, padding not; with all that is
+    /// left where the framing is broken.
+    pub fn framed(
+        mut self,
+    ) -> impl Iterator<Item = (Result<Message<'a>, BrokenFraming>, &'a [u8])> {
+        std::iter::from_fn(move || {
+            let before = self.rest;
+            let message = self.next()?;
+            let end = message.map_or(before.len(), |message| HEADER + message.payload.len());
+            Some((message, before.get(..end).unwrap_or(before)))
+        })
     }
 }
 
@@ -119,6 +127,17 @@ mod tests {
         assert_eq!(messages.len(), 2);
         assert_eq!((messages[0].kind, messages[0].payload), (20, &[1u8, 2, 3][..]));
         assert_eq!((messages[1].kind, messages[1].sequence, messages[1].port), (3, 7, 9));
+    }
+
+    #[test]
+    fn hands_on_whole_messages() {
+        let mut datagram = frame(20, &[1, 2, 3]);
+        datagram.extend(frame(3, &[0; 4]));
+        datagram.extend([0; 7]);
+        let framed: Vec<_> = Messages::new(&datagram).framed().collect();
+        let bytes: Vec<&[u8]> = framed.iter().map(|(_, bytes)| *bytes).collect();
+        assert_eq!(bytes, [&datagram[..19], &datagram[20..40], &[0; 7]]);
+        assert!(framed[0].0.is_ok() && framed[1].0.is_ok() && framed[2].0.is_err());
     }
 
     #[test]

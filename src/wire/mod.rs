@@ -12,6 +12,7 @@ mod bytes;
 mod congestion;
 mod md5;
 mod message;
+pub mod replay;
 mod reply;
 mod request;
 mod skmem;

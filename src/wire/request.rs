@@ -7,6 +7,9 @@ use netlink_packet_core::{
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 
+use super::attribute::Attributes;
+use super::bytes::{be16_at, u32_at};
+use super::message::Messages;
 use super::reply::kind;
 
 /// `TCPDIAG_GETSOCK`, the request of before Linux 3.3 that every kernel since
@@ -103,6 +106,32 @@ impl DumpRequest<'_> {
         bytes
     }
 
+    /// Reads a request back, and its number. `None` for what [`encode`](Self::encode) does not make.
+    pub fn decode(bytes: &[u8]) -> Option<(DumpRequest<'_>, u32)> {
+        let message = Messages::new(bytes).next()?.ok()?;
+        let body = message.payload;
+        let family = *body.first()?;
+        // struct inet_diag_req_v2 has its fields elsewhere than struct inet_diag_req.
+        let (form, extensions, ports, states, fixed) = match (message.kind, family) {
+            (TCPDIAG_GETSOCK, _) => (Form::Both, 3, 4, 52, 60),
+            (SOCK_DIAG_BY_FAMILY, AF_INET) => (Form::Ipv4, 2, 8, 4, 56),
+            (SOCK_DIAG_BY_FAMILY, AF_INET6) => (Form::Ipv6, 2, 8, 4, 56),
+            _ => return None,
+        };
+        let program = Attributes::new(body.get(fixed..)?)
+            .filter_map(Result::ok)
+            .find(|attribute| attribute.kind == BYTECODE);
+        let request = DumpRequest {
+            form,
+            states: u32_at(body, states)?,
+            extensions: Extensions(*body.get(extensions)?),
+            local_port: be16_at(body, ports)?,
+            remote_port: be16_at(body, ports + 2)?,
+            bytecode: program.map_or(&[], |attribute| attribute.value),
+        };
+        Some((request, message.sequence))
+    }
+
     fn fixed_part(&self) -> Vec<u8> {
         let mut id = if self.form == Form::Ipv6 { SocketId::new_v6() } else { SocketId::new_v4() };
         id.source_port = self.local_port;
@@ -165,6 +194,20 @@ mod tests {
             local_port: 0x1234,
             remote_port: 0,
             bytecode,
+        }
+    }
+
+    #[test]
+    fn is_read_back() {
+        for form in [Form::Ipv4, Form::Ipv6, Form::Both] {
+            for bytecode in [&[][..], &[1, 4, 4, 0]] {
+                let request = DumpRequest { remote_port: 7, ..request(form, bytecode) };
+                let bytes = request.encode(5);
+                assert_eq!(DumpRequest::decode(&bytes), Some((request, 5)));
+                for length in 0..bytes.len() {
+                    assert_eq!(DumpRequest::decode(&bytes[..length]), None);
+                }
+            }
         }
     }
 

@@ -1,10 +1,14 @@
 //! Recordings that were cut or damaged end clearly.
 
+use std::ops::ControlFlow;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tcpdiag::record::{Compression, Damage, Kind, ReadError, Way};
+use tcpdiag::record::{Compression, Damage, Kind, Moment, Played, ReadError, Reader, Way};
+use tcpdiag::source::Sockets;
 
 use crate::content::{Item, Timed, read, recording, some_of_everything};
+use crate::replay::EVERYTHING;
 
 const BOTH: [Compression; 2] = [Compression::None, Compression::Zstd];
 
@@ -173,6 +177,13 @@ proptest! {
         }
         file.truncate(1 + cut.index(file.len()));
         let (back, end) = read(file.as_slice());
+        if let Ok(mut reader) = Reader::new(file.as_slice()) {
+            for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|m| m.scenes) {
+                let _ = Sockets::over(Played::new(scene.dump)).read(&EVERYTHING, |_| {
+                    ControlFlow::Continue(())
+                });
+            }
+        }
         // A block takes 12 bytes at least, and zstd cannot make more of a file than it was.
         prop_assert!(back.len() <= 4 * items.len() + 1000);
         if let Err(error) = end {

@@ -18,4 +18,5 @@ mod content;
 mod damage;
 mod fixtures;
 mod refusals;
+mod replay;
 mod tshark;

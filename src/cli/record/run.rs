@@ -233,6 +233,7 @@ impl<'a> Session<'a> {
             }
         }
         self.holders.tell(&self.tape)?;
+        self.tape.end_sample();
         self.tape.flush().with_context(|| self.failure())?;
         self.samples += 1;
         self.growth = self.tape.written() - before;

@@ -1,0 +1,59 @@
+//! Answers to requests, made of messages that were recorded before.
+
+use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
+
+use super::{DumpRequest, Form, Reply};
+
+/// Appends a recorded message as an answer to request `sequence`, whose answers are of this kind.
+pub fn append_answer(message: &[u8], kind: u16, sequence: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(message);
+    out.resize(out.len().next_multiple_of(4), 0);
+    for (at, bytes) in [(4, &kind.to_ne_bytes()[..]), (8, &sequence.to_ne_bytes())] {
+        let place = out.get_mut(start + at..start + at + bytes.len());
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+/// `NLMSG_DONE`: the answer to request `sequence` is over.
+pub fn done(sequence: u32) -> Vec<u8> {
+    closing(NLMSG_DONE, sequence, 0)
+}
+
+/// `NLMSG_ERROR`: request `sequence` is refused with this error number.
+pub fn refusal(sequence: u32, errno: i32) -> Vec<u8> {
+    closing(NLMSG_ERROR, sequence, errno)
+}
+
+/// A message of an error number and, where there is one, a quoted header.
+fn closing(kind: u16, sequence: u32, errno: i32) -> Vec<u8> {
+    let quoted = if kind == NLMSG_ERROR { 16 } else { 0 };
+    let mut bytes = Vec::new();
+    bytes.extend((20u32 + quoted).to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(NLM_F_MULTIPART.to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend(0u32.to_ne_bytes());
+    bytes.extend((-errno).to_ne_bytes());
+    bytes.resize(bytes.len() + quoted as usize, 0);
+    bytes
+}
+
+impl DumpRequest<'_> {
+    /// Whether the kernel would answer with this record, its filter program left aside.
+    pub fn wants(&self, reply: &Reply<'_>) -> bool {
+        use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6};
+        let family = match self.form {
+            Form::Both => true,
+            Form::Ipv4 => reply.family() == AF_INET,
+            Form::Ipv6 => reply.family() == AF_INET6,
+        };
+        let port = |wanted: u16, found: u16| wanted == 0 || wanted == found;
+        family
+            && 1u32.checked_shl(reply.state().into()).is_some_and(|bit| self.states & bit != 0)
+            && port(self.local_port, reply.local_port())
+            && port(self.remote_port, reply.remote_port())
+    }
+}

@@ -1,0 +1,182 @@
+//! Recordings that answer as the kernel did.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+use tcpdiag::model::{Families, Socket, State, StateSet};
+use tcpdiag::record::{
+    CgroupPath, Compression, DumpBegun, Found, HostFacts, Kind, Moment, NamespaceOf, Played,
+    Reader, SocketOwners, Way,
+};
+use tcpdiag::source::{Query, Sockets, Transport};
+use tcpdiag::sys::Clocks;
+use tcpdiag::wire::Extensions;
+
+use crate::capture::{KERNELS, Kernel, json};
+use crate::content::{PLACE, writer};
+use crate::script::{Script, Step, datagrams};
+
+pub const EVERYTHING: Query<'static> = Query {
+    families: Families::BOTH,
+    states: StateSet::ALL,
+    extensions: Extensions::ALL,
+    local_port: 0,
+    remote_port: 0,
+    program: &[],
+};
+
+fn clocks(second: u64) -> Clocks {
+    Clocks { realtime_ns: second * 1_000_000_000, monotonic_ns: second }
+}
+
+/// A recording of these samples: the second of each, and its dump.
+fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = writer(Compression::Zstd);
+    let inode = PLACE.inode;
+    let host = HostFacts {
+        hostname: "h".to_owned(),
+        kernel: "6.1.0".to_owned(),
+        machine: "x86_64".to_owned(),
+        boot_id: None,
+        version: "0.0.0".to_owned(),
+        arguments: Vec::new(),
+        interval_ns: 1,
+        net_admin: true,
+        clocks: clocks(0),
+    };
+    writer.json(Kind::Host, 0, &host).unwrap();
+    let namespace = NamespaceOf { interface: 0, inode, name: None };
+    writer.json(Kind::Namespace, inode, &namespace).unwrap();
+    for (number, (second, dump)) in (0..).zip(samples) {
+        writer.set_sample(number);
+        writer.json(Kind::Sample, 0, &clocks(*second)).unwrap();
+        let begun = DumpBegun { states: 0, extensions: 0, ipv4: true, ipv6: true };
+        writer.json(Kind::DumpBegin, inode, &begun).unwrap();
+        writer.datagram(0, Way::Sent, b"a request").unwrap();
+        for step in datagrams(dump) {
+            let Step::Datagram(bytes) = step else { panic!("{step:?}") };
+            writer.datagram(0, Way::Received, &bytes).unwrap();
+        }
+        writer.json(Kind::DumpEnd, inode, &()).unwrap();
+        // An event is of no dump.
+        writer.datagram(0, Way::Received, dump).unwrap();
+        let owners = SocketOwners { inode: 100 + number, holders: Vec::new(), hidden: true };
+        writer.json_lines(Kind::Owners, 0, [owners]).unwrap();
+        let cgroup = CgroupPath { id: number.into(), path: format!("/{number}") };
+        writer.json_lines(Kind::Cgroup, 0, [cgroup]).unwrap();
+        writer.json(Kind::SampleEnd, 0, &clocks(*second)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.note(Kind::End, 0, b"{}").unwrap();
+    writer.finish().unwrap()
+}
+
+fn find(file: &[u8], at: Option<u64>) -> Found {
+    Moment::find(&mut Reader::new(file).unwrap(), at)
+}
+
+/// Reads all sockets; hands back their cookies' rows.
+fn rows<T: Transport>(transport: T, kernel: Kernel, query: &Query<'_>) -> BTreeMap<u64, Value> {
+    let mut rows = BTreeMap::new();
+    let mut sockets = Sockets::over(transport);
+    // Twice, as a program does that asks for listeners first.
+    for _ in 0..2 {
+        rows.clear();
+        let outcome = sockets
+            .read(query, |reply| {
+                let socket = Socket::new(reply, kernel.ecn()).unwrap();
+                assert!(rows.insert(socket.cookie, json(&socket)).is_none());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(outcome.sockets, rows.len() as u64);
+        assert_eq!((outcome.decode_errors, outcome.interrupted), (0, 0));
+    }
+    rows
+}
+
+#[test]
+fn answers_as_the_kernel_did() {
+    for kernel in KERNELS {
+        let dump = kernel.bytes("legacy.nl");
+        let moment = find(&recording(&[(1, dump.clone())]), None).moment.unwrap();
+        let played = |dump: &[u8]| Played::new(dump.to_vec());
+        let scene = &moment.scenes[0].dump;
+        let live = rows(Script::new(|_| datagrams(&dump)), kernel, &EVERYTHING);
+        assert_eq!(live.len(), kernel.records[2]);
+        assert!(rows(played(scene), kernel, &EVERYTHING) == live, "{}", kernel.release);
+
+        // By family and state it gives what a kernel would have picked.
+        let listeners = StateSet::of(&[State::Listen]);
+        for (families, name, states) in [
+            (Families { v4: true, v6: false }, "ipv4", StateSet::ALL),
+            (Families { v4: false, v6: true }, "ipv6", StateSet::ALL),
+            (Families::BOTH, "", listeners),
+        ] {
+            let query = Query { families, states, ..EVERYTHING };
+            let mut wanted = live.clone();
+            wanted.retain(|_, row| {
+                (name.is_empty() || row["family"] == name)
+                    && (states == StateSet::ALL || row["state"] == "listen")
+            });
+            assert!(!wanted.is_empty());
+            assert!(rows(played(scene), kernel, &query) == wanted, "{} {name}", kernel.release);
+        }
+        let query = Query { local_port: 20_010, ..EVERYTHING };
+        let mut wanted = live.clone();
+        wanted.retain(|_, row| row["local"]["port"] == 20_010);
+        assert!(rows(played(scene), kernel, &query) == wanted);
+        // Programs are refused, and asked again without.
+        let query = Query { program: &[1, 4, 4, 0], ..EVERYTHING };
+        assert!(rows(played(scene), kernel, &query) == live);
+    }
+}
+
+#[test]
+fn dumps_by_family_answer_the_single_walk() {
+    let kernel = KERNELS[4];
+    let mut dump = kernel.bytes("tcp4.nl");
+    dump.extend(kernel.bytes("tcp6.nl"));
+    let moment = find(&recording(&[(1, dump)]), None).moment.unwrap();
+    let found = rows(Played::new(moment.scenes[0].dump.clone()), kernel, &EVERYTHING);
+    assert_eq!(found.len(), kernel.records[0] + kernel.records[1]);
+}
+
+#[test]
+fn the_sample_at_a_time() {
+    let kernel = KERNELS[0];
+    let dumps = ["tcp4.nl", "tcp6.nl", "legacy.nl"].map(|name| kernel.bytes(name));
+    let samples: Vec<(u64, Vec<u8>)> = (10..).step_by(10).zip(dumps).collect();
+    let file = recording(&samples);
+    for (at, wanted) in [
+        (None, Some(2)),
+        (Some(9), None),
+        (Some(10), Some(0)),
+        (Some(19), Some(0)),
+        (Some(20), Some(1)),
+        (Some(4000), Some(2)),
+    ] {
+        let found = find(&file, at.map(|second| second * 1_000_000_000));
+        assert_eq!(found.first, Some(10_000_000_000));
+        assert!(found.damage.is_none());
+        let Some(moment) = found.moment else {
+            assert_eq!(wanted, None);
+            continue;
+        };
+        let wanted: u32 = wanted.unwrap();
+        assert_eq!((moment.number, moment.host.hostname.as_str()), (wanted, "h"));
+        let (second, dump) = &samples[wanted as usize];
+        assert_eq!(moment.clocks, clocks(*second));
+        assert!(moment.scenes[0].dump == *dump);
+        // What was learnt by then, and nothing that came later.
+        assert_eq!(moment.owners.len() as u32, wanted + 1);
+        assert_eq!(moment.cgroups.get(&wanted.into()), Some(&format!("/{wanted}")));
+    }
+    // What was cut in the third sample gives the second.
+    let found = find(&file[..file.len() - 100], None);
+    assert!(found.damage.is_some());
+    let moment = found.moment.unwrap();
+    assert_eq!((moment.number, moment.owners.len()), (1, 2));
+    assert!(moment.scenes[0].dump == samples[1].1);
+}
