@@ -21,6 +21,8 @@ const REQUIRED: &str = "TCPDIAG_REQUIRE_PRIVILEGED";
 const FINISHED: &str = "the laboratory is left in order";
 /// Longer than the slowest test takes on a busy host.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How often tests do all their work that can do it several times.
+const RUNS: &str = "TCPDIAG_MATRIX_RUNS";
 
 /// Whose privileges a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,11 @@ impl Ground {
             })
             .as_deref()
     }
+}
+
+/// How often a test shall do all its work, if it can do it several times.
+pub fn runs() -> u32 {
+    std::env::var(RUNS).ok().and_then(|runs| runs.parse().ok()).unwrap_or(1).max(1)
 }
 
 /// Runs `body` as the test of this path, on this ground.
@@ -154,7 +161,7 @@ fn finish(command: &mut Command) -> (ExitStatus, String) {
     }
     let mut output = String::new();
     for _ in 0..2 {
-        match outputs.recv_timeout(PATIENCE) {
+        match outputs.recv_timeout(PATIENCE * runs()) {
             Ok(text) => {
                 for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
                     let _ = writeln!(std::io::stderr(), "{line}");
