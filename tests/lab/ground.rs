@@ -107,7 +107,9 @@ pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
     let binary = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
     command.args(ground.flags()).arg("--").arg(binary);
-    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, name);
+    command
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
+        .env(INSIDE, name);
     let (status, output) = finish(&mut command);
     let finished = output.contains(FINISHED);
     print!("{output}");

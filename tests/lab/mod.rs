@@ -80,8 +80,9 @@ macro_rules! lab {
             );
         }
     };
-    (alone as $ground:ident fn $name:ident() $body:block) => {
+    (alone as $ground:ident $(#[$more:meta])? fn $name:ident() $body:block) => {
         #[test]
+        $(#[$more])?
         fn $name() {
             crate::lab::run_alone(
                 concat!(module_path!(), "::", stringify!($name)),

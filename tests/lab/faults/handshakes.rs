@@ -29,7 +29,7 @@ const NO_ANSWER: Fault = Fault {
 
 const SYN_STAGE: Fault = Fault {
     name: "handshakes without end",
-    does: "forty clients never hear the server's SYN-ACK",
+    does: "fifty-six clients never hear the server's SYN-ACK",
     shapes: long(5),
     settings: &[],
     arguments: &[],
@@ -37,11 +37,11 @@ const SYN_STAGE: Fault = Fault {
     may: &["TD153", "TD302", "TD401"],
     provoke: |scene| {
         let listener = scene.listen(8071, 64, |_| {});
-        unfinished(scene, 8071, 40);
+        unfinished(scene, 8071, 56);
         scene.keep(listener);
     },
     holds: |scene| {
-        scene.count(Side::Server, |ss| ss.state == "SYN-RECV") >= 30
+        scene.count(Side::Server, |ss| ss.state == "SYN-RECV") >= 50
             && scene.growth(Side::Server, "TCPReqQFullDoCookies") == 0
     },
 };

@@ -18,20 +18,20 @@ pub const ALL: &[&Fault] = &[
 
 const SLOW_WRITER: Fault = Fault {
     name: "slow writer",
-    does: "the sender's program has 20 kB a second to say",
-    shapes: long(5),
+    does: "the sender's program has 400 kB a second to say",
+    shapes: long(2),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD104"])],
     may: &[],
     provoke: |scene| {
         let [client, server] = scene.pair(8010);
-        scene.act(Side::Client, move |hours| hours.write_at(&client, 20_000));
+        scene.act(Side::Client, move |hours| hours.write_at(&client, 400_000));
         scene.act(Side::Server, move |hours| hours.read_on(&server));
     },
     holds: |scene| {
         scene.count(Side::Client, |ss| {
-            ss.figures.contains_key("app_limited") && ss.number("bytes_acked") > Some(5000.0)
+            ss.figures.contains_key("app_limited") && ss.number("bytes_acked") > Some(100_000.0)
         }) == 1
     },
 };

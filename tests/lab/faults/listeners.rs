@@ -31,20 +31,20 @@ const FULL: Fault = Fault {
 
 const GROWING: Fault = Fault {
     name: "growing accept queue",
-    does: "twenty connections a second come, and two are accepted",
+    does: "twelve connections a second come, and two are accepted",
     shapes: long(2),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD202"])],
     may: &["TD201", "TD304"],
     provoke: |scene| {
-        let listener = scene.listen(8081, 200, |_| {});
+        let listener = scene.listen(8081, 90, |_| {});
         listener.set_nonblocking(true).unwrap();
         scene.act(Side::Server, move |hours| slowly(hours, &listener));
-        arrivals(scene, 8081, Duration::from_millis(50));
+        arrivals(scene, 8081, Duration::from_millis(80));
     },
     holds: |scene| {
-        scene.count(Side::Server, |ss| ss.state == "LISTEN" && ss.queues[0] > 10) == 1
+        scene.count(Side::Server, |ss| ss.state == "LISTEN" && ss.queues[0] > 4) == 1
             && scene.growth(Side::Server, "ListenOverflows") == 0
     },
 };

@@ -80,7 +80,7 @@ const LOST_RETRANSMITS: Fault = Fault {
             let chance = if is_new { 2 } else { 50 };
             from == Side::Client && segment.payload > 0 && random.below(100) < chance
         });
-        scene.uploads(8023, 3, None);
+        scene.uploads(8023, 1, None);
     },
     holds: |scene| scene.growth(Side::Client, "TCPLostRetransmit") > 3,
 };

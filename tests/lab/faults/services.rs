@@ -63,24 +63,24 @@ const OUTLIER: Fault = Fault {
 
 const CHURN: Fault = Fault {
     name: "connection churn",
-    does: "a hundred connections a second, each for one question",
+    does: "some 150 connections a second, each for one question",
     shapes: long(1),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD304"])],
     may: &["TD305"],
-    provoke: |scene| short(scene, 8091, 4, Duration::from_millis(25)),
-    holds: |scene| scene.growth(Side::Server, "PassiveOpens") > 50,
+    provoke: |scene| short(scene, 8091, 6, Duration::from_millis(25)),
+    holds: |scene| scene.growth(Side::Server, "PassiveOpens") > 100,
 };
 
 const TIME_WAIT: Fault = Fault {
     name: "TIME-WAIT pressure",
-    does: "short connections leave five of six local ports in TIME-WAIT",
+    does: "short connections fill five sixths of net.ipv4.tcp_max_tw_buckets = 300",
     shapes: long(1),
-    settings: &[(Side::Client, "ipv4/ip_local_port_range", "30000 30299")],
+    settings: &[(Side::Client, "ipv4/tcp_max_tw_buckets", "300")],
     arguments: &[],
     must: &[client(&["TD305"])],
-    may: &["TD304", "TD306"],
+    may: &["TD304"],
     provoke: |scene| {
         hurried(scene, 8092, 250);
     },
