@@ -9,6 +9,7 @@
 pub mod attribute;
 pub mod cli;
 pub mod counters;
+pub mod diagnose;
 pub mod filter;
 pub mod history;
 pub mod model;

@@ -5,6 +5,7 @@
 mod completions;
 mod config;
 mod conns;
+mod diagnose;
 mod exit;
 mod explain;
 mod expression;
@@ -43,13 +44,14 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
+  tcpdiag diagnose                              what holds connections back, and what to do
   tcpdiag stats                                 what the host's TCP counters say
   tcpdiag record incident.pcapng.zst            keep what the kernel says, for later
   tcpdiag explain TCPLostRetransmit             what a counter, field or state means
   tcpdiag sysctl                                TCP settings, and what contradicts
 
-Exit codes: 0 done, 2 wrong usage or fatal error, 3 partial data under --strict,
-130 interrupted before any result."
+Exit codes: 0 done, 1 findings of `diagnose --fail-on`, 2 wrong usage or fatal error,
+3 partial data under --strict, 130 interrupted before any result."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -61,6 +63,7 @@ enum Command {
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
+    Diagnose(diagnose::DiagnoseCommand),
     Stats(stats::StatsCommand),
     Record(record::RecordCommand),
     Explain(explain::Explain),
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),
+        Command::Diagnose(command) => command.run(),
         Command::Stats(command) => command.run(),
         Command::Record(command) => command.run(),
         Command::Explain(command) => command.run(),

@@ -9,6 +9,7 @@ mod column;
 mod comparison;
 mod delimited;
 mod detail;
+mod diagnosis;
 pub mod escape;
 mod explain;
 pub mod human;
@@ -26,6 +27,7 @@ pub use column::{Align, Column, ColumnKind, all_columns, find_column};
 pub use comparison::comparison;
 pub use delimited::Delimited;
 pub use detail::detail;
+pub use diagnosis::{Telling, diagnosis};
 pub use explain::explanation;
 pub use json::{JsonLines, JsonStream, json_line};
 pub use services::{

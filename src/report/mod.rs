@@ -4,6 +4,7 @@
 mod comparison;
 mod connection;
 mod coverage;
+mod diagnosis;
 mod document;
 mod explain;
 mod limiter;
@@ -16,6 +17,10 @@ pub(crate) mod testing;
 pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use coverage::{Coverage, Polls};
+pub use diagnosis::{
+    AdviceEntry, Checked, DIAGNOSE, Diagnosis, ExampleEntry, FindingEntry, MeasureEntry, Naming,
+    ProcessEntry, SubjectEntry, entries,
+};
 pub use document::{Cost, Document, Quality, RowEnd};
 pub use explain::{EXPLAIN, ExplainDocument, Explanation};
 pub use limiter::Limiter;

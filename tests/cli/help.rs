@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use crate::tcpdiag;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "conns",
     "listeners",
     "services",
+    "diagnose",
     "stats",
     "record",
     "explain",

@@ -2,7 +2,7 @@
 
 mod holders;
 mod place;
-mod progress;
+pub(super) mod progress;
 mod run;
 
 use std::path::PathBuf;

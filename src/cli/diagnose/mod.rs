@@ -1,0 +1,96 @@
+//! `tcpdiag diagnose`.
+
+mod choice;
+mod naming;
+mod output;
+mod place;
+mod progress;
+mod run;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::expression::FilterArgs;
+use super::look::LookArgs;
+use super::repeat::interval;
+use crate::diagnose::Severity;
+
+/// Tell what holds connections back, and what is wrong with listeners, services and the host.
+///
+/// Watches for 10 seconds, then names what it found, worst first: with the figures that speak for
+/// it, the cause, what to do with this host's own values, and what the other side can tell. What
+/// counts is what happened meanwhile, not what stands in totals since a connection began.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tcpdiag diagnose                              everything here, for 10 seconds
+  tcpdiag diagnose --port 5432 --duration 30s
+  tcpdiag diagnose dst 10.0.0.0/8 --target-rate 10Gbit
+  tcpdiag diagnose --rule TD152 --rule TD153    only these rules
+  tcpdiag diagnose --without TD104 --all
+  tcpdiag diagnose --fail-on warning || echo trouble
+  tcpdiag diagnose -o json | jq '.findings[] | {code, subject: .subject.text}'
+  tcpdiag explain TD101                         what a rule goes by, and what it guards against
+
+Which connections: as for `tcpdiag conns`. Limits of rules can be set in
+~/.config/tcpdiag/config.toml or /etc/tcpdiag/config.toml:
+
+  [diagnose]
+  TD101 = { share = 0.5 }
+  TD110 = { share = 0.02, least = 50 }
+
+Thresholds of ratios ([thresholds], see `tcpdiag stats --help`) count for TD401, and
+services ([[service]], see `tcpdiag services --help`) for the names.")]
+pub(super) struct DiagnoseCommand {
+    #[command(flatten)]
+    filter: FilterArgs,
+
+    /// How long to watch; Ctrl-C ends it early, with what was seen until then.
+    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = interval, help_heading = "Diagnosis")]
+    duration: Duration,
+
+    /// Ask this rule only, by code or name; repeatable.
+    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
+    rule: Vec<String>,
+
+    /// Leave this rule out; repeatable.
+    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
+    without: Vec<String>,
+
+    /// The rate that each connection should be able to reach, e.g. 10Gbit or 100MB: says which
+    /// buffers are too small for it, and how large they have to be.
+    #[arg(long, value_name = "RATE", value_parser = choice::rate, help_heading = "Diagnosis")]
+    target_rate: Option<f64>,
+
+    /// Do without the kernel's notices of sockets that die: what short connections did then stays
+    /// unseen.
+    #[arg(long, help_heading = "Diagnosis")]
+    no_events: bool,
+
+    /// Read this configuration file instead of the usual ones.
+    #[arg(long, value_name = "FILE", help_heading = "Diagnosis")]
+    config: Option<PathBuf>,
+
+    /// Tell information in full as well.
+    #[arg(long, short, help_heading = "Output")]
+    all: bool,
+
+    /// Exit with 1 when something of this severity or a worse one was found.
+    #[arg(long, value_name = "SEVERITY", value_parser = choice::severity(), help_heading = "Output")]
+    fail_on: Option<Severity>,
+
+    /// Exit with 3 when something could not be read, was lost or was hidden.
+    #[arg(long, help_heading = "Output")]
+    strict: bool,
+
+    #[command(flatten)]
+    look: LookArgs,
+}
+
+impl DiagnoseCommand {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        run::run(&self)
+    }
+}
