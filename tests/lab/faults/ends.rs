@@ -30,7 +30,7 @@ const CLOSE_WAIT: Fault = Fault {
 const DEAD_PEER: Fault = Fault {
     name: "dead peer",
     does: "in mid-transfer nothing arrives any more, in either direction",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD122"])],

@@ -12,7 +12,7 @@ pub const ALL: &[&Fault] = &[&BULK, &REQUESTS, &SHORT, &IDLE, &FAR];
 const BULK: Fault = Fault {
     name: "healthy bulk",
     does: "two uploads, paced by their sender below what the path takes",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[],
@@ -27,7 +27,7 @@ const BULK: Fault = Fault {
 const REQUESTS: Fault = Fault {
     name: "healthy request/response",
     does: "eight connections, each with some 30 small questions a second",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[],
@@ -39,7 +39,7 @@ const REQUESTS: Fault = Fault {
 const SHORT: Fault = Fault {
     name: "healthy short connections",
     does: "six connections a second, each for one question",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[],
@@ -73,7 +73,7 @@ const SHORT: Fault = Fault {
 const IDLE: Fault = Fault {
     name: "idle keepalive connections",
     does: "twenty connections that say nothing, with a keepalive probe a second",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[],

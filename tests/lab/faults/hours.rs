@@ -84,6 +84,15 @@ impl Hours {
         Ok(())
     }
 
+    /// Writes so much at once, again and again.
+    pub fn write_bursts(&self, stream: &TcpStream, length: usize, every: Duration) -> Result<()> {
+        let burst = vec![b'#'; length];
+        while self.pause(every) {
+            self.write(stream, &burst)?;
+        }
+        Ok(())
+    }
+
     /// Reads as fast as it goes, up to the end.
     pub fn read_on(&self, mut stream: &TcpStream) -> Result<()> {
         let mut block = vec![0; BLOCK];

@@ -14,19 +14,22 @@ pub const ALL: &[&Fault] = &[
     &UNNOTICED_SEND_BUFFER,
     &SMALL_RECEIVE_BUFFER,
     &SHALLOW_QUEUE,
+    &CROWDED,
 ];
 
 const SLOW_WRITER: Fault = Fault {
     name: "slow writer",
-    does: "the sender's program has 400 kB a second to say",
-    shapes: long(2),
+    does: "the sender's program has 60 kB to say every 150 ms",
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD104"])],
     may: &[],
     provoke: |scene| {
         let [client, server] = scene.pair(8010);
-        scene.act(Side::Client, move |hours| hours.write_at(&client, 400_000));
+        scene.act(Side::Client, move |hours| {
+            hours.write_bursts(&client, 60_000, Duration::from_millis(150))
+        });
         scene.act(Side::Server, move |hours| hours.read_on(&server));
     },
     holds: |scene| {
@@ -39,7 +42,7 @@ const SLOW_WRITER: Fault = Fault {
 const PACED: Fault = Fault {
     name: "paced sender",
     does: "SO_MAX_PACING_RATE holds a sender to 200 kB a second that has more to say",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD105"])],
@@ -55,7 +58,7 @@ const PACED: Fault = Fault {
 const SLOW_READER: Fault = Fault {
     name: "slow reader",
     does: "the receiver's program reads 100 kB a second of more",
-    shapes: long(2),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD101", "TD130"]), server(&["TD132", "TD131"])],
@@ -79,7 +82,7 @@ const SLOW_READER: Fault = Fault {
 
 const SMALL_SEND_BUFFER: Fault = Fault {
     name: "small send buffer",
-    does: "SO_SNDBUF of 8 kB on a path of 40 ms, with pacing as bbr has it",
+    does: "SO_SNDBUF of 6 kB on a path of 40 ms, with pacing as bbr has it",
     shapes: long(20),
     settings: &[],
     arguments: &[],
@@ -114,7 +117,7 @@ const UNNOTICED_SEND_BUFFER: Fault = Fault {
 fn scanty(scene: &Scene, port: u16, pace: Option<u32>) {
     let tune = |side, socket: &Socket| {
         if side == Side::Client {
-            socket.set_number(libc::SOL_SOCKET, libc::SO_SNDBUF, 8 << 10).unwrap();
+            socket.set_number(libc::SOL_SOCKET, libc::SO_SNDBUF, 6 << 10).unwrap();
         }
     };
     for [client, server] in scene.pairs(port, 1, tune) {
@@ -157,12 +160,31 @@ const SHALLOW: Shape =
 
 const SHALLOW_QUEUE: Fault = Fault {
     name: "rate limit with a shallow queue",
-    does: "two uploads share 1 MB a second and a queue of 20 packets",
+    does: "six uploads share 1 MB a second and a queue of 20 packets",
     shapes: [SHALLOW, Shape::delayed(20)],
+    settings: &[],
+    arguments: &[],
+    // What a short queue drops looks like what a bad link loses.
+    must: &[client(&["TD103", "TD110"])],
+    may: &["TD113", "TD120", "TD302"],
+    provoke: |scene| scene.uploads(8015, 6, None),
+    holds: |scene| scene.growth(Side::Client, "TCPFastRetrans") > 10,
+};
+
+const NARROW: Shape =
+    Shape { rate: Some(1_250_000), queue: 70, delay: Duration::from_millis(10), ..Shape::PERFECT };
+
+const CROWDED: Fault = Fault {
+    name: "crowded bottleneck",
+    does: "ten uploads share 1.25 MB a second and a queue of 80 ms, and overflow it",
+    shapes: [NARROW, Shape::delayed(10)],
     settings: &[],
     arguments: &[],
     must: &[client(&["TD103"])],
     may: &["TD110", "TD113", "TD120", "TD302"],
-    provoke: |scene| scene.uploads(8015, 2, None),
-    holds: |scene| scene.growth(Side::Client, "TCPFastRetrans") > 3,
+    provoke: |scene| scene.uploads(8017, 10, None),
+    holds: |scene| {
+        scene.growth(Side::Client, "TCPFastRetrans") > 10
+            && scene.count(Side::Client, |ss| ss.number("rtt") > Some(55.0)) >= 5
+    },
 };

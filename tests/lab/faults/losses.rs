@@ -28,7 +28,7 @@ const RANDOM: Fault = Fault {
 const TAIL: Fault = Fault {
     name: "tail loss",
     does: "of every third answer the last segment gets lost once",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD111"])],
@@ -49,7 +49,7 @@ const TAIL: Fault = Fault {
 /// Every second and a half nothing arrives for six tenths of a second.
 const TORN: Shape = Shape {
     outage: Some([Duration::from_millis(1500), Duration::from_millis(600)]),
-    ..Shape::delayed(10)
+    ..Shape::delayed(20)
 };
 
 const OUTAGES: Fault = Fault {
@@ -88,7 +88,7 @@ const LOST_RETRANSMITS: Fault = Fault {
 const SPURIOUS: Fault = Fault {
     name: "spurious retransmits",
     does: "under questions and answers, every 1.1 s all packets are 0.4 s late",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD114"])],
@@ -100,7 +100,7 @@ const SPURIOUS: Fault = Fault {
             while hours.pause(Duration::from_millis(1000)) {
                 link.set_shapes(long(400));
                 hours.pause(Duration::from_millis(100));
-                link.set_shapes(long(10));
+                link.set_shapes(long(20));
             }
             Ok(())
         });

@@ -9,7 +9,7 @@ pub const ALL: &[&Fault] = &[&SMALL_MSS, &NO_SACK, &NO_TIMESTAMPS, &NO_SCALING];
 const SMALL_MSS: Fault = Fault {
     name: "small MSS",
     does: "the server's side asks for segments of 300 bytes",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD140"])],
@@ -35,7 +35,7 @@ const SMALL_MSS: Fault = Fault {
 const NO_SACK: Fault = Fault {
     name: "SACK off",
     does: "net.ipv4.tcp_sack = 0 at the server",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[(Side::Server, "ipv4/tcp_sack", "0")],
     arguments: &[],
     must: &[client(&["TD143"])],
@@ -49,7 +49,7 @@ const NO_SACK: Fault = Fault {
 const NO_TIMESTAMPS: Fault = Fault {
     name: "timestamps off",
     does: "net.ipv4.tcp_timestamps = 0 at the server",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[(Side::Server, "ipv4/tcp_timestamps", "0")],
     arguments: &[],
     must: &[client(&["TD143"])],

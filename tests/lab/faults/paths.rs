@@ -10,8 +10,8 @@ pub const ALL: &[&Fault] = &[&DELAY, &JITTER, &DEEP_QUEUE, &BLACK_HOLE];
 
 const DELAY: Fault = Fault {
     name: "delay",
-    does: "a path of 10 ms becomes one of 130 ms under connections with questions",
-    shapes: long(5),
+    does: "a path of 40 ms becomes one of 200 ms under connections with questions",
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD120", "TD303"])],
@@ -21,12 +21,12 @@ const DELAY: Fault = Fault {
         let link = scene.link();
         scene.act(Side::Client, move |hours| {
             hours.pause(Duration::from_millis(700));
-            link.set_shapes(long(65));
+            link.set_shapes(long(100));
             Ok(())
         });
     },
     holds: |scene| {
-        let is_late = |ss: &Ss| ss.number("minrtt") < Some(20.0) && ss.number("rtt") > Some(100.0);
+        let is_late = |ss: &Ss| ss.number("minrtt") < Some(60.0) && ss.number("rtt") > Some(160.0);
         scene.count(Side::Client, is_late) == 4
     },
 };
@@ -52,20 +52,20 @@ const JITTER: Fault = Fault {
 };
 
 const DEEP: Shape =
-    Shape { rate: Some(500_000), queue: 4000, delay: Duration::from_millis(10), ..Shape::PERFECT };
+    Shape { rate: Some(500_000), queue: 4000, delay: Duration::from_millis(20), ..Shape::PERFECT };
 
 const DEEP_QUEUE: Fault = Fault {
     name: "rate limit with a deep queue",
     does: "uploads fill a queue of 4,000 packets before 500 kB a second",
-    shapes: [DEEP, Shape::delayed(10)],
+    shapes: [DEEP, Shape::delayed(20)],
     settings: &[],
     arguments: &[],
     must: &[client(&["TD120"])],
-    may: &["TD103", "TD114", "TD121", "TD303"],
+    may: &["TD101", "TD103", "TD114", "TD121", "TD303"],
     provoke: |scene| scene.uploads(8032, 4, None),
     holds: |scene| {
         let is_bloated =
-            |ss: &Ss| ss.number("minrtt") < Some(60.0) && ss.number("rtt") > Some(200.0);
+            |ss: &Ss| ss.number("minrtt") < Some(80.0) && ss.number("rtt") > Some(250.0);
         scene.count(Side::Client, is_bloated) >= 1
     },
 };
@@ -73,7 +73,7 @@ const DEEP_QUEUE: Fault = Fault {
 const BLACK_HOLE: Fault = Fault {
     name: "black-holed MTU",
     does: "packets of more than 1,300 bytes vanish without a word; small ones pass, both ways",
-    shapes: long(10),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD141"])],

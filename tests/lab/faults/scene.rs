@@ -74,6 +74,13 @@ impl Scene {
         now.growth(&self.marked.lock().unwrap()[side.index()], name)
     }
 
+    /// All counters that grew since the last mark.
+    pub fn grown(&self, side: Side) -> Vec<(String, u64)> {
+        let now = self.inside(side, Counters::read);
+        let before = &self.marked.lock().unwrap()[side.index()];
+        now.grown(before).map(|(name, growth)| (name.to_owned(), growth)).collect()
+    }
+
     /// Whether next to nothing had to be sent again: a host that was busy
     /// elsewhere for a moment sends tail loss probes.
     pub fn is_smooth(&self) -> bool {

@@ -17,7 +17,7 @@ const HOSTS: u8 = 8;
 const OUTLIER: Fault = Fault {
     name: "one bad remote of eight",
     does: "of eight clients' hosts one loses every eighth packet",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD301"])],

@@ -69,5 +69,9 @@ pub fn try_all<T: Send>(
 }
 
 fn show(scene: &Scene) -> String {
-    Side::BOTH.map(|side| format!("{side:?}: {:#?}\n", scene.sockets(side))).concat()
+    let end = |side| {
+        let grown = scene.grown(side);
+        format!("{side:?}: {grown:?}\n{:#?}\n", scene.sockets(side))
+    };
+    Side::BOTH.map(end).concat()
 }

@@ -12,7 +12,7 @@ pub const ALL: &[&Fault] = &[&ZERO_WINDOW, &UNREAD];
 const ZERO_WINDOW: Fault = Fault {
     name: "zero window",
     does: "the receiver's program reads nothing at all",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[client(&["TD130"]), server(&["TD131", "TD132"])],
@@ -38,7 +38,7 @@ const ZERO_WINDOW: Fault = Fault {
 const UNREAD: Fault = Fault {
     name: "unread data at close",
     does: "clients say something and hang up; the server closes without having read it",
-    shapes: long(5),
+    shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD133"])],
