@@ -13,6 +13,11 @@ impl Words {
     pub fn say(&mut self, name: &'static str, word: impl Into<String>) {
         self.0.insert(name, word.into());
     }
+
+    /// Whether it is said.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
 }
 
 /// The names in the braces of a text.

@@ -34,6 +34,17 @@ pub(super) struct Inflation {
     pub(super) least_us: f64,
 }
 
+/// Round trips of a connection, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rtt {
+    /// The least of the last minutes.
+    pub least: u64,
+    /// Now, smoothed.
+    pub now: u64,
+    /// How much single ones differ.
+    pub varies: u64,
+}
+
 /// Where fields lie, as constants: every socket is looked at.
 macro_rules! slots {
     ($($name:ident)*) => { $(const $name: Option<Slot> = t::$name.slot();)* };
@@ -248,16 +259,24 @@ impl Course {
         let kind = socket.timer.map(|timer| timer.kind);
         let vain = socket.timer.is_some_and(|timer| timer.retransmits > 0);
         let unacked = read(UNACKED).unwrap_or(0);
+        // How much longer a stream's round trips are than the path's.
+        let longer = || {
+            let (rtt, least) = (read(RTT)?, read(MIN_RTT).filter(|&least| least != NO_RTT)?);
+            (unacked >= STREAM)
+                .then(|| (rtt as f64, rtt.saturating_sub(least) as f64, least as f64))
+        };
         let inflated = || {
-            let (Some(rtt), Some(least)) = (read(RTT), read(MIN_RTT)) else { return false };
-            let more = rtt.saturating_sub(least) as f64;
-            // Where single round trips differ that much it is jitter and not a queue.
-            let steady = read(RTTVAR).is_some_and(|var| var as f64 * 2.0 < more);
-            unacked >= STREAM
-                && least != NO_RTT
-                && steady
-                && rtt as f64 >= least as f64 * inflation.times
-                && more >= inflation.least_us
+            longer().is_some_and(|(rtt, more, least)| {
+                // Where single round trips differ that much it is jitter and not a queue.
+                let steady = read(RTTVAR).is_some_and(|var| var as f64 * 2.0 < more);
+                steady && rtt >= least * inflation.times && more >= inflation.least_us
+            })
+        };
+        let queued = || longer().is_some_and(|(_, more, least)| more >= 5e3 && more * 5.0 >= least);
+        let buffer_full = || {
+            let (queued, room) = (word(5)?, word(3)?);
+            let all = read(NOTSENT_BYTES)? == 0 && unacked > 0 && unacked < read(SND_CWND)?;
+            Some(queued >= room && all)
         };
         // The probe's timer also runs while all that is queued waits for its pace.
         let probed = kind == Some(TimerKind::ZeroWindowProbe);
@@ -283,6 +302,8 @@ impl Course {
             (vain && kind == Some(TimerKind::Keepalive), Sign::Probing),
             (read(DELIVERY_RATE_APP_LIMITED) == Some(1), Sign::AppLimited),
             (read(CA_STATE).is_some_and(|state| state >= 3), Sign::Recovering),
+            (queued(), Sign::Queued),
+            (buffer_full() == Some(true), Sign::BufferFull),
         ];
         shown.iter().filter(|(shown, _)| *shown).fold(0, |signs, (_, sign)| signs | sign.bit())
     }
@@ -408,10 +429,11 @@ impl Course {
     }
 
     /// Round trips and the least of them, for those who compare connections.
-    pub(super) fn rtt_us(&self) -> Option<(u64, u64)> {
-        let rtt = self.last.read(RTT?).filter(|&rtt| rtt > 0)?;
-        let before = self.first.as_ref()?.read(RTT?).filter(|&rtt| rtt > 0)?;
-        Some((before, rtt))
+    pub(super) fn rtt(&self) -> Option<Rtt> {
+        let read = |slot: Option<Slot>| self.last.read(slot?).filter(|&us| us > 0);
+        let least = read(MIN_RTT).filter(|&least| least != NO_RTT)?;
+        let varies = read(RTTVAR)?;
+        Some(Rtt { least, now: read(RTT)?, varies })
     }
 
     /// Ends of the connection.

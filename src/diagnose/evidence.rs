@@ -186,6 +186,15 @@ impl Evidence {
         self.timer.map_or(0, |timer| timer.retransmits.into())
     }
 
+    /// Whether the program fixed its send buffer (SO_SNDBUF), as far as that can be told: one that
+    /// grows by itself begins at `initial`, ends at `most`, and holds twice the congestion window
+    /// (`tcp_sndbuf_expand()`).
+    pub fn has_fixed_buffer(&self, initial: u64, most: u64) -> bool {
+        let Some(size) = self.sndbuf else { return false };
+        let grown = 2 * self.cwnd.max(10) * self.mss;
+        size < initial || size > most || size < grown.min(most)
+    }
+
     /// Whether data can still flow from here.
     pub fn sends(&self) -> bool {
         matches!(self.state, State::Established | State::CloseWait)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
-use super::course::Course;
+use super::course::{Course, Rtt};
 use super::evidence::Fate;
 use super::finding::Example;
 use crate::model::fields::tcp_info as t;
@@ -78,8 +78,8 @@ pub struct Group {
     pub alive: u64,
     /// Bytes both ways, of the closed ones.
     pub bytes_of_closed: u64,
-    /// Round trips before and after, of those that had both and moved.
-    pub rtts: Vec<(u64, u64)>,
+    /// Round trips of those that moved.
+    pub rtts: Vec<Rtt>,
     /// Local ports in use towards one remote end, TIME-WAIT included: the largest.
     pub ports: Option<(IpAddr, u64)>,
     /// Of these, in TIME-WAIT.
@@ -119,9 +119,9 @@ impl Group {
             self.peers.entry(remote).or_default().add(peer);
         }
         if self.rtts.len() < RTTS
-            && let Some(rtts) = course.rtt_us()
+            && let Some(rtt) = course.rtt()
         {
-            self.rtts.push(rtts);
+            self.rtts.push(rtt);
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct ListenerCourse {
     pub first_queue: u32,
     /// At the last look.
     pub queue: u32,
+    /// Looks that found more than the one before.
+    pub rises: u32,
     /// The most at one look.
     pub most_queued: u32,
     /// Its backlog, as `listen()` was allowed it.
@@ -49,7 +51,8 @@ impl ListenerCourse {
             looks: 0,
             full: 0,
             first_queue: socket.receive_queue,
-            queue: 0,
+            queue: socket.receive_queue,
+            rises: 0,
             most_queued: 0,
             backlog: 0,
             drops: drops.map(|drops| (drops, drops)),
@@ -63,6 +66,7 @@ impl ListenerCourse {
     pub(super) fn follow(&mut self, socket: &Socket, look: u32) {
         self.seen = look;
         self.looks += 1;
+        self.rises += u32::from(socket.receive_queue > self.queue);
         self.queue = socket.receive_queue;
         self.most_queued = self.most_queued.max(self.queue);
         self.backlog = socket.send_queue;

@@ -26,7 +26,7 @@ mod sign;
 mod testing;
 
 pub use advice::{Words, fill, placeholders};
-pub use course::Course;
+pub use course::{Course, Rtt};
 pub use evidence::{Evidence, Fate};
 pub use examination::{Conclusion, Examination, Question, Seen};
 pub use finding::{Example, Finding, Measure, Sighting, Subject};

@@ -123,7 +123,8 @@ mod tests {
     fn what_advice_names_is_known() {
         for rule in RULES {
             let texts = rule.advice.iter().flat_map(|one| [Some(one.text), one.command]);
-            let named: BTreeSet<&str> = texts.flatten().flat_map(placeholders).collect();
+            let mut named: BTreeSet<&str> = texts.flatten().flat_map(placeholders).collect();
+            named.extend(rule.advice.iter().filter_map(|one| one.only_with));
             for name in &named {
                 let known = rule.offers.contains(name) || Setting::find(name).is_some();
                 assert!(known, "{}: {{{name}}}", rule.code);

@@ -113,17 +113,27 @@ pub struct Advice {
     pub text: &'static str,
     /// What to type, if there is something.
     pub command: Option<&'static str>,
+    /// It is given only where the finding offers this word.
+    pub only_with: Option<&'static str>,
 }
 
 impl Advice {
     /// Something to do that is no command.
     pub const fn new(text: &'static str) -> Self {
-        Self { text, command: None }
+        Self { text, command: None, only_with: None }
     }
 
     /// Something to do, with what to type.
     pub const fn by(text: &'static str, command: &'static str) -> Self {
-        Self { text, command: Some(command) }
+        Self { text, command: Some(command), only_with: None }
+    }
+}
+
+impl Advice {
+    /// The same, but only where the finding offers this word.
+    #[must_use]
+    pub const fn only_with(self, word: &'static str) -> Self {
+        Self { only_with: Some(word), ..self }
     }
 }
 

@@ -32,11 +32,15 @@ pub enum Sign {
     AppLimited,
     /// In recovery from loss.
     Recovering,
+    /// A stream of segments takes somewhat longer than the path needs.
+    Queued,
+    /// The send buffer is full, all of it is in flight, and the congestion window has room.
+    BufferFull,
 }
 
 impl Sign {
     /// How many there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 16;
 
     /// As a bit.
     pub const fn bit(self) -> u16 {

@@ -14,6 +14,7 @@ pub mod escape;
 mod explain;
 pub mod human;
 mod json;
+mod markdown;
 mod services;
 mod shorten;
 mod stats;
@@ -30,6 +31,7 @@ pub use detail::detail;
 pub use diagnosis::{Telling, diagnosis};
 pub use explain::explanation;
 pub use json::{JsonLines, JsonStream, json_line};
+pub use markdown::markdown;
 pub use services::{
     CounterChoice, ServicesView, attribution_csv, services, services_csv, services_jsonl,
 };

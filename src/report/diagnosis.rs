@@ -202,6 +202,7 @@ pub fn entries(
             advice: rule
                 .advice
                 .iter()
+                .filter(|advice| advice.only_with.is_none_or(|word| words.has(word)))
                 .filter_map(|advice: &Advice| {
                     let command = advice.command.map(|command| fill(command, &words, settings));
                     // A command whose words are not known is none.

@@ -11,7 +11,7 @@ pub(crate) const RULE: Rule = Rule {
     name: "accept-queue-growing",
     title: "accept queue filling up",
     scope: RuleScope::Listener,
-    meaning: "Connections come faster than the program accepts them: the accept queue is more than half full and grows. When it is full, connections are turned away.",
+    meaning: "Connections come faster than the program accepts them: the accept queue is more than half full, or grows from look to look. When it is full, connections are turned away.",
     evidence: "the accept queue at the first and at the last look, against its room",
     guards: "A queue that is emptied again between looks is a burst, and left alone.",
     seen_from: "the server",
@@ -22,20 +22,26 @@ pub(crate) const RULE: Rule = Rule {
     )],
     references: &["inet_csk_accept() in net/ipv4/inet_connection_sock.c"],
     explained_by: &["TD201"],
-    limits: &[Limit::new("share", 0.5, "share", "of the queue's room")],
+    limits: &[
+        Limit::new("share", 0.5, "share", "of the queue's room"),
+        Limit::new("more", 10.0, "connections", "than at the first look, where it grows steadily"),
+    ],
     offers: &["port"],
     judge: Judge::Listener(judge),
 };
 
 /// Places in the list of limits.
 const SHARE: usize = 0;
+const MORE: usize = 1;
 
 fn judge(case: &ListenerCase<'_>) -> Option<Sighting> {
     let listener = case.listener;
     let share = f64::from(listener.queue) / f64::from(listener.room().max(1));
+    let grown = listener.queue.saturating_sub(listener.first_queue);
     // Two of three places are not a queue.
-    let grows = listener.queue > listener.first_queue && listener.queue >= 4;
-    if listener.looks < 2 || !grows || share < case.limit(SHARE) {
+    let long = listener.queue >= 4 && grown > 0 && share >= case.limit(SHARE);
+    let steadily = listener.rises * 2 >= listener.looks;
+    if listener.looks < 2 || !(long || steadily && f64::from(grown) >= case.limit(MORE)) {
         return None;
     }
     Some(

@@ -11,8 +11,8 @@ pub(crate) const RULE: Rule = Rule {
     title: "large segments do not arrive",
     scope: RuleScope::Connection,
     meaning: "Small segments get through and full ones do not: some hop has a smaller MTU and drops them, and its message about that (ICMP fragmentation needed, packet too big) is filtered. Or the segment size has just shrunk, because such a message came or the kernel found out by itself.",
-    evidence: "a full segment in flight that is not acknowledged after timeouts, on a connection of which none ever was; or snd_mss or pmtu that fell",
-    guards: "A peer that is gone looks alike where the first thing it is sent is large: hence medium confidence, unless the segment size fell. Where full segments were acknowledged before it is TD122.",
+    evidence: "a full segment in flight that is not acknowledged after timeouts, on a connection of which none ever was, or whose peer goes on to speak; or snd_mss or pmtu that fell",
+    guards: "A peer that is gone looks alike where the first thing it is sent is large: hence medium confidence, unless the segment size fell. Where full segments were acknowledged before and the peer is silent it is TD122.",
     seen_from: "the sender",
     other_side: "On the receiver: the connection is idle since the handshake or the last small message.",
     advice: &[
@@ -53,14 +53,19 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
     {
         return Some(sighting(evidence, Confidence::High, Severity::Warning, shrunk));
     }
-    let acked = evidence.bytes_acked_ever?;
     let stuck = evidence.sends()
         && evidence.retransmits.max(evidence.backoff) as f64 >= case.limit(LEAST)
         && evidence.unacked > 0
         && evidence.send_queue >= evidence.mss
         && evidence.mss as f64 >= case.limit(MSS)
-        && acked < evidence.mss;
-    stuck.then(|| sighting(evidence, Confidence::Medium, Severity::Critical, evidence.mss))
+        && evidence.bytes_acked < evidence.mss;
+    // A peer that goes on to speak is there, and does not get what is large.
+    let alive = evidence.segs_in > 0
+        && evidence.last_ack_recv_ms < 2_000
+        && evidence.stalled_s * 1e3 >= 2_000.0;
+    let never = evidence.bytes_acked_ever? < evidence.mss;
+    (stuck && (never || alive))
+        .then(|| sighting(evidence, Confidence::Medium, Severity::Critical, evidence.mss))
 }
 
 fn sighting(
@@ -90,11 +95,20 @@ mod tests {
             send_queue: 20_000,
             retransmits: 3,
             bytes_acked_ever: Some(200),
+            bytes_acked: 100,
+            last_ack_recv_ms: 9_000,
             ..healthy()
         };
         assert_eq!(judged(&RULE, stuck).unwrap().confidence, Confidence::Medium);
         assert_eq!(judged(&RULE, Evidence { bytes_acked_ever: Some(90_000), ..stuck }), None);
         assert_eq!(judged(&RULE, Evidence { send_queue: 100, ..stuck }), None);
+        let spoken_to = Evidence {
+            bytes_acked_ever: Some(90_000),
+            stalled_s: 4.0,
+            last_ack_recv_ms: 100,
+            ..stuck
+        };
+        assert!(judged(&RULE, spoken_to).is_some());
         let shrunk = Evidence { mss: 1348, pmtu: 1400, ..healthy() };
         assert_eq!(judged(&RULE, shrunk).unwrap().confidence, Confidence::High);
         assert_eq!(judged(&RULE, healthy()), None);

@@ -21,9 +21,9 @@ pub(crate) const RULE: Rule = Rule {
         ),
         Advice::by("The receiver needs as much: there.", "sysctl -w net.ipv4.tcp_rmem='{rmem}'"),
         Advice::by(
-            "The program fixed the buffer itself (SO_SNDBUF): leave that out, or ask for {bdp} bytes and more, up to net.core.wmem_max = {net.core.wmem_max}.{fixed}",
+            "The program fixed the buffer itself (SO_SNDBUF): leave that out, or ask for {bdp} bytes and more, up to net.core.wmem_max = {net.core.wmem_max}.",
             "sysctl -w net.core.wmem_max={half}",
-        ),
+        ).only_with("fixed"),
     ],
     references: &["RFC 7323 1.1", "tcp_sndbuf_expand() in net/ipv4/tcp_input.c"],
     explained_by: &[],
@@ -44,9 +44,8 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
     let [least, initial, most] = case.context.settings.triple("tcp_wmem")?;
     let bdp = target * rtt as f64 / 1e6;
     let wanted = 2.0 * bdp;
-    let own = evidence.sndbuf.map(|size| size as f64);
-    // Below its beginning it was fixed; above the most it was fixed as well.
-    let fixed = own.filter(|&own| own < initial as f64 || own > most as f64);
+    let fixed = evidence.has_fixed_buffer(initial.max(0) as u64, most.max(0) as u64);
+    let fixed = evidence.sndbuf.filter(|_| fixed).map(|size| size as f64);
     let room = fixed.unwrap_or(most as f64);
     if room >= wanted {
         return None;

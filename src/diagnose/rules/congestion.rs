@@ -28,8 +28,8 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD101", "TD102", "TD130"],
     limits: &[
         Limit::new("share", 0.5, "share", "of the looks that found the window used up"),
-        Limit::new("loss", 0.005, "share", "of the segments that were retransmitted"),
-        Limit::new("least", 10.0, "segments", "retransmitted at least"),
+        Limit::new("loss", 0.002, "share", "of the segments that were retransmitted"),
+        Limit::new("least", 5.0, "segments", "retransmitted at least"),
     ],
     offers: &[],
     judge: Judge::Connection(judge),
@@ -44,7 +44,7 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
     let loss = evidence.retransmitted_share();
     let full = evidence.share_of_looks(Sign::CwndFull);
-    let queued = evidence.share_of_looks(Sign::Inflated);
+    let queued = evidence.share_of_looks(Sign::Queued);
     if full < case.limit(SHARE)
         || loss < case.limit(LOSS)
         || (evidence.retrans as f64) < case.limit(LEAST)
@@ -52,7 +52,7 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
     {
         return None;
     }
-    let severity = if loss >= 4.0 * case.limit(LOSS) { Severity::Warning } else { Severity::Info };
+    let severity = if loss >= 10.0 * case.limit(LOSS) { Severity::Warning } else { Severity::Info };
     Some(
         Sighting::new(severity, Confidence::Medium, loss)
             .with(Measure::new("cwnd_full_share", full, "share").over(case.limit(SHARE)))
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn a_full_window_that_loses_behind_a_queue() {
-        let full = healthy().shows(Sign::CwndFull, 9).shows(Sign::Inflated, 8);
+        let full = healthy().shows(Sign::CwndFull, 9).shows(Sign::Queued, 8);
         let lossy = crate::diagnose::Evidence { retrans: 210, ..full };
         assert_eq!(judged(&RULE, lossy).unwrap().severity, Severity::Warning);
         assert_eq!(judged(&RULE, full), None, "no loss");
-        assert_eq!(judged(&RULE, crate::diagnose::Evidence { retrans: 20, ..full }), None);
+        assert_eq!(judged(&RULE, crate::diagnose::Evidence { retrans: 4, ..full }), None);
         let straight = healthy().shows(Sign::CwndFull, 9);
         let straight = crate::diagnose::Evidence { retrans: 210, ..straight };
         assert_eq!(judged(&RULE, straight), None, "no queue");

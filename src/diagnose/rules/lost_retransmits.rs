@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD122", "TD141"],
     limits: &[
         Limit::new("share", 0.15, "share", "of the host's retransmits that were lost"),
-        Limit::new("least", 10.0, "segments", "lost again at least"),
+        Limit::new("least", 5.0, "segments", "lost again at least"),
     ],
     offers: &[],
     judge: Judge::Connection(judge),

@@ -2,6 +2,7 @@
 
 use crate::diagnose::finding::{Measure, Sighting};
 use crate::diagnose::rule::{Advice, Case, Confidence, Judge, Limit, Rule, RuleScope, Severity};
+use crate::diagnose::sign::Sign;
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -10,22 +11,22 @@ pub(crate) const RULE: Rule = Rule {
     title: "held back by the send buffer",
     scope: RuleScope::Connection,
     meaning: "The program has more to write than the send buffer takes, and what the buffer holds is in flight: the buffer is smaller than rate times round trip. The network would carry more.",
-    evidence: "sndbuf_limited as a share of busy_time, both of the time that was watched",
-    guards: "A connection that gets 1 Gbit/s and more is only mentioned: somebody has to be the limit. A buffer is full behind any other obstacle too; the kernel counts this time only while nothing else holds the connection back.",
+    evidence: "sndbuf_limited as a share of busy_time, both of the time that was watched; looks that found the buffer full, all of it in flight, and room in the congestion window",
+    guards: "A connection that gets 1 Gbit/s and more is only mentioned: somebody has to be the limit. A buffer is full behind any other obstacle too; the kernel counts this time only while nothing else holds the connection back, and not where every segment leaves at once: hence the looks.",
     seen_from: "the sender",
     other_side: "Nothing: the receiver only sees data come in bursts, a buffer's worth per round trip.",
     advice: &[
         Advice::by(
-            "The buffer was fixed by the program at {sndbuf} bytes (SO_SNDBUF, at most net.core.wmem_max = {net.core.wmem_max}), so it does not grow by itself: leave SO_SNDBUF unset, or ask for at least {wanted} bytes. {fixed}",
+            "The buffer was fixed by the program at {sndbuf} bytes (SO_SNDBUF, at most net.core.wmem_max = {net.core.wmem_max}), so it does not grow by itself: leave SO_SNDBUF unset, or ask for at least {wanted} bytes.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,rtt,snd_cwnd,sndbuf,sndbuf_limited_share",
-        ),
+        ).only_with("fixed"),
         Advice::by(
-            "The buffer is at its largest: net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}. At a round trip of {rtt} its double carries twice as much.{grown}",
+            "The buffer is at its largest: net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}. At a round trip of {rtt} its double carries twice as much.",
             "sysctl -w net.ipv4.tcp_wmem='{wmem_doubled}'",
-        ),
+        ).only_with("grown"),
         Advice::new(
-            "The buffer may still grow (net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}); it follows the congestion window. If this lasts, look at what keeps that small.{growing}",
-        ),
+            "The buffer may still grow (net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}); it follows the congestion window. If this lasts, look at what keeps that small.",
+        ).only_with("growing"),
     ],
     references: &[
         "RFC 9293 3.8",
@@ -35,6 +36,7 @@ pub(crate) const RULE: Rule = Rule {
     limits: &[
         Limit::new("share", 0.3, "share", "of the busy time that the send buffer held back"),
         Limit::new("busy", 0.3, "share", "of the watched time with something to send"),
+        Limit::new("looks", 0.6, "share", "of the looks that found the buffer full and all in flight"),
         Limit::new("fast", 125e6, "B/s", "from this rate on the finding is only information"),
     ],
     offers: &[
@@ -53,18 +55,22 @@ pub(crate) const RULE: Rule = Rule {
 /// Places in the list of limits.
 const SHARE: usize = 0;
 const BUSY: usize = 1;
-const FAST: usize = 2;
+const LOOKS: usize = 2;
+const FAST: usize = 3;
 
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
-    let share = evidence.share_of_busy(evidence.sndbuf_limited_us)?;
+    let told = evidence.share_of_busy(evidence.sndbuf_limited_us).unwrap_or(0.0);
+    let seen = evidence.share_of_looks(Sign::BufferFull);
+    let share = told.max(if seen >= case.limit(LOOKS) { seen } else { 0.0 });
     if share < case.limit(SHARE) || evidence.busy_share()? < case.limit(BUSY) {
         return None;
     }
     let fast = evidence.rate() >= case.limit(FAST);
     let severity = if fast { Severity::Info } else { Severity::Warning };
     let sighting = Sighting::new(severity, Confidence::High, share)
-        .with(Measure::new("sndbuf_limited_share", share, "share").over(case.limit(SHARE)))
+        .with(Measure::new("sndbuf_limited_share", told, "share").over(case.limit(SHARE)))
+        .with(Measure::new("sndbuf_full_looks", seen, "share").over(case.limit(LOOKS)))
         .with(Measure::new("rate", evidence.rate(), "B/s"));
     Some(match evidence.sndbuf {
         Some(size) => {
@@ -88,10 +94,7 @@ fn which(case: &Case<'_>, size: u64, sighting: Sighting) -> Sighting {
         let doubled = doubled(case);
         return sighting.saying("grown", "").saying("wmem_doubled", doubled);
     }
-    // A buffer that grows by itself has left its beginning by the time it is the limit.
-    if size < initial
-        || size == case.context.settings.number("wmem_max").unwrap_or(0).max(0) as u64 * 2
-    {
+    if case.evidence.has_fixed_buffer(initial, most) {
         return sighting.saying("fixed", "");
     }
     sighting.saying("growing", "")
@@ -117,6 +120,8 @@ mod tests {
         };
         assert_eq!(judged(&RULE, limited(0, 16_384)), None);
         assert_eq!(judged(&RULE, limited(20, 16_384)), None);
+        let full = limited(0, 16_384).shows(Sign::BufferFull, 9);
+        assert_eq!(judged(&RULE, full).unwrap().evidence[1].value, 9.0 / 11.0);
         let says = |sndbuf| {
             let words = judged(&RULE, limited(70, sndbuf)).unwrap().words;
             words.into_iter().map(|(name, _)| name).collect::<Vec<_>>()

@@ -30,6 +30,7 @@ pub(crate) const RULE: Rule = Rule {
     limits: &[
         Limit::new("share", 0.7, "share", "of the looks that found much unread"),
         Limit::new("least", 4096.0, "bytes", "unread at least, at every look"),
+        Limit::new("fast", 125e6, "B/s", "a program that reads this fast is not slow"),
     ],
     offers: &["local_port"],
     judge: Judge::Connection(judge),
@@ -38,6 +39,7 @@ pub(crate) const RULE: Rule = Rule {
 /// Places in the list of limits.
 const SHARE: usize = 0;
 const LEAST: usize = 1;
+const FAST: usize = 2;
 
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
@@ -46,7 +48,12 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
     }
     let unread = evidence.least_receive_queue as f64;
     let share = evidence.share_of_looks(Sign::Backlog);
-    let lags = share >= case.limit(SHARE) && unread >= case.limit(LEAST);
+    let rate = evidence.bytes_read() as f64 / evidence.watched_s.max(1.0);
+    // A queue that is never short is never caught up with, however large the buffer.
+    let long = unread >= 4.0 * case.limit(LEAST);
+    let lags = (share >= case.limit(SHARE) || long)
+        && unread >= case.limit(LEAST)
+        && rate < case.limit(FAST);
     let left = evidence.share_of_looks(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
     let severity = match (lags, left) {
         (true, _) => Severity::Warning,
@@ -55,7 +62,6 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
         _ => return None,
     };
     let confidence = if lags { Confidence::High } else { Confidence::Medium };
-    let rate = evidence.bytes_read() as f64 / evidence.watched_s.max(1.0);
     Some(
         Sighting::new(severity, confidence, evidence.receive_queue as f64)
             .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
