@@ -51,7 +51,7 @@ macro_rules! slots {
 }
 
 slots! {
-    CA_STATE UNACKED NOTSENT_BYTES RTT RTTVAR MIN_RTT SND_CWND SND_WND RCV_WND SND_MSS PMTU
+    CA_STATE UNACKED NOTSENT_BYTES RTO RTT RTTVAR MIN_RTT SND_CWND SND_WND RCV_WND SND_MSS PMTU
     BYTES_ACKED SEGS_OUT BYTES_SENT DELIVERY_RATE_APP_LIMITED
 }
 
@@ -86,6 +86,7 @@ pub struct Course {
     largest_mss: u32,
     largest_pmtu: u32,
     largest_rtt: u32,
+    least_rto: u32,
     first: Option<TcpInfo>,
     last: TcpInfo,
     /// When that was taken: its clocks went on since.
@@ -125,17 +126,7 @@ impl Course {
     }
 
     fn blank(socket: &Socket, role: Role, born: bool, at: Duration, look: u32) -> Self {
-        let example = Example {
-            cookie: socket.cookie,
-            role,
-            state: socket.state,
-            local: socket.local,
-            remote: socket.remote,
-            interface: socket.interface,
-            uid: socket.uid,
-            inode: socket.inode,
-            cgroup_id: socket.cgroup_id,
-        };
+        let example = Example::of(socket, role);
         let last = socket.tcp_info.unwrap_or(TcpInfo::new(&[], Default::default()));
         Self {
             example,
@@ -160,6 +151,7 @@ impl Course {
             largest_mss: 0,
             largest_pmtu: 0,
             largest_rtt: 0,
+            least_rto: u32::MAX,
             first: (!born).then_some(last),
             last,
             taken_at: at,
@@ -238,6 +230,7 @@ impl Course {
         self.largest_mss = self.largest_mss.max(mss);
         self.largest_pmtu = self.largest_pmtu.max(pmtu);
         self.largest_rtt = self.largest_rtt.max(rtt);
+        self.least_rto = self.least_rto.min(read_or(info, RTO));
         self.take_rest(socket);
     }
 
@@ -285,8 +278,13 @@ impl Course {
             let all = read(NOTSENT_BYTES)? == 0 && unacked > 0 && unacked < read(SND_CWND)?;
             Some(queued >= room && all)
         };
-        let peer_full = socket.send_queue > 0
-            && (kind == Some(TimerKind::ZeroWindowProbe) || read(SND_WND) == Some(0));
+        // The probe's timer also runs while all that is queued waits for its pace.
+        let probed = kind == Some(TimerKind::ZeroWindowProbe);
+        let closed = match (read(SND_WND), read(SND_MSS)) {
+            (Some(window), Some(mss)) => window == 0 || probed && window < mss,
+            _ => probed,
+        };
+        let peer_full = socket.send_queue > 0 && closed;
         let connected = socket.state == State::Established;
         let shown = [
             (peer_full, Sign::PeerFull),
@@ -401,6 +399,7 @@ impl Course {
             unacked: plain(&t::UNACKED),
             rtt_us: plain(&t::RTT),
             largest_rtt_us: self.largest_rtt.into(),
+            least_rto_us: if self.least_rto == u32::MAX { 0 } else { self.least_rto.into() },
             rttvar_us: plain(&t::RTTVAR),
             min_rtt_us: set(&t::MIN_RTT),
             cwnd: plain(&t::SND_CWND),

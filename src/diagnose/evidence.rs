@@ -76,6 +76,8 @@ pub struct Evidence {
     pub rtt_us: u64,
     /// The largest of all looks.
     pub largest_rtt_us: u64,
+    /// `rto`: the least of all looks.
+    pub least_rto_us: u64,
     /// `rttvar`.
     pub rttvar_us: u64,
     /// `min_rtt`.
@@ -138,6 +140,13 @@ impl Evidence {
     /// The part of the looks that showed a sign; 0 where there were none.
     pub fn share_of_looks(&self, sign: Sign) -> f64 {
         if self.looks == 0 { 0.0 } else { f64::from(self.looks_at(sign)) / f64::from(self.looks) }
+    }
+
+    /// Retransmits of segments that were lost, and not for a timeout: what the peer got twice it
+    /// had not missed.
+    pub fn repaired(&self) -> u64 {
+        let others = self.timeouts.unwrap_or(0) + self.dsack_dups.unwrap_or(0);
+        self.retrans.saturating_sub(others)
     }
 
     /// Retransmitted segments by segments with data.

@@ -56,7 +56,7 @@ pub struct Examination {
     /// Of the dead.
     groups: Groups,
     /// Sockets in TIME-WAIT at this look, by group and by the peer's end.
-    waiting: FxHashMap<GroupKey, u64>,
+    waiting: FxHashMap<GroupKey, (Example, u64)>,
     waiting_towards: FxHashMap<(IpAddr, u16), u64>,
     /// Requests in SYN-RECV at this look, by port.
     requests: FxHashMap<u16, u32>,
@@ -193,7 +193,9 @@ impl Examination {
 
     fn enter_time_wait(&mut self, socket: &Socket, role: Role) {
         let port = if role == Role::Client { socket.remote.port } else { socket.local.port };
-        *self.waiting.entry(GroupKey { role: role.name(), port }).or_default() += 1;
+        let key = GroupKey { role: role.name(), port };
+        let (_, count) = self.waiting.entry(key).or_insert_with(|| (Example::of(socket, role), 0));
+        *count += 1;
         if role == Role::Client {
             let towards = (socket.remote.address, socket.remote.port);
             *self.waiting_towards.entry(towards).or_default() += 1;
@@ -464,8 +466,11 @@ impl Examination {
                 group.ports_waiting = waiting.get(&(address, port)).copied().unwrap_or(0);
             }
         }
-        for (key, count) in &self.waiting {
-            self.groups.group(*key).time_wait = *count;
+        for (key, (example, count)) in &self.waiting {
+            let group = self.groups.group(*key);
+            group.time_wait = *count;
+            // Where nothing else is left of a service.
+            group.example.get_or_insert(*example);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What was found.
 
 use super::rule::{Confidence, Rule, Severity};
-use crate::model::{Endpoint, Role, State};
+use crate::model::{Endpoint, Role, Socket, State};
 
 /// A figure that speaks for a finding.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,6 +115,23 @@ pub struct Example {
     pub inode: u32,
     /// Cgroup it was made in.
     pub cgroup_id: Option<u64>,
+}
+
+impl Example {
+    /// By a dump's record, or a notice of death.
+    pub fn of(socket: &Socket, role: Role) -> Self {
+        Self {
+            cookie: socket.cookie,
+            role,
+            state: socket.state,
+            local: socket.local,
+            remote: socket.remote,
+            interface: socket.interface,
+            uid: socket.uid,
+            inode: socket.inode,
+            cgroup_id: socket.cgroup_id,
+        }
+    }
 }
 
 /// Who a finding is about.

@@ -43,6 +43,7 @@ pub(super) fn healthy() -> Evidence {
         unacked: 0,
         rtt_us: 4_000,
         largest_rtt_us: 5_000,
+        least_rto_us: 204_000,
         rttvar_us: 500,
         min_rtt_us: Some(3_000),
         cwnd: 40,

@@ -43,7 +43,7 @@ const CRITICAL: usize = 2;
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
     let share = evidence.retransmitted_share();
-    let repaired = evidence.retrans.saturating_sub(evidence.timeouts.unwrap_or(0));
+    let repaired = evidence.repaired();
     if (repaired as f64) < case.limit(LEAST) || share < case.limit(SHARE) {
         return None;
     }
@@ -73,5 +73,7 @@ mod tests {
         assert_eq!(judged(&RULE, few), None);
         let by_timeout = crate::diagnose::Evidence { timeouts: Some(135), ..lossy(140) };
         assert_eq!(judged(&RULE, by_timeout), None);
+        let for_nothing = crate::diagnose::Evidence { dsack_dups: Some(135), ..lossy(140) };
+        assert_eq!(judged(&RULE, for_nothing), None);
     }
 }

@@ -10,7 +10,7 @@ pub(crate) const RULE: Rule = Rule {
     title: "a retransmission timer far above the round trip",
     scope: RuleScope::Connection,
     meaning: "The retransmission timer stands much higher than round trips explain: one more loss, and the connection waits that long.",
-    evidence: "rto against rtt and rttvar; backoff",
+    evidence: "rto at every look against rtt and rttvar; backoff",
     guards: "While the timer is doubling because nothing comes back, that is the finding (TD112, TD122, TD130, TD141, TD150, TD151, TD153). Only connections that sent something are looked at.",
     seen_from: "the sender",
     other_side: "On the receiver nothing tells.",
@@ -37,8 +37,9 @@ const TIMES: usize = 1;
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
     let usual = (evidence.rtt_us + 4 * evidence.rttvar_us) as f64;
-    let rto = evidence.rto_us as f64;
     let backed_off = evidence.backoff >= 2 && evidence.unacked > 0;
+    // After a single late answer it is high for a while, and falls.
+    let rto = if backed_off { evidence.rto_us } else { evidence.least_rto_us } as f64;
     let high = rto >= case.limit(LEAST) * 1e3 && rto >= usual * case.limit(TIMES);
     if !evidence.sends()
         || evidence.data_segs_out < 2
@@ -62,7 +63,8 @@ mod tests {
 
     #[test]
     fn above_what_round_trips_explain() {
-        let timer = |rto_us| crate::diagnose::Evidence { rto_us, ..healthy() };
+        let timer =
+            |rto_us| crate::diagnose::Evidence { rto_us, least_rto_us: rto_us, ..healthy() };
         assert!(judged(&RULE, timer(3_000_000)).is_some());
         assert_eq!(judged(&RULE, timer(204_000)), None);
         let far =
@@ -70,5 +72,7 @@ mod tests {
         assert_eq!(judged(&RULE, far), None);
         let unused = crate::diagnose::Evidence { data_segs_out: 0, ..timer(3_000_000) };
         assert_eq!(judged(&RULE, unused), None);
+        let falls = crate::diagnose::Evidence { least_rto_us: 210_000, ..timer(3_000_000) };
+        assert_eq!(judged(&RULE, falls), None);
     }
 }

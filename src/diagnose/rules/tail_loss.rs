@@ -41,7 +41,7 @@ const PROBES: usize = 2;
 
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
-    let repaired = evidence.retrans.saturating_sub(evidence.timeouts.unwrap_or(0));
+    let repaired = evidence.repaired();
     let share = evidence.retransmitted_share();
     if (repaired as f64) < case.limit(LEAST) || share < case.limit(SHARE) {
         return None;
