@@ -61,11 +61,13 @@ impl Scene {
     }
 
     /// A namespace of a recording.
-    fn of(scene: record::Scene) -> Self {
+    fn of(mut scene: record::Scene) -> Self {
         let namespace = Namespace { inode: scene.inode, name: scene.name };
         let names = scene.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
         let interfaces = Interfaces { handle: None, names: names.collect() };
-        Self::over(namespace, Line::Recording(Played::new(scene.dump)), interfaces)
+        let mut played = Played::default();
+        played.load(&mut scene.take);
+        Self::over(namespace, Line::Recording(played), interfaces)
     }
 
     fn over(namespace: Namespace, line: Line, interfaces: Interfaces) -> Self {

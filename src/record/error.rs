@@ -17,6 +17,9 @@ pub enum Damage {
         /// The second.
         end: u32,
     },
+    /// The file ends between two blocks, but without the note that ends a recording.
+    #[error("it has no end: it was cut there, or is still being written")]
+    NoEnd,
     /// A section without the number that tells its byte order.
     #[error("a section header without the mark of its byte order")]
     ByteOrder,

@@ -67,6 +67,7 @@ mod reader;
 mod refusal;
 mod tap;
 mod tape;
+mod walk;
 mod writer;
 
 pub use compression::Compression;
@@ -74,13 +75,14 @@ pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};
 pub use facts::{
     CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, HostFacts, InterfaceName, NamespaceOf,
-    SocketHolder, SocketOwners,
+    SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
 pub use kind::Kind;
-pub use moment::{Found, Moment, Scene};
+pub use moment::{Found, Moment, Part, Scene, Take};
 pub use note::Note;
 pub use played::Played;
 pub use reader::{Reader, Skipped};
 pub use tap::Tap;
 pub use tape::Tape;
+pub use walk::{Span, Walk};
 pub use writer::{About, Place, Writer};

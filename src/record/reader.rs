@@ -101,6 +101,11 @@ impl<R: Read> Reader<R> {
         self.complete
     }
 
+    /// That the file ends where it does without the note that ends a recording.
+    pub fn unfinished(&self) -> ReadError {
+        self.blocks.damaged(Damage::NoEnd)
+    }
+
     /// What was passed over so far.
     pub fn skipped(&self) -> Skipped {
         self.skipped
