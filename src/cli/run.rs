@@ -9,7 +9,7 @@ use super::exit::{Exit, say};
 use super::expression::{FilterArgs, Lookups};
 use super::output::{ColumnSets, Format, OutputArgs};
 use super::owners::People;
-use super::past::{PastArgs, host, timestamp};
+use super::past::{Past, PastArgs, host, timestamp};
 use super::repeat::RepeatArgs;
 use super::sample::{Backdrop, Question, Sampler, Tally};
 use super::scene::Stage;
@@ -73,7 +73,7 @@ impl Run {
         }
         Ok(if session.total.interrupted && session.total.shown == 0 {
             Exit::Interrupted
-        } else if session.output.strict && session.total.quality.is_partial() {
+        } else if session.output.strict && (session.damaged || session.total.quality.is_partial()) {
             Exit::Partial
         } else {
             Exit::Done
@@ -84,7 +84,9 @@ impl Run {
     fn prepare(self) -> anyhow::Result<Session> {
         let repeats = self.repeat.interval.is_some();
         let ports = PortNames::load();
-        let moment = self.past.moment()?;
+        let past = self.past.moment()?;
+        let damaged = past.as_ref().is_some_and(|past| past.damaged);
+        let moment = past.map(|past: Past| past.moment);
         let expr = self.filter.expression(&Lookups { ports: &ports, past: moment.as_ref() })?;
         let needs = expr.needs();
         let many_namespaces =
@@ -127,6 +129,7 @@ impl Run {
             schema: self.subject.schema,
             captured_at,
             withheld,
+            damaged,
             output: self.output,
             columns,
             question,
@@ -192,6 +195,8 @@ struct Session {
     interrupt: Interrupt,
     /// When, if that is not now.
     captured_at: Option<Timestamp>,
+    /// The recording is damaged behind it.
+    damaged: bool,
     /// What the user may not see.
     withheld: Vec<String>,
     samples: u64,

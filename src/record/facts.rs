@@ -108,7 +108,7 @@ impl From<DumpOutcome> for DumpEnded {
 }
 
 /// [`Kind::EventsDrained`](super::Kind::EventsDrained).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsDrained {
     /// Events since the last time.
     pub events: u64,
