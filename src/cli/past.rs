@@ -41,7 +41,7 @@ pub(super) struct SpanArgs {
     #[arg(long, value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     from: Option<When>,
     /// End with the last sample up to this time.
-    #[arg(long, value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
+    #[arg(long, visible_alias = "at", value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     to: Option<When>,
     /// As fast as it happened, or this many times faster; without, as fast as it can be read.
     #[arg(long, value_name = "N", requires = "read", value_parser = speed)]

@@ -70,7 +70,7 @@ impl Scene {
 }
 
 /// A sample with what belongs to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Moment {
     /// The host.
     pub host: HostFacts,

@@ -3,15 +3,12 @@
 use std::io::Read;
 use std::mem;
 
-use rustc_hash::FxHashMap;
-
 use super::facts::{
     CgroupPath, DumpBegun, DumpEnded, HostFacts, InterfaceName, NamespaceOf, SampleBegun,
     SampleEnded, SocketOwners,
 };
 use super::moment::{Moment, Part, Scene, Take};
 use super::{Entry, Kind, Note, ReadError, Reader, Way};
-use crate::sys::Clocks;
 
 /// A part of a recording, in nanoseconds since 1970; all of it where nothing is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,17 +64,7 @@ enum Step {
 impl<'r, R: Read> Walk<'r, R> {
     /// Begins before the first sample.
     pub fn new(reader: &'r mut Reader<R>, span: Span) -> Self {
-        let moment = Moment {
-            host: HostFacts::default(),
-            clocks: Clocks::default(),
-            number: 0,
-            early: false,
-            scenes: Vec::new(),
-            owners: FxHashMap::default(),
-            cgroups: FxHashMap::default(),
-            processes_hidden: 0,
-            permission_limited: Vec::new(),
-        };
+        let moment = Moment::default();
         let coming = Coming::default();
         Self { reader, span, moment, coming, begun: false, first: None, damage: None }
     }

@@ -16,6 +16,7 @@ mod script;
 mod command;
 mod content;
 mod damage;
+mod early_end;
 mod fixtures;
 mod refusals;
 mod replay;

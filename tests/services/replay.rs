@@ -112,6 +112,10 @@ lab!(
         observer.until("every end to be told of", told);
         let before = samples();
         settles("samples after it", || samples() > before + 2);
+        // All is quiet now: what is counted is what the last sample has.
+        let counted = Tcpdiag::new().document(&["stats", "-o", "json", "--no-history", "--all"]);
+        let now = samples();
+        settles("a sample of what was counted", || samples() > now + 1);
         recorder.signal(Signal::INT);
         let recorded = recorder.end();
         assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
@@ -136,7 +140,9 @@ lab!(
                 .filter(|(name, _)| name.ends_with("Opens"))
                 .collect();
             for part in counters.values_mut().flat_map(|[.., parts]| parts.as_array_mut().unwrap()) {
-                ["low", "high"].map(|key| part[key].take());
+                for key in ["low", "high"] {
+                    part[key].take();
+                }
             }
             counters
         };
@@ -144,6 +150,21 @@ lab!(
         println!("{live_counters:#?}");
         assert_eq!(live_counters["TcpPassiveOpens"][1], opens);
         assert_eq!(live_counters, then_counters);
+        let played = |arguments: &[&str]| -> Vec<Value> {
+            let usual = ["stats", "-o", "json", "--all", "--read", file];
+            let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
+            let output = Tcpdiag::new().run(&arguments);
+            assert_eq!(output.code, Some(0), "{}", output.stderr);
+            output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let whole = &played(&[])[0];
+        assert_eq!(values(whole), values(&counted));
+        assert_eq!(delta(whole, "TcpPassiveOpens"), opens);
+        assert_eq!(whole["basis"], "whole_run");
+        let intervals = played(&["--interval", "200ms"]);
+        assert_eq!(values(intervals.last().unwrap()), values(&counted));
+        let each = intervals.iter().skip(1).map(|interval| delta(interval, "TcpPassiveOpens"));
+        assert_eq!(each.sum::<u64>(), opens);
         let rows = |document: &Value| -> Vec<Value> {
             let rows = document["services"].as_array().unwrap().iter();
             let keys = ["service", "role", "port", "owner", "opened", "closed", "segs_out"];
@@ -156,6 +177,21 @@ lab!(
         assert_eq!(rows(&live), rows(then));
     }
 );
+
+/// The counters of a document of `stats`, without levels.
+fn values(document: &Value) -> BTreeMap<&str, i64> {
+    let rows = document["counters"].as_array().unwrap().iter();
+    rows.filter(|row| row["kind"] == "counter")
+        .map(|row| (row["name"].as_str().unwrap(), row["value"].as_i64().unwrap()))
+        .collect()
+}
+
+/// What a counter of `stats` grew by.
+fn delta(document: &Value, counter: &str) -> u64 {
+    let rows = document["counters"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["name"] == counter);
+    row.and_then(|row| row["delta"].as_u64()).unwrap()
+}
 
 /// Samples of a recording that is being made.
 fn replay_length(file: &str) -> usize {

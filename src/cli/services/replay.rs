@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::attribute::Classifier;
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
+use crate::cli::grid::Grid;
 use crate::cli::owners::People;
 use crate::cli::past::{Pace, Recording, complain, host, nothing};
 use crate::cli::scene::{Chosen, wanted};
@@ -55,56 +56,6 @@ pub(super) fn run(
     replay.close(damaged).with_context(name)
 }
 
-/// When intervals end, by the recording's clock.
-#[derive(Debug)]
-struct Grid {
-    /// `None`: with every sample that was not ahead of its time.
-    interval: Option<u64>,
-    next: u64,
-    /// The last interval ends then.
-    end: Option<u64>,
-    /// Samples come that much too early at most.
-    slack: u64,
-    over: bool,
-}
-
-impl Grid {
-    fn new(command: &ServicesCommand, first: &Moment) -> Self {
-        let nanoseconds =
-            |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let usual = first.host.interval_ns;
-        let asked = command.interval.or(command.duration).map(nanoseconds);
-        // At the recording's own pace every sample is one, however late it came.
-        let interval = asked.filter(|interval| *interval > usual + usual / 2);
-        let start = first.clocks.monotonic_ns;
-        Self {
-            interval,
-            next: start.saturating_add(interval.unwrap_or(0)),
-            end: command.duration.map(|duration| start.saturating_add(nanoseconds(duration))),
-            slack: usual / 2,
-            over: false,
-        }
-    }
-
-    /// Whether the interval ends with this sample.
-    fn ends_with(&mut self, moment: &Moment, is_last: bool) -> bool {
-        let time = moment.clocks.monotonic_ns;
-        let reached = |mark: u64| time.saturating_add(self.slack) >= mark;
-        let at_end = self.end.is_some_and(reached) && !moment.early;
-        self.over |= at_end;
-        let Some(interval) = self.interval else { return is_last || !moment.early };
-        let due = reached(self.next) && !moment.early;
-        if due {
-            self.next = self.next.saturating_add(interval).max(time);
-        }
-        due || at_end || is_last
-    }
-
-    fn is_over(&self) -> bool {
-        self.over
-    }
-}
-
 /// A run on a recording.
 struct Replay<'a> {
     session: Session<'a>,
@@ -136,7 +87,7 @@ impl<'a> Replay<'a> {
             session: Session::new(command, host, common, output, polls, first.clocks),
             chosen: wanted(&first.scenes, &command.netns)?,
             width: CounterWidth::of_machine(&first.host.machine),
-            grid: Grid::new(command, first),
+            grid: Grid::new(command.interval.or(command.duration), command.duration, first),
             pace,
         })
     }
