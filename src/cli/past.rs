@@ -21,7 +21,7 @@ use crate::sys::Interrupt;
 #[command(next_help_heading = "Recordings")]
 pub(super) struct PastArgs {
     /// Ask a recording of `tcpdiag record` instead of the kernel: its last sample without --at.
-    #[arg(long, value_name = "FILE", conflicts_with = "interval")]
+    #[arg(long, value_name = "FILE")]
     read: Option<PathBuf>,
     /// The last sample up to this time: 2026-11-21T04:45:00Z, in local time 2026-11-21T04:45, or
     /// +30s after the first sample, -5m before the last.
@@ -67,6 +67,11 @@ pub(super) struct Recording {
 }
 
 impl PastArgs {
+    /// Whether a recording is asked.
+    pub(super) fn is_given(&self) -> bool {
+        self.read.is_some()
+    }
+
     /// The moment that was asked for; `None` for now.
     pub(super) fn moment(&self) -> anyhow::Result<Option<Past>> {
         let Some(path) = &self.read else { return Ok(None) };

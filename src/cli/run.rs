@@ -83,6 +83,9 @@ impl Run {
     /// Resolves the arguments and opens what they name.
     fn prepare(self) -> anyhow::Result<Session> {
         let repeats = self.repeat.interval.is_some();
+        if repeats && self.past.is_given() {
+            anyhow::bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
+        }
         let ports = PortNames::load();
         let past = self.past.moment()?;
         let damaged = past.as_ref().is_some_and(|past| past.damaged);
