@@ -8,6 +8,7 @@ mod conns;
 mod exit;
 mod explain;
 mod expression;
+mod grid;
 mod listeners;
 mod look;
 mod man;

@@ -17,7 +17,7 @@ pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Sh
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use coverage::{Coverage, Polls};
 pub use document::{Cost, Document, Quality, RowEnd};
-pub use explain::{EXPLAIN, ExplainDocument, Explanation};
+pub use explain::{EXPLAIN, ExplainDocument, Explanation, Recorded, RecordedValue};
 pub use limiter::Limiter;
 pub use services::{
     AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,
