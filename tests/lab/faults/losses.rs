@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::Fault;
 use super::fault::{client, long, server};
+use super::services::short;
 use crate::lab::{Random, Segment, Shape, Side};
 
-pub const ALL: &[&Fault] = &[&RANDOM, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING];
+pub const ALL: &[&Fault] =
+    &[&RANDOM, &MANY, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING];
 
 /// What follows from loss of any kind.
 const COMPANIONS: &[&str] =
@@ -23,6 +25,21 @@ const RANDOM: Fault = Fault {
     may: COMPANIONS,
     provoke: |scene| scene.uploads(8020, 2, None),
     holds: |scene| scene.growth(Side::Client, "TCPFastRetrans") > 5,
+};
+
+const MANY: Fault = Fault {
+    name: "loss on short connections",
+    does: "forty connections a second, each for one answer, lose six of a hundred packets",
+    shapes: [Shape { loss: 0.06, ..Shape::delayed(10) }; 2],
+    settings: &[],
+    arguments: &[],
+    must: &[server(&["TD302"])],
+    may: &["TD110", "TD111", "TD112", "TD113", "TD115", "TD121", "TD153", "TD304", "TD401"],
+    provoke: |scene| short(scene, 8026, 8, Duration::from_millis(80)),
+    holds: |scene| {
+        scene.growth(Side::Server, "RetransSegs") > 10
+            && scene.growth(Side::Server, "PassiveOpens") > 15
+    },
 };
 
 const TAIL: Fault = Fault {

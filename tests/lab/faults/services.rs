@@ -57,7 +57,7 @@ const OUTLIER: Fault = Fault {
             let again = ss.number("retrans_total").unwrap_or(0.0);
             *if ss.remote.address == bad { &mut there } else { &mut elsewhere } += again;
         }
-        there > 10.0 && elsewhere * 20.0 < there
+        there > 10.0 && elsewhere * 5.0 < there
     },
 };
 
@@ -113,7 +113,7 @@ const EXHAUSTION: Fault = Fault {
 };
 
 /// A service for one question on a connection, whose clients close first.
-fn short(scene: &Scene, port: u16, clients: usize, pause: Duration) {
+pub fn short(scene: &Scene, port: u16, clients: usize, pause: Duration) {
     serve(scene, port);
     let target = scene.target(port);
     for _ in 0..clients {
