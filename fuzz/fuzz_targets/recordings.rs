@@ -9,7 +9,7 @@ use tcpdiag::source::{Listeners, Sockets};
 fuzz_target!(|file: &[u8]| {
     let Ok(mut reader) = Reader::new(file) else { return };
     for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|found| found.scenes) {
-        let mut sockets = Sockets::over(Played::new(scene.dump));
+        let mut sockets = Sockets::over(Played::new(scene.take.dump));
         let _ = Listeners::default().read(&mut sockets);
     }
     let mut reader = Reader::new(file).expect("as before");

@@ -9,6 +9,7 @@ mod diagnose;
 mod exit;
 mod explain;
 mod expression;
+mod grid;
 mod listeners;
 mod look;
 mod man;

@@ -7,9 +7,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
+use super::record::line;
 use crate::filter::{Owner, Process};
 use crate::model::Socket;
-use crate::record::SocketOwners;
+use crate::record::{Moment, SocketOwners};
 use crate::report::{Holder, Processes, Quality};
 use crate::source::{
     Cgroups, OwnerLimits, Owners, Ownership, Scope, Wanted, capabilities, container, unit,
@@ -111,6 +112,28 @@ impl People {
         }
     }
 
+    /// As a recording knows them, before its first sample.
+    pub(super) fn recorded() -> Self {
+        Self::of(FxHashMap::default(), FxHashMap::default(), true)
+    }
+
+    /// Exchanges what is known with a moment of a recording.
+    pub(super) fn exchange(&mut self, moment: &mut Moment) {
+        if let Some(past) = &mut self.past {
+            std::mem::swap(&mut past.owners, &mut moment.owners);
+            std::mem::swap(&mut past.cgroups, &mut moment.cgroups);
+        }
+    }
+
+    /// What is known of the holders of a socket that were asked for, as a recording has it.
+    pub(super) fn line(&self, inode: u32) -> Option<SocketOwners> {
+        match self.owners.as_ref()?.owner(inode) {
+            _ if inode == 0 => None,
+            Ownership::Unasked => None,
+            found => Some(line(inode, found)),
+        }
+    }
+
     /// The path of a socket's cgroup, if it was learnt.
     pub(super) fn cgroup_path(&self, socket: &Socket) -> Option<&str> {
         let id = socket.cgroup_id?;
@@ -150,6 +173,13 @@ impl People {
         if around.unit.is_none() {
             around.name(around.cgroup_path);
         }
+        around
+    }
+
+    /// The same of a socket whose holders were not asked for.
+    pub(super) fn around_unasked(&self, socket: &Socket) -> Around<'_> {
+        let mut around = Around { cgroup_path: self.cgroup_path(socket), ..Around::default() };
+        around.name(around.cgroup_path);
         around
     }
 

@@ -9,7 +9,7 @@ use super::exit::{Exit, say};
 use super::expression::{FilterArgs, Lookups};
 use super::output::{ColumnSets, Format, OutputArgs};
 use super::owners::People;
-use super::past::{PastArgs, host, timestamp};
+use super::past::{Past, PastArgs, host, timestamp};
 use super::repeat::RepeatArgs;
 use super::sample::{Backdrop, Question, Sampler, Tally};
 use super::scene::Stage;
@@ -73,7 +73,7 @@ impl Run {
         }
         Ok(if session.total.interrupted && session.total.shown == 0 {
             Exit::Interrupted
-        } else if session.output.strict && session.total.quality.is_partial() {
+        } else if session.output.strict && (session.damaged || session.total.quality.is_partial()) {
             Exit::Partial
         } else {
             Exit::Done
@@ -83,10 +83,19 @@ impl Run {
     /// Resolves the arguments and opens what they name.
     fn prepare(self) -> anyhow::Result<Session> {
         let repeats = self.repeat.interval.is_some();
+        if repeats && self.past.is_given() {
+            anyhow::bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
+        }
         let ports = PortNames::load();
-        let moment = self.past.moment()?;
+        let past = self.past.moment()?;
+        let damaged = past.as_ref().is_some_and(|past| past.damaged);
+        let moment = past.map(|past: Past| past.moment);
         let expr = self.filter.expression(&Lookups { ports: &ports, past: moment.as_ref() })?;
         let needs = expr.needs();
+        let is_capture = moment.as_ref().is_some_and(|moment| moment.capture);
+        if is_capture && needs.owner {
+            anyhow::bail!("owners are asked for, and a capture by another program has none");
+        }
         let many_namespaces =
             self.filter.netns.len() > 1 || self.filter.netns.iter().any(|spec| spec == "all");
         let owners = self.asks_for_owners() || needs.owner;
@@ -104,7 +113,7 @@ impl Run {
             }
             Some(moment) => (
                 Stage::of(moment.scenes, &self.filter.netns)?,
-                People::of(moment.owners, moment.cgroups, wants.owners),
+                People::of(moment.owners, moment.cgroups, wants.owners && !is_capture),
             ),
         };
         let mut plan = expr.plan(self.subject.default_states, self.filter.plan_options());
@@ -127,6 +136,7 @@ impl Run {
             schema: self.subject.schema,
             captured_at,
             withheld,
+            damaged,
             output: self.output,
             columns,
             question,
@@ -165,7 +175,8 @@ impl Run {
     /// What an unprivileged user does not get of what was asked for.
     fn withheld(&self, needs: &Needs, moment: Option<&Moment>) -> Vec<String> {
         let mut withheld = Vec::new();
-        if moment.map_or_else(capabilities::has_net_admin, |moment| moment.host.net_admin) {
+        let is_shown = |moment: &Moment| moment.host.net_admin || moment.capture;
+        if moment.map_or_else(capabilities::has_net_admin, is_shown) {
             return withheld;
         }
         if self.is_structured() {
@@ -192,6 +203,8 @@ struct Session {
     interrupt: Interrupt,
     /// When, if that is not now.
     captured_at: Option<Timestamp>,
+    /// The recording is damaged behind it.
+    damaged: bool,
     /// What the user may not see.
     withheld: Vec<String>,
     samples: u64,
@@ -272,7 +285,9 @@ fn envelope<'h>(
         schema,
         captured_at: captured_at.to_owned(),
         host,
-        netns: scene.filter(|_| !many_namespaces).map(|scene| scene.namespace.clone()),
+        netns: scene
+            .filter(|scene| !many_namespaces && scene.namespace.inode != 0)
+            .map(|scene| scene.namespace.clone()),
         interval_s: before.map(|before| (Instant::now() - before).as_secs_f64()),
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
-use crate::record::{self, Played};
+use super::record::File;
+use crate::model::{State, StateSet};
+use crate::record::{self, Played, Tap};
 use crate::report::{Interface, Namespace};
 use crate::sample::Latest;
 use crate::source::{Error, Listeners, Namespaces, NetNamespace, Sockets, Transport};
@@ -17,6 +19,8 @@ use crate::sys::NetlinkSocket;
 #[derive(Debug)]
 pub(super) enum Line {
     Kernel(NetlinkSocket),
+    /// The kernel, and what it says goes to a recording.
+    Taped(Tap<NetlinkSocket, File>),
     Recording(Played),
 }
 
@@ -24,6 +28,7 @@ impl Transport for Line {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         match self {
             Self::Kernel(socket) => socket.send(request),
+            Self::Taped(tap) => tap.send(request),
             Self::Recording(played) => played.send(request),
         }
     }
@@ -32,6 +37,7 @@ impl Transport for Line {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Kernel(socket) => socket.receive(buffer),
+            Self::Taped(tap) => tap.receive(buffer),
             Self::Recording(played) => played.receive(buffer),
         }
     }
@@ -45,6 +51,8 @@ pub(super) struct Scene {
     pub(super) listeners: Listeners,
     pub(super) latest: Latest,
     pub(super) interfaces: Interfaces,
+    /// Whether it tells of listeners.
+    pub(super) has_listeners: bool,
     /// When it was last looked at.
     pub(super) sampled: Option<Instant>,
 }
@@ -61,11 +69,18 @@ impl Scene {
     }
 
     /// A namespace of a recording.
-    fn of(scene: record::Scene) -> Self {
+    fn of(mut scene: record::Scene) -> Self {
         let namespace = Namespace { inode: scene.inode, name: scene.name };
         let names = scene.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
         let interfaces = Interfaces { handle: None, names: names.collect() };
-        Self::over(namespace, Line::Recording(Played::new(scene.dump)), interfaces)
+        let listeners = StateSet::of(&[State::Listen]).bits();
+        let parts = &scene.take.parts;
+        // Where a recording does not say what was asked for, it was all.
+        let has_listeners =
+            parts.iter().any(|part| part.states == 0 || part.states & listeners != 0);
+        let mut played = Played::default();
+        played.load(&mut scene.take);
+        Self { has_listeners, ..Self::over(namespace, Line::Recording(played), interfaces) }
     }
 
     fn over(namespace: Namespace, line: Line, interfaces: Interfaces) -> Self {
@@ -75,6 +90,7 @@ impl Scene {
             listeners: Listeners::default(),
             latest: Latest::new(),
             interfaces,
+            has_listeners: true,
             sampled: None,
         }
     }
@@ -110,31 +126,56 @@ impl Stage {
         Ok(Self { scenes, unreachable })
     }
 
-    /// Takes of a recording's namespaces those of these specifications, names or inodes: the
-    /// first if there are none.
+    /// Takes of a recording's namespaces those of these specifications.
     pub(super) fn of(recorded: Vec<record::Scene>, specs: &[String]) -> anyhow::Result<Self> {
-        let is_of = |scene: &record::Scene, spec: &String| {
-            scene.name.as_ref() == Some(spec) || scene.inode.to_string() == *spec
-        };
-        if let Some(spec) = specs
-            .iter()
-            .filter(|spec| *spec != "all")
-            .find(|spec| !recorded.iter().any(|scene| is_of(scene, spec)))
-        {
-            let known = recorded
-                .iter()
-                .map(|scene| scene.name.clone().unwrap_or_else(|| scene.inode.to_string()));
-            let known: Vec<String> = known.collect();
-            anyhow::bail!("--netns {spec}: not in the recording, which has {}", known.join(", "));
-        }
-        let first = recorded.first().map(|scene| scene.inode);
-        let is_wanted = |scene: &record::Scene| match specs {
-            [] => Some(scene.inode) == first,
-            specs => is_all(specs) || specs.iter().any(|spec| is_of(scene, spec)),
-        };
-        let scenes = recorded.into_iter().filter(is_wanted).map(Scene::of).collect();
-        Ok(Self { scenes, unreachable: Vec::new() })
+        let wanted = wanted(&recorded, specs)?;
+        let scenes = recorded.into_iter().filter(|scene| wanted.includes(scene.inode));
+        Ok(Self { scenes: scenes.map(Scene::of).collect(), unreachable: Vec::new() })
     }
+}
+
+/// Which of a recording's namespaces are asked for.
+#[derive(Debug)]
+pub(super) enum Chosen {
+    All,
+    These(Vec<u64>),
+}
+
+impl Chosen {
+    pub(super) fn includes(&self, inode: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(inodes) => inodes.contains(&inode),
+        }
+    }
+}
+
+/// Which of these namespaces of a recording the specifications, names or inodes, mean: the first
+/// if there are none.
+pub(super) fn wanted(recorded: &[record::Scene], specs: &[String]) -> anyhow::Result<Chosen> {
+    let is_of = |scene: &record::Scene, spec: &String| {
+        scene.name.as_ref() == Some(spec) || scene.inode.to_string() == *spec
+    };
+    let missing = specs
+        .iter()
+        .filter(|spec| *spec != "all")
+        .find(|spec| !recorded.iter().any(|scene| is_of(scene, spec)));
+    if let Some(spec) = missing {
+        let known = recorded
+            .iter()
+            .map(|scene| scene.name.clone().unwrap_or_else(|| scene.inode.to_string()));
+        let known: Vec<String> = known.collect();
+        anyhow::bail!("--netns {spec}: not in the recording, which has {}", known.join(", "));
+    }
+    let inode = |scene: &record::Scene| scene.inode;
+    Ok(match specs {
+        [] => Chosen::These(recorded.first().map(inode).into_iter().collect()),
+        specs if is_all(specs) => Chosen::All,
+        specs => {
+            let is_wanted = |scene: &&record::Scene| specs.iter().any(|spec| is_of(scene, spec));
+            Chosen::These(recorded.iter().filter(is_wanted).map(inode).collect())
+        }
+    })
 }
 
 /// Whether every namespace is asked for: then what cannot be entered is said, not fatal.

@@ -1,5 +1,6 @@
 //! Reading the counter files of a namespace, once or again and again.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,10 +45,28 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
+/// Where a text comes from.
+#[derive(Debug)]
+enum Origin {
+    File(ProcFile),
+    /// It is handed in, if there is one.
+    Given(Option<String>),
+}
+
+impl Origin {
+    fn read<'b>(&'b mut self, buffer: &'b mut Vec<u8>) -> Result<Option<Cow<'b, str>>, ReadError> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Given(text) => Ok(text.as_deref().map(Cow::Borrowed)),
+        }
+    }
+}
+
 /// One of the files, and what stood around its values.
 #[derive(Debug)]
 struct Source {
-    file: ProcFile,
+    name: &'static str,
+    origin: Origin,
     format: Format,
     template: Template,
 }
@@ -87,9 +106,34 @@ impl CounterReader {
         Self::of(root, WATCHED)
     }
 
+    /// A reader of what is given to it of such files.
+    pub fn given() -> Self {
+        Self::of(Path::new("a recording"), FILES.len()).handed_in()
+    }
+
+    /// The same, of snmp and netstat only.
+    pub fn given_watched() -> Self {
+        Self::of(Path::new("a recording"), WATCHED).handed_in()
+    }
+
+    fn handed_in(mut self) -> Self {
+        self.sources.iter_mut().for_each(|source| source.origin = Origin::Given(None));
+        self
+    }
+
+    /// Gives it the texts of the next samples, each with the name of its file; files that are not
+    /// among them are not there.
+    pub fn give<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t str)> + Clone) {
+        for source in &mut self.sources {
+            let text = texts.clone().find(|(name, _)| *name == source.name);
+            source.origin = Origin::Given(text.map(|(_, text)| text.to_owned()));
+        }
+    }
+
     fn of(root: &Path, count: usize) -> Self {
         let sources = FILES.iter().take(count).map(|(name, format)| Source {
-            file: ProcFile::new(root.join(name)),
+            name,
+            origin: Origin::File(ProcFile::new(root.join(name))),
             format: *format,
             template: Template::default(),
         });
@@ -106,7 +150,11 @@ impl CounterReader {
     /// For another namespace, which only the thread inside it may open files of; samples can
     /// then be taken by any thread.
     pub fn open(mut self) -> Result<Self, ReadError> {
-        self.sources.iter_mut().try_for_each(|source| source.file.open_for_good())?;
+        for source in &mut self.sources {
+            if let Origin::File(file) = &mut source.origin {
+                file.open_for_good()?;
+            }
+        }
         Ok(self)
     }
 
@@ -132,7 +180,7 @@ impl CounterReader {
         into.values.clear();
         into.malformed = 0;
         for source in &mut self.sources {
-            let Some(text) = source.file.read(&mut self.buffer)? else {
+            let Some(text) = source.origin.read(&mut self.buffer)? else {
                 continue;
             };
             if source.template.read(&text, &mut into.values) {
@@ -157,7 +205,7 @@ impl CounterReader {
         let mut found = false;
         for source in &mut self.sources {
             source.template = Template::default();
-            if let Some(text) = source.file.read(&mut self.buffer)? {
+            if let Some(text) = source.origin.read(&mut self.buffer)? {
                 found = true;
                 source.format.visit(&text, &mut |item| builder.push(item));
                 source.template =

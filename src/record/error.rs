@@ -9,6 +9,9 @@ pub enum Damage {
     /// A length that no block has.
     #[error("a block claims a length of {0} bytes (possible are multiples of 4 up to 16 MiB)")]
     Length(u32),
+    /// A packet that is longer than any.
+    #[error("a packet claims a length of {0} bytes (possible are up to 1 MiB)")]
+    Packet(u32),
     /// The length at a block's end is another one than at its start.
     #[error("the two lengths of a block differ ({start} and {end})")]
     Lengths {
@@ -17,6 +20,9 @@ pub enum Damage {
         /// The second.
         end: u32,
     },
+    /// The file ends between two blocks, but without the note that ends a recording.
+    #[error("it has no end: it was cut there, or is still being written")]
+    NoEnd,
     /// A section without the number that tells its byte order.
     #[error("a section header without the mark of its byte order")]
     ByteOrder,

@@ -6,7 +6,7 @@ use crate::source::{Drained, DumpOutcome};
 use crate::sys::Clocks;
 
 /// [`Kind::Host`](super::Kind::Host).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
     /// `uname -n`.
     pub hostname: String,
@@ -38,6 +38,35 @@ pub struct NamespaceOf {
     pub inode: u64,
     /// Its name.
     pub name: Option<String>,
+}
+
+/// [`Kind::Sample`](super::Kind::Sample).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleBegun {
+    /// When.
+    #[serde(flatten)]
+    pub clocks: Clocks,
+    /// Ahead of its time, because something moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
+}
+
+/// [`Kind::SampleEnd`](super::Kind::SampleEnd).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleEnded {
+    /// When.
+    #[serde(flatten)]
+    pub clocks: Clocks,
+    /// Processes whose descriptors could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub processes_hidden: u64,
+    /// What could not be seen for lack of privilege.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permission_limited: Vec<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// [`Kind::DumpBegin`](super::Kind::DumpBegin). What was asked literally stands in the requests
@@ -79,7 +108,7 @@ impl From<DumpOutcome> for DumpEnded {
 }
 
 /// [`Kind::EventsDrained`](super::Kind::EventsDrained).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsDrained {
     /// Events since the last time.
     pub events: u64,

@@ -32,6 +32,11 @@
 //! A recording that ends as it should ends with a note of kind `end`. One that was cut short is
 //! readable up to the last [`Writer::flush`] before the cut.
 //!
+//! # Captures of others
+//!
+//! Of a capture that another program made of an `nlmon` interface, pcapng or the older pcap, the
+//! dumps of TCP sockets are read that somebody asked for while it ran, and nothing else.
+//!
 //! # Why the C library
 //!
 //! Measured at level 1 in November 2026 on 7.5 MB, twenty samples of the captures in `fixtures/` of which one
@@ -53,6 +58,7 @@
 //! and why a damaged file ends, within bounds on memory that no crate's reader takes.
 
 mod block;
+mod classic;
 mod compression;
 mod entry;
 mod error;
@@ -62,11 +68,13 @@ mod kind;
 mod moment;
 mod note;
 mod order;
+mod overheard;
 mod played;
 mod reader;
 mod refusal;
 mod tap;
 mod tape;
+mod walk;
 mod writer;
 
 pub use compression::Compression;
@@ -74,13 +82,14 @@ pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};
 pub use facts::{
     CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, HostFacts, InterfaceName, NamespaceOf,
-    SocketHolder, SocketOwners,
+    SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
 pub use kind::Kind;
-pub use moment::{Found, Moment, Scene};
+pub use moment::{Found, Moment, Part, Scene, Take};
 pub use note::Note;
 pub use played::Played;
 pub use reader::{Reader, Skipped};
 pub use tap::Tap;
 pub use tape::Tape;
+pub use walk::{Span, Walk};
 pub use writer::{About, Place, Writer};

@@ -4,9 +4,46 @@ use std::io::Read;
 
 use rustc_hash::FxHashMap;
 
-use super::facts::{CgroupPath, HostFacts, InterfaceName, NamespaceOf, SocketOwners};
-use super::{Entry, Kind, Note, ReadError, Reader, Way};
+use super::facts::{EventsDrained, HostFacts, SocketOwners};
+use super::{ReadError, Reader, Span, Walk};
 use crate::sys::Clocks;
+
+/// What a dump of a network namespace was asked for, and how it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// States: bit n for state n. 0 where the recording does not tell.
+    pub states: u32,
+    /// Where its datagrams begin in those of the sample.
+    pub start: usize,
+    /// Times the table changed under it; `None` where the recording does not tell.
+    pub interrupted: Option<u64>,
+}
+
+/// What a sample holds of a network namespace.
+#[derive(Debug, Clone, Default)]
+pub struct Take {
+    /// The datagrams of its dumps, each padded to a multiple of four bytes.
+    pub dump: Vec<u8>,
+    /// The dumps that these are of; none where it was not dumped.
+    pub parts: Vec<Part>,
+    /// Sockets that died since the sample before: messages, padded in the same way.
+    pub events: Vec<u8>,
+    /// What taking these came to; `None` where nobody listened.
+    pub drained: Option<EventsDrained>,
+    /// The counter files, name and text, as they were before the dump, and after the events.
+    pub counters: [Vec<(String, String)>; 2],
+}
+
+impl Take {
+    /// Forgets everything but the memory.
+    pub(super) fn clear(&mut self) {
+        self.dump.clear();
+        self.parts.clear();
+        self.events.clear();
+        self.drained = None;
+        self.counters.iter_mut().for_each(Vec::clear);
+    }
+}
 
 /// A network namespace in a sample.
 #[derive(Debug, Clone, Default)]
@@ -17,16 +54,23 @@ pub struct Scene {
     pub inode: u64,
     /// Its name.
     pub name: Option<String>,
-    /// The datagrams of its dump, each padded to a multiple of four bytes.
-    pub dump: Vec<u8>,
     /// Names of its network interfaces.
     pub interfaces: FxHashMap<u32, String>,
-    /// Whether a dump of it runs, so that its datagrams are not events.
-    dumping: bool,
+    /// Its settings: a line for each, its name, a blank, its value.
+    pub settings: String,
+    /// What the sample holds of it.
+    pub take: Take,
+}
+
+impl Scene {
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+    }
 }
 
 /// A sample with what belongs to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Moment {
     /// The host.
     pub host: HostFacts,
@@ -34,12 +78,20 @@ pub struct Moment {
     pub clocks: Clocks,
     /// Which sample it is, from 0.
     pub number: u32,
+    /// Another program captured it: there are dumps in it, and nothing else is known.
+    pub capture: bool,
+    /// Whether it was taken ahead of its time, because something moved.
+    pub early: bool,
     /// Network namespaces, in the recording's order.
     pub scenes: Vec<Scene>,
     /// Holders by inode of the socket.
     pub owners: FxHashMap<u32, SocketOwners>,
     /// Paths of cgroups by id.
     pub cgroups: FxHashMap<u64, String>,
+    /// Processes whose descriptors could not be read.
+    pub processes_hidden: u64,
+    /// What could not be seen for lack of privilege.
+    pub permission_limited: Vec<String>,
 }
 
 /// What was found when a moment was looked for.
@@ -53,130 +105,16 @@ pub struct Found {
     pub damage: Option<ReadError>,
 }
 
-/// What is known at some place of a recording.
-#[derive(Default)]
-struct Search {
-    host: Option<HostFacts>,
-    clocks: Option<Clocks>,
-    number: u32,
-    scenes: Vec<Scene>,
-    owners: FxHashMap<u32, SocketOwners>,
-    cgroups: FxHashMap<u64, String>,
-    /// Owners of the sample that is not whole yet.
-    news: Vec<SocketOwners>,
-    /// Datagrams of the last whole sample, by scene, and whose it was.
-    whole: Option<(Clocks, u32, Vec<Vec<u8>>)>,
-    first: Option<u64>,
-}
-
 impl Moment {
     /// Looks for the last whole sample that began at `at` or before, in nanoseconds since 1970;
     /// the last of all without.
     pub fn find<R: Read>(reader: &mut Reader<R>, at: Option<u64>) -> Found {
-        let mut search = Search::default();
-        let damage = loop {
-            match reader.read_entry() {
-                Ok(None) => break None,
-                Err(error) => break Some(error),
-                Ok(Some(Entry::Datagram(datagram))) if datagram.way == Way::Received => {
-                    search.hear(datagram.interface, datagram.bytes);
-                }
-                Ok(Some(Entry::Datagram(_))) => {}
-                Ok(Some(Entry::Note(note))) => {
-                    if !search.read(&note, at) {
-                        break None;
-                    }
-                }
-            }
-        };
-        let first = search.first;
-        Found { moment: search.moment(), first, damage }
-    }
-}
-
-impl Search {
-    fn hear(&mut self, interface: u32, datagram: &[u8]) {
-        let scene = self.scenes.iter_mut().find(|scene| scene.interface == interface);
-        if let Some(scene) = scene.filter(|scene| scene.dumping) {
-            scene.dump.extend_from_slice(datagram);
-            scene.dump.resize(scene.dump.len().next_multiple_of(4), 0);
+        let mut walk = Walk::new(reader, Span { from: None, to: at });
+        let mut found = false;
+        while walk.advance() {
+            found = true;
         }
-    }
-
-    /// Reads a note; `false` where the sample asked for is behind. A payload that is not what its
-    /// kind says is as if it were not there.
-    fn read(&mut self, note: &Note<'_>, at: Option<u64>) -> bool {
-        match note.kind {
-            Kind::Host => self.host = note.json().ok(),
-            Kind::Namespace => {
-                if let Ok(NamespaceOf { interface, inode, name }) = note.json() {
-                    self.scenes.push(Scene { interface, inode, name, ..Scene::default() });
-                }
-            }
-            Kind::Sample => return self.begin(note, at),
-            Kind::SampleEnd => self.end(),
-            Kind::DumpBegin | Kind::DumpEnd => {
-                let dumping = note.kind == Kind::DumpBegin;
-                self.scene(note.namespace).into_iter().for_each(|scene| scene.dumping = dumping);
-            }
-            Kind::Interfaces => {
-                if let Some(scene) = self.scene(note.namespace) {
-                    let names = note.json_lines::<InterfaceName>().filter_map(Result::ok);
-                    scene.interfaces.extend(names.map(|name| (name.index, name.name)));
-                }
-            }
-            Kind::Owners => self.news.extend(note.json_lines().filter_map(Result::ok)),
-            Kind::Cgroup => {
-                let paths = note.json_lines::<CgroupPath>().filter_map(Result::ok);
-                self.cgroups.extend(paths.map(|cgroup| (cgroup.id, cgroup.path)));
-            }
-            Kind::Counters | Kind::EventsDrained | Kind::Sysctl | Kind::End => {}
-        }
-        true
-    }
-
-    fn scene(&mut self, inode: u64) -> Option<&mut Scene> {
-        self.scenes.iter_mut().find(|scene| scene.inode == inode)
-    }
-
-    fn begin(&mut self, note: &Note<'_>, at: Option<u64>) -> bool {
-        self.clocks = note.json().ok();
-        let time = self.clocks.map(|clocks| clocks.realtime_ns);
-        if let (Some(time), Some(at)) = (time, at)
-            && time > at
-        {
-            self.first = self.first.or(time.into());
-            return false;
-        }
-        self.number = note.sample;
-        self.news.clear();
-        for scene in &mut self.scenes {
-            scene.dump.clear();
-            scene.dumping = false;
-        }
-        true
-    }
-
-    /// The sample is whole: what it told holds.
-    fn end(&mut self) {
-        let Some(clocks) = self.clocks else { return };
-        for owners in self.news.drain(..) {
-            self.owners.insert(owners.inode, owners);
-        }
-        self.first = self.first.or(Some(clocks.realtime_ns));
-        let mut dumps = self.whole.take().map(|(.., dumps)| dumps).unwrap_or_default();
-        dumps.resize_with(self.scenes.len(), Vec::new);
-        for (scene, dump) in self.scenes.iter_mut().zip(&mut dumps) {
-            std::mem::swap(&mut scene.dump, dump);
-        }
-        self.whole = Some((clocks, self.number, dumps));
-    }
-
-    fn moment(self) -> Option<Moment> {
-        let (clocks, number, dumps) = self.whole?;
-        let mut scenes = self.scenes;
-        scenes.iter_mut().zip(dumps).for_each(|(scene, dump)| scene.dump = dump);
-        let (owners, cgroups) = (self.owners, self.cgroups);
-        Some(Moment { host: self.host?, clocks, number, scenes, owners, cgroups })
+        let (first, damage) = (walk.first(), walk.damage().cloned());
+        Found { moment: found.then(|| walk.into_moment()), first, damage }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{Kind, Place, Way, Writer};
+use super::{Kind, Place, SampleBegun, SampleEnded, Way, Writer};
 use crate::sys::Clocks;
 
 /// A handle to a recording being made; clones write to the same one. What is written has the time
@@ -48,15 +48,25 @@ impl<W: Write> Tape<W> {
 
     /// Begins a sample.
     pub fn begin_sample(&self, number: u32) {
+        self.begin_sample_of(number, &SampleBegun { clocks: Clocks::now(), early: false });
+    }
+
+    /// The same, of a given time.
+    pub fn begin_sample_of(&self, number: u32, begun: &SampleBegun) {
         self.act(|writer| {
             writer.set_sample(number);
-            writer.json(Kind::Sample, 0, &Clocks::now())
+            writer.json(Kind::Sample, 0, begun)
         });
     }
 
     /// Ends it.
     pub fn end_sample(&self) {
-        self.act(|writer| writer.json(Kind::SampleEnd, 0, &Clocks::now()));
+        self.end_sample_of(&SampleEnded { clocks: Clocks::now(), ..SampleEnded::default() });
+    }
+
+    /// The same, and what was hidden.
+    pub fn end_sample_of(&self, ended: &SampleEnded) {
+        self.act(|writer| writer.json(Kind::SampleEnd, 0, ended));
     }
 
     /// Writes a datagram.

@@ -8,7 +8,7 @@ use super::stats::Look;
 use super::{Tone, escape, human};
 use crate::counters::{Bound, Healthy, Twin, TwinClass};
 use crate::render::wrap::wrap;
-use crate::report::{Explanation, LimitEntry, RulePage};
+use crate::report::{Explanation, LimitEntry, Recorded, RecordedValue, RulePage};
 
 /// Where paragraphs begin.
 const INDENT: usize = 2;
@@ -31,6 +31,9 @@ pub fn explanation(out: &mut impl Write, entry: &Explanation, look: Look) -> io:
     let between = if fits { "  ".to_owned() } else { format!("\n{:INDENT$}", "") };
     writeln!(out, "{before}{name}{after}{between}{quiet}{kind}{end}")?;
     paragraph(out, "", &entry.meaning, look)?;
+    if let Some(recorded) = &entry.recorded {
+        paragraph(out, "Recorded", &recorded_text(recorded), look)?;
+    }
     let mut say = |label: &str, text: Option<&str>| match text {
         Some(text) if !text.is_empty() => paragraph(out, label, text, look),
         _ => Ok(()),
@@ -72,6 +75,17 @@ fn rule(out: &mut impl Write, page: &RulePage, look: Look) -> io::Result<()> {
         paragraph(out, "Leaves it to", &text, look)?;
     }
     paragraph(out, "References", &page.references.join("; "), look)
+}
+
+/// `1,234 at 2026-11-21T04:45:00Z`.
+fn recorded_text(recorded: &Recorded) -> String {
+    let value = match &recorded.value {
+        RecordedValue::Number(number) if *number < 0 => number.to_string(),
+        RecordedValue::Number(number) => human::grouped(number.unsigned_abs()),
+        RecordedValue::Text(text) if text.is_empty() => "empty".to_owned(),
+        RecordedValue::Text(text) => text.clone(),
+    };
+    format!("{value} at {}", recorded.captured_at)
 }
 
 /// `counter of retransmission, in segments, since Linux 4.19`.

@@ -48,12 +48,12 @@ pub struct Polls {
     pub regular: u64,
     /// Polls ahead of time, because a watched counter moved.
     pub early: u64,
-    /// Early polls that the budget did not allow.
-    pub skipped: u64,
-    /// Times the counters were read.
-    pub looks: u64,
-    /// The share of one processor that polling may take.
-    pub cpu_budget: f64,
+    /// Early polls that the budget did not allow; null where a recording is read.
+    pub skipped: Option<u64>,
+    /// Times the counters were read; null where a recording is read.
+    pub looks: Option<u64>,
+    /// The share of one processor that polling may take; null where a recording is read.
+    pub cpu_budget: Option<f64>,
 }
 
 impl Polls {
@@ -61,10 +61,15 @@ impl Polls {
     pub fn add(&mut self, later: &Self) {
         self.regular += later.regular;
         self.early += later.early;
-        self.skipped += later.skipped;
-        self.looks += later.looks;
+        self.skipped = sum(self.skipped, later.skipped);
+        self.looks = sum(self.looks, later.looks);
         self.cpu_budget = later.cpu_budget;
     }
+}
+
+/// Of what is known.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.zip(other).map(|(one, other)| one + other).or(one).or(other)
 }
 
 #[cfg(test)]
@@ -81,9 +86,10 @@ mod tests {
         all.add(&listened);
         all.add(&listened);
         assert_eq!((all.destroy_events, all.opened, all.limbo), (Some(6), 4, 4));
-        let mut polls = Polls { regular: 1, cpu_budget: 0.01, ..Polls::default() };
-        polls.add(&Polls { regular: 1, early: 4, skipped: 2, looks: 50, cpu_budget: 0.02 });
-        let sum = Polls { regular: 2, early: 4, skipped: 2, looks: 50, cpu_budget: 0.02 };
+        let mut polls = Polls { regular: 1, cpu_budget: Some(0.01), ..Polls::default() };
+        let (skipped, looks, cpu_budget) = (Some(2), Some(50), Some(0.02));
+        polls.add(&Polls { regular: 1, early: 4, skipped, looks, cpu_budget });
+        let sum = Polls { regular: 2, early: 4, skipped, looks, cpu_budget };
         assert_eq!(polls, sum);
     }
 }

@@ -66,6 +66,9 @@ pub struct Explanation {
     /// What else there is to say of a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<RulePage>,
+    /// What it was in a recording, where one is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
 }
 
 /// A rule's own page.
@@ -134,6 +137,27 @@ impl RulePage {
             limits: rule.limits.iter().map(limit).collect(),
         }
     }
+}
+
+/// What a counter or setting was at a moment of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recorded {
+    /// RFC 3339, nanoseconds, UTC.
+    pub captured_at: String,
+    /// Inode of the network namespace.
+    pub netns: u64,
+    /// A counter's number, or a setting's text.
+    pub value: RecordedValue,
+}
+
+/// A value of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum RecordedValue {
+    /// Of a counter.
+    Number(i64),
+    /// Of a setting, as the kernel prints it.
+    Text(String),
 }
 
 /// The whole document. It is of no host and no moment, so it has no envelope.

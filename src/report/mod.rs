@@ -22,7 +22,9 @@ pub use diagnosis::{
     ProcessEntry, SubjectEntry, entries,
 };
 pub use document::{Cost, Document, Quality, RowEnd};
-pub use explain::{EXPLAIN, ExplainDocument, Explanation, LimitEntry, RulePage};
+pub use explain::{
+    EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
+};
 pub use limiter::Limiter;
 pub use services::{
     AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,

@@ -30,7 +30,13 @@ pub(crate) fn frame(host: &Host, basis: Basis) -> Frame<'_> {
             between_polls: 31,
             ..Coverage::default()
         },
-        polls: Polls { regular: 5, early: 2, skipped: 0, looks: 50, cpu_budget: 0.01 },
+        polls: Polls {
+            regular: 5,
+            early: 2,
+            skipped: Some(0),
+            looks: Some(50),
+            cpu_budget: Some(0.01),
+        },
         quality: Quality::default(),
         cost: Cost { wall_ms: 12.5, cpu_user_ms: 4.0, cpu_sys_ms: 3.5, sockets_dumped: 900 },
     }

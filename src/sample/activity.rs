@@ -100,7 +100,8 @@ pub struct Totals {
     /// Of these, with zeroed counters.
     pub wiped: u64,
     /// Events left out of account: sockets whose connection had ended before the
-    /// first look, and those that never were connected.
+    /// first look, those that never were connected, and second children of one
+    /// request.
     pub ignored: u64,
     /// Accounts in limbo given up because there were too many; if they are told
     /// of later, they count twice.

@@ -44,11 +44,14 @@ pub(super) const COUNT: usize = 29;
 
 const BYTES_ACKED: usize = 1;
 const BYTES_RECEIVED: usize = 2;
+const SEGS_OUT: usize = 3;
+const SEGS_IN: usize = 4;
+const DELIVERED: usize = 10;
 const BYTES_SENT: usize = 12;
 
 /// `total_retrans`, `segs_out` and `segs_in`: 32 bits, and no interval is so long
 /// that they go half around.
-const SLOW: [usize; 3] = [0, 3, 4];
+const SLOW: [usize; 3] = [0, SEGS_OUT, SEGS_IN];
 
 /// Counters that `tcp_disconnect()` (net/ipv4/tcp.c, 6.18) leaves alone:
 /// `busy_time`, `rwnd_limited`, `sndbuf_limited`, the part of `rehash` that
@@ -375,6 +378,16 @@ impl Counters {
     pub(super) fn is_blank(&self) -> bool {
         let indices = 0..COUNT;
         indices.filter(|index| !KEPT.contains(index)).all(|index| self.number(index) == 0)
+    }
+
+    /// Whether this is a child that lost the race for its request: two ACKs of one
+    /// handshake came at once, each made a child, and the one that came too late to
+    /// be hashed was freed (`inet_csk_complete_hashdance()`). It holds the request's
+    /// SYN-ACK retransmits, as its twin does, and no other segment than the SYN.
+    pub(super) fn is_stillborn(&self) -> bool {
+        let blank = |index: &usize| self.number(*index) == 0;
+        let silent = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT, SEGS_OUT, DELIVERED];
+        self.number(SEGS_IN) == 1 && silent.iter().all(blank)
     }
 
     /// Whether anything was ever acknowledged or received: it was connected.

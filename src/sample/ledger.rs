@@ -171,8 +171,13 @@ impl Ledger {
 
     /// Enters a destroy event: the socket's last counters.
     pub fn bury(&mut self, event: &Socket) {
-        self.has_deaths = true;
         let (counters, shape) = Counters::of(event);
+        if counters.is_stillborn() {
+            // Its cookie is its twin's where a dump had shown the request.
+            self.ignored += 1;
+            return;
+        }
+        self.has_deaths = true;
         let Some(slot) = self.accounts.look_up(event.cookie) else {
             return self.bury_unknown(event, counters, shape);
         };

@@ -97,6 +97,11 @@ impl<T: Transport> Dumper<T> {
         &self.transport
     }
 
+    /// The same, to be changed between dumps.
+    pub fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
     /// Runs one dump; `each` sees every record as it arrives and may stop.
     ///
     /// # Errors

@@ -58,6 +58,11 @@ impl<T: Transport> Sockets<T> {
         self.dumper.transport()
     }
 
+    /// The same, to give it something else to read from.
+    pub fn transport_mut(&mut self) -> &mut T {
+        self.dumper.transport_mut()
+    }
+
     /// Whether the kernel has refused a filter program, so that more was handed
     /// on than the program would have let pass.
     pub fn refuses_programs(&self) -> bool {

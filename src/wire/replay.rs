@@ -1,8 +1,8 @@
 //! Answers to requests, made of messages that were recorded before.
 
-use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
+use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 
-use super::{DumpRequest, Form, Reply};
+use super::{DUMP_INTERRUPTED, DumpRequest, Form, Reply};
 
 /// Appends a recorded message as an answer to request `sequence`, whose answers are of this kind.
 pub fn append_answer(message: &[u8], kind: u16, sequence: u32, out: &mut Vec<u8>) {
@@ -25,6 +25,14 @@ pub fn done(sequence: u32) -> Vec<u8> {
 /// `NLMSG_ERROR`: request `sequence` is refused with this error number.
 pub fn refusal(sequence: u32, errno: i32) -> Vec<u8> {
     closing(NLMSG_ERROR, sequence, errno)
+}
+
+/// `NLMSG_NOOP` that says of request `sequence` that the table changed under its answer.
+pub fn interruption(sequence: u32) -> Vec<u8> {
+    let mut bytes = closing(NLMSG_NOOP, sequence, 0);
+    let flags = (NLM_F_MULTIPART | DUMP_INTERRUPTED).to_ne_bytes();
+    bytes.iter_mut().skip(6).zip(flags).for_each(|(to, from)| *to = from);
+    bytes
 }
 
 /// A message of an error number and, where there is one, a quoted header.

@@ -42,7 +42,7 @@ pub struct Verdict {
     pub with_path: u64,
     /// Those of which path and state say different things.
     pub disputed: u64,
-    /// Stacks that belong to no event: 0, or the reader is wrong.
+    /// Stacks that belong to no event: of those as the trace began, or the reader is wrong.
     pub astray: u64,
     /// Segments, apart from SYN-ACKs, whose kind the states alone tell.
     pub without_path: Kinds,

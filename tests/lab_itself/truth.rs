@@ -64,7 +64,9 @@ fn judge(truth: &Truth) {
     // What states tell is what the paths tell, of those that have one. How many have depends on
     // whom the timers interrupt.
     let verdict = &truth.verdict;
-    assert_eq!(verdict.astray, 0);
+    // The trace is the whole host's: on each processor one event may have come as it began.
+    let processors = std::thread::available_parallelism().unwrap().get() as u64;
+    assert!(verdict.astray <= processors, "{}", verdict.astray);
     assert!(verdict.disputed * 100 <= verdict.with_path, "{verdict:?}");
     // Of all, with a path or not: whether timeouts were told from probes. A client has no timers
     // of SYN-ACKs, and here none that gives up.

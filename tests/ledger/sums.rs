@@ -84,6 +84,7 @@ fn retransmits_and_segments_reconcile_with_the_host() {
         );
         assert!(grown("RetransSegs") > 50, "{}", grown("RetransSegs"));
         assert_eq!(watcher.sum("total_retrans") as i64, grown("RetransSegs"));
+        assert_eq!((watcher.opened, watcher.closed), (640, 640));
         // Out of account: SYN-ACKs, 320 and their retransmits, what TIME-WAIT
         // answers. Retransmits are in segs_out and not in OutSegs.
         let outside = grown("OutSegs") + grown("RetransSegs") - watcher.sum("segs_out") as i64;

@@ -179,7 +179,7 @@ proptest! {
         let (back, end) = read(file.as_slice());
         if let Ok(mut reader) = Reader::new(file.as_slice()) {
             for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|m| m.scenes) {
-                let _ = Sockets::over(Played::new(scene.dump)).read(&EVERYTHING, |_| {
+                let _ = Sockets::over(Played::new(scene.take.dump)).read(&EVERYTHING, |_| {
                     ControlFlow::Continue(())
                 });
             }

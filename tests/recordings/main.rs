@@ -13,9 +13,11 @@ mod capture;
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod script;
 
+mod captures;
 mod command;
 mod content;
 mod damage;
+mod early_end;
 mod fixtures;
 mod refusals;
 mod replay;

@@ -102,7 +102,7 @@ fn answers_as_the_kernel_did() {
         let dump = kernel.bytes("legacy.nl");
         let moment = find(&recording(&[(1, dump.clone())]), None).moment.unwrap();
         let played = |dump: &[u8]| Played::new(dump.to_vec());
-        let scene = &moment.scenes[0].dump;
+        let scene = &moment.scenes[0].take.dump;
         let live = rows(Script::new(|_| datagrams(&dump)), kernel, &EVERYTHING);
         assert_eq!(live.len(), kernel.records[2]);
         assert!(rows(played(scene), kernel, &EVERYTHING) == live, "{}", kernel.release);
@@ -139,7 +139,7 @@ fn dumps_by_family_answer_the_single_walk() {
     let mut dump = kernel.bytes("tcp4.nl");
     dump.extend(kernel.bytes("tcp6.nl"));
     let moment = find(&recording(&[(1, dump)]), None).moment.unwrap();
-    let found = rows(Played::new(moment.scenes[0].dump.clone()), kernel, &EVERYTHING);
+    let found = rows(Played::new(moment.scenes[0].take.dump.clone()), kernel, &EVERYTHING);
     assert_eq!(found.len(), kernel.records[0] + kernel.records[1]);
 }
 
@@ -168,7 +168,7 @@ fn the_sample_at_a_time() {
         assert_eq!((moment.number, moment.host.hostname.as_str()), (wanted, "h"));
         let (second, dump) = &samples[wanted as usize];
         assert_eq!(moment.clocks, clocks(*second));
-        assert!(moment.scenes[0].dump == *dump);
+        assert!(moment.scenes[0].take.dump == *dump);
         // What was learnt by then, and nothing that came later.
         assert_eq!(moment.owners.len() as u32, wanted + 1);
         assert_eq!(moment.cgroups.get(&wanted.into()), Some(&format!("/{wanted}")));
@@ -178,5 +178,5 @@ fn the_sample_at_a_time() {
     assert!(found.damage.is_some());
     let moment = found.moment.unwrap();
     assert_eq!((moment.number, moment.owners.len()), (1, 2));
-    assert!(moment.scenes[0].dump == samples[1].1);
+    assert!(moment.scenes[0].take.dump == samples[1].1);
 }

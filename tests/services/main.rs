@@ -15,4 +15,5 @@ mod endurance;
 mod listeners;
 mod observer;
 mod owners;
+mod replay;
 mod traffic;

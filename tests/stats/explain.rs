@@ -29,6 +29,29 @@ fn one_of_each_kind() {
 }
 
 #[test]
+fn what_it_was_in_a_recording() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("recording.pcapng.zst");
+    let file = file.to_str().unwrap();
+    assert!(run(home.path(), &["record", "--count", "2", "-i", "20ms", file]).status.success());
+    let names = ["explain", "TcpRtoMin", "tcp_window_scaling", "close_wait"];
+    let told = json(home.path(), &[&names[..], &["--read", file, "-o", "json"]].concat());
+    let [minimum, scaling, .., state] = &told["entries"].as_array().unwrap()[..] else { panic!() };
+    assert_eq!(minimum["recorded"]["value"], 200);
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_window_scaling").unwrap();
+    assert_eq!(scaling["recorded"]["value"], setting.trim());
+    assert!(state.get("recorded").is_none());
+    let text = stdout(&run(home.path(), &[&names[..], &["--read", file]].concat()));
+    let at = minimum["recorded"]["captured_at"].as_str().unwrap();
+    assert!(text.contains(&format!("Recorded     200 at {at}")), "{text}");
+    crate::command::refuses(
+        home.path(),
+        &["explain", "rtt", "--read", "/no/such"],
+        &["cannot open /no/such"],
+    );
+}
+
+#[test]
 fn the_document() {
     let home = tempfile::tempdir().unwrap();
     let told = json(home.path(), &["explain", "TcpTimeouts", "-o", "json"]);

@@ -1,11 +1,15 @@
 //! Everything that can be explained, from all catalogues, and how it is found.
 
 use super::topics::topics;
-use crate::counters::{Catalogue, Entry, Kind, Ratio, Release, Scope, fold, matches};
+use crate::cli::past::in_full;
+use crate::counters::{
+    Catalogue, CounterReader, Counters, Entry, Kind, Ratio, Release, Scope, fold, matches,
+};
 use crate::diagnose::{RULES, Rule};
 use crate::model::{Field, Group, Kind as FieldKind, Unit, fields};
+use crate::record::Moment;
 use crate::render::{Column, ColumnKind, all_columns, threshold};
-use crate::report::{Explanation, RulePage};
+use crate::report::{Explanation, Recorded, RecordedValue, RulePage};
 use crate::settings::{Scope as SettingScope, Setting};
 
 /// All explanations, in the order of their catalogues.
@@ -30,6 +34,30 @@ impl Collection {
             .chain(settings)
             .chain(rules);
         Self { entries: entries.collect() }
+    }
+
+    /// Adds what counters and settings were in the first namespace of a moment.
+    pub(super) fn remember(&mut self, moment: &Moment) -> anyhow::Result<()> {
+        let Some(scene) = moment.scenes.first() else { return Ok(()) };
+        let mut counters = Counters::default();
+        let mut reader = CounterReader::given();
+        let [before, _] = &scene.take.counters;
+        if !before.is_empty() {
+            reader.give(before.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+            reader.sample(&mut counters)?;
+        }
+        for entry in &mut self.entries {
+            let value = match entry.kind {
+                "counter" => counters.get(&entry.name).map(RecordedValue::Number),
+                "setting" => {
+                    scene.setting(&entry.name).map(|text| RecordedValue::Text(text.to_owned()))
+                }
+                _ => None,
+            };
+            let captured_at = in_full(moment.clocks.realtime_ns);
+            entry.recorded = value.map(|value| Recorded { captured_at, netns: scene.inode, value });
+        }
+        Ok(())
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &Explanation> {

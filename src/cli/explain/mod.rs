@@ -11,6 +11,7 @@ use clap::Args;
 use self::collection::Collection;
 use super::exit::Exit;
 use super::look::{Form, LookArgs};
+use super::past::PastArgs;
 use crate::render::{escape, explanation, json_line, markdown};
 use crate::report::{EXPLAIN, ExplainDocument, Explanation};
 
@@ -18,7 +19,7 @@ use crate::report::{EXPLAIN, ExplainDocument, Explanation};
 ///
 /// What it counts, what in the kernel makes it move, what its growth suggests, what to check
 /// next, what is healthy, and what sockets know of it. Of a name that means several things all
-/// are explained.
+/// are explained. With --read counters and settings come with what they were in a recording.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag explain TCPLostRetransmit             a counter, in any spelling
@@ -28,6 +29,7 @@ use crate::report::{EXPLAIN, ExplainDocument, Explanation};
   tcpdiag explain 'ListenDrop*' tcp_rmem
   tcpdiag explain TD101 slow-reader             rules of `tcpdiag diagnose`
   tcpdiag explain --category memory
+  tcpdiag explain RetransSegs tcp_rmem --read night.pcapng.zst
   tcpdiag explain --all -o json | jq '.entries | length'")]
 pub(super) struct Explain {
     /// What to explain; a pattern of * and ? takes all that match.
@@ -49,11 +51,16 @@ pub(super) struct Explain {
 
     #[command(flatten)]
     look: LookArgs,
+    #[command(flatten)]
+    past: PastArgs,
 }
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let collection = Collection::everything();
+        let mut collection = Collection::everything();
+        if let Some(past) = self.past.moment()? {
+            collection.remember(&past.moment)?;
+        }
         let entries = self.entries(&collection)?;
         let mut out = BufWriter::new(io::stdout());
         if self.markdown {

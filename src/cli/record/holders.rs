@@ -85,7 +85,8 @@ impl Holders {
     }
 }
 
-fn line(inode: u32, found: Ownership<'_>) -> SocketOwners {
+/// What is found of a socket, as a recording has it.
+pub(in crate::cli) fn line(inode: u32, found: Ownership<'_>) -> SocketOwners {
     let hidden = matches!(found, Ownership::Hidden);
     let Ownership::Known(holders) = found else {
         return SocketOwners { inode, holders: Vec::new(), hidden };

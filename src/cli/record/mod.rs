@@ -5,6 +5,10 @@ mod place;
 pub(super) mod progress;
 mod run;
 
+pub(super) use holders::line;
+pub(super) use place::settings;
+pub(super) use run::{File, Start, begin};
+
 use std::path::PathBuf;
 use std::time::Duration;
 

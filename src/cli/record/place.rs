@@ -172,7 +172,7 @@ impl Place {
 }
 
 /// The settings of this thread's namespace.
-fn settings() -> String {
+pub(in crate::cli) fn settings() -> String {
     let mut text = String::new();
     for (setting, value) in Values::read(Path::new(SETTINGS)).iter() {
         if let Value::Text(value) = value {

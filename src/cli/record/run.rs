@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::BufWriter;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -15,13 +15,13 @@ use super::progress::{Figures, Progress, in_words};
 use crate::cli::exit::{Exit, say};
 use crate::cli::scene::{is_all, places};
 use crate::cli::size::spelled;
-use crate::record::{self, About, Ending, HostFacts, Kind, Tape, Writer};
+use crate::record::{self, About, Compression, Ending, HostFacts, Kind, Tape, Writer};
 use crate::render::human::grouped;
-use crate::source::{Host, capabilities};
+use crate::source::{Host, NetNamespace, capabilities};
 use crate::sys::{Clocks, Interrupt};
 
 /// Where recordings go.
-pub(super) type File = BufWriter<fs::File>;
+pub(in crate::cli) type File = BufWriter<fs::File>;
 
 /// What is gathered before it is written: a plain recording has a block for each event.
 const BUFFER: usize = 1 << 18;
@@ -37,7 +37,13 @@ pub(super) fn run(command: &RecordCommand) -> anyhow::Result<Exit> {
     // All that can fail without a file fails before there is one.
     let opened = open_places(&command.netns)?;
     let holders = Holders::new()?;
-    let tape = begin(command, &opened)?;
+    let tape = begin(&Start {
+        file: &command.file,
+        force: command.force,
+        compression: command.compress.into(),
+        interval: command.interval,
+        place: opened.first().context("no network namespace to record")?.namespace(),
+    })?;
     let mut session = Session::new(command, opened, holders, tape)?;
     let result = session.record(&interrupt);
     session.end(result)
@@ -61,9 +67,19 @@ fn open_places(specs: &[String]) -> anyhow::Result<Vec<Opened>> {
     Ok(opened)
 }
 
+/// How a recording begins.
+pub(in crate::cli) struct Start<'a> {
+    pub(in crate::cli) file: &'a Path,
+    /// Overwrite what is there.
+    pub(in crate::cli) force: bool,
+    pub(in crate::cli) compression: Compression,
+    pub(in crate::cli) interval: Duration,
+    /// The first network namespace.
+    pub(in crate::cli) place: &'a NetNamespace,
+}
+
 /// Makes the file and begins the recording.
-fn begin(command: &RecordCommand, opened: &[Opened]) -> anyhow::Result<Tape<File>> {
-    let first = opened.first().context("no network namespace to record")?.namespace();
+pub(in crate::cli) fn begin(start: &Start<'_>) -> anyhow::Result<Tape<File>> {
     let host = Host::this();
     let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
     let about = About {
@@ -71,10 +87,10 @@ fn begin(command: &RecordCommand, opened: &[Opened]) -> anyhow::Result<Tape<File
         system: &format!("Linux {}", host.kernel),
         machine: &machine,
     };
-    let place = record::Place { inode: first.inode, name: first.name.as_deref() };
-    let file = BufWriter::with_capacity(BUFFER, create(&command.file, command.force)?);
-    let writer = Writer::new(file, command.compress.into(), &about, &place)
-        .with_context(|| format!("cannot write {}", command.file.display()))?;
+    let place = record::Place { inode: start.place.inode, name: start.place.name.as_deref() };
+    let file = BufWriter::with_capacity(BUFFER, create(start.file, start.force)?);
+    let writer = Writer::new(file, start.compression, &about, &place)
+        .with_context(|| format!("cannot write {}", start.file.display()))?;
     let tape = Tape::new(writer);
     let facts = HostFacts {
         hostname: host.hostname,
@@ -85,7 +101,7 @@ fn begin(command: &RecordCommand, opened: &[Opened]) -> anyhow::Result<Tape<File
         arguments: std::env::args_os()
             .map(|argument| argument.to_string_lossy().into_owned())
             .collect(),
-        interval_ns: u64::try_from(command.interval.as_nanos()).unwrap_or(u64::MAX),
+        interval_ns: u64::try_from(start.interval.as_nanos()).unwrap_or(u64::MAX),
         net_admin: capabilities::has_net_admin(),
         clocks: Clocks::now(),
     };

@@ -1,11 +1,15 @@
 //! `tcpdiag services`.
 
 mod budget;
+mod feed;
 mod gate;
 mod output;
 mod place;
+mod replay;
 mod run;
+mod session;
 mod sum;
+mod tee;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +18,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::look::LookArgs;
+use super::past::SpanArgs;
 use super::repeat::interval;
 use super::size::size;
 use crate::attribute::Grouping;
@@ -98,6 +103,13 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = |text: &str| size(text, 1 << 30), conflicts_with = "no_events", help_heading = "Cost")]
     event_buffer: u64,
 
+    /// Keep all that is read in a recording as well, for --read here and in other commands.
+    #[arg(long, value_name = "FILE", conflicts_with = "read", help_heading = "Recordings")]
+    record: Option<PathBuf>,
+
+    #[command(flatten)]
+    span: SpanArgs,
+
     /// Read this configuration file instead of the usual ones.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -124,6 +136,11 @@ impl ServicesCommand {
             (Some(interval), Some(duration)) => interval.min(duration),
             (one, other) => one.or(other).unwrap_or(USUAL),
         }
+    }
+
+    /// Whether something says how long to go on.
+    fn is_bounded(&self) -> bool {
+        self.count.is_some() || self.duration.is_some()
     }
 
     /// How many intervals there are; `None` until interrupted.

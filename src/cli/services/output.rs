@@ -1,14 +1,14 @@
 //! How intervals are written.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use super::ServicesCommand;
 use super::sum::Sum;
 use crate::attribute::Classifier;
 use crate::cli::exit::say;
 use crate::cli::look::Form;
+use crate::cli::past::in_full;
 use crate::cli::stats::selection::Selection;
 use crate::cli::summary;
 use crate::render::{
@@ -24,6 +24,10 @@ pub(super) struct Told<'a> {
     pub(super) host: &'a Host,
     pub(super) names: &'a Classifier,
     pub(super) used: UsageSince,
+    /// Between the polls at both ends.
+    pub(super) length: Duration,
+    /// When the last of them began, in nanoseconds since 1970.
+    pub(super) captured_at: u64,
     pub(super) polls: Polls,
     pub(super) basis: Basis,
     /// More than one namespace: each is headed by its name.
@@ -43,8 +47,13 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(command: &'a ServicesCommand, selection: Option<Selection>) -> Self {
-        let repeats = command.count() != Some(1);
+    /// `is_watched` if documents come as slowly as somebody can read them.
+    pub(super) fn new(
+        command: &'a ServicesCommand,
+        selection: Option<Selection>,
+        is_watched: bool,
+    ) -> Self {
+        let repeats = is_watched && command.count() != Some(1);
         Self {
             command,
             selection,
@@ -69,10 +78,10 @@ impl<'a> Output<'a> {
     ) -> anyhow::Result<()> {
         let frame = Frame {
             basis: told.basis,
-            captured_at: format!("{:.9}", Timestamp::now()),
+            captured_at: in_full(told.captured_at),
             host: told.host,
             netns: namespace.cloned(),
-            interval_s: Some(told.used.wall.as_secs_f64()),
+            interval_s: Some(told.length.as_secs_f64()),
             coverage: sum.coverage,
             polls: told.polls,
             quality: sum.quality.clone(),
@@ -141,6 +150,18 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// The closing line of a recording: `12 intervals of 1min, 13 polls read in 0.4s`.
+    pub(super) fn close_recording(&self, told: &Told<'_>, intervals: u64) {
+        let mut line = counted(intervals, "interval");
+        line.push_str(" of the recording's ");
+        human::microseconds(told.length.as_micros() as u64, &mut line);
+        line.push_str("; ");
+        line.push_str(&counted(told.polls.regular + told.polls.early, "poll"));
+        line.push_str(" read in ");
+        human::microseconds(told.used.wall.as_micros() as u64, &mut line);
+        say(line);
+    }
+
     /// The closing line: `12 intervals in 1min, polled 96 times (84 early); 0.42% of a processor`.
     pub(super) fn close(&self, told: &Told<'_>, intervals: u64) {
         let mut line = match intervals {
@@ -158,14 +179,18 @@ impl<'a> Output<'a> {
         let share = used / told.used.wall.as_secs_f64().max(1e-9);
         human::share(share, &mut line);
         line.push_str(" of one processor used");
-        if skipped > 0 {
+        if let Some(skipped @ 1..) = skipped {
             line.push_str(&format!(
                 ", {} looks found no budget for an early poll (--cpu-budget ",
                 human::grouped(skipped)
             ));
-            human::share(cpu_budget, &mut line);
+            human::share(cpu_budget.unwrap_or(0.0), &mut line);
             line.push(')');
         }
         say(line);
     }
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", human::grouped(number), if number == 1 { "" } else { "s" })
 }

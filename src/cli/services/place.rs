@@ -7,23 +7,29 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use rustc_hash::FxHashSet;
 
+use super::feed::{Deaths, Feed, Files, Heard, Side};
 use super::gate::Gate;
 use super::sum::Sum;
+use super::tee::Keep;
 use crate::attribute::{Books, Classifier, Closing, Facts, Owner, Polled, ServiceId};
 use crate::cli::owners::{Around, People};
-use crate::counters::{CounterReader, CounterWidth};
+use crate::cli::record::settings;
+use crate::cli::scene::Line;
+use crate::counters::{CounterReader, CounterTexts, CounterWidth};
 use crate::model::{Families, Role, Socket, State, StateSet};
+use crate::record;
 use crate::report::{Coverage, Namespace, Quality};
 use crate::sample::{Ending, Watch};
 use crate::source::{
-    Drained, DumpOutcome, EventOptions, Events, Listeners, NetNamespace, Query, Scope, Sockets,
+    Drained, DumpOutcome, Error, EventOptions, Events, Listeners, NetNamespace, Query, Scope,
+    Sockets,
 };
-use crate::sys::Usage;
+use crate::sys::{NetlinkSocket, Usage};
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
 /// The files of whichever namespace the thread that opens them is in.
 const COUNTERS: &str = "/proc/thread-self/net";
-const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+const EPHEMERAL: &str = "net.ipv4.ip_local_port_range";
 
 /// The kernel's default of that range.
 const USUAL_EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
@@ -57,9 +63,11 @@ pub(super) struct Common {
     pub(super) classifier: Classifier,
     /// Holders of listeners, kept from poll to poll.
     pub(super) servers: People,
-    /// Holders of other sockets, asked for once.
-    pub(super) holders: People,
+    /// Holders of other sockets, asked for once; in a recording all are in one place.
+    pub(super) holders: Option<People>,
     pub(super) ecn: EcnWord,
+    /// Where all of it is kept.
+    pub(super) keep: Option<Keep>,
 }
 
 impl Common {
@@ -67,9 +75,12 @@ impl Common {
     fn classify(&mut self, socket: &Socket, role: Role, whose: Whose) -> ServiceId {
         let people = match whose {
             Whose::Listener => &self.servers,
-            Whose::Connection => &self.holders,
+            Whose::Connection | Whose::Unasked => self.holders.as_ref().unwrap_or(&self.servers),
         };
-        let around = people.around(socket);
+        let around = match whose {
+            Whose::Listener | Whose::Connection => people.around(socket),
+            Whose::Unasked => people.around_unasked(socket),
+        };
         let facts =
             Facts { local: socket.local, remote: socket.remote, role, owner: owner(&around) };
         self.classifier.classify(&facts)
@@ -81,6 +92,8 @@ impl Common {
 enum Whose {
     Listener,
     Connection,
+    /// A connection of which its holders need not be known.
+    Unasked,
 }
 
 fn owner<'a>(around: &'a Around<'_>) -> Owner<'a> {
@@ -101,6 +114,17 @@ pub(super) struct Opening {
     pub(super) gate: Gate,
 }
 
+/// A poll that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Poll {
+    /// When it began.
+    pub(super) at: Instant,
+    /// Whether it ends an interval, see [`Books::begin`].
+    pub(super) levels: bool,
+    /// Whether the counters were read just now, by [`Place::moved`].
+    pub(super) read: bool,
+}
+
 /// One network namespace.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -113,9 +137,7 @@ pub(super) struct Place {
     dumped: u64,
     /// What polling it cost last time.
     pub(super) cost: Duration,
-    sockets: Sockets,
-    reader: CounterReader,
-    events: Option<Events>,
+    feed: Feed,
     /// Why there are no events although they were asked for.
     pub(super) deaf: Option<String>,
     listeners: Listeners,
@@ -127,7 +149,11 @@ pub(super) struct Place {
 
 impl Place {
     /// Opens its tables and begins to listen for events; the first poll is still to be made.
-    pub(super) fn open(place: &NetNamespace, opening: Opening) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        place: &NetNamespace,
+        opening: Opening,
+        keep: Option<&mut Keep>,
+    ) -> anyhow::Result<Self> {
         // Before the first poll, so that every socket in it is told of when it dies.
         let (events, deaf) = match opening.events {
             None => (None, None),
@@ -136,51 +162,92 @@ impl Place {
                 Err(error) => (None, Some(error.to_string())),
             },
         };
-        let coverage =
-            Coverage { destroy_events: events.as_ref().map(|_| 0), ..Coverage::default() };
-        Ok(Self {
-            namespace: Namespace { inode: place.inode, name: place.name.clone() },
+        let socket = place
+            .inside(NetlinkSocket::open)?
+            .map_err(|source| Error::Socket { operation: "open", source })?;
+        let root = Path::new(COUNTERS);
+        let feed = match keep {
+            None => Feed {
+                sockets: Sockets::over(Line::Kernel(socket)),
+                files: Files::Kernel(place.inside(|| CounterReader::watched(root).open())??),
+                deaths: events.map_or(Deaths::None, Deaths::Kernel),
+            },
+            Some(keep) => {
+                let tee = keep.add(place, &place.inside(settings)?);
+                Feed {
+                    sockets: Sockets::over(Line::Taped(tee.tap(socket))),
+                    deaths: events
+                        .map_or(Deaths::None, |events| Deaths::Taped(events, tee.clone())),
+                    files: Files::Taped {
+                        texts: place.inside(|| CounterTexts::open(root))??,
+                        reader: CounterReader::given_watched(),
+                        tee,
+                    },
+                }
+            }
+        };
+        let namespace = Namespace { inode: place.inode, name: place.name.clone() };
+        let ephemeral = place.inside(ephemeral)?;
+        Ok(Self { deaf, ..Self::over(feed, namespace, ephemeral, opening) })
+    }
+
+    /// A namespace of a recording.
+    pub(super) fn recorded(scene: &record::Scene, opening: Opening) -> Self {
+        let namespace = Namespace { inode: scene.inode, name: scene.name.clone() };
+        let ephemeral = scene.setting(EPHEMERAL).and_then(range).unwrap_or(USUAL_EPHEMERAL);
+        let is_heard = opening.events.is_some() && scene.take.drained.is_some();
+        Self::over(Feed::recorded(is_heard), namespace, ephemeral, opening)
+    }
+
+    fn over(
+        feed: Feed,
+        namespace: Namespace,
+        ephemeral: RangeInclusive<u16>,
+        opening: Opening,
+    ) -> Self {
+        let destroy_events = feed.hears().then_some(0);
+        Self {
+            namespace,
             books: Books::new(opening.width),
             quality: Quality::default(),
-            coverage,
+            coverage: Coverage { destroy_events, ..Coverage::default() },
             dumped: 0,
             cost: Duration::ZERO,
-            sockets: place.inside(Sockets::open)??,
-            reader: place.inside(|| CounterReader::watched(Path::new(COUNTERS)).open())??,
-            events,
-            deaf,
+            feed,
+            deaf: None,
             listeners: Listeners::default(),
             known: FxHashSet::default(),
-            ephemeral: place.inside(ephemeral)?,
+            ephemeral,
             gate: opening.gate,
-        })
+        }
+    }
+
+    /// Takes what the next sample of a recording holds.
+    pub(super) fn load(&mut self, scene: &mut record::Scene) {
+        self.feed.load(&mut scene.take);
     }
 
     /// Whether a watched counter moved since the last poll.
     pub(super) fn moved(&mut self) -> anyhow::Result<bool> {
-        self.reader.sample(&mut self.books.readings().first)?;
+        self.feed.count(Side::Before, &mut self.books.readings().first)?;
         let (before, now) = self.books.compared();
         Ok(self.gate.moved(before, now))
     }
 
-    /// Polls it. `levels` as for [`Books::begin`]; with `read` the counters were read just now,
-    /// by [`moved`](Self::moved).
-    pub(super) fn poll(
-        &mut self,
-        common: &mut Common,
-        levels: bool,
-        read: bool,
-    ) -> anyhow::Result<Polled> {
+    /// Polls it.
+    pub(super) fn poll(&mut self, common: &mut Common, poll: Poll) -> anyhow::Result<Polled> {
         let usage = Usage::now();
-        if !read {
-            self.reader.sample(&mut self.books.readings().first)?;
+        let Poll { at, levels, read } = poll;
+        // What is kept has every reading that counts.
+        if !read || common.keep.is_some() {
+            self.feed.count(Side::Before, &mut self.books.readings().first)?;
         }
         common.classifier.enter(self.namespace.inode, self.ephemeral.clone());
-        self.books.begin(Instant::now(), levels);
+        self.books.begin(at, levels);
         let mut outcome = self.listen(common, levels)?;
         outcome.add(&self.dump(common)?);
         let watch = self.drain(common.ecn);
-        self.reader.sample(&mut self.books.readings().second)?;
+        self.feed.count(Side::After, &mut self.books.readings().second)?;
         let whole_dump = outcome.interrupted == 0 && outcome.decode_errors == 0;
         let (watch, events_lost) = watch;
         let closing = Closing { ending: Ending { watch, whole_dump }, events_lost };
@@ -203,7 +270,7 @@ impl Place {
         let mut outcome = DumpOutcome::default();
         for _ in 0..TRIES {
             found.clear();
-            outcome = self.sockets.read(&query, |reply| {
+            outcome = self.feed.read(&query, |reply| {
                 if socket.fill(reply, common.ecn) {
                     found.push(socket);
                 }
@@ -220,6 +287,9 @@ impl Place {
         if levels || news {
             common.servers.resolve(found.iter(), None)?;
             self.known = found.iter().map(|socket| socket.cookie).collect();
+            if let Some(keep) = &mut common.keep {
+                keep.note(found.iter(), &common.servers);
+            }
             for socket in &found {
                 let around = common.servers.around(socket);
                 common.classifier.learn_listener(socket.local, &owner(&around));
@@ -248,29 +318,30 @@ impl Place {
             error: None,
         };
         let mut socket = Socket::BLANK;
-        let outcome =
-            self.sockets.read(&query(CONNECTIONS), |reply| pass.take(reply, &mut socket))?;
+        let outcome = self.feed.read(&query(CONNECTIONS), |reply| pass.take(reply, &mut socket))?;
         match pass.error.take() {
             Some(error) => return Err(error),
             None => pass.flush()?,
         }
-        if pass.looked_up > 0 {
-            common.holders.forget();
+        if pass.looked_up > 0
+            && let Some(holders) = &mut common.holders
+        {
+            holders.forget();
         }
         Ok(outcome)
     }
 
     /// Takes the events; tells what is known of deaths, and how many events were lost.
     fn drain(&mut self, ecn: EcnWord) -> (Watch, u64) {
-        let Some(events) = &mut self.events else { return (Watch::Off, 0) };
         let mut socket = Socket::BLANK;
         let mut unread = 0;
-        let drained = events.drain(|reply| match socket.fill(reply, ecn) {
+        let heard = self.feed.drain(|reply| match socket.fill(reply, ecn) {
             true => self.books.bury(&socket),
             false => unread += 1,
         });
-        match drained {
-            Ok(Drained { events, decode_errors, lost, .. }) => {
+        match heard {
+            Heard::Nothing => (Watch::Off, 0),
+            Heard::These(Drained { events, decode_errors, lost, .. }) => {
                 let bad = decode_errors + unread;
                 self.quality.decode_errors += bad;
                 if let Some(sum) = &mut self.coverage.destroy_events {
@@ -278,10 +349,9 @@ impl Place {
                 }
                 (if lost + bad == 0 { Watch::Whole } else { Watch::Lossy }, lost)
             }
-            Err(error) => {
+            Heard::NoMore(reason) => {
                 // What came until now stands; from now on it goes without.
-                self.deaf = Some(error.to_string());
-                self.events = None;
+                self.deaf = Some(reason);
                 (Watch::Lossy, 0)
             }
         }
@@ -301,7 +371,7 @@ impl Place {
 
     /// Tells what the interval came to, as of the last poll, and begins a new one.
     pub(super) fn begin_interval(&mut self) -> Sum {
-        let destroy_events = self.events.as_ref().map(|_| 0);
+        let destroy_events = self.feed.hears().then_some(0);
         let coverage =
             Coverage { destroy_events, limbo: self.coverage.limbo, ..Coverage::default() };
         let table = self.books.table().clone();
@@ -317,12 +387,14 @@ impl Place {
 
 /// This namespace's range of ephemeral ports.
 fn ephemeral() -> RangeInclusive<u16> {
-    let read = || {
-        let text = std::fs::read_to_string(EPHEMERAL).ok()?;
-        let mut ends = text.split_whitespace().map_while(|end| end.parse::<u16>().ok());
-        Some(ends.next()?..=ends.next()?)
-    };
-    read().unwrap_or(USUAL_EPHEMERAL)
+    let path = Path::new("/proc/sys").join(EPHEMERAL.replace('.', "/"));
+    let text = std::fs::read_to_string(path).ok();
+    text.as_deref().and_then(range).unwrap_or(USUAL_EPHEMERAL)
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut ends = text.split_whitespace().map_while(|end| end.parse::<u16>().ok());
+    Some(ends.next()?..=ends.next()?)
 }
 
 fn query(states: StateSet) -> Query<'static> {
@@ -365,7 +437,9 @@ impl Pass<'_> {
     /// A socket that was not there before.
     fn meet(&mut self, socket: &Socket) -> ControlFlow<()> {
         let (role, _) = self.listeners.role(socket);
-        self.common.holders.learn_cgroup(socket);
+        if let Some(holders) = &mut self.common.holders {
+            holders.learn_cgroup(socket);
+        }
         let held = socket.inode != 0;
         let asks = self.common.classifier.asks_for_process(socket.local, socket.remote, role);
         if held && asks {
@@ -374,7 +448,10 @@ impl Pass<'_> {
                 self.error = self.flush().err();
             }
         } else {
-            let service = self.common.classify(socket, role, Whose::Connection);
+            if let (Some(keep), Some(holders)) = (&mut self.common.keep, &self.common.holders) {
+                keep.note_cgroup(socket, holders);
+            }
+            let service = self.common.classify(socket, role, Whose::Unasked);
             self.books.assign(socket, service);
         }
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -389,7 +466,12 @@ impl Pass<'_> {
         // For so many a walk through all processes is cheaper than a hunt.
         let scope = (waiting.len() >= BATCH).then_some(Scope::All);
         let sockets = waiting.iter().map(|(socket, _)| socket);
-        self.common.holders.resolve(sockets, scope).context("while polling")?;
+        if let Some(holders) = &mut self.common.holders {
+            holders.resolve(sockets.clone(), scope).context("while polling")?;
+            if let Some(keep) = &mut self.common.keep {
+                keep.note(sockets, holders);
+            }
+        }
         self.looked_up += waiting.len();
         for (socket, role) in &waiting {
             let service = self.common.classify(socket, *role, Whose::Connection);

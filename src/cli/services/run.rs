@@ -1,4 +1,4 @@
-//! Watching, interval by interval.
+//! Watching the kernel, interval by interval.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Instant;
@@ -8,43 +8,49 @@ use anyhow::Context as _;
 use super::ServicesCommand;
 use super::budget::Budget;
 use super::gate::Gate;
-use super::output::{Output, Told};
-use super::place::{Common, Opening, Place};
-use super::sum::Sum;
+use super::output::Output;
+use super::place::{Common, Opening, Place, Poll};
+use super::replay;
+use super::session::Session;
+use super::tee::Keep;
 use crate::attribute::Classifier;
 use crate::cli::config::Config;
 use crate::cli::exit::{Exit, say};
 use crate::cli::owners::People;
 use crate::cli::scene::{is_all, places};
 use crate::cli::stats::selection::Selection;
-use crate::counters::CounterWidth;
+use crate::counters::{CounterWidth, Counters};
 use crate::render::human;
-use crate::report::{Basis, Polls, Quality};
+use crate::report::{Polls, Quality};
 use crate::source::{EventOptions, Host, NetNamespace, PortNames, Scope};
-use crate::sys::{Interrupt, Usage, give_memory_back};
+use crate::sys::{Clocks, Interrupt, give_memory_back};
 
 pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     let config = Config::load(command.config.as_deref())?;
-    let selection = selection(&command.counter)?;
+    if let Some(recording) = command.span.recording()? {
+        return replay::run(command, config, recording);
+    }
+    let here = crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default();
+    let selection = selection(&command.counter, &here)?;
     let interrupt = Interrupt::install()?;
     give_memory_back();
-    let mut session = Session::open(command, config, selection)?;
-    session.begin()?;
+    let mut live = Live::open(command, config, selection)?;
+    live.begin()?;
     announce(command);
     let mut left = command.count();
-    let mut next = session.started;
+    let mut next = live.started;
     let mut asked = interrupt.is_asked();
     while left != Some(0) && !asked {
         next = (next + command.interval()).max(Instant::now());
-        let end = command.duration.map_or(next, |duration| next.min(session.started + duration));
-        session.watch(&interrupt, end)?;
+        let end = command.duration.map_or(next, |duration| next.min(live.started + duration));
+        live.watch(&interrupt, end)?;
         // What was seen until the user asked to end is an answer too, also where that was in the
         // midst of writing one.
         asked = interrupt.is_asked();
-        session.close_interval()?;
+        live.close_interval()?;
         left = left.map(|left| left - 1);
     }
-    session.close()
+    live.close(if asked { "interrupted" } else { "count" })
 }
 
 /// Tells whoever waits at a terminal for how long.
@@ -56,13 +62,12 @@ fn announce(command: &ServicesCommand) {
     }
 }
 
-/// What `--counter` means; `None` if it is not given.
-fn selection(names: &[String]) -> anyhow::Result<Option<Selection>> {
+/// What `--counter` means where there are these; `None` if it is not given.
+pub(super) fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selection>> {
     if names.is_empty() {
         return Ok(None);
     }
-    let here = crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default();
-    let selection = Selection::new(names, false, &here).context("--counter")?;
+    let selection = Selection::new(names, false, here).context("--counter")?;
     if !selection.not_here.is_empty() {
         let names = selection.not_here.join(", ");
         say(format_args!("tcpdiag: this kernel does not count {names}"));
@@ -70,29 +75,17 @@ fn selection(names: &[String]) -> anyhow::Result<Option<Selection>> {
     Ok(Some(selection))
 }
 
-/// A run.
-struct Session<'a> {
-    command: &'a ServicesCommand,
-    host: Host,
+/// A run on the kernel.
+struct Live<'a> {
+    session: Session<'a>,
     selection: Option<Selection>,
-    common: Common,
-    places: Vec<Place>,
     /// Namespaces that could not be entered or seen.
     unreachable: Vec<String>,
     budget: Budget,
-    output: Output<'a>,
-    /// Of the interval that runs.
-    polls: Polls,
-    usage: Usage,
-    /// Of the whole run.
-    whole: Sum,
-    all_polls: Polls,
-    all_usage: Usage,
     started: Instant,
-    intervals: u64,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Live<'a> {
     /// Opens the namespaces. Events are heard from here on.
     fn open(
         command: &'a ServicesCommand,
@@ -103,93 +96,118 @@ impl<'a> Session<'a> {
         let common = Common {
             classifier: Classifier::new(config.services, command.by, PortNames::load()),
             servers: People::new(true, true, Scope::First)?,
-            holders: People::new(true, true, Scope::First)?,
+            holders: Some(People::new(true, true, Scope::First)?),
             ecn: host.ecn_word(),
+            keep: None,
         };
-        let polls = Polls { cpu_budget: command.cpu_budget, ..Polls::default() };
-        let mut session = Self {
-            command,
-            host,
-            output: Output::new(command, selection.clone()),
+        let polls = Polls {
+            skipped: Some(0),
+            looks: Some(0),
+            cpu_budget: Some(command.cpu_budget),
+            ..Polls::default()
+        };
+        let output = Output::new(command, selection.clone(), true);
+        let session = Session::new(command, host, common, output, polls, Clocks::now());
+        let mut live = Self {
+            session,
             selection,
-            common,
-            places: Vec::new(),
             unreachable: Vec::new(),
             budget: Budget::new(command.cpu_budget),
-            polls,
-            usage: Usage::now(),
-            whole: Sum::default(),
-            all_polls: polls,
-            all_usage: Usage::now(),
             started: Instant::now(),
-            intervals: 0,
         };
-        session.find_places()?;
-        Ok(session)
+        live.find_places()?;
+        Ok(live)
     }
 
     /// Opens the namespaces that are not open yet, leaves those that are gone, and tells how many
     /// there were before the new ones.
     fn find_places(&mut self) -> anyhow::Result<usize> {
-        let specs = &self.command.netns;
+        let specs = &self.session.command.netns;
         let (found, hidden) = places(specs)?;
         self.unreachable = hidden;
-        self.places.retain(|place| found.iter().any(|new| new.inode == place.namespace.inode));
-        let before = self.places.len();
+        let open = &mut self.session.places;
+        open.retain(|place| found.iter().any(|new| new.inode == place.namespace.inode));
+        let before = open.len();
         for place in &found {
-            if self.places.iter().any(|known| known.namespace.inode == place.inode) {
+            if self.session.places.iter().any(|known| known.namespace.inode == place.inode) {
                 continue;
             }
             match self.open_place(place) {
-                Ok(place) => self.places.push(place),
+                Ok(place) => self.session.places.push(place),
                 Err(error) if is_all(specs) => self.unreachable.push(format!("{error:#}")),
                 Err(error) => return Err(error),
             }
         }
-        if self.places.is_empty() {
+        if self.session.places.is_empty() {
             let reasons = self.unreachable.join("; ");
             anyhow::bail!("no network namespace could be entered: {reasons}");
         }
         Ok(before)
     }
 
-    fn open_place(&self, place: &NetNamespace) -> anyhow::Result<Place> {
-        let receive_buffer = usize::try_from(self.command.event_buffer)?;
+    fn open_place(&mut self, place: &NetNamespace) -> anyhow::Result<Place> {
+        let command = self.session.command;
+        let keep = &mut self.session.common.keep;
+        if let (Some(path), None) = (&command.record, &keep) {
+            *keep = Some(Keep::new(command, path, place)?);
+        }
+        let receive_buffer = usize::try_from(command.event_buffer)?;
         let options = EventOptions { receive_buffer, ..EventOptions::default() };
         let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
         let opening = Opening {
             width: CounterWidth::of_machine(&machine),
-            events: (!self.command.no_events).then_some(options),
+            events: (!command.no_events).then_some(options),
             gate: Gate::new(self.selection.clone()),
         };
-        Place::open(place, opening)
-    }
-
-    /// Says of which namespaces no events are heard any more, though they were asked for.
-    fn say_deaf(&mut self) {
-        for reason in self.places.iter_mut().filter_map(|place| place.deaf.take()) {
-            say(format_args!("tcpdiag: {reason}; short connections stay unseen from here on"));
-        }
+        Place::open(place, opening, keep.as_mut())
     }
 
     /// Sets the baseline.
     fn begin(&mut self) -> anyhow::Result<()> {
-        for place in &mut self.places {
-            place.poll(&mut self.common, false, false)?;
-            place.begin_interval();
-        }
-        self.say_deaf();
+        let at = self.first_polls(0)?;
+        self.session.begin(at);
         // What it took to get here is not what watching costs.
-        self.budget = Budget::new(self.command.cpu_budget);
-        (self.usage, self.all_usage) = (Usage::now(), Usage::now());
+        self.budget = Budget::new(self.session.command.cpu_budget);
         self.started = Instant::now();
         Ok(())
+    }
+
+    /// Polls all namespaces but the first `known` for the first time; tells when.
+    fn first_polls(&mut self, known: usize) -> anyhow::Result<Clocks> {
+        let at = self.begin_sample(true);
+        let poll = self.session.poll_at(at, false);
+        for place in self.session.places.iter_mut().skip(known) {
+            place.poll(&mut self.session.common, poll)?;
+            place.begin_interval();
+        }
+        self.end_sample()?;
+        Ok(at)
+    }
+
+    /// Begins polls that belong together.
+    fn begin_sample(&mut self, early: bool) -> Clocks {
+        let at = Clocks::now();
+        if let Some(keep) = &mut self.session.common.keep {
+            keep.begin(at, early);
+        }
+        at
+    }
+
+    /// Ends them; tells what nobody could see.
+    fn end_sample(&mut self) -> anyhow::Result<Quality> {
+        let mut hidden = Quality::default();
+        self.session.common.servers.report(&mut hidden);
+        hidden.permission_limited.extend(self.unreachable.iter().cloned());
+        if let Some(keep) = &mut self.session.common.keep {
+            keep.end(&hidden)?;
+        }
+        Ok(hidden)
     }
 
     /// Looks at the counters until `end`, and at sockets early where one moved that is watched.
     fn watch(&mut self, interrupt: &Interrupt, end: Instant) -> anyhow::Result<()> {
         let mut look = Instant::now();
-        while let Some(every) = self.command.watch.0 {
+        while let Some(every) = self.session.command.watch.0 {
             look = (look + every).max(Instant::now());
             if look >= end {
                 break;
@@ -198,101 +216,67 @@ impl<'a> Session<'a> {
                 return Ok(());
             }
             self.budget.settle();
-            for place in &mut self.places {
-                self.polls.looks += 1;
-                if !place.moved()? {
-                    continue;
-                }
-                // One more is left for the poll that ends the interval.
-                if self.budget.affords(place.cost * 2) {
-                    place.poll(&mut self.common, false, true)?;
-                    self.polls.early += 1;
-                    self.budget.settle();
-                } else {
-                    self.polls.skipped += 1;
-                }
+            for index in 0..self.session.places.len() {
+                self.look(index)?;
             }
         }
         interrupt.sleep_until(end);
         Ok(())
     }
 
+    /// Looks at the counters of a namespace.
+    fn look(&mut self, index: usize) -> anyhow::Result<()> {
+        let Some(place) = self.session.places.get_mut(index) else { return Ok(()) };
+        let polls = &mut self.session.polls;
+        *polls.looks.get_or_insert_default() += 1;
+        if !place.moved()? {
+            return Ok(());
+        }
+        // One more is left for the poll that ends the interval.
+        if !self.budget.affords(place.cost * 2) {
+            *polls.skipped.get_or_insert_default() += 1;
+            return Ok(());
+        }
+        polls.early += 1;
+        let at = self.begin_sample(true);
+        let poll = Poll { read: true, ..self.session.poll_at(at, false) };
+        if let Some(place) = self.session.places.get_mut(index) {
+            place.poll(&mut self.session.common, poll)?;
+        }
+        self.end_sample()?;
+        self.budget.settle();
+        Ok(())
+    }
+
     /// Polls, shows what the interval came to, and begins the next one.
     fn close_interval(&mut self) -> anyhow::Result<()> {
-        let mut sums = Vec::new();
-        for place in &mut self.places {
-            place.poll(&mut self.common, true, false)?;
-            self.polls.regular += 1;
-            sums.push((place.namespace.clone(), place.begin_interval()));
+        let at = self.begin_sample(false);
+        let poll = self.session.poll_at(at, true);
+        for place in &mut self.session.places {
+            place.poll(&mut self.session.common, poll)?;
+            self.session.polls.regular += 1;
         }
-        let mut hidden = Quality::default();
-        self.common.servers.report(&mut hidden);
-        hidden.permission_limited.extend(self.unreachable.iter().cloned());
-        let mut total = Sum::default();
-        for (_, sum) in &mut sums {
-            sum.quality.add(hidden.clone());
-            total.add(sum);
-        }
-        let used = self.usage.elapsed();
-        self.usage = Usage::now();
-        let told = Told {
-            host: &self.host,
-            names: &self.common.classifier,
-            used,
-            polls: self.polls,
-            basis: Basis::Interval,
-            many: self.is_of_many(),
-        };
-        self.output.begin()?;
-        for (namespace, sum) in &sums {
-            self.output.show(&told, Some(namespace), sum)?;
-        }
-        if self.is_of_many() {
-            self.output.show(&told, None, &total)?;
-        }
-        self.output.end(&total)?;
-        self.say_deaf();
-        self.whole.follow(&total);
-        self.all_polls.add(&self.polls);
-        self.polls = Polls { cpu_budget: self.command.cpu_budget, ..Polls::default() };
-        self.intervals += 1;
-        if is_all(&self.command.netns) {
+        let hidden = self.end_sample()?;
+        self.session.close_interval(at, &hidden)?;
+        if is_all(&self.session.command.netns) {
             let before = self.find_places()?;
-            for place in self.places.iter_mut().skip(before) {
-                place.poll(&mut self.common, false, false)?;
-                place.begin_interval();
+            if before < self.session.places.len() {
+                self.first_polls(before)?;
             }
         }
         Ok(())
     }
 
-    fn is_of_many(&self) -> bool {
-        self.places.len() > 1 || is_all(&self.command.netns)
-    }
-
     /// Shows the whole run.
-    fn close(mut self) -> anyhow::Result<Exit> {
-        if self.intervals == 0 {
+    fn close(mut self, why: &str) -> anyhow::Result<Exit> {
+        if let Some(keep) = self.session.common.keep.take() {
+            keep.finish(why)?;
+        }
+        if self.session.intervals == 0 {
             return Ok(Exit::Interrupted);
         }
-        let told = Told {
-            host: &self.host,
-            names: &self.common.classifier,
-            used: self.all_usage.elapsed(),
-            polls: self.all_polls,
-            basis: Basis::WholeRun,
-            many: self.is_of_many(),
-        };
-        let namespace = match self.places.as_slice() {
-            [place] if !self.is_of_many() => Some(&place.namespace),
-            _ => None,
-        };
-        if self.intervals > 1 {
-            self.output.show(&told, namespace, &self.whole)?;
-            self.output.end(&self.whole)?;
-        }
-        self.output.close(&told, self.intervals);
-        let partial = self.whole.quality.is_partial();
-        Ok(if self.command.strict && partial { Exit::Partial } else { Exit::Done })
+        let strict = self.session.command.strict;
+        let partial = self.session.close(false)?;
+        Ok(if strict && partial { Exit::Partial } else { Exit::Done })
     }
 }

@@ -6,10 +6,12 @@ use anyhow::Context as _;
 
 use super::StatsCommand;
 use super::categories::place;
+use super::replay;
 use super::selection::Selection;
 use super::watch::Watch;
 use crate::cli::exit::Exit;
 use crate::cli::look::Form;
+use crate::cli::past;
 use crate::cli::scene::places;
 use crate::counters::{CounterWidth, Kind};
 use crate::history::{BASELINE, Change, Comparison, Reading, Side, Span, load};
@@ -28,13 +30,22 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
     let Some(path) = &command.against else { return Ok(Exit::Done) };
     command.one_namespace("--against")?;
     let baseline = load(path).context("--against")?;
-    let host = Host::this();
-    let (places, _) = places(&command.netns)?;
-    let place = places.first().context("there is no network namespace")?;
-    let watch = Watch::open(place)?;
+    let (watch, host, machine, damaged) = match command.span.recording()? {
+        Some(mut recording) => {
+            let (watch, moment, damaged) = replay::reading(command, &mut recording)?;
+            let (host, machine) = (past::host(&moment), moment.host.machine);
+            (watch, host, machine, damaged)
+        }
+        None => {
+            let (places, _) = places(&command.netns)?;
+            let place = places.first().context("there is no network namespace")?;
+            let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
+            (Watch::open(place)?, Host::this(), machine, false)
+        }
+    };
     let selection = Selection::new(&command.names, command.all, &watch.now)?;
     let now = Reading::new(BASELINE, watch.origin(&host), &watch.now);
-    let width = CounterWidth::of_machine(&rustix::system::uname().machine().to_string_lossy());
+    let width = CounterWidth::of_machine(&machine);
     let mut compared = Comparison::between(&baseline, &now, width, Kind::of);
     compared.changes.retain(|change| selection.holds(&change.name));
     let side = |side: Side| ComparedSide { seconds: side.seconds, segments: side.segments };
@@ -62,7 +73,7 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
     for warning in watch.quality().warnings() {
         eprintln!("tcpdiag: {warning}");
     }
-    let partial = watch.quality().is_partial();
+    let partial = watch.quality().is_partial() || damaged;
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
 }
 

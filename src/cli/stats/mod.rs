@@ -3,6 +3,7 @@
 mod against;
 mod categories;
 mod history;
+mod replay;
 mod run;
 pub(super) mod selection;
 mod tell;
@@ -14,6 +15,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::look::LookArgs;
+use super::past::SpanArgs;
 use super::repeat::RepeatArgs;
 
 /// Show the system's TCP counters: what grew, how fast, and whether that is healthy.
@@ -28,6 +30,7 @@ use super::repeat::RepeatArgs;
   tcpdiag stats retransmission rto              only these categories
   tcpdiag stats RetransSegs 'Tcp*Drop' Ip6InOctets
   tcpdiag stats --all                           zeros and other protocols too
+  tcpdiag stats --read night.pcapng.zst         what grew in a recording
   tcpdiag stats --save before.json; ...; tcpdiag stats --against before.json
   tcpdiag stats -o json | jq '.ratios[] | select(.verdict == \"critical\")'
 
@@ -61,7 +64,7 @@ pub(super) struct StatsCommand {
     no_history: bool,
 
     /// Forget the last run and begin anew.
-    #[arg(long, conflicts_with_all = ["no_history", "interval", "against"], help_heading = "Past readings")]
+    #[arg(long, conflicts_with_all = ["no_history", "interval", "against", "read"], help_heading = "Past readings")]
     reset: bool,
 
     /// Save this reading as a baseline; another baseline in its place is replaced.
@@ -84,6 +87,8 @@ pub(super) struct StatsCommand {
     look: LookArgs,
     #[command(flatten)]
     repeat: RepeatArgs,
+    #[command(flatten)]
+    span: SpanArgs,
 }
 
 impl StatsCommand {

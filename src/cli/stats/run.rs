@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use super::StatsCommand;
 use super::history;
+use super::replay;
 use super::selection::Selection;
 use super::tell::{Past, Telling};
 use super::watch::Watch;
@@ -21,14 +22,14 @@ use crate::source::Host;
 use crate::sys::{Interrupt, Usage};
 
 /// How a sample is written.
-struct Output<'a> {
+pub(super) struct Output<'a> {
     args: LookArgs,
     selection: &'a Selection,
     /// More than one namespace: each is headed by its name.
     many: bool,
     out: BufWriter<io::Stdout>,
     csv_headed: bool,
-    partial: bool,
+    pub(super) partial: bool,
     /// Warnings that were said already.
     said: Vec<String>,
 }
@@ -39,49 +40,45 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
     if command.save.is_some() {
         command.one_namespace("--save")?;
     }
+    if let Some(recording) = command.span.recording()? {
+        return replay::run(command, &config, recording);
+    }
     let host = Host::this();
     let (mut watches, unreachable) = open(&command.netns)?;
-    let selection = selection(command, &watches)?;
+    let selection = selection(command, watches.first())?;
     let telling = Telling {
         host: &host,
         config: &config,
         selection: &selection,
         width: CounterWidth::of_machine(&rustix::system::uname().machine().to_string_lossy()),
     };
-    let mut output = Output {
-        args: command.look,
-        selection: &selection,
-        many: watches.len() > 1,
-        out: BufWriter::with_capacity(1 << 16, io::stdout()),
-        csv_headed: false,
-        partial: false,
-        said: Vec::new(),
-    };
+    let mut output = Output::new(command, &selection, watches.len() > 1);
     output.first(command, &telling, &watches, unreachable, usage)?;
-    if let (Some(path), [watch]) = (&command.save, watches.as_slice()) {
-        let reading = Reading::new(BASELINE, watch.origin(&host), &watch.now);
-        save(path, &reading).context("--save")?;
-        let (count, path) = (reading.counters.len(), path.display());
-        eprintln!("tcpdiag: saved {count} counters to {path}");
-    }
+    keep(command, &host, &watches)?;
     if command.repeat.interval.is_some() {
         let interrupt = Interrupt::install()?;
         let mut ticks = command.repeat.ticks();
         let mut samples = 1_u64;
         while ticks.wait(&interrupt) {
             usage = Usage::now();
-            for watch in &mut watches {
-                watch.sample()?;
-                let Some(previous) = &watch.previous else { continue };
-                let past = Past::Sample(Basis::Interval, &watch.before, previous);
-                output.show(&telling.tell(watch, past, usage))?;
-            }
-            output.out.flush()?;
+            watches.iter_mut().try_for_each(Watch::sample)?;
+            output.interval(&telling, &watches, usage)?;
             samples += 1;
         }
         output.close(&telling, &watches, samples, usage)?;
     }
     Ok(if command.strict && output.partial { Exit::Partial } else { Exit::Done })
+}
+
+/// Saves the last reading, where that is asked for.
+pub(super) fn keep(command: &StatsCommand, host: &Host, watches: &[Watch]) -> anyhow::Result<()> {
+    if let (Some(path), [watch]) = (&command.save, watches) {
+        let reading = Reading::new(BASELINE, watch.origin(host), &watch.now);
+        save(path, &reading).context("--save")?;
+        let (count, path) = (reading.counters.len(), path.display());
+        eprintln!("tcpdiag: saved {count} counters to {path}");
+    }
+    Ok(())
 }
 
 /// Opens the namespaces; of `all` those that can be entered.
@@ -103,9 +100,13 @@ fn open(specs: &[String]) -> anyhow::Result<(Vec<Watch>, Vec<String>)> {
     Ok((watches, unreachable))
 }
 
-fn selection(command: &StatsCommand, watches: &[Watch]) -> anyhow::Result<Selection> {
+/// What is asked for of what a namespace counts.
+pub(super) fn selection(
+    command: &StatsCommand,
+    watch: Option<&Watch>,
+) -> anyhow::Result<Selection> {
     let none = Counters::default();
-    let counters = watches.first().map_or(&none, |watch| &watch.now);
+    let counters = watch.map_or(&none, |watch| &watch.now);
     let selection = Selection::new(&command.names, command.all, counters)?;
     if !selection.not_here.is_empty() {
         eprintln!("tcpdiag: this kernel does not count {}", selection.not_here.join(", "));
@@ -113,7 +114,65 @@ fn selection(command: &StatsCommand, watches: &[Watch]) -> anyhow::Result<Select
     Ok(selection)
 }
 
-impl Output<'_> {
+impl<'a> Output<'a> {
+    /// `many` if it is of more than one namespace.
+    pub(super) fn new(command: &StatsCommand, selection: &'a Selection, many: bool) -> Self {
+        Self {
+            args: command.look,
+            selection,
+            many,
+            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            csv_headed: false,
+            partial: false,
+            said: Vec::new(),
+        }
+    }
+
+    /// Writes what grew in each namespace since its sample before.
+    pub(super) fn interval(
+        &mut self,
+        telling: &Telling<'_>,
+        watches: &[Watch],
+        usage: Usage,
+    ) -> anyhow::Result<()> {
+        for watch in watches {
+            let Some(previous) = &watch.previous else { continue };
+            let past = Past::Sample(Basis::Interval, &watch.before, previous);
+            self.show(&telling.tell(watch, past, usage))?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// Writes each namespace's last sample, against its first where there are more.
+    pub(super) fn growth(
+        &mut self,
+        telling: &Telling<'_>,
+        watches: &[Watch],
+        usage: Usage,
+    ) -> anyhow::Result<()> {
+        for watch in watches {
+            let past = match &watch.previous {
+                Some(_) => Past::Sample(Basis::WholeRun, &watch.first, &watch.began),
+                None => Past::Nothing,
+            };
+            self.show(&telling.tell(watch, past, usage))?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// Writes each namespace's totals.
+    pub(super) fn totals(
+        &mut self,
+        telling: &Telling<'_>,
+        watches: &[Watch],
+        usage: Usage,
+    ) -> anyhow::Result<()> {
+        for watch in watches {
+            self.show(&telling.tell(watch, Past::Nothing, usage))?;
+        }
+        Ok(self.out.flush()?)
+    }
+
     /// Writes the first sample of each namespace: totals, and in one shot what changed since
     /// the last run.
     fn first(
@@ -235,7 +294,7 @@ impl Output<'_> {
     }
 
     /// The summary of a repeated run: all of it as one interval, and a closing line.
-    fn close(
+    pub(super) fn close(
         &mut self,
         telling: &Telling<'_>,
         watches: &[Watch],

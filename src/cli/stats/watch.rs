@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cli::past::in_full;
 use crate::counters::{CounterReader, Counters};
 use crate::history::Origin;
+use crate::record::Scene;
 use crate::report::{CounterQuality, Namespace};
 use crate::source::{Host, NetNamespace};
-use crate::sys::uptime;
+use crate::sys::{Clocks, uptime};
 
 /// The files of whichever namespace the thread that opens them is in.
 const ROOT: &str = "/proc/thread-self/net";
@@ -24,6 +26,12 @@ pub(super) struct Moment {
 impl Moment {
     pub(super) fn now() -> Self {
         Self { captured_at: format!("{:.9}", Timestamp::now()), uptime: uptime() }
+    }
+
+    /// Of a recording, whose clock does not count the time that the machine was suspended.
+    fn recorded(clocks: Clocks) -> Self {
+        let uptime = Duration::from_nanos(clocks.monotonic_ns);
+        Self { captured_at: in_full(clocks.realtime_ns), uptime }
     }
 }
 
@@ -60,6 +68,34 @@ impl Watch {
         })
     }
 
+    /// Of a recording's namespace, with what a sample says.
+    pub(super) fn recorded(scene: &Scene, clocks: Clocks) -> anyhow::Result<Self> {
+        let mut reader = CounterReader::given();
+        reader.give(texts(scene));
+        let mut now = Counters::default();
+        reader.sample(&mut now)?;
+        let at = Moment::recorded(clocks);
+        Ok(Self {
+            namespace: Namespace { inode: scene.inode, name: scene.name.clone() },
+            reader,
+            first: now.clone(),
+            before: Counters::default(),
+            now,
+            began: at.clone(),
+            previous: None,
+            at,
+        })
+    }
+
+    /// Takes what another sample says.
+    pub(super) fn take(&mut self, scene: &Scene, clocks: Clocks) -> anyhow::Result<()> {
+        self.reader.give(texts(scene));
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.reader.sample(&mut self.now)?;
+        self.previous = Some(std::mem::replace(&mut self.at, Moment::recorded(clocks)));
+        Ok(())
+    }
+
     /// Reads again.
     pub(super) fn sample(&mut self) -> anyhow::Result<()> {
         std::mem::swap(&mut self.before, &mut self.now);
@@ -85,6 +121,12 @@ impl Watch {
     pub(super) fn quality(&self) -> CounterQuality {
         quality(&self.now)
     }
+}
+
+/// The counter files of a sample, as they were when it began.
+fn texts(scene: &Scene) -> impl Iterator<Item = (&str, &str)> + Clone {
+    let [before, _] = &scene.take.counters;
+    before.iter().map(|(name, text)| (name.as_str(), text.as_str()))
 }
 
 /// What is wrong with a reading: whole groups that are not there, values that make no sense.

@@ -49,12 +49,12 @@ fn all(services: &Services<'_>) -> Vec<(String, Tone)> {
         );
         notes.push((text, Tone::Plain));
     }
-    if polls.skipped > 0 {
+    if let Some(skipped @ 1..) = polls.skipped {
         let text = format!(
             "{} left out to stay within {} of one processor: ranges are wider than they could \
              be.",
-            counted(polls.skipped, "early poll was", "early polls were"),
-            percent(polls.cpu_budget)
+            counted(skipped, "early poll was", "early polls were"),
+            percent(polls.cpu_budget.unwrap_or(0.0))
         );
         notes.push((text, Tone::Quiet));
     }

@@ -113,7 +113,8 @@ fn what_was_not_seen() {
     let mut say = |coverage: Coverage, lost: u64, skipped: u64| {
         document.coverage = coverage;
         document.quality.events_lost = lost;
-        document.polls = Polls { skipped, cpu_budget: 0.01, ..Polls::default() };
+        document.polls =
+            Polls { skipped: Some(skipped), cpu_budget: Some(0.01), ..Polls::default() };
         let text = shown(&document, 80, &ServicesView::default());
         said.push(text.lines().skip(4).collect::<Vec<_>>().join("\n"));
     };
