@@ -16,8 +16,8 @@ const FULL: Fault = Fault {
     shapes: long(2),
     settings: &[],
     arguments: &[],
-    must: &[server(&["TD201"]), server(&["TD203", "TD201"])],
-    may: &["TD153", "TD202", "TD302", "TD401"],
+    must: &[server(&["TD201"])],
+    may: &["TD153", "TD202", "TD203", "TD302", "TD401"],
     provoke: |scene| {
         let listener = scene.listen(8080, 4, |_| {});
         scene.keep(listener);

@@ -40,7 +40,7 @@ const JITTER: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[client(&["TD120", "TD303"])],
-    may: &["TD114", "TD121", "TD111"],
+    may: &["TD114", "TD121"],
     provoke: |scene| scene.talks(8031, 4, [300, 800], Duration::from_millis(10)),
     holds: |scene| {
         let is_unsteady = |ss: &Ss| {
@@ -136,7 +136,7 @@ const SHORT_RING: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[client(&["TD406"])],
-    may: &["TD103", "TD110", "TD111", "TD112", "TD113", "TD302", "TD401"],
+    may: &["TD110", "TD111", "TD112", "TD113", "TD302", "TD401"],
     provoke: |scene| {
         scene.ip(Side::Client, "link set lab0 txqueuelen 4");
         scene.talks(8035, 4, [30_000, 300], Duration::from_millis(20));

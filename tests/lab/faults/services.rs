@@ -21,7 +21,7 @@ const OUTLIER: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[server(&["TD301"])],
-    may: &["TD103", "TD110", "TD111", "TD112", "TD113", "TD120", "TD121", "TD302", "TD401"],
+    may: &["TD110", "TD111", "TD112", "TD113", "TD121", "TD302", "TD401"],
     provoke: |scene| {
         for host in 1..=HOSTS {
             scene.ip(Side::Client, &format!("address add 192.0.2.{host}/32 dev lab0"));
