@@ -284,7 +284,8 @@ impl Course {
             (Some(window), Some(mss)) => window == 0 || probed && window < mss,
             _ => probed,
         };
-        let peer_full = socket.send_queue > 0 && closed;
+        // Before the handshake's end no window is known.
+        let peer_full = socket.send_queue > 0 && closed && socket.state != State::SynSent;
         let connected = socket.state == State::Established;
         let shown = [
             (peer_full, Sign::PeerFull),

@@ -88,6 +88,9 @@ pub struct Group {
     pub time_wait: u64,
 }
 
+/// Segments with data after which a connection's round trip counts.
+const TOLD: u64 = 3;
+
 /// Round trips kept of one group.
 const RTTS: usize = 10_000;
 
@@ -118,7 +121,9 @@ impl Group {
         if self.peers.len() < REMOTES || self.peers.contains_key(&remote) {
             self.peers.entry(remote).or_default().add(peer);
         }
+        // A handshake alone is no round trip of the path: its answer may have had to be repeated.
         if self.rtts.len() < RTTS
+            && peer.data_segs_out >= TOLD
             && let Some(rtt) = course.rtt()
         {
             self.rtts.push(rtt);

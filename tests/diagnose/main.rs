@@ -16,6 +16,7 @@ mod lab;
 #[path = "../lab/faults/mod.rs"]
 mod faults;
 
+mod cases;
 mod matrix;
 mod recordings;
 mod table;

@@ -8,7 +8,7 @@ use super::scene::{accept, begin_connect};
 use super::{Fault, Scene};
 use crate::lab::{Side, Ss};
 
-pub const ALL: &[&Fault] = &[&FULL, &GROWING, &CAPPED];
+pub const ALL: &[&Fault] = &[&FULL, &BURSTS, &GROWING, &CAPPED];
 
 const FULL: Fault = Fault {
     name: "full accept queue",
@@ -16,8 +16,8 @@ const FULL: Fault = Fault {
     shapes: long(2),
     settings: &[],
     arguments: &[],
-    must: &[server(&["TD201"]), server(&["TD203", "TD201"])],
-    may: &["TD153", "TD202", "TD302", "TD401"],
+    must: &[server(&["TD201"])],
+    may: &["TD153", "TD202", "TD203", "TD302", "TD401"],
     provoke: |scene| {
         let listener = scene.listen(8080, 4, |_| {});
         scene.keep(listener);
@@ -26,6 +26,42 @@ const FULL: Fault = Fault {
     holds: |scene| {
         scene.count(Side::Server, |ss| ss.state == "LISTEN" && ss.queues[0] > ss.queues[1]) == 1
             && scene.growth(Side::Server, "ListenOverflows") > 0
+    },
+};
+
+const BURSTS: Fault = Fault {
+    name: "overflows between looks",
+    does: "forty connections at once, a program that accepts at once, and room for nine",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    // A look may meet the queue while it is full.
+    must: &[server(&["TD203", "TD201"])],
+    may: &["TD202", "TD204", "TD206", "TD153", "TD302", "TD401"],
+    provoke: |scene| {
+        let listener = scene.listen(8083, 8, |_| {});
+        listener.set_nonblocking(true).unwrap();
+        scene.act(Side::Server, move |hours| {
+            while hours.pause(Duration::from_millis(10)) {
+                while let Ok(stream) = accept(&listener) {
+                    drop(stream);
+                }
+            }
+            Ok(())
+        });
+        let target = scene.target(8083);
+        scene.act(Side::Client, move |hours| {
+            while hours.pause(Duration::from_millis(900)) {
+                let burst: Vec<_> = (0..40).map(|_| begin_connect(target)).collect();
+                hours.pause(Duration::from_millis(100));
+                drop(burst);
+            }
+            Ok(())
+        });
+    },
+    holds: |scene| {
+        scene.growth(Side::Server, "ListenOverflows") > 5
+            && scene.growth(Side::Server, "PassiveOpens") > 5
     },
 };
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::Fault;
 use super::fault::{client, long, server};
+use super::services::short;
 use crate::lab::{Random, Segment, Shape, Side};
 
-pub const ALL: &[&Fault] = &[&RANDOM, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING];
+pub const ALL: &[&Fault] =
+    &[&RANDOM, &MANY, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING];
 
 /// What follows from loss of any kind.
-const COMPANIONS: &[&str] =
-    &["TD103", "TD110", "TD111", "TD112", "TD113", "TD120", "TD121", "TD302", "TD401"];
+const COMPANIONS: &[&str] = &["TD110", "TD111", "TD112", "TD113", "TD121", "TD302", "TD401"];
 
 const RANDOM: Fault = Fault {
     name: "random loss",
@@ -23,6 +24,21 @@ const RANDOM: Fault = Fault {
     may: COMPANIONS,
     provoke: |scene| scene.uploads(8020, 2, None),
     holds: |scene| scene.growth(Side::Client, "TCPFastRetrans") > 5,
+};
+
+const MANY: Fault = Fault {
+    name: "loss on short connections",
+    does: "forty connections a second, each for one answer, lose six of a hundred packets",
+    shapes: [Shape { loss: 0.06, ..Shape::delayed(10) }; 2],
+    settings: &[],
+    arguments: &[],
+    must: &[server(&["TD302"])],
+    may: &["TD110", "TD111", "TD112", "TD113", "TD115", "TD121", "TD153", "TD304", "TD401"],
+    provoke: |scene| short(scene, 8026, 8, Duration::from_millis(80)),
+    holds: |scene| {
+        scene.growth(Side::Server, "RetransSegs") > 10
+            && scene.growth(Side::Server, "PassiveOpens") > 15
+    },
 };
 
 const TAIL: Fault = Fault {
@@ -59,7 +75,7 @@ const OUTAGES: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[client(&["TD112"])],
-    may: &["TD103", "TD110", "TD111", "TD113", "TD114", "TD121", "TD122", "TD302", "TD401"],
+    may: &["TD110", "TD111", "TD113", "TD114", "TD121", "TD122", "TD302", "TD401"],
     provoke: |scene| scene.uploads(8022, 2, Some(300_000)),
     holds: |scene| scene.growth(Side::Client, "TCPTimeouts") >= 2,
 };
@@ -92,7 +108,7 @@ const SPURIOUS: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[server(&["TD114"])],
-    may: &["TD111", "TD112", "TD120", "TD121", "TD302", "TD303", "TD401"],
+    may: &["TD112", "TD120", "TD121", "TD302", "TD303", "TD401"],
     provoke: |scene| {
         scene.talks(8024, 4, [300, 30_000], Duration::from_millis(20));
         let link = scene.link();
@@ -118,7 +134,7 @@ const REORDERING: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[client(&["TD115"])],
-    may: &["TD114", "TD110", "TD302"],
+    may: &["TD114", "TD302"],
     provoke: |scene| scene.uploads(8025, 2, Some(500_000)),
     holds: |scene| {
         scene.growth(Side::Client, "TCPSACKReorder") + scene.growth(Side::Client, "TCPTSReorder")

@@ -39,7 +39,7 @@ const NO_SACK: Fault = Fault {
     settings: &[(Side::Server, "ipv4/tcp_sack", "0")],
     arguments: &[],
     must: &[client(&["TD143"])],
-    may: &["TD401", "TD402", "TD403", "TD404", "TD405", "TD406"],
+    may: &[],
     provoke: |scene| scene.uploads(8051, 2, Some(300_000)),
     holds: |scene| {
         scene.count(Side::Client, |ss| ss.state == "ESTAB" && !ss.figures.contains_key("sack")) == 2

@@ -6,7 +6,7 @@ use super::Fault;
 use super::fault::{client, long};
 use crate::lab::{Segment, Shape, Side, Ss};
 
-pub const ALL: &[&Fault] = &[&DELAY, &JITTER, &DEEP_QUEUE, &BLACK_HOLE];
+pub const ALL: &[&Fault] = &[&DELAY, &JITTER, &DEEP_QUEUE, &BLACK_HOLE, &SLOW_TIMER, &SHORT_RING];
 
 const DELAY: Fault = Fault {
     name: "delay",
@@ -40,7 +40,7 @@ const JITTER: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[client(&["TD120", "TD303"])],
-    may: &["TD114", "TD121", "TD111"],
+    may: &["TD114", "TD121"],
     provoke: |scene| scene.talks(8031, 4, [300, 800], Duration::from_millis(10)),
     holds: |scene| {
         let is_unsteady = |ss: &Ss| {
@@ -111,4 +111,35 @@ const BLACK_HOLE: Fault = Fault {
         };
         scene.count(Side::Client, is_stuck) == 3
     },
+};
+
+const SLOW_TIMER: Fault = Fault {
+    name: "slow retransmission timer",
+    does: "a route says rto_min 2s, on a path of 40 ms",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[client(&["TD121"])],
+    may: &[],
+    provoke: |scene| {
+        let server = scene.target(0).ip();
+        scene.ip(Side::Client, &format!("route add {server}/32 dev lab0 rto_min 2s"));
+        scene.talks(8034, 4, [300, 4000], Duration::from_millis(20));
+    },
+    holds: |scene| scene.count(Side::Client, |ss| ss.number("rto") > Some(1900.0)) == 4,
+};
+
+const SHORT_RING: Fault = Fault {
+    name: "device that drops",
+    does: "the sender's device has room for four packets, and drops the rest of each burst",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[client(&["TD406"])],
+    may: &["TD110", "TD111", "TD112", "TD113", "TD302", "TD401"],
+    provoke: |scene| {
+        scene.ip(Side::Client, "link set lab0 txqueuelen 4");
+        scene.talks(8035, 4, [30_000, 300], Duration::from_millis(20));
+    },
+    holds: |scene| scene.growth(Side::Client, "RetransSegs") > 10,
 };

@@ -42,7 +42,7 @@ const UNREAD: Fault = Fault {
     settings: &[],
     arguments: &[],
     must: &[server(&["TD133"])],
-    may: &["TD132", "TD152", "TD304", "TD401"],
+    may: &["TD132", "TD401"],
     provoke: |scene| {
         let listener = scene.listen(8041, 128, |_| {});
         listener.set_nonblocking(true).unwrap();
