@@ -133,7 +133,7 @@ fn capture(
 ) -> anyhow::Result<(Vec<Vec<Vec<u8>>>, u64)> {
     let kept = Rc::new(RefCell::new(Vec::new()));
     let tape = Tape::new(writer(Keeper(Rc::clone(&kept)), Compression::None)?);
-    let mut sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape, 0));
+    let mut sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape, Rc::default()));
     let mut samples = Vec::new();
     let mut count = 0;
     for number in 0..options.samples {
@@ -203,7 +203,7 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
         let path = directory.path().join(name);
         let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
         let tape = Tape::new(writer(file, form)?);
-        let sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape.clone(), 0));
+        let sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape.clone(), Rc::default()));
         recorded.push((name, tape, sockets, Series::default()));
     }
     let (mut floors, mut polls) = (Series::default(), Series::default());

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use rustc_hash::FxHashMap;
 
-use super::facts::{CgroupPath, HostFacts, InterfaceName, NamespaceOf, SocketOwners};
+use super::facts::{CgroupPath, FilterFact, HostFacts, InterfaceName, NamespaceOf, SocketOwners};
 use super::{Entry, Kind, Note, ReadError, Reader, Way};
 use crate::sys::Clocks;
 
@@ -40,6 +40,8 @@ pub struct Moment {
     pub owners: FxHashMap<u32, SocketOwners>,
     /// Paths of cgroups by id.
     pub cgroups: FxHashMap<u64, String>,
+    /// Which sockets were recorded, where it was not all of them.
+    pub filter: Option<String>,
 }
 
 /// What was found when a moment was looked for.
@@ -62,6 +64,7 @@ struct Search {
     scenes: Vec<Scene>,
     owners: FxHashMap<u32, SocketOwners>,
     cgroups: FxHashMap<u64, String>,
+    filter: Option<String>,
     /// Owners of the sample that is not whole yet.
     news: Vec<SocketOwners>,
     /// Datagrams of the last whole sample, by scene, and whose it was.
@@ -130,6 +133,9 @@ impl Search {
                 let paths = note.json_lines::<CgroupPath>().filter_map(Result::ok);
                 self.cgroups.extend(paths.map(|cgroup| (cgroup.id, cgroup.path)));
             }
+            Kind::Filter => self.filter = note.json::<FilterFact>().ok().map(|fact| fact.filter),
+            // Its dump is empty from now on.
+            Kind::NamespaceGone => {}
             Kind::Counters | Kind::EventsDrained | Kind::Sysctl | Kind::End => {}
         }
         true
@@ -176,7 +182,7 @@ impl Search {
         let (clocks, number, dumps) = self.whole?;
         let mut scenes = self.scenes;
         scenes.iter_mut().zip(dumps).for_each(|(scene, dump)| scene.dump = dump);
-        let (owners, cgroups) = (self.owners, self.cgroups);
-        Some(Moment { host: self.host?, clocks, number, scenes, owners, cgroups })
+        let (owners, cgroups, filter) = (self.owners, self.cgroups, self.filter);
+        Some(Moment { host: self.host?, clocks, number, scenes, owners, cgroups, filter })
     }
 }
