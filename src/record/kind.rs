@@ -54,6 +54,10 @@ kinds! {
     SampleEnd = 13, "sample_end";
     /// The recording ends as it should. JSON: why, and what it holds.
     End = 12, "end";
+    /// JSON: which sockets were recorded, where it was not all of them.
+    Filter = 14, "filter";
+    /// A network namespace is gone, and nothing more comes of it. JSON: as of `namespace`.
+    NamespaceGone = 15, "namespace_gone";
 }
 
 #[cfg(test)]

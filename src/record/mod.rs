@@ -13,6 +13,7 @@
 //! - `LINKTYPE_NETLINK` (253): datagrams of `NETLINK_SOCK_DIAG` as recv() returned them, behind the
 //!   sixteen bytes of the cooked header (two unused, ARPHRD_NETLINK 824, ten unused, the netlink
 //!   family 4; all in network order). Requests are there too, marked outbound in `epb_flags`.
+//!   The bytes of TCP-MD5 keys are zeros, unless they were asked for (`--with-keys`).
 //!   Number 0 is of the first network namespace; each further one has an interface of its own,
 //!   named after it, which a note of kind `namespace` assigns.
 //! - `LINKTYPE_USER0` (147), number 1, named `tcpdiag`: notes of this program. Each begins with
@@ -64,6 +65,7 @@ mod entry;
 mod error;
 mod facts;
 mod interface;
+mod join;
 mod kind;
 mod moment;
 mod note;
@@ -81,9 +83,10 @@ pub use compression::Compression;
 pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};
 pub use facts::{
-    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, HostFacts, InterfaceName, NamespaceOf,
-    SampleBegun, SampleEnded, SocketHolder, SocketOwners,
+    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
+    NamespaceOf, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
+pub use join::join;
 pub use kind::Kind;
 pub use moment::{Found, Moment, Part, Scene, Take};
 pub use note::Note;

@@ -17,22 +17,36 @@ pub(super) struct Figures {
     pub(super) elapsed: Duration,
     /// `None` where only the user will end it.
     pub(super) left: Option<Duration>,
+    /// The time that memory holds, and the bytes that takes, where there is no file.
+    pub(super) kept: Option<(Duration, u64)>,
 }
 
 impl Figures {
     fn line(&self) -> String {
+        if let Some((time, bytes)) = self.kept {
+            return format!(
+                "{} sockets, the last {} in {} of memory, {}",
+                grouped(self.sockets),
+                in_words(time),
+                spelled(bytes),
+                self.ending(),
+            );
+        }
         let seconds = self.elapsed.as_secs_f64();
         let rate = if seconds < 0.5 { 0 } else { (self.size as f64 / seconds) as u64 };
-        let left = self
-            .left
-            .map_or_else(|| "Ctrl-C ends it".to_owned(), |left| format!("{} left", in_words(left)));
         format!(
-            "{} samples, {} sockets, {}, {}/s, {left}",
+            "{} samples, {} sockets, {}, {}/s, {}",
             grouped(self.samples),
             grouped(self.sockets),
             spelled(self.size),
             spelled(rate),
+            self.ending(),
         )
+    }
+
+    fn ending(&self) -> String {
+        self.left
+            .map_or_else(|| "Ctrl-C ends it".to_owned(), |left| format!("{} left", in_words(left)))
     }
 }
 
@@ -85,11 +99,15 @@ mod tests {
             size: 3 << 20,
             elapsed: Duration::from_secs(1200),
             left: None,
+            kept: None,
         };
         let expected = "1,200 samples, 10,432 sockets, 3MiB, 2.6KiB/s, Ctrl-C ends it";
         assert_eq!(figures.line(), expected);
         let timed = Figures { left: Some(Duration::from_secs(3725)), ..figures };
         assert!(timed.line().ends_with(", 1h 2m left"), "{}", timed.line());
+        let ring = Figures { kept: Some((Duration::from_secs(599), 12 << 20)), ..figures };
+        let expected = "10,432 sockets, the last 9m 59s in 12MiB of memory, Ctrl-C ends it";
+        assert_eq!(ring.line(), expected);
     }
 
     #[test]
