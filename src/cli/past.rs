@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::exit::say;
 use super::repeat::interval;
+use crate::model::{State, StateSet};
 use crate::record::{Found, Moment, ReadError, Reader, Span, Walk};
 use crate::source::Host;
 use crate::sys::Interrupt;
@@ -94,6 +95,12 @@ impl SpanArgs {
     pub(super) fn recording(&self) -> anyhow::Result<Option<Recording>> {
         let Some(path) = &self.read else { return Ok(None) };
         let mut recording = Recording::open(path)?;
+        if !recording.reader.has_notes() {
+            let path = path.display();
+            bail!(
+                "{path}: another program captured it, without counters; `tcpdiag conns` reads it"
+            );
+        }
         let resolve = |when: Option<When>| when.map(|when| recording.resolve(when)).transpose();
         let span = Span { from: resolve(self.from)?, to: resolve(self.to)? };
         if let (Some(from), Some(to)) = (span.from, span.to)
@@ -151,7 +158,16 @@ impl Recording {
         }
         let Some(moment) = moment else { return Err(self.nothing(first)) };
         let time = in_full(moment.clocks.realtime_ns);
-        say(format_args!("{}: sample {} of {time}", self.path.display(), moment.number + 1));
+        let (path, number) = (self.path.display(), moment.number + 1);
+        if moment.capture {
+            say(format_args!(
+                "{path}: dump {number} of {time}, captured by another program: states {}; nothing \
+                 known of owners, cgroups and names of interfaces",
+                states(&moment)
+            ));
+        } else {
+            say(format_args!("{path}: sample {number} of {time}"));
+        }
         Ok(Past { moment, damaged: damage.is_some() })
     }
 
@@ -181,6 +197,15 @@ pub(super) fn complain(path: &Path, damage: &ReadError) {
     say(format_args!("tcpdiag: {}: {damage}", path.display()));
 }
 
+/// The states that a moment's dumps were asked for.
+fn states(moment: &Moment) -> String {
+    let parts = moment.scenes.iter().flat_map(|scene| &scene.take.parts);
+    let asked = parts.fold(0, |states, part| states | part.states);
+    let names = State::ALL.iter().filter(|state| asked & StateSet::of(&[**state]).bits() != 0);
+    let names: Vec<&str> = names.map(|state| state.name()).collect();
+    if names.len() == State::ALL.len() { "all".to_owned() } else { names.join(", ") }
+}
+
 /// Why there is no sample in a span of a recording whose first sample began then.
 pub(super) fn nothing(path: &Path, span: Span, first: Option<u64>) -> anyhow::Error {
     let path = path.display();
@@ -195,7 +220,7 @@ pub(super) fn nothing(path: &Path, span: Span, first: Option<u64>) -> anyhow::Er
                 in_full(first)
             )
         }
-        (None, _) => anyhow::anyhow!("{path}: no whole sample in it"),
+        (None, _) => anyhow::anyhow!("{path}: no whole sample in it, nor a dump of TCP sockets"),
     }
 }
 

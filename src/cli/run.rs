@@ -92,6 +92,10 @@ impl Run {
         let moment = past.map(|past: Past| past.moment);
         let expr = self.filter.expression(&Lookups { ports: &ports, past: moment.as_ref() })?;
         let needs = expr.needs();
+        let is_capture = moment.as_ref().is_some_and(|moment| moment.capture);
+        if is_capture && needs.owner {
+            anyhow::bail!("owners are asked for, and a capture by another program has none");
+        }
         let many_namespaces =
             self.filter.netns.len() > 1 || self.filter.netns.iter().any(|spec| spec == "all");
         let owners = self.asks_for_owners() || needs.owner;
@@ -109,7 +113,7 @@ impl Run {
             }
             Some(moment) => (
                 Stage::of(moment.scenes, &self.filter.netns)?,
-                People::of(moment.owners, moment.cgroups, wants.owners),
+                People::of(moment.owners, moment.cgroups, wants.owners && !is_capture),
             ),
         };
         let mut plan = expr.plan(self.subject.default_states, self.filter.plan_options());
@@ -171,7 +175,8 @@ impl Run {
     /// What an unprivileged user does not get of what was asked for.
     fn withheld(&self, needs: &Needs, moment: Option<&Moment>) -> Vec<String> {
         let mut withheld = Vec::new();
-        if moment.map_or_else(capabilities::has_net_admin, |moment| moment.host.net_admin) {
+        let is_shown = |moment: &Moment| moment.host.net_admin || moment.capture;
+        if moment.map_or_else(capabilities::has_net_admin, is_shown) {
             return withheld;
         }
         if self.is_structured() {
@@ -280,7 +285,9 @@ fn envelope<'h>(
         schema,
         captured_at: captured_at.to_owned(),
         host,
-        netns: scene.filter(|_| !many_namespaces).map(|scene| scene.namespace.clone()),
+        netns: scene
+            .filter(|scene| !many_namespaces && scene.namespace.inode != 0)
+            .map(|scene| scene.namespace.clone()),
         interval_s: before.map(|before| (Instant::now() - before).as_secs_f64()),
     }
 }

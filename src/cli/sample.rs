@@ -191,8 +191,10 @@ impl Sampler<'_, '_> {
     /// Looks at one namespace.
     fn look(&mut self, scene: &mut Scene, index: usize) -> anyhow::Result<()> {
         let question = self.backdrop.question;
-        let outcome = scene.listeners.read(&mut scene.sockets)?;
-        self.tally.quality.add_dump(&outcome);
+        if scene.has_listeners {
+            let outcome = scene.listeners.read(&mut scene.sockets)?;
+            self.tally.quality.add_dump(&outcome);
+        }
         let requests = if question.count_requests {
             requests(&mut scene.sockets, &mut self.tally)?
         } else {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
 use super::record::File;
+use crate::model::{State, StateSet};
 use crate::record::{self, Played, Tap};
 use crate::report::{Interface, Namespace};
 use crate::sample::Latest;
@@ -50,6 +51,8 @@ pub(super) struct Scene {
     pub(super) listeners: Listeners,
     pub(super) latest: Latest,
     pub(super) interfaces: Interfaces,
+    /// Whether it tells of listeners.
+    pub(super) has_listeners: bool,
     /// When it was last looked at.
     pub(super) sampled: Option<Instant>,
 }
@@ -70,9 +73,14 @@ impl Scene {
         let namespace = Namespace { inode: scene.inode, name: scene.name };
         let names = scene.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
         let interfaces = Interfaces { handle: None, names: names.collect() };
+        let listeners = StateSet::of(&[State::Listen]).bits();
+        let parts = &scene.take.parts;
+        // Where a recording does not say what was asked for, it was all.
+        let has_listeners =
+            parts.iter().any(|part| part.states == 0 || part.states & listeners != 0);
         let mut played = Played::default();
         played.load(&mut scene.take);
-        Self::over(namespace, Line::Recording(played), interfaces)
+        Self { has_listeners, ..Self::over(namespace, Line::Recording(played), interfaces) }
     }
 
     fn over(namespace: Namespace, line: Line, interfaces: Interfaces) -> Self {
@@ -82,6 +90,7 @@ impl Scene {
             listeners: Listeners::default(),
             latest: Latest::new(),
             interfaces,
+            has_listeners: true,
             sampled: None,
         }
     }

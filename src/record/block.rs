@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::classic::{Classic, FILE_HEADER, PACKET_HEADER};
 use super::compression::Stream;
 use super::error::{Damage, ReadError};
 use super::order::Order;
@@ -114,11 +115,13 @@ pub(super) struct Blocks<R: Read> {
     /// Where the next one begins.
     next: u64,
     order: Option<Order>,
+    /// It is no pcapng, but read as such.
+    classic: Option<Classic>,
 }
 
 impl<R: Read> Blocks<R> {
     pub(super) fn new(stream: Stream<R>) -> Self {
-        Self { stream, buffer: Vec::new(), start: 0, next: 0, order: None }
+        Self { stream, buffer: Vec::new(), start: 0, next: 0, order: None, classic: None }
     }
 
     /// Where the last block begins.
@@ -126,9 +129,10 @@ impl<R: Read> Blocks<R> {
         self.start
     }
 
-    /// The byte order of the section.
-    pub(super) fn order(&self) -> Order {
-        self.order.unwrap_or(Order::NATIVE)
+    /// Whether its machine had the byte order of this one.
+    pub(super) fn is_native(&self) -> bool {
+        let section = self.order.is_none_or(Order::is_native);
+        section && self.classic.as_ref().is_none_or(Classic::is_native)
     }
 
     /// What was read last, damaged or not.
@@ -146,12 +150,12 @@ impl<R: Read> Blocks<R> {
     pub(super) fn advance(&mut self) -> Result<bool, ReadError> {
         self.start = self.next;
         self.buffer.clear();
-        match self.read() {
-            Ok(true) => {
-                self.next += self.buffer.len() as u64;
-                Ok(true)
+        let read = if self.classic.is_some() { self.read_classic() } else { self.read() };
+        match read {
+            Ok(length) => {
+                self.next += length.unwrap_or(0) as u64;
+                Ok(length.is_some())
             }
-            Ok(false) => Ok(false),
             Err(why) => Err(self.damaged(why)),
         }
     }
@@ -163,10 +167,43 @@ impl<R: Read> Blocks<R> {
         Some(Block { kind: order.u32(&self.buffer, 0)?, body: self.buffer.get(8..end)?, order })
     }
 
-    fn read(&mut self) -> Result<bool, Damage> {
+    /// Reads a packet of a file that is no pcapng; tells its length in the file.
+    fn read_classic(&mut self) -> Result<Option<usize>, Damage> {
+        let Some(classic) = &mut self.classic else { return Ok(None) };
+        if let Some(block) = classic.preamble() {
+            self.buffer = block;
+            return Ok(Some(0));
+        }
+        self.fill(PACKET_HEADER)?;
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        if self.buffer.len() < PACKET_HEADER {
+            return Err(Damage::Cut);
+        }
+        let length = self.classic.as_ref().map_or(Ok(0), |it| it.length(&self.buffer))?;
+        let length = PACKET_HEADER + length;
+        self.fill(length)?;
+        if self.buffer.len() < length {
+            return Err(Damage::Cut);
+        }
+        let block = self.classic.as_ref().and_then(|it| it.packet(&self.buffer));
+        self.buffer = block.ok_or(Damage::Cut)?;
+        Ok(Some(length))
+    }
+
+    /// Reads a block; tells its length.
+    fn read(&mut self) -> Result<Option<usize>, Damage> {
         self.fill(FRAME)?;
         if self.buffer.is_empty() {
-            return Ok(false);
+            return Ok(None);
+        }
+        if self.order.is_none() && Classic::is_one(&self.buffer) {
+            self.fill(FILE_HEADER)?;
+            self.classic = Some(Classic::new(&self.buffer).ok_or(Damage::Cut)?);
+            self.order = Some(Order::NATIVE);
+            self.read_classic()?;
+            return Ok(Some(FILE_HEADER));
         }
         let whole = |number: Option<u32>| number.ok_or(Damage::Cut);
         if self.buffer.len() < FRAME {
@@ -187,7 +224,7 @@ impl<R: Read> Blocks<R> {
             return Err(Damage::Lengths { start: length, end });
         }
         self.order = Some(order);
-        Ok(true)
+        Ok(Some(bytes))
     }
 
     /// The byte order of the block whose first bytes were read.

@@ -9,6 +9,9 @@ pub enum Damage {
     /// A length that no block has.
     #[error("a block claims a length of {0} bytes (possible are multiples of 4 up to 16 MiB)")]
     Length(u32),
+    /// A packet that is longer than any.
+    #[error("a packet claims a length of {0} bytes (possible are up to 1 MiB)")]
+    Packet(u32),
     /// The length at a block's end is another one than at its start.
     #[error("the two lengths of a block differ ({start} and {end})")]
     Lengths {

@@ -32,6 +32,11 @@
 //! A recording that ends as it should ends with a note of kind `end`. One that was cut short is
 //! readable up to the last [`Writer::flush`] before the cut.
 //!
+//! # Captures of others
+//!
+//! Of a capture that another program made of an `nlmon` interface, pcapng or the older pcap, the
+//! dumps of TCP sockets are read that somebody asked for while it ran, and nothing else.
+//!
 //! # Why the C library
 //!
 //! Measured at level 1 in November 2026 on 7.5 MB, twenty samples of the captures in `fixtures/` of which one
@@ -53,6 +58,7 @@
 //! and why a damaged file ends, within bounds on memory that no crate's reader takes.
 
 mod block;
+mod classic;
 mod compression;
 mod entry;
 mod error;
@@ -62,6 +68,7 @@ mod kind;
 mod moment;
 mod note;
 mod order;
+mod overheard;
 mod played;
 mod reader;
 mod refusal;

@@ -78,6 +78,8 @@ pub struct Moment {
     pub clocks: Clocks,
     /// Which sample it is, from 0.
     pub number: u32,
+    /// Another program captured it: there are dumps in it, and nothing else is known.
+    pub capture: bool,
     /// Whether it was taken ahead of its time, because something moved.
     pub early: bool,
     /// Network namespaces, in the recording's order.

@@ -15,6 +15,10 @@ use super::writer::{COOKED, FLAGS, OUTBOUND, SOCK_DIAG};
 /// No host has so many namespaces in one recording, and a damaged file could have any number.
 const MOST_INTERFACES: usize = 65_536;
 
+/// Where the options of a section header begin, and `shb_os`.
+const SECTION_OPTIONS: usize = 16;
+const SYSTEM: u16 = 3;
+
 /// Where a packet's bytes begin in the body of its block.
 const PACKET_HEADER: usize = 20;
 
@@ -43,6 +47,8 @@ pub struct Reader<R: Read> {
     complete: bool,
     skipped: Skipped,
     time: u64,
+    /// What made it ran on.
+    system: Option<String>,
 }
 
 impl<R: Read> Reader<R> {
@@ -60,6 +66,8 @@ impl<R: Read> Reader<R> {
         let compressed = stream.is_compressed();
         let mut blocks = Blocks::new(stream);
         begin(&mut blocks, compressed)?;
+        let system = blocks.block().and_then(|block| block.option(SECTION_OPTIONS, SYSTEM));
+        let system = system.map(|system| String::from_utf8_lossy(system).into_owned());
         let mut reader = Self {
             blocks,
             interfaces: Vec::new(),
@@ -68,6 +76,7 @@ impl<R: Read> Reader<R> {
             complete: false,
             skipped: Skipped::default(),
             time: 0,
+            system,
         };
         reader.declare()?;
         Ok(reader)
@@ -96,6 +105,16 @@ impl<R: Read> Reader<R> {
         self.time
     }
 
+    /// Whether this program made it. Otherwise it has netlink messages only, and no notes.
+    pub fn has_notes(&self) -> bool {
+        self.interfaces.iter().any(|interface| interface.link == Link::Notes)
+    }
+
+    /// The operating system that it was made on, as it says: `Linux 6.1.0`.
+    pub fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
     /// Whether the note was read by which a recording ends as it should.
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -114,7 +133,7 @@ impl<R: Read> Reader<R> {
     /// Whether its machine had the byte order of this one. Otherwise netlink messages in it
     /// cannot be read here.
     pub fn is_of_this_byte_order(&self) -> bool {
-        self.blocks.order().is_native()
+        self.blocks.is_native()
     }
 
     /// Reads the interfaces, up to the first block of another type.

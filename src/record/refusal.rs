@@ -1,10 +1,7 @@
 //! What a file is that is no recording, as far as its first bytes tell.
 
 /// First bytes and what they stand for.
-const MAGICS: [(&[u8], &str); 9] = [
-    (b"\xa1\xb2\xc3\xd4", "a classic pcap file (`editcap -F pcapng` converts captures of netlink)"),
-    (b"\xd4\xc3\xb2\xa1", "a classic pcap file (`editcap -F pcapng` converts captures of netlink)"),
-    (b"\x4d\x3c\xb2\xa1", "a classic pcap file (`editcap -F pcapng` converts captures of netlink)"),
+const MAGICS: [(&[u8], &str); 6] = [
     (b"\x1f\x8b", "a gzip file (gunzip it)"),
     (b"\x04\x22\x4d\x18", "an lz4 file (unlz4 it)"),
     (b"\xfd7zXZ", "an xz file (unxz it)"),

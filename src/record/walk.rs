@@ -8,7 +8,9 @@ use super::facts::{
     SampleEnded, SocketOwners,
 };
 use super::moment::{Moment, Part, Scene, Take};
+use super::overheard::{Group, Overheard};
 use super::{Entry, Kind, Note, ReadError, Reader, Way};
+use crate::sys::Clocks;
 
 /// A part of a recording, in nanoseconds since 1970; all of it where nothing is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Walk<'r, R: Read> {
     span: Span,
     moment: Moment,
     coming: Coming,
+    /// `None` in a recording that this program made.
+    overheard: Option<Overheard>,
     /// Something was read.
     begun: bool,
     first: Option<u64>,
@@ -64,9 +68,11 @@ enum Step {
 impl<'r, R: Read> Walk<'r, R> {
     /// Begins before the first sample.
     pub fn new(reader: &'r mut Reader<R>, span: Span) -> Self {
-        let moment = Moment::default();
+        let capture = !reader.has_notes();
+        let moment = Moment { capture, ..Moment::default() };
+        let overheard = capture.then(Overheard::default);
         let coming = Coming::default();
-        Self { reader, span, moment, coming, begun: false, first: None, damage: None }
+        Self { reader, span, moment, coming, overheard, begun: false, first: None, damage: None }
     }
 
     /// Goes to the next sample; `false` if there is none.
@@ -119,6 +125,9 @@ impl<'r, R: Read> Walk<'r, R> {
         if self.damage.is_some() {
             return;
         }
+        if self.overheard.is_some() {
+            return self.listen();
+        }
         loop {
             let step = match self.reader.read_entry() {
                 Ok(Some(Entry::Datagram(datagram))) => {
@@ -154,6 +163,37 @@ impl<'r, R: Read> Walk<'r, R> {
                 Step::Whole | Step::Over => return self.first = self.first.or(time),
             }
         }
+    }
+
+    /// The same, in a capture of others.
+    fn listen(&mut self) {
+        let Some(overheard) = &mut self.overheard else { return };
+        let group = loop {
+            let read = self.reader.read_entry();
+            let datagram = match &read {
+                Ok(Some(Entry::Datagram(datagram))) => Some(datagram.bytes),
+                Ok(Some(Entry::Note(_))) => continue,
+                Ok(None) => None,
+                Err(error) => {
+                    self.damage = Some(error.clone());
+                    None
+                }
+            };
+            let Some(datagram) = datagram else { break overheard.end() };
+            // Its time can be asked for when it is not held any more.
+            let datagram = datagram.to_vec();
+            if let Some(group) = overheard.hear(self.reader.time(), &datagram) {
+                break Some(group);
+            }
+        };
+        let Some(group) = group else { return };
+        self.first = self.first.or(Some(group.time));
+        if self.span.to.is_some_and(|to| group.time > to) {
+            return;
+        }
+        let kernel = self.reader.system().map(|system| system.trim_start_matches("Linux "));
+        let kernel = kernel.unwrap_or_default().to_owned();
+        self.coming.overhear(group, HostFacts { kernel, ..HostFacts::default() });
     }
 
     /// Makes the sample that was read the one that it is at: what it told holds from here on.
@@ -194,6 +234,17 @@ impl<'r, R: Read> Walk<'r, R> {
 }
 
 impl Coming {
+    /// What was overheard is the sample.
+    fn overhear(&mut self, group: Group, host: HostFacts) {
+        let clocks = Clocks { realtime_ns: group.time, monotonic_ns: group.time };
+        self.host = Some(host);
+        self.number = if self.namespaces.is_empty() { 0 } else { self.number + 1 };
+        self.begun = Some(SampleBegun { clocks, early: false });
+        self.ended = Some(SampleEnded::default());
+        self.namespaces = vec![NamespaceOf { interface: 0, inode: 0, name: None }];
+        self.takes = vec![group.take];
+    }
+
     fn hear(&mut self, interface: u32, datagram: &[u8]) {
         let mut places = self.namespaces.iter().zip(&mut self.takes).zip(&self.dumping);
         let Some(((_, take), dumping)) = places.find(|((it, _), _)| it.interface == interface)

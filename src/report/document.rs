@@ -23,15 +23,24 @@ pub struct Document<'a> {
 }
 
 fn host<S: serde::Serializer>(host: &&Host, serializer: S) -> Result<S::Ok, S::Error> {
+    // A capture of others does not tell all of it.
     #[derive(Serialize)]
     struct Entry<'a> {
-        hostname: &'a str,
-        kernel: &'a str,
+        hostname: Option<&'a str>,
+        kernel: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         boot_id: Option<&'a str>,
     }
-    Entry { hostname: &host.hostname, kernel: &host.kernel, boot_id: host.boot_id.as_deref() }
-        .serialize(serializer)
+    Entry {
+        hostname: known(&host.hostname),
+        kernel: known(&host.kernel),
+        boot_id: host.boot_id.as_deref(),
+    }
+    .serialize(serializer)
+}
+
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 /// What the reader must know before trusting the rows.

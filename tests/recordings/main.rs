@@ -13,6 +13,7 @@ mod capture;
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod script;
 
+mod captures;
 mod command;
 mod content;
 mod damage;

@@ -24,12 +24,19 @@ fn capture(link: u32) -> Vec<u8> {
     words.concat().into_iter().flat_map(u32::to_ne_bytes).collect()
 }
 
+/// The same in the older format.
+fn classic(link: u32) -> Vec<u8> {
+    let words = [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65_536, link, 1, 0, 4, 4, 0];
+    words.into_iter().flat_map(u32::to_ne_bytes).collect()
+}
+
 #[test]
 fn other_files() {
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     for (file, what) in [
         (&b""[..], "an empty file"),
-        (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00 and so on", "pcap"),
+        (&classic(1), "Ethernet"),
+        (&classic(4242), "link type 4242"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x00\x00", "gzip"),
         (&program[..64], "a program"),
         (b"{\"schema\":\"tcpdiag.conns/1\"}", "JSON"),
