@@ -21,8 +21,10 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -234,6 +236,7 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
             }
         }
     }
+    let program = program(options, population, directory.path())?;
     println!("{}", Finding::HEADING);
     let sockets = count as usize;
     println!("{}", Finding::cpu(sockets, ("poll", &polls), ("drain floor", &floors), None));
@@ -244,5 +247,45 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
         missed |= finding.is_missed();
         println!("{finding}");
     }
+    let what = "a sample of `tcpdiag record`, its poll included";
+    println!("{}", Finding::cpu(sockets, (what, &program), ("drain floor", &floors), None));
     Ok(options.check && !options.smoke && missed)
+}
+
+/// What a further sample costs the program as a whole: counters, holders and deaths besides.
+fn program(
+    options: &Options,
+    population: &mut Population,
+    directory: &Path,
+) -> anyhow::Result<Series> {
+    let (few, many) = if options.smoke { (1, 2) } else { (WARM, 3 * WARM) };
+    let file = directory.join("program").display().to_string();
+    let pause = format!("{}ms", PAUSE.as_millis());
+    let mut series = Series::default();
+    for _ in 0..if options.smoke { 1 } else { 3 } {
+        let mut cost = |samples: usize| -> anyhow::Result<f64> {
+            let count = samples.to_string();
+            let arguments = ["record", &file, "--force", "-i", &pause, "--count", &count];
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let talking = scope.spawn(|| -> std::io::Result<()> {
+                    for number in 0.. {
+                        if done.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        population.talk(number)?;
+                        std::thread::sleep(PAUSE);
+                    }
+                    Ok(())
+                });
+                let spent = clock::run(env!("CARGO_BIN_EXE_tcpdiag"), &arguments);
+                done.store(true, Ordering::Relaxed);
+                talking.join().map_err(|_| anyhow::anyhow!("the sockets failed"))??;
+                Ok(spent?.cpu_us as f64)
+            })
+        };
+        let first = cost(few)?;
+        series.push((cost(many)? - first) / (many - few) as f64);
+    }
+    Ok(series)
 }

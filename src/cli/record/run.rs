@@ -13,7 +13,7 @@ use super::narrowing::Filter;
 use super::output::Output;
 use super::place::{Opened, Place, Taken};
 use super::preamble::Preamble;
-use super::progress::{Figures, Progress, in_words};
+use super::progress::{Figures, Progress, counted, in_words};
 use super::store::Store;
 use super::trigger::Trigger;
 use crate::cli::exit::{Exit, say};
@@ -215,6 +215,10 @@ impl<'a> Session<'a> {
             }
             if interrupt.sleep_until(next) {
                 return Ok(Why::Interrupted);
+            }
+            if Instant::now() < next {
+                // Woken by a nudge: the sample that was due is still to be taken.
+                next = next.checked_sub(self.command.interval).unwrap_or(next);
             }
             if self.store.is_due(self.part_begun.elapsed(), then) {
                 self.turn()?;
@@ -420,9 +424,4 @@ impl<'a> Session<'a> {
         }
         line
     }
-}
-
-/// `1 sample`, `2 samples`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
