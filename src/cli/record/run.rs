@@ -287,14 +287,14 @@ impl<'a> Session<'a> {
         let place = self.places.first().context("no network namespace is recorded any more")?;
         self.tape.json(Kind::End, 0, &self.part.ending(Why::Rotated.name()));
         self.tape.flush().with_context(|| self.failure())?;
+        let failure = self.failure();
         let output = self.store.next()?;
         let compression = self.store.compression(self.command.compress.into());
-        let writer = self.preamble.begin(output, compression, &place.namespace);
-        let failure = self.failure();
-        let former = writer
-            .and_then(|writer| self.tape.replace(writer))
-            .and_then(Output::close)
-            .context(failure)?;
+        let writer = self
+            .preamble
+            .begin(output, compression, &place.namespace)
+            .with_context(|| format!("cannot write {}", self.path().display()))?;
+        let former = self.tape.replace(writer).and_then(Output::close).context(failure)?;
         let sum = std::mem::take(&mut self.part);
         self.store.finished(former, sum, self.part_begun);
         self.part_begun = Instant::now();
