@@ -34,7 +34,7 @@ use tcpdiag::source::{Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, Extensions, Form};
 
-use candidates::{CANDIDATES, FORMS};
+use candidates::{CANDIDATES, FORMS, Trial};
 use clock::own_cpu_us;
 use drain::Drain;
 use population::Population;
@@ -167,21 +167,33 @@ fn compare(options: &Options, population: &mut Population) -> anyhow::Result<()>
     // Memory that the compression touches for the first time is the kernel's to make.
     let warm = WARM.min(samples.len() - 1);
     let raw: usize = samples.iter().skip(warm).flatten().map(Vec::len).sum();
-    let times = (sockets * (samples.len() - warm) as u64) as f64;
+    let sockets_in_all = (sockets * (samples.len() - warm) as u64) as f64;
     println!(
         "{sockets} sockets, a fifth of which move; {:.0} bytes for each from the kernel\n",
-        raw as f64 / times
+        raw as f64 / sockets_in_all
     );
     println!("| compression | bytes per socket and sample | of the first | ns per socket |");
     println!("| --- | ---: | ---: | ---: |");
-    for candidate in CANDIDATES {
-        let cost = candidate.cost(&samples, warm)?;
+    let mut trials: Vec<Trial> =
+        CANDIDATES.iter().map(Trial::begin).collect::<anyhow::Result<_>>()?;
+    let mut costs = vec![Vec::new(); trials.len()];
+    // One after the other for each sample: what else the machine does befalls all of them.
+    for sample in &samples {
+        for (trial, costs) in trials.iter_mut().zip(&mut costs) {
+            costs.push(trial.add(sample)?);
+        }
+    }
+    let each = sockets as f64;
+    for (candidate, costs) in CANDIDATES.iter().zip(&costs) {
+        let (_, warmed) = costs.split_at(warm);
+        let mut times = Series::default();
+        warmed.iter().for_each(|cost| times.push(cost.cpu_us));
         println!(
             "| {} | {:.1} | {:.1} | {:.0} |",
             candidate.name,
-            cost.bytes / times,
-            cost.first / sockets as f64,
-            cost.cpu_us * 1e3 / times
+            warmed.iter().map(|cost| cost.bytes).sum::<f64>() / warmed.len() as f64 / each,
+            costs[0].bytes / each,
+            times.median() * 1e3 / each
         );
     }
     Ok(())
