@@ -16,13 +16,10 @@ pub(super) struct Candidate {
     pub(super) flush_each: usize,
 }
 
-/// What it came to.
+/// What a sample took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
-    /// Of the samples that count.
     pub(super) bytes: f64,
-    /// Of the first sample.
-    pub(super) first: f64,
     pub(super) cpu_us: f64,
 }
 
@@ -53,25 +50,7 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parameters: &[WINDOW, CParameter::HashLog(18), CParameter::ChainLog(17)],
         flush_each: 1,
     },
-    Candidate {
-        name: "level 3, hashes of 7 bytes",
-        level: 3,
-        parameters: &[
-            WINDOW,
-            CParameter::HashLog(20),
-            CParameter::ChainLog(16),
-            CParameter::MinMatch(7),
-        ],
-        flush_each: 1,
-    },
     Candidate { name: "level 1", level: 1, parameters: &[WINDOW], flush_each: 1 },
-    Candidate {
-        name: "level 1, 2^20 hashes",
-        level: 1,
-        parameters: &[WINDOW, CParameter::HashLog(20)],
-        flush_each: 1,
-    },
-    Candidate { name: "level -1", level: -1, parameters: &[WINDOW], flush_each: 1 },
     Candidate {
         name: "level -1, 2^18 hashes",
         level: -1,
@@ -116,33 +95,35 @@ pub(super) const CANDIDATES: &[Candidate] = &[
     },
 ];
 
-impl Candidate {
-    /// Compresses samples, of which those before `warm` are not counted in the cost.
-    pub(super) fn cost(&self, samples: &[Vec<Vec<u8>>], warm: usize) -> anyhow::Result<Cost> {
-        let mut encoder = zstd::Encoder::new(Counter::default(), self.level)?;
-        for parameter in self.parameters {
+/// A candidate at work.
+pub(super) struct Trial {
+    candidate: &'static Candidate,
+    encoder: zstd::Encoder<'static, Counter>,
+    samples: usize,
+}
+
+impl Trial {
+    pub(super) fn begin(candidate: &'static Candidate) -> anyhow::Result<Self> {
+        let mut encoder = zstd::Encoder::new(Counter::default(), candidate.level)?;
+        for parameter in candidate.parameters {
             encoder.set_parameter(*parameter)?;
         }
-        let mut cost = Cost { bytes: 0.0, first: 0.0, cpu_us: 0.0 };
-        let mut before = 0;
-        for (number, sample) in samples.iter().enumerate() {
-            let start = own_cpu_us();
-            for block in sample {
-                encoder.write_all(block)?;
-            }
-            if (number + 1) % self.flush_each == 0 || number == 0 || number + 1 == samples.len() {
-                encoder.flush()?;
-            }
-            let now = encoder.get_ref().0;
-            if number == 0 {
-                cost.first = now as f64;
-            } else if number >= warm {
-                cost.cpu_us += (own_cpu_us() - start) as f64;
-                cost.bytes += (now - before) as f64;
-            }
-            before = now;
+        Ok(Self { candidate, encoder, samples: 0 })
+    }
+
+    /// Compresses a further sample; tells processor time and bytes.
+    pub(super) fn add(&mut self, sample: &[Vec<u8>]) -> anyhow::Result<Cost> {
+        let before = self.encoder.get_ref().0;
+        let start = own_cpu_us();
+        for block in sample {
+            self.encoder.write_all(block)?;
         }
-        Ok(cost)
+        self.samples += 1;
+        if self.samples.is_multiple_of(self.candidate.flush_each) {
+            self.encoder.flush()?;
+        }
+        let cpu_us = (own_cpu_us() - start) as f64;
+        Ok(Cost { bytes: (self.encoder.get_ref().0 - before) as f64, cpu_us })
     }
 }
 

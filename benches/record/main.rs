@@ -21,8 +21,10 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -32,7 +34,7 @@ use tcpdiag::source::{Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, Extensions, Form};
 
-use candidates::{CANDIDATES, FORMS};
+use candidates::{CANDIDATES, FORMS, Trial};
 use clock::own_cpu_us;
 use drain::Drain;
 use population::Population;
@@ -165,21 +167,33 @@ fn compare(options: &Options, population: &mut Population) -> anyhow::Result<()>
     // Memory that the compression touches for the first time is the kernel's to make.
     let warm = WARM.min(samples.len() - 1);
     let raw: usize = samples.iter().skip(warm).flatten().map(Vec::len).sum();
-    let times = (sockets * (samples.len() - warm) as u64) as f64;
+    let sockets_in_all = (sockets * (samples.len() - warm) as u64) as f64;
     println!(
         "{sockets} sockets, a fifth of which move; {:.0} bytes for each from the kernel\n",
-        raw as f64 / times
+        raw as f64 / sockets_in_all
     );
     println!("| compression | bytes per socket and sample | of the first | ns per socket |");
     println!("| --- | ---: | ---: | ---: |");
-    for candidate in CANDIDATES {
-        let cost = candidate.cost(&samples, warm)?;
+    let mut trials: Vec<Trial> =
+        CANDIDATES.iter().map(Trial::begin).collect::<anyhow::Result<_>>()?;
+    let mut costs = vec![Vec::new(); trials.len()];
+    // One after the other for each sample: what else the machine does befalls all of them.
+    for sample in &samples {
+        for (trial, costs) in trials.iter_mut().zip(&mut costs) {
+            costs.push(trial.add(sample)?);
+        }
+    }
+    let each = sockets as f64;
+    for (candidate, costs) in CANDIDATES.iter().zip(&costs) {
+        let (_, warmed) = costs.split_at(warm);
+        let mut times = Series::default();
+        warmed.iter().for_each(|cost| times.push(cost.cpu_us));
         println!(
             "| {} | {:.1} | {:.1} | {:.0} |",
             candidate.name,
-            cost.bytes / times,
-            cost.first / sockets as f64,
-            cost.cpu_us * 1e3 / times
+            warmed.iter().map(|cost| cost.bytes).sum::<f64>() / warmed.len() as f64 / each,
+            costs[0].bytes / each,
+            times.median() * 1e3 / each
         );
     }
     Ok(())
@@ -234,6 +248,7 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
             }
         }
     }
+    let program = program(options, population, directory.path())?;
     println!("{}", Finding::HEADING);
     let sockets = count as usize;
     println!("{}", Finding::cpu(sockets, ("poll", &polls), ("drain floor", &floors), None));
@@ -244,5 +259,45 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
         missed |= finding.is_missed();
         println!("{finding}");
     }
+    let what = "a sample of `tcpdiag record`, its poll included";
+    println!("{}", Finding::cpu(sockets, (what, &program), ("drain floor", &floors), None));
     Ok(options.check && !options.smoke && missed)
+}
+
+/// What a further sample costs the program as a whole: counters, holders and deaths besides.
+fn program(
+    options: &Options,
+    population: &mut Population,
+    directory: &Path,
+) -> anyhow::Result<Series> {
+    let (few, many) = if options.smoke { (1, 2) } else { (WARM, 3 * WARM) };
+    let file = directory.join("program").display().to_string();
+    let pause = format!("{}ms", PAUSE.as_millis());
+    let mut series = Series::default();
+    for _ in 0..if options.smoke { 1 } else { 3 } {
+        let mut cost = |samples: usize| -> anyhow::Result<f64> {
+            let count = samples.to_string();
+            let arguments = ["record", &file, "--force", "-i", &pause, "--count", &count];
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let talking = scope.spawn(|| -> std::io::Result<()> {
+                    for number in 0.. {
+                        if done.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        population.talk(number)?;
+                        std::thread::sleep(PAUSE);
+                    }
+                    Ok(())
+                });
+                let spent = clock::run(env!("CARGO_BIN_EXE_tcpdiag"), &arguments);
+                done.store(true, Ordering::Relaxed);
+                talking.join().map_err(|_| anyhow::anyhow!("the sockets failed"))??;
+                Ok(spent?.cpu_us as f64)
+            })
+        };
+        let first = cost(few)?;
+        series.push((cost(many)? - first) / (many - few) as f64);
+    }
+    Ok(series)
 }

@@ -14,9 +14,9 @@ pub enum Compression {
     Zstd,
 }
 
-/// Of 10,000 sockets, of which a fifth move, a further sample takes 7.5 bytes each. Level 1 takes
-/// 10 to 15 and negative levels 10 to 38, none of them for less than four fifths of the processor
-/// time (`benches/record`): what takes it is passing over the bytes, not looking for them.
+/// Of 10,000 sockets, of which a fifth move, a further sample takes 6.5 bytes each. Level 1 takes
+/// 10 and negative levels 9 to 38, none of them for less than four fifths of the processor time
+/// (`benches/record`): what takes it is passing over the bytes, not looking for them.
 const LEVEL: i32 = 3;
 
 /// The logarithm of how many bytes back the stream may refer to, so that a socket finds itself in
@@ -24,8 +24,8 @@ const LEVEL: i32 = 3;
 /// reading need; Wireshark and zstd(1) take up to 27.
 const WINDOW: u32 = 25;
 
-/// The logarithm of how many places are remembered by eight bytes. With 2^20 it takes a fifth more
-/// time and no less room.
+/// The logarithm of how many places are remembered by eight bytes. 2^20 of them take more time, by
+/// a twentieth, and find no more.
 const HASHES: u32 = 18;
 
 /// The same by five bytes.

@@ -35,7 +35,7 @@ use crate::record::Compression;
 ///
 /// At every interval all sockets in all states with everything the kernel tells of them, the
 /// deaths of sockets, the counter files and who holds the sockets go to a file, byte for byte as
-/// they came. Ctrl-C ends it well; a recording that was cut short can be read up to the cut.
+/// they came, but for keys of TCP-MD5. Ctrl-C ends it well; a recording that was cut short can be read up to the cut.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag record incident.pcapng.zst                 every second, until interrupted

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::size::spelled;
 use crate::render::human::grouped;
+use crate::sys::error_columns;
 
 /// What there is to tell.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,8 +26,8 @@ impl Figures {
     fn line(&self) -> String {
         if let Some((time, bytes)) = self.kept {
             return format!(
-                "{} sockets, the last {} in {} of memory, {}",
-                grouped(self.sockets),
+                "{}, the last {} in {} of memory, {}",
+                counted(self.sockets, "socket"),
                 in_words(time),
                 spelled(bytes),
                 self.ending(),
@@ -35,9 +36,9 @@ impl Figures {
         let seconds = self.elapsed.as_secs_f64();
         let rate = if seconds < 0.5 { 0 } else { (self.size as f64 / seconds) as u64 };
         format!(
-            "{} samples, {} sockets, {}, {}/s, {}",
-            grouped(self.samples),
-            grouped(self.sockets),
+            "{}, {}, {}, {}/s, {}",
+            counted(self.samples, "sample"),
+            counted(self.sockets, "socket"),
             spelled(self.size),
             spelled(rate),
             self.ending(),
@@ -64,8 +65,11 @@ impl Progress {
     /// Shows these figures.
     pub(super) fn show(&self, figures: &Figures) {
         if self.on_terminal {
-            // To the line's start, and what stands there away.
-            let _ = write!(io::stderr(), "\r\x1b[K{}", figures.line());
+            // To the line's start, and what stands there away. A longer line than the terminal's
+            // would leave its first part behind.
+            let columns = error_columns().map_or(usize::MAX, usize::from);
+            let line: String = figures.line().chars().take(columns - 1).collect();
+            let _ = write!(io::stderr(), "\r\x1b[K{line}");
         }
     }
 
@@ -75,6 +79,11 @@ impl Progress {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// `1 sample`, `2 samples`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// `8s`, `2m 5s`, `3h 12m`.

@@ -13,7 +13,7 @@ use super::narrowing::Filter;
 use super::output::{Output, is_file};
 use super::place::{Opened, Place, Taken};
 use super::preamble::Preamble;
-use super::progress::{Figures, Progress, in_words};
+use super::progress::{Figures, Progress, counted, in_words};
 use super::store::Store;
 use super::trigger::Trigger;
 use crate::cli::exit::{Exit, say};
@@ -214,6 +214,10 @@ impl<'a> Session<'a> {
             if interrupt.sleep_until(next) {
                 return Ok(Why::Interrupted);
             }
+            if Instant::now() < next {
+                // Woken by a nudge: the sample that was due is still to be taken.
+                next = next.checked_sub(self.command.interval).unwrap_or(next);
+            }
             if self.store.is_due(self.part_begun.elapsed(), then) {
                 self.turn()?;
             }
@@ -281,14 +285,14 @@ impl<'a> Session<'a> {
         let place = self.places.first().context("no network namespace is recorded any more")?;
         self.tape.json(Kind::End, 0, &self.part.ending(Why::Rotated.name()));
         self.tape.flush().with_context(|| self.failure())?;
+        let failure = self.failure();
         let output = self.store.next()?;
         let compression = self.store.compression(self.command.compress.into());
-        let writer = self.preamble.begin(output, compression, &place.namespace);
-        let failure = self.failure();
-        let former = writer
-            .and_then(|writer| self.tape.replace(writer))
-            .and_then(Output::close)
-            .context(failure)?;
+        let writer = self
+            .preamble
+            .begin(output, compression, &place.namespace)
+            .with_context(|| format!("cannot write {}", self.path().display()))?;
+        let former = self.tape.replace(writer).and_then(Output::close).context(failure)?;
         let sum = std::mem::take(&mut self.part);
         self.store.finished(former, sum, self.part_begun);
         self.part_begun = Instant::now();
@@ -418,9 +422,4 @@ impl<'a> Session<'a> {
         }
         line
     }
-}
-
-/// `1 sample`, `2 samples`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
