@@ -285,12 +285,14 @@ fn main() -> io::Result<()> {
     let size = std::fs::metadata(&hours)?.len();
     let hours = text(&hours);
     println!("{few} sockets, {hour} samples: {:.1} MB", size as f64 / 1e6);
-    for (what, at) in [("its end", "-10ms"), ("its middle", "+1800s"), ("its start", "+1s")] {
-        let at = ["--at", at];
-        // Times told from an end are looked for before; those in full are found at once.
-        let arguments = ["conns", "sport = :1", "-o", "json", "--read", &hours];
-        let all =
-            if what == "its end" { arguments.to_vec() } else { [&arguments[..], &at].concat() };
+    for (what, at) in [
+        ("its end", None),
+        ("its middle", Some("+1800s")),
+        ("its start", Some("+1s")),
+        ("a second before its end, which is looked for first", Some("-1s")),
+    ] {
+        let mut all = vec!["conns", "sport = :1", "-o", "json", "--read", &hours];
+        all.extend(at.into_iter().flat_map(|at| ["--at", at]));
         let [cpu, wall] = best(rounds, &all)?;
         println!("{few} sockets, conns --at {what}: {cpu:.2} s of processor ({wall:.2} s)");
     }
