@@ -345,6 +345,16 @@ mod tests {
     }
 
     #[test]
+    fn names_of_rules_mean_nothing_else() {
+        let all = Collection::everything();
+        for rule in RULES {
+            for name in [rule.code, rule.name] {
+                assert_eq!(all.named(name).len(), 1, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn hints() {
         let all = Collection::everything();
         assert!(all.hint("TCPLostRetransmitt").contains("TcpExtTCPLostRetransmit"));

@@ -8,7 +8,7 @@ use crate::model::State;
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD152",
-    name: "close-wait",
+    name: "close-wait-leak",
     title: "closed by the peer, not by the program",
     scope: RuleScope::Connection,
     meaning: "The peer has closed long ago and the program still holds its end open (CLOSE-WAIT): it forgets to close. Each costs a descriptor and memory, and one day there are none left.",

@@ -7,7 +7,7 @@ use crate::diagnose::sign::Sign;
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD103",
-    name: "congestion",
+    name: "congested-path",
     title: "held back by congestion on the path",
     scope: RuleScope::Connection,
     meaning: "The congestion window is used up at most looks, segments are lost and round trips grow with what is in flight: the connection fills its share of a bottleneck, and its queue overflows. More than that share is not to be had.",

@@ -6,7 +6,7 @@ use crate::diagnose::rule::{Advice, Case, Confidence, Judge, Limit, Rule, RuleSc
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD113",
-    name: "lost-retransmits",
+    name: "retransmits-lost",
     title: "retransmits lost again",
     scope: RuleScope::Connection,
     meaning: "Segments that were sent again were lost again: long outages, a policer that drops whatever comes too soon, or loss so heavy that chance suffices.",

@@ -8,7 +8,7 @@ use crate::diagnose::rule::{
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD402",
-    name: "memory-pressure",
+    name: "tcp-memory-short",
     title: "TCP short of memory",
     scope: RuleScope::Host,
     meaning: "All TCP sockets of the host together use so much memory that the kernel shrinks buffers (pressure) or refuses connections.",

@@ -6,7 +6,7 @@ use crate::diagnose::rule::{Advice, Case, Confidence, Judge, Limit, Rule, RuleSc
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD115",
-    name: "reordering",
+    name: "reordered-path",
     title: "segments overtake each other",
     scope: RuleScope::Connection,
     meaning: "Segments arrive in another order than they were sent. The sender takes late ones for lost until it has learnt how far they may lag, repairs what was not broken and slows down.",
