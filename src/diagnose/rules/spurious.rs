@@ -6,7 +6,7 @@ use crate::diagnose::rule::{Advice, Case, Confidence, Judge, Limit, Rule, RuleSc
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD114",
-    name: "needless-retransmits",
+    name: "received-twice",
     title: "retransmits that were not needed",
     scope: RuleScope::Connection,
     meaning: "The peer reports that it received segments twice (DSACK): they had not been lost but were late, or their acknowledgements were. Each such repair halves the window for nothing.",
