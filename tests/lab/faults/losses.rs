@@ -74,8 +74,8 @@ const OUTAGES: Fault = Fault {
     shapes: [TORN, TORN],
     settings: &[],
     arguments: &[],
-    must: &[client(&["TD112"])],
-    may: &["TD110", "TD111", "TD113", "TD114", "TD121", "TD122", "TD302", "TD401"],
+    must: &[client(&["TD112", "TD122"])],
+    may: &["TD110", "TD111", "TD113", "TD114", "TD121", "TD302", "TD401"],
     provoke: |scene| scene.uploads(8022, 2, Some(300_000)),
     holds: |scene| scene.growth(Side::Client, "TCPTimeouts") >= 2,
 };
