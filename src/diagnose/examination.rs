@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -37,6 +38,19 @@ pub struct Question {
     pub target_rate: Option<f64>,
     /// How wide the host's counters are.
     pub width: CounterWidth,
+    /// Local ports of clients (`net.ipv4.ip_local_port_range`).
+    pub ephemeral: RangeInclusive<u16>,
+}
+
+impl Question {
+    /// The part that a socket plays: one whose listener is gone looks like a client, and its ports
+    /// tell.
+    fn side(&self, socket: &Socket, role: Role) -> Role {
+        let clients = |port: u16| self.ephemeral.contains(&port);
+        let serves = !clients(socket.local.port) && clients(socket.remote.port);
+        let connected = !matches!(socket.state, State::Listen | State::SynSent);
+        if role == Role::Client && serves && connected { Role::Server } else { role }
+    }
 }
 
 /// One network namespace that is watched.
@@ -179,6 +193,7 @@ impl Examination {
         let (at, look, inflation) = (self.at, self.look, self.inflation);
         let slot = self.courses.find(socket.cookie);
         let Some(course) = slot.and_then(|slot| self.courses.get_mut(slot)) else {
+            let role = self.question.side(socket, role);
             let course = Course::new(socket, role, look > 1, at, look, inflation);
             let slot = self.courses.push(course);
             self.courses.expect_after(slot);
@@ -223,7 +238,10 @@ impl Examination {
                 course
             }),
             // Not a connection of before: those were in the first dump.
-            None => Some(Course::of_the_dead(event, role, self.at, self.look)),
+            None => {
+                let role = self.question.side(event, role);
+                Some(Course::of_the_dead(event, role, self.at, self.look))
+            }
         };
         if let Some(course) = course {
             self.finish(course);
@@ -319,11 +337,14 @@ impl Examination {
         let mut same: FxHashMap<(usize, GroupKey), Same> = FxHashMap::default();
         for slot in 0..self.courses.len() {
             let Some(course) = self.courses.get(slot) else { break };
+            if course.is_quiet() {
+                // As most are: not even its counters are looked at.
+                self.groups.add_quiet(course);
+                continue;
+            }
             self.groups.add(course);
             seen.active += u64::from(course.has_moved());
-            if !course.is_quiet() {
-                self.judge(course, &context, &mut same);
-            }
+            self.judge(course, &context, &mut same);
         }
         for course in &self.dead {
             self.judge(course, &context, &mut same);

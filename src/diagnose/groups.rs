@@ -140,6 +140,13 @@ impl Groups {
         self.0.entry(GroupKey::of(&course.example)).or_default().add(course);
     }
 
+    /// Adds one that did nothing.
+    pub(super) fn add_quiet(&mut self, course: &Course) {
+        let group = self.group(GroupKey::of(&course.example));
+        group.alive += 1;
+        group.example.get_or_insert(course.example);
+    }
+
     /// The group of a key, made if there is none.
     pub(super) fn group(&mut self, key: GroupKey) -> &mut Group {
         self.0.entry(key).or_default()

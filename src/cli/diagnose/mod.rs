@@ -5,18 +5,23 @@ mod naming;
 mod output;
 mod place;
 mod progress;
+mod replay;
 mod run;
+mod tell;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::config::Config;
 use super::exit::Exit;
 use super::expression::FilterArgs;
 use super::look::LookArgs;
+use super::past::SpanArgs;
 use super::repeat::interval;
-use crate::diagnose::Severity;
+use crate::counters::CounterWidth;
+use crate::diagnose::{Question, Severity};
 
 /// Tell what holds connections back, and what is wrong with listeners, services and the host.
 ///
@@ -32,6 +37,7 @@ use crate::diagnose::Severity;
   tcpdiag diagnose --without TD104 --all
   tcpdiag diagnose --fail-on warning || echo trouble
   tcpdiag diagnose -o json | jq '.findings[] | {code, subject: .subject.text}'
+  tcpdiag diagnose --read night.pcapng.zst --from +5m --duration 30s
   tcpdiag explain TD101                         what a rule goes by, and what it guards against
 
 Which connections: as for `tcpdiag conns`. Limits of rules can be set in
@@ -47,9 +53,10 @@ pub(super) struct DiagnoseCommand {
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// How long to watch; Ctrl-C ends it early, with what was seen until then.
-    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = interval, help_heading = "Diagnosis")]
-    duration: Duration,
+    /// How long to watch, 10s without; Ctrl-C ends it early, with what was seen until then. Of a
+    /// recording so much from its beginning, or from --from.
+    #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "Diagnosis")]
+    duration: Option<Duration>,
 
     /// Ask this rule only, by code or name; repeatable.
     #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
@@ -87,10 +94,31 @@ pub(super) struct DiagnoseCommand {
 
     #[command(flatten)]
     look: LookArgs,
+    #[command(flatten)]
+    past: SpanArgs,
 }
+
+/// How long to watch when nothing is said.
+const USUAL: Duration = Duration::from_secs(10);
 
 impl DiagnoseCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        run::run(&self)
+        let config = Config::load(self.config.as_deref())?;
+        let asked = choice::asked(&self.rule, &self.without)?;
+        match self.past.recording()? {
+            None => run::run(&self, &config, asked),
+            Some(recording) => replay::run(&self, &config, asked, recording),
+        }
+    }
+
+    /// What is asked of a host with such a processor.
+    fn question(&self, config: &Config, asked: Vec<bool>, machine: &str) -> Question {
+        Question {
+            limits: config.limits(),
+            asked,
+            target_rate: self.target_rate,
+            width: CounterWidth::of_machine(machine),
+            ephemeral: place::EPHEMERAL,
+        }
     }
 }

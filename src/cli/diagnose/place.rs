@@ -1,25 +1,41 @@
-//! One network namespace that is examined.
+//! One network namespace that is examined, here or in a recording.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
+use super::DiagnoseCommand;
 use crate::cli::owners::People;
+use crate::cli::scene::Line;
+use crate::cli::services::feed::{Deaths, Feed, Files, Heard, Side};
 use crate::counters::{CounterReader, Counters, parse_devices, read_softnet};
 use crate::diagnose::{Examination, HostReading, Question};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
-use crate::model::{Role, Socket, State};
+use crate::model::{Role, Socket, State, StateSet};
+use crate::record;
 use crate::report::{Namespace, Quality};
 use crate::settings::Values;
 use crate::source::{
-    DumpOutcome, EventOptions, Events, Listeners, NetNamespace, PortNames, Query, Scope, Sockets,
+    DumpOutcome, Error, EventOptions, Events, Listeners, NetNamespace, PortNames, Query, Scope,
+    Sockets,
 };
+use crate::sys::NetlinkSocket;
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
 /// The files of whichever namespace the thread that reads them is in.
 const COUNTERS: &str = "/proc/thread-self/net";
+
+/// The kernel's default of `net.ipv4.ip_local_port_range`.
+pub(super) const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+
+/// Local ports of clients, where they are set.
+pub(super) fn ephemeral(settings: &Values) -> RangeInclusive<u16> {
+    let ends = settings.numbers("ip_local_port_range").unwrap_or_default();
+    let mut ends = ends.into_iter().filter_map(|end| u16::try_from(end).ok());
+    ends.next().unwrap_or(*EPHEMERAL.start())..=ends.next().unwrap_or(*EPHEMERAL.end())
+}
 
 /// What is asked of every namespace.
 #[derive(Debug)]
@@ -32,18 +48,53 @@ pub(super) struct Wanted {
     pub(super) ecn: EcnWord,
 }
 
+/// Everything but bound sockets that are no connections.
+const STATES: StateSet = StateSet::of(&[
+    State::Established,
+    State::SynSent,
+    State::SynRecv,
+    State::FinWait1,
+    State::FinWait2,
+    State::TimeWait,
+    State::CloseWait,
+    State::LastAck,
+    State::Listen,
+    State::Closing,
+]);
+
+impl Wanted {
+    /// What the arguments and this expression want.
+    pub(super) fn new(
+        command: &DiagnoseCommand,
+        expr: Expr,
+        ports: PortNames,
+        ecn: EcnWord,
+    ) -> Self {
+        let mut plan = expr.plan(STATES, command.filter.plan_options());
+        plan.states = plan.states.intersection(STATES);
+        let asks_for_owners = expr.needs().owner;
+        Self { expr, plan, asks_for_owners, ports, ecn }
+    }
+}
+
+/// Where it is.
+#[derive(Debug)]
+enum Ground {
+    Here(NetNamespace),
+    /// In a recording, with these settings.
+    Recorded(String),
+}
+
 /// One network namespace.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) namespace: Namespace,
-    place: NetNamespace,
-    sockets: Sockets,
+    ground: Ground,
+    feed: Feed,
     listeners: Listeners,
-    reader: CounterReader,
-    events: Option<Events>,
     pub(super) examination: Examination,
     pub(super) quality: Quality,
-    /// Sockets at the last look, as the kernel sent them.
+    /// Sockets of all looks, as the kernel sent them.
     pub(super) dumped: u64,
     /// Listeners, for their holders to be looked up.
     pub(super) serving: Vec<Socket>,
@@ -59,56 +110,87 @@ impl Place {
         events: bool,
         quality: &mut Quality,
     ) -> anyhow::Result<Self> {
-        let events = if events {
-            let events = Events::open_in(place, &EventOptions::default());
-            if let Err(error) = &events {
+        let deaths = match events.then(|| Events::open_in(place, &EventOptions::default())) {
+            None => Deaths::None,
+            Some(Ok(events)) => Deaths::Kernel(events),
+            Some(Err(error)) => {
                 quality.permission_limited.push(format!("deaths of sockets: {error}"));
+                Deaths::None
             }
-            events.ok()
-        } else {
-            None
         };
-        Ok(Self {
-            namespace: Namespace { inode: place.inode, name: place.name.clone() },
-            sockets: place.inside(Sockets::open)??,
+        let socket = place
+            .inside(NetlinkSocket::open)?
+            .map_err(|source| Error::Socket { operation: "open", source })?;
+        let feed = Feed {
+            sockets: Sockets::over(Line::Kernel(socket)),
+            files: Files::Kernel(place.inside(|| CounterReader::new(Path::new(COUNTERS)).open())??),
+            deaths,
+        };
+        let namespace = Namespace { inode: place.inode, name: place.name.clone() };
+        let settings = place.inside(|| Values::read(Path::new("/proc/sys")))?;
+        let question = Question { ephemeral: ephemeral(&settings), ..question };
+        Ok(Self::over(namespace, Ground::Here(place.clone()), feed, question))
+    }
+
+    /// A namespace of a recording.
+    pub(super) fn recorded(scene: &record::Scene, question: Question, events: bool) -> Self {
+        let namespace = Namespace { inode: scene.inode, name: scene.name.clone() };
+        let mut feed = Feed::recorded(events && scene.take.drained.is_some());
+        let texts = [Vec::new(), Vec::new()];
+        feed.files = Files::Recorded { texts, reader: CounterReader::given() };
+        let settings = scene.settings.clone();
+        let ephemeral = ephemeral(&Values::recorded(&settings));
+        Self::over(namespace, Ground::Recorded(settings), feed, Question { ephemeral, ..question })
+    }
+
+    fn over(namespace: Namespace, ground: Ground, feed: Feed, question: Question) -> Self {
+        Self {
+            namespace,
+            ground,
+            feed,
             listeners: Listeners::default(),
-            reader: place.inside(|| CounterReader::new(Path::new(COUNTERS)).open())??,
-            events,
             examination: Examination::new(question),
-            quality: std::mem::take(quality),
+            quality: Quality::default(),
             dumped: 0,
             serving: Vec::new(),
             unwanted: FxHashSet::default(),
-            place: place.clone(),
-        })
+        }
     }
 
-    /// Reads the host's side: counters, processors, devices, connection tracking.
-    pub(super) fn read_host(&mut self) -> anyhow::Result<()> {
+    /// Takes what the next sample of the recording holds of it.
+    pub(super) fn load(&mut self, scene: &mut record::Scene) {
+        self.feed.load(&mut scene.take);
+        if let Ground::Recorded(settings) = &mut self.ground {
+            settings.clone_from(&scene.settings);
+        }
+    }
+
+    /// Reads the host's side: counters; and, where it is here, processors, devices, connection
+    /// tracking, which no recording has.
+    pub(super) fn read_host(&mut self, side: Side) -> anyhow::Result<()> {
         let mut counters = Counters::default();
-        self.reader.sample(&mut counters)?;
-        let reading = self.place.inside(|| HostReading {
-            counters,
-            softnet: read_softnet(Path::new(COUNTERS)).ok().flatten(),
-            devices: std::fs::read_to_string("/proc/thread-self/net/dev")
-                .map(|text| parse_devices(&text))
-                .unwrap_or_default(),
-            conntrack: conntrack(),
-        })?;
+        self.feed.count(side, &mut counters)?;
+        let reading = match &self.ground {
+            Ground::Recorded(_) => HostReading { counters, ..HostReading::default() },
+            Ground::Here(place) => place.inside(|| HostReading {
+                counters,
+                softnet: read_softnet(Path::new(COUNTERS)).ok().flatten(),
+                devices: std::fs::read_to_string("/proc/thread-self/net/dev")
+                    .map(|text| parse_devices(&text))
+                    .unwrap_or_default(),
+                conntrack: conntrack(),
+            })?,
+        };
         self.examination.read_host(reading);
         Ok(())
     }
 
     /// The settings of this namespace.
     pub(super) fn settings(&self) -> anyhow::Result<Values> {
-        Ok(self.place.inside(|| Values::read(Path::new("/proc/sys")))?)
-    }
-
-    /// This namespace's local ports, as the classifier wants them.
-    pub(super) fn ephemeral(settings: &Values) -> std::ops::RangeInclusive<u16> {
-        let ends = settings.numbers("ip_local_port_range").unwrap_or_default();
-        let mut ends = ends.into_iter().filter_map(|end| u16::try_from(end).ok());
-        ends.next().unwrap_or(32_768)..=ends.next().unwrap_or(60_999)
+        Ok(match &self.ground {
+            Ground::Here(place) => place.inside(|| Values::read(Path::new("/proc/sys")))?,
+            Ground::Recorded(settings) => Values::recorded(settings),
+        })
     }
 
     /// A look at all its sockets, so long after the first.
@@ -118,7 +200,7 @@ impl Place {
         people: &mut People,
         at: Duration,
     ) -> anyhow::Result<()> {
-        let outcome = self.listeners.read(&mut self.sockets)?;
+        let outcome = self.listeners.read(&mut self.feed.sockets)?;
         self.quality.add_dump(&outcome);
         self.examination.begin(at);
         self.serving.clear();
@@ -143,7 +225,7 @@ impl Place {
             waiting: Vec::new(),
         };
         let mut socket = Socket::BLANK;
-        let outcome = self.sockets.read(&query, |reply| {
+        let outcome = self.feed.read(&query, |reply| {
             pass.take(reply, &mut socket);
             ControlFlow::Continue(())
         })?;
@@ -153,18 +235,17 @@ impl Place {
         self.quality.add_dump(&outcome);
         self.drain(wanted);
         let whole = outcome == DumpOutcome { sockets: outcome.sockets, ..DumpOutcome::default() };
-        self.examination.end(whole, self.events.is_some());
+        self.examination.end(whole, self.feed.hears());
         Ok(())
     }
 
     /// Takes the notices of deaths.
     fn drain(&mut self, wanted: &Wanted) {
-        let Some(events) = &mut self.events else { return };
         let (examination, listeners) = (&mut self.examination, &self.listeners);
         let (unwanted, namespace) = (&self.unwanted, &self.namespace);
         let mut socket = Socket::BLANK;
         let mut unread = 0;
-        let drained = events.drain(|reply| {
+        let heard = self.feed.drain(|reply| {
             if !socket.fill(reply, wanted.ecn) {
                 unread += 1;
                 return;
@@ -178,14 +259,14 @@ impl Place {
                 examination.bury(&socket, role);
             }
         });
-        match drained {
-            Ok(drained) => {
+        match heard {
+            Heard::Nothing => {}
+            Heard::These(drained) => {
                 self.quality.events_lost += drained.lost;
                 self.quality.decode_errors += drained.decode_errors + unread;
             }
-            Err(error) => {
-                self.quality.permission_limited.push(format!("deaths of sockets: {error}"));
-                self.events = None;
+            Heard::NoMore(reason) => {
+                self.quality.permission_limited.push(format!("deaths of sockets: {reason}"));
             }
         }
     }

@@ -57,15 +57,16 @@ fn sighting(ratio: &'static Ratio, judgement: &Judgement) -> Option<Sighting> {
 fn explainers(category: &str) -> &'static [&'static str] {
     const LOSS: &[&str] = &[
         "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122", "TD141",
-        "TD151", "TD153", "TD201", "TD203", "TD204", "TD301", "TD302",
+        "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
     ];
     match category {
         "retransmission" | "rto" | "recovery" | "undo" | "dsack" | "reordering" | "sack" | "ip" => {
             LOSS
         }
-        "connections" | "listen" | "syncookies" => {
-            &["TD153", "TD201", "TD202", "TD203", "TD204", "TD205", "TD206", "TD306"]
-        }
+        "connections" | "listen" | "syncookies" => &[
+            "TD110", "TD111", "TD112", "TD153", "TD201", "TD202", "TD203", "TD204", "TD205",
+            "TD206", "TD302", "TD306",
+        ],
         "time_wait" => &["TD305", "TD306", "TD304"],
         "abort" | "reset" => &[
             "TD133", "TD122", "TD130", "TD131", "TD141", "TD150", "TD151", "TD153", "TD201",

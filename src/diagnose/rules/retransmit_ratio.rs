@@ -22,8 +22,8 @@ pub(crate) const RULE: Rule = Rule {
     )],
     references: &["RFC 6298"],
     explained_by: &[
-        "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD122", "TD141", "TD153",
-        "TD301",
+        "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD122", "TD130", "TD141",
+        "TD150", "TD151", "TD153", "TD301",
     ],
     limits: &[
         Limit::new("share", 0.02, "share", "of the segments that were retransmitted"),
