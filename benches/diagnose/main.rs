@@ -31,7 +31,7 @@ use tcpdiag::counters::CounterWidth;
 use tcpdiag::diagnose::{Examination, Limits, Question, RULES};
 use tcpdiag::model::{Families, Role, Socket, StateSet};
 use tcpdiag::settings::Values;
-use tcpdiag::source::{Host, Query, Sockets};
+use tcpdiag::source::{Host, Listeners, Query, Sockets};
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form, Messages, Reply};
 
 const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO);
@@ -98,6 +98,7 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
         raw: Drain::open()?,
         sockets: Sockets::open()?,
         ecn: Host::this().ecn_word(),
+        listeners: Listeners::default(),
         examination: Examination::new(question()),
         at: Duration::ZERO,
     };
@@ -152,6 +153,7 @@ struct Bench {
     raw: Drain,
     sockets: Sockets,
     ecn: EcnWord,
+    listeners: Listeners,
     examination: Examination,
     at: Duration,
 }
@@ -179,12 +181,14 @@ impl Bench {
 
     fn look(&mut self) -> anyhow::Result<()> {
         let (ecn, mut socket) = (self.ecn, Socket::BLANK);
-        let examination = &mut self.examination;
+        self.listeners.read(&mut self.sockets)?;
+        let (examination, listeners) = (&mut self.examination, &self.listeners);
         self.at += Duration::from_secs(1);
         examination.begin(self.at);
         self.sockets.read(&query(), |reply| {
             if socket.fill(reply, ecn) {
-                examination.enter(&socket, Role::Server);
+                let (role, _) = listeners.role(&socket);
+                examination.enter(&socket, role);
             }
             ControlFlow::Continue(())
         })?;

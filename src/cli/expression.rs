@@ -13,30 +13,30 @@ use crate::source::{Cgroups, PortNames, capabilities};
 use crate::wire::bytecode::Side;
 
 /// Filter flags and the expression.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
     /// Port on either side, a number or a service name; repeatable.
     #[arg(long, short = 'p', value_name = "PORT")]
-    port: Vec<String>,
+    pub(super) port: Vec<String>,
     /// Local port; repeatable.
     #[arg(long, value_name = "PORT")]
-    local_port: Vec<String>,
+    pub(super) local_port: Vec<String>,
     /// Remote port; repeatable.
     #[arg(long, value_name = "PORT")]
-    remote_port: Vec<String>,
+    pub(super) remote_port: Vec<String>,
     /// Local address or prefix, e.g. 10.0.0.0/8; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    local_ip: Vec<IpNet>,
+    pub(super) local_ip: Vec<IpNet>,
     /// Remote address or prefix; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    remote_ip: Vec<IpNet>,
+    pub(super) remote_ip: Vec<IpNet>,
     /// Which end of its connection the socket is.
     #[arg(long, value_enum, value_name = "ROLE")]
     role: Option<RoleArg>,
     /// State, or a group of states: all, connected, synchronized, bucket, big; repeatable.
     #[arg(long, short, value_name = "STATE", value_parser = states)]
-    state: Vec<StateSet>,
+    pub(super) state: Vec<StateSet>,
     /// Held by the process of this id; repeatable.
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
@@ -51,10 +51,10 @@ pub(super) struct FilterArgs {
     cgroup: Vec<String>,
     /// IPv4 sockets only.
     #[arg(short = '4', long, conflicts_with = "ipv6")]
-    ipv4: bool,
+    pub(super) ipv4: bool,
     /// IPv6 sockets only, v4-mapped ones included.
     #[arg(short = '6', long)]
-    ipv6: bool,
+    pub(super) ipv6: bool,
     /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
     /// repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
@@ -68,7 +68,7 @@ pub(super) struct FilterArgs {
     pub(super) all_owners: bool,
     /// Filter expression, as ss takes it and more; see below.
     #[arg(value_name = "EXPRESSION", help_heading = "Filters")]
-    expression: Vec<String>,
+    pub(super) expression: Vec<String>,
 }
 
 /// Roles that can be asked for.
@@ -181,7 +181,7 @@ fn any_of(parts: Vec<Expr>) -> Expr {
     if parts.is_empty() { Expr::True } else { Expr::any(parts) }
 }
 
-fn prefix(text: &str) -> Result<IpNet, String> {
+pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse::<IpNet>()
         .or_else(|_| bare.parse().map(|address: std::net::IpAddr| IpNet::from(address)))
@@ -193,7 +193,7 @@ fn prefix(text: &str) -> Result<IpNet, String> {
         })
 }
 
-fn states(text: &str) -> Result<StateSet, String> {
+pub(super) fn states(text: &str) -> Result<StateSet, String> {
     StateSet::named(text)
         .ok_or_else(|| format!("`{text}` is no state; accepted are {}", StateSet::NAMES))
 }

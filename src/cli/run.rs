@@ -105,6 +105,7 @@ impl Run {
         let wants = self.wants(&needs, &columns, sort.as_ref().map(|(column, _)| column));
         let captured_at = moment.as_ref().map(|moment| timestamp(moment.clocks.realtime_ns));
         let withheld = self.withheld(&needs, moment.as_ref());
+        let recorded_filter = moment.as_ref().and_then(|moment| moment.filter.clone());
         let host = moment.as_ref().map_or_else(Host::this, host);
         let scope = if self.filter.all_owners { Scope::All } else { Scope::First };
         let (stage, people) = match moment {
@@ -137,6 +138,7 @@ impl Run {
             captured_at,
             withheld,
             damaged,
+            recorded_filter,
             output: self.output,
             columns,
             question,
@@ -207,6 +209,8 @@ struct Session {
     damaged: bool,
     /// What the user may not see.
     withheld: Vec<String>,
+    /// What the recording that is asked was narrowed to.
+    recorded_filter: Option<String>,
     samples: u64,
     /// Sums over all samples.
     total: Tally,
@@ -247,6 +251,7 @@ impl Session {
         let mut tally = sampler.run(&mut self.stage.scenes)?;
         tally.quality.permission_limited.extend(self.stage.unreachable.iter().cloned());
         tally.quality.permission_limited.extend(self.withheld.iter().cloned());
+        tally.quality.recorded_filter.clone_from(&self.recorded_filter);
         let used = usage.elapsed();
         let (mut out, unseen) =
             sink.end(tally.shown, &tally.quality, Cost::new(used, tally.listed))?;

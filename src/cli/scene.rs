@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
-use super::record::File;
+use super::record::Output;
 use crate::model::{State, StateSet};
 use crate::record::{self, Played, Tap};
 use crate::report::{Interface, Namespace};
@@ -20,7 +20,7 @@ use crate::sys::NetlinkSocket;
 pub(super) enum Line {
     Kernel(NetlinkSocket),
     /// The kernel, and what it says goes to a recording.
-    Taped(Tap<NetlinkSocket, File>),
+    Taped(Tap<NetlinkSocket, Output>),
     Recording(Played),
 }
 

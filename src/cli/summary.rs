@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::sample::Tally;
 use crate::model::State;
+use crate::render::escape;
 use crate::render::human::{self, grouped};
 use crate::report::Quality;
 
@@ -72,5 +73,9 @@ pub(super) fn warnings(quality: &Quality) -> Vec<String> {
     say(quality.decode_errors, "records could not be read in whole");
     say(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
     lines.extend(quality.permission_limited.iter().cloned());
+    if let Some(filter) = &quality.recorded_filter {
+        let filter = escape::text(filter);
+        lines.push(format!("only these sockets were recorded: {filter}"));
+    }
     lines
 }

@@ -6,9 +6,10 @@
 
 use super::Side;
 use super::expr::Expr;
-use super::predicate::{Comparison, Family, Predicate};
+use super::predicate::{Attribute, Comparison, Family, Predicate};
 use crate::model::{Families, Group, Role, State, StateSet};
-use crate::wire::bytecode::{Condition, Formula, assemble, verify};
+use crate::wire::Reply;
+use crate::wire::bytecode::{Condition, Formula, Subject, accepts, assemble, verify};
 
 /// Which conditions may be put into the kernel's program. Others count as
 /// true there. The default asks for nothing that needs a recent kernel or a
@@ -64,6 +65,43 @@ impl Expr {
             local_port: local_port.unwrap_or(0),
             remote_port: remote_port.unwrap_or(0),
             program: program.unwrap_or_default(),
+        }
+    }
+
+    /// What the kernel cannot decide of it: then a plan lets more pass than the expression. `None`
+    /// if it decides all. It takes states together with anything else only where both must hold.
+    pub fn undecided(&self, options: PlanOptions) -> Option<String> {
+        self.conjuncts().iter().find_map(|part| part.undecided_part(options)).or_else(|| {
+            let formula = self.formula(true, options);
+            let fits = assemble(&formula).is_ok_and(|program| verify(&program).is_ok());
+            (!fits).then(|| "an expression of this length".to_owned())
+        })
+    }
+
+    fn undecided_part(&self, options: PlanOptions) -> Option<String> {
+        let mut predicates = Vec::new();
+        self.collect_predicates(&mut predicates);
+        let of_states = |predicate: &&Predicate| matches!(predicate, Predicate::State(_));
+        let (states, others): (Vec<&Predicate>, Vec<&Predicate>) =
+            predicates.into_iter().partition(of_states);
+        let undecided = others.iter().find(|predicate| predicate.formula(options).is_none());
+        match undecided {
+            Some(predicate) => Some(format!("`{}`", predicate.word())),
+            None if !states.is_empty() && !others.is_empty() => {
+                Some("a state as an alternative to something else".to_owned())
+            }
+            None => None,
+        }
+    }
+
+    fn collect_predicates<'a>(&'a self, into: &mut Vec<&'a Predicate>) {
+        match self {
+            Self::True => {}
+            Self::Is(predicate) => into.push(predicate),
+            Self::Not(inner) => inner.collect_predicates(into),
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().for_each(|part| part.collect_predicates(into));
+            }
         }
     }
 
@@ -177,7 +215,59 @@ impl Expr {
     }
 }
 
+impl Plan {
+    /// Whether the kernel would have picked the socket of this record, its state left aside: what
+    /// a notice of its death does not tell. It tells neither mark nor cgroup either, and not who
+    /// chose the port.
+    pub fn admits(&self, reply: &Reply<'_>) -> bool {
+        let (local, remote) = (reply.local_address(), reply.remote_address());
+        let family = if local.is_ipv4() { self.families.v4 } else { self.families.v6 };
+        let port = |wanted: u16, found: u16| wanted == 0 || wanted == found;
+        family
+            && port(self.local_port, reply.local_port())
+            && port(self.remote_port, reply.remote_port())
+            && accepts(
+                &self.program,
+                &Subject {
+                    local,
+                    local_port: reply.local_port(),
+                    remote,
+                    remote_port: reply.remote_port(),
+                    interface: reply.interface(),
+                    port_locked: false,
+                    mark: 0,
+                    cgroup: 0,
+                },
+            )
+    }
+}
+
 impl Predicate {
+    /// The word by which it is asked.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::State(_) => "state",
+            Self::Family(_) => "family",
+            Self::Prefix { .. } => "addr",
+            Self::Port { .. } => "port",
+            Self::Interface(_) => "dev",
+            Self::Mark { .. } => "fwmark",
+            Self::Cgroup(_) => "cgroup",
+            Self::CgroupPath(_) | Self::Known(Attribute::CgroupPath) => "cgroup with *",
+            Self::AutoBound(_) => "autobound",
+            Self::Field(test) => test.field.name,
+            Self::Role(_) => "role",
+            Self::Uid(_) => "uid",
+            Self::Pid(_) => "pid",
+            Self::Comm(_) | Self::Known(Attribute::Process) => "comm",
+            Self::Unit(_) | Self::Known(Attribute::Unit) => "unit",
+            Self::Container(_) | Self::Known(Attribute::Container) => "container",
+            Self::Service(_) | Self::Known(Attribute::Service) => "service",
+            Self::Congestion(_) | Self::Known(Attribute::Congestion) => "congestion",
+            Self::NetnsName(_) | Self::NetnsInode(_) => "netns",
+        }
+    }
+
     /// States of the sockets for which it may hold.
     fn states(&self) -> StateSet {
         const LISTENING: StateSet = StateSet::of(&[State::Listen]);
@@ -402,6 +492,32 @@ mod tests {
         }
         let mark = PlanOptions { mark: true, ..none };
         assert_eq!(formula("fwmark 1/3", mark), is(Mark { value: 1, mask: 3 }));
+    }
+
+    #[test]
+    fn what_is_left_to_decide() {
+        let options = PlanOptions { mark: true, cgroup: true };
+        for (text, left) in [
+            ("", None),
+            ("sport = 22 or dport = 22", None),
+            ("state established or state listen", None),
+            ("not state listen and (src 10/8 or lport = 3)", None),
+            ("fwmark 3", None),
+            ("rtt > 5ms", Some("`rtt`")),
+            ("sport = 22 and not (dport = 1 or comm = a)", Some("`comm`")),
+            ("state listen or sport = 22", Some("a state as an alternative")),
+        ] {
+            let found = parse(text, &NoNames).unwrap().undecided(options);
+            let same = match left {
+                None => found.is_none(),
+                Some(left) => found.as_ref().is_some_and(|found| found.starts_with(left)),
+            };
+            assert!(same, "{text}: {found:?}");
+        }
+        let unmarked = parse("fwmark 3", &NoNames).unwrap().undecided(PlanOptions::default());
+        assert_eq!(unmarked.as_deref(), Some("`fwmark`"));
+        let many = (1..6000).map(|port| format!("sport={port}")).collect::<Vec<_>>().join("|");
+        assert!(parse(&many, &NoNames).unwrap().undecided(options).is_some());
     }
 
     #[test]

@@ -88,12 +88,16 @@ fn states() -> impl Strategy<Value = State> {
     proptest::sample::select(&State::ALL[..])
 }
 
+fn any_state() -> impl Strategy<Value = Predicate> {
+    proptest::collection::vec(states(), 0..4)
+        .prop_map(|states| Predicate::State(states.into_iter().collect()))
+}
+
 fn predicates() -> impl Strategy<Value = Predicate> {
     let every: Vec<_> = fields::all().collect();
     prop_oneof![
         4 => decidable(),
-        1 => proptest::collection::vec(states(), 0..4)
-            .prop_map(|states| Predicate::State(states.into_iter().collect())),
+        1 => any_state(),
         1 => roles().prop_map(Predicate::Role),
         3 => (proptest::sample::select(every), comparisons(), 0u64..4).prop_map(
             |(field, op, amount)| {
@@ -214,6 +218,27 @@ proptest! {
             let wanted = verdict == Verdict::Yes;
             prop_assert_eq!(accepts(&program, &socket.as_filter_subject()), wanted);
             prop_assert_eq!(lets_pass(&plan, socket), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_decided_is_decided_exactly(
+        parts in proptest::collection::vec(prop_oneof![
+            2 => exprs(decidable()),
+            2 => exprs(any_state()),
+            1 => exprs(predicates()),
+        ], 1..4),
+        options in (any::<bool>(), any::<bool>()),
+        candidates in proptest::collection::vec((sockets(), roles(), owners()), 8),
+    ) {
+        let expr = Expr::all(parts);
+        let options = PlanOptions { mark: options.0, cgroup: options.1 };
+        if expr.undecided(options).is_none() {
+            let plan = expr.plan(StateSet::ALL, options);
+            for (socket, role, owner) in &candidates {
+                let verdict = expr.eval(&candidate(socket, *role, *owner));
+                prop_assert_eq!(lets_pass(&plan, socket), verdict == Verdict::Yes);
+            }
         }
     }
 

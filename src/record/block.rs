@@ -64,6 +64,24 @@ impl Draft {
         self.u32(0)
     }
 
+    /// Closes the block around `length` bytes that follow what was put together and that are kept
+    /// elsewhere, and `tail`, which follows them; hands back what stands before those bytes and
+    /// what stands behind them, or `None` if it is too long to be read back.
+    pub(super) fn around(&mut self, length: usize, tail: &Self) -> Option<(&[u8], &[u8])> {
+        let head = self.0.len();
+        let padding = length.next_multiple_of(4) - length;
+        self.0.resize(head + padding, 0);
+        self.bytes(&tail.0);
+        let whole = self.0.len() + length + 4;
+        if whole > LARGEST {
+            return None;
+        }
+        let whole = (whole as u32).to_ne_bytes();
+        self.bytes(&whole);
+        self.0.get_mut(4..8)?.copy_from_slice(&whole);
+        self.0.split_at_checked(head)
+    }
+
     /// Closes the block; hands back all of it, or `None` if it is too long to be read back.
     pub(super) fn end(&mut self) -> Option<&[u8]> {
         self.pad();

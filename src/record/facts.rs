@@ -69,6 +69,13 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// [`Kind::Filter`](super::Kind::Filter).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterFact {
+    /// As `tcpdiag record` was told.
+    pub filter: String,
+}
+
 /// [`Kind::DumpBegin`](super::Kind::DumpBegin). What was asked literally stands in the requests
 /// that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +182,8 @@ pub struct InterfaceName {
 /// [`Kind::End`](super::Kind::End).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
-    /// `count`, `duration`, `size`, `interrupted` or `error`.
+    /// `count`, `duration`, `size`, `interrupted`, `error`; `rotated` where another file goes on,
+    /// `kept` where the last minutes were written.
     pub why: String,
     /// Whole samples.
     pub samples: u64,

@@ -32,7 +32,7 @@ kinds! {
     Host = 1, "host";
     /// JSON: which interface has the datagrams of which network namespace.
     Namespace = 2, "namespace";
-    /// A sample begins. JSON: monotonic and wall clock.
+    /// A sample begins. JSON: monotonic and wall clock, and whether it came ahead of its time.
     Sample = 3, "sample";
     /// A counter file: its name, a newline, its text.
     Counters = 4, "counters";
@@ -50,10 +50,14 @@ kinds! {
     Interfaces = 10, "interfaces";
     /// Settings: a line for each, its name, a blank, its value.
     Sysctl = 11, "sysctl";
-    /// A sample is whole. JSON: monotonic and wall clock.
+    /// A sample is whole. JSON: monotonic and wall clock, and what could not be seen.
     SampleEnd = 13, "sample_end";
     /// The recording ends as it should. JSON: why, and what it holds.
     End = 12, "end";
+    /// JSON: which sockets were recorded, where it was not all of them.
+    Filter = 14, "filter";
+    /// A network namespace is gone, and nothing more comes of it. JSON: as of `namespace`.
+    NamespaceGone = 15, "namespace_gone";
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! - `LINKTYPE_NETLINK` (253): datagrams of `NETLINK_SOCK_DIAG` as recv() returned them, behind the
 //!   sixteen bytes of the cooked header (two unused, ARPHRD_NETLINK 824, ten unused, the netlink
 //!   family 4; all in network order). Requests are there too, marked outbound in `epb_flags`.
+//!   The bytes of TCP-MD5 keys are zeros, unless they were asked for (`--with-keys`).
 //!   Number 0 is of the first network namespace; each further one has an interface of its own,
 //!   named after it, which a note of kind `namespace` assigns.
 //! - `LINKTYPE_USER0` (147), number 1, named `tcpdiag`: notes of this program. Each begins with
@@ -51,8 +52,8 @@
 //! Most of a sample is in the one before, and only one stream finds it there; `ruzstd` writes whole
 //! frames only. Twelve times the size for all users is dearer than half a minute of a first build.
 //!
-//! Of 10,000 sockets of which a fifth move each second, a sample of one a second took 17 bytes per
-//! socket instead of the kernel's 503, and 1.3 us of processor time per socket for compressing.
+//! Of 10,000 sockets of which a fifth move each second, a sample of one a second took 7 bytes per
+//! socket instead of the kernel's 497. What it costs stands in benches/RESULTS.md.
 //!
 //! pcapng itself is written out here: three block types, and the reader has to tell at which byte
 //! and why a damaged file ends, within bounds on memory that no crate's reader takes.
@@ -64,6 +65,7 @@ mod entry;
 mod error;
 mod facts;
 mod interface;
+mod join;
 mod kind;
 mod moment;
 mod note;
@@ -81,9 +83,10 @@ pub use compression::Compression;
 pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};
 pub use facts::{
-    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, HostFacts, InterfaceName, NamespaceOf,
-    SampleBegun, SampleEnded, SocketHolder, SocketOwners,
+    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
+    NamespaceOf, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
+pub use join::join;
 pub use kind::Kind;
 pub use moment::{Found, Moment, Part, Scene, Take};
 pub use note::Note;

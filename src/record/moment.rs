@@ -92,6 +92,8 @@ pub struct Moment {
     pub processes_hidden: u64,
     /// What could not be seen for lack of privilege.
     pub permission_limited: Vec<String>,
+    /// Which sockets were recorded, where it was not all of them.
+    pub filter: Option<String>,
 }
 
 /// What was found when a moment was looked for.

@@ -1,7 +1,5 @@
 //! What other programs asked the kernel, in a capture of all netlink traffic (`nlmon`).
 
-use std::mem;
-
 use super::moment::{Part, Take};
 use crate::wire::{DumpRequest, Form, Messages, TCPDIAG_GETSOCK};
 
@@ -112,7 +110,7 @@ impl Overheard {
             group => {
                 let take = Take::default();
                 let new = Group { time, take, scopes: vec![scope], answered: 0 };
-                mem::replace(group, Some(new)).filter(|group| group.answered > 0)
+                group.replace(new).filter(|group| group.answered > 0)
             }
         }
     }

@@ -1,36 +1,53 @@
 //! Recording what passes between this program and the kernel.
 
+use std::cell::Cell;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use super::{Tape, Way};
 use crate::source::Transport;
+use crate::wire::blank_keys;
 
 /// A transport whose datagrams, both ways, also go to a recording.
 #[derive(Debug)]
 pub struct Tap<T, W: Write> {
     inner: T,
     tape: Tape<W>,
-    interface: u32,
+    /// Shared with whoever goes on with another recording, where it may be another.
+    interface: Rc<Cell<u32>>,
+    /// Whether TCP-MD5 keys are recorded, and not zeros in their place.
+    with_keys: bool,
 }
 
 impl<T: Transport, W: Write> Tap<T, W> {
-    /// Records as this interface what passes `inner`.
-    pub fn new(inner: T, tape: Tape<W>, interface: u32) -> Self {
-        Self { inner, tape, interface }
+    /// Records as this interface what passes `inner`, TCP-MD5 keys left out.
+    pub fn new(inner: T, tape: Tape<W>, interface: Rc<Cell<u32>>) -> Self {
+        Self { inner, tape, interface, with_keys: false }
+    }
+
+    /// Records TCP-MD5 keys too.
+    #[must_use]
+    pub fn with_keys(mut self, with_keys: bool) -> Self {
+        self.with_keys = with_keys;
+        self
     }
 }
 
 impl<T: Transport, W: Write> Transport for Tap<T, W> {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        self.tape.datagram(self.interface, Way::Sent, request);
+        self.tape.datagram(self.interface.get(), Way::Sent, request);
         self.inner.send(request)
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.receive(buffer)?;
         // Of one that did not fit, what did.
-        let datagram = buffer.get(..length).unwrap_or(buffer);
-        self.tape.datagram(self.interface, Way::Received, datagram);
+        let end = length.min(buffer.len());
+        let datagram = buffer.get_mut(..end).unwrap_or_default();
+        if !self.with_keys {
+            blank_keys(datagram);
+        }
+        self.tape.datagram(self.interface.get(), Way::Received, datagram);
         Ok(length)
     }
 }

@@ -113,6 +113,16 @@ impl<W: Write> Tape<W> {
         }
     }
 
+    /// Ends the recording and goes on with one that was begun; hands back the file of the former.
+    ///
+    /// # Errors
+    /// What the file answered; then nothing more is written to either.
+    pub fn replace(&self, next: Writer<W>) -> io::Result<W> {
+        self.flush()?;
+        let former = self.0.borrow_mut().writer.replace(next);
+        former.map_or_else(|| Err(io::ErrorKind::NotConnected.into()), Writer::finish)
+    }
+
     /// Ends the recording; hands back the file.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::mem;
 
 use super::facts::{
-    CgroupPath, DumpBegun, DumpEnded, HostFacts, InterfaceName, NamespaceOf, SampleBegun,
-    SampleEnded, SocketOwners,
+    CgroupPath, DumpBegun, DumpEnded, FilterFact, HostFacts, InterfaceName, NamespaceOf,
+    SampleBegun, SampleEnded, SocketOwners,
 };
 use super::moment::{Moment, Part, Scene, Take};
 use super::overheard::{Group, Overheard};
@@ -53,6 +53,7 @@ struct Coming {
     cgroups: Vec<CgroupPath>,
     interfaces: Vec<(u64, InterfaceName)>,
     settings: Vec<(u64, String)>,
+    filter: Option<String>,
     ended: Option<SampleEnded>,
 }
 
@@ -205,6 +206,7 @@ impl<'r, R: Read> Walk<'r, R> {
             moment.host = host;
         }
         (moment.clocks, moment.early, moment.number) = (begun.clocks, begun.early, coming.number);
+        moment.filter.clone_from(&coming.filter);
         moment.processes_hidden = ended.processes_hidden;
         moment.permission_limited = ended.permission_limited;
         for NamespaceOf { interface, inode, name } in
@@ -293,7 +295,9 @@ impl Coming {
                 let settings = String::from_utf8_lossy(note.payload).into_owned();
                 self.settings.push((note.namespace, settings));
             }
-            Kind::End => {}
+            Kind::Filter => self.filter = note.json().ok().map(|fact: FilterFact| fact.filter),
+            // Its dumps are empty from now on.
+            Kind::NamespaceGone | Kind::End => {}
         }
         Step::On
     }

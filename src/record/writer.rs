@@ -106,12 +106,17 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the file answers.
     pub fn datagram(&mut self, interface: u32, way: Way, bytes: &[u8]) -> io::Result<()> {
-        self.begin_packet(interface, COOKED.len() + bytes.len());
-        self.draft.bytes(&COOKED).bytes(bytes).pad();
+        let mut tail = Draft::default();
         if way == Way::Sent {
-            self.draft.option(FLAGS, &OUTBOUND.to_ne_bytes()).end_options();
+            tail.option(FLAGS, &OUTBOUND.to_ne_bytes()).end_options();
         }
-        self.end_block()
+        self.begin_packet(interface, COOKED.len() + bytes.len());
+        // The datagram itself, most of every recording, is not copied on its way.
+        let (head, end) =
+            self.draft.bytes(&COOKED).around(bytes.len(), &tail).ok_or_else(too_long)?;
+        self.sink.write_all(head)?;
+        self.sink.write_all(bytes)?;
+        self.sink.write_all(end)
     }
 
     /// Writes a note.
@@ -212,9 +217,13 @@ impl<W: Write> Writer<W> {
     fn end_block(&mut self) -> io::Result<()> {
         match self.draft.end() {
             Some(block) => self.sink.write_all(block),
-            None => Err(io::Error::new(io::ErrorKind::InvalidInput, "too long for a recording")),
+            None => Err(too_long()),
         }
     }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "too long for a recording")
 }
 
 impl<W: Write> std::fmt::Debug for Writer<W> {

@@ -58,6 +58,9 @@ pub struct Quality {
     pub processes_hidden: u64,
     /// What was left out for lack of privilege, and which capability brings it.
     pub permission_limited: Vec<String>,
+    /// Which sockets a recording was narrowed to when it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_filter: Option<String>,
 }
 
 impl Quality {
@@ -74,6 +77,7 @@ impl Quality {
         self.truncated_tcp_info += other.truncated_tcp_info;
         self.decode_errors += other.decode_errors;
         self.processes_hidden = self.processes_hidden.max(other.processes_hidden);
+        self.recorded_filter = other.recorded_filter.or(self.recorded_filter.take());
         for what in other.permission_limited {
             if !self.permission_limited.contains(&what) {
                 self.permission_limited.push(what);

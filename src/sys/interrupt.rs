@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use std::{io, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 /// Remembers whether the user asked the program to end. A second request ends
 /// it at once.
 #[derive(Debug)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
+    /// Whether a signal came that asks for something else.
+    nudged: Arc<AtomicBool>,
     wake: UnixStream,
+    waker: UnixStream,
 }
 
 impl Interrupt {
@@ -32,7 +35,22 @@ impl Interrupt {
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
             signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
         }
-        Ok(Self { asked, wake })
+        Ok(Self { asked, nudged: Arc::default(), wake, waker })
+    }
+
+    /// Takes over SIGUSR1, by which the user asks for something while the program goes on.
+    ///
+    /// # Errors
+    /// What sigaction(2) answers.
+    pub fn heed_nudges(&self) -> io::Result<()> {
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&self.nudged))?;
+        signal_hook::low_level::pipe::register(SIGUSR1, self.waker.try_clone()?)?;
+        Ok(())
+    }
+
+    /// Whether SIGUSR1 came since this was asked last.
+    pub fn take_nudge(&self) -> bool {
+        self.nudged.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the user asked to end.
@@ -40,12 +58,13 @@ impl Interrupt {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until `deadline`, or until the user asks to end; tells whether
-    /// the user did.
+    /// Sleeps until `deadline`, or until the user asks to end or for something
+    /// else; tells whether the user asked to end.
     pub fn sleep_until(&self, deadline: Instant) -> bool {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_asked() || left == Duration::ZERO {
+            let nudged = self.nudged.load(Ordering::Relaxed);
+            if self.is_asked() || nudged || left == Duration::ZERO {
                 return self.is_asked();
             }
             let Ok(timeout) = Timespec::try_from(left) else { return self.is_asked() };

@@ -17,6 +17,6 @@ pub use event_socket::{EventSocket, Received, Subscription};
 pub use heap::give_memory_back;
 pub use interrupt::Interrupt;
 pub use netlink::NetlinkSocket;
-pub use terminal::terminal_size;
+pub use terminal::{error_columns, terminal_size};
 pub use uptime::uptime;
 pub use usage::{Usage, UsageSince};

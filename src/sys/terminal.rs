@@ -1,6 +1,6 @@
-//! The size of the terminal that standard output is.
+//! The sizes of the terminals that standard output and standard error are.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 
 /// Columns and rows, if standard output is a terminal that knows them.
 pub fn terminal_size() -> Option<(u16, u16)> {
@@ -9,4 +9,10 @@ pub fn terminal_size() -> Option<(u16, u16)> {
     }
     let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// Columns of standard error, if it is a terminal that knows them.
+pub fn error_columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stderr()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
 }

@@ -22,7 +22,7 @@ mod ulp;
 pub use answer::Answer;
 pub use attribute::{Attribute, Attributes, BrokenAttribute};
 pub use congestion::{Bbr, Dctcp, Vegas};
-pub use md5::{Md5Key, Md5Keys};
+pub use md5::{Md5Key, Md5Keys, blank_keys};
 pub use message::{BrokenFraming, DUMP_INTERRUPTED, Message, Messages};
 pub use reply::{HEADER_LENGTH, Reply, kind};
 pub use request::{DumpRequest, Extensions, Form, TCPDIAG_GETSOCK};

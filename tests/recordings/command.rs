@@ -19,7 +19,7 @@ use crate::tshark::{occurrences, tshark};
 /// How long something may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn command(arguments: &[&str]) -> Command {
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
     command.arg("record").args(arguments).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -27,22 +27,22 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
-fn record(file: &Path, arguments: &[&str]) -> Output {
+pub fn record(file: &Path, arguments: &[&str]) -> Output {
     command(arguments).arg(file).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Starts it and waits until it has flushed a first sample.
-fn start(file: &Path, arguments: &[&str]) -> Child {
+pub fn start(file: &Path, arguments: &[&str]) -> Child {
     let child = command(arguments).arg(file).spawn().unwrap();
     wait_for(|| samples(file) > 0);
     child
 }
 
-fn wait_for(mut there: impl FnMut() -> bool) {
+pub fn wait_for(mut there: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !there() {
         assert!(begun.elapsed() < PATIENCE);
@@ -51,27 +51,27 @@ fn wait_for(mut there: impl FnMut() -> bool) {
 }
 
 /// Whole samples that can be read from a file: each ends with counters read a second time.
-fn samples(file: &Path) -> usize {
+pub fn samples(file: &Path) -> usize {
     let Ok(bytes) = std::fs::read(file) else { return 0 };
     let (items, _) = read(bytes.as_slice());
     notes(&items, Kind::EventsDrained).len()
 }
 
 /// A file that is not there yet, in a directory that goes.
-fn place() -> (tempfile::TempDir, PathBuf) {
+pub fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("recording.pcapng.zst");
     (directory, file)
 }
 
-fn items(file: &Path) -> Vec<Timed> {
+pub fn items(file: &Path) -> Vec<Timed> {
     let (items, end) = read(std::fs::read(file).unwrap().as_slice());
     let end = end.unwrap();
     assert!(end.is_complete && end.skipped == tcpdiag::record::Skipped::default(), "{end:?}");
     items
 }
 
-fn notes(items: &[Timed], wanted: Kind) -> Vec<Vec<u8>> {
+pub fn notes(items: &[Timed], wanted: Kind) -> Vec<Vec<u8>> {
     let of_kind = |(_, item): &Timed| match item {
         Item::Note { kind, payload, .. } if *kind == wanted => Some(payload.clone()),
         _ => None,
@@ -79,12 +79,12 @@ fn notes(items: &[Timed], wanted: Kind) -> Vec<Vec<u8>> {
     items.iter().filter_map(of_kind).collect()
 }
 
-fn json<T: serde::de::DeserializeOwned>(payloads: &[Vec<u8>]) -> Vec<T> {
+pub fn json<T: serde::de::DeserializeOwned>(payloads: &[Vec<u8>]) -> Vec<T> {
     payloads.iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect()
 }
 
 /// The sockets in the datagrams, those of dumps and those that died.
-fn sockets(items: &[Timed]) -> Vec<Socket> {
+pub fn sockets(items: &[Timed]) -> Vec<Socket> {
     let mut found = Vec::new();
     for (_, item) in items {
         let Item::Datagram { way: tcpdiag::record::Way::Received, bytes, .. } = item else {
@@ -101,21 +101,21 @@ fn sockets(items: &[Timed]) -> Vec<Socket> {
 }
 
 /// A connection of this process to itself.
-struct Connection {
+pub struct Connection {
     listener: TcpListener,
     client: TcpStream,
     _server: TcpStream,
 }
 
 impl Connection {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         Self { listener, client, _server: server }
     }
 
-    fn ports(&self) -> [u16; 2] {
+    pub fn ports(&self) -> [u16; 2] {
         [&self.listener.local_addr(), &self.client.local_addr()]
             .map(|address| address.as_ref().unwrap().port())
     }

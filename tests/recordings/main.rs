@@ -9,6 +9,8 @@
 #[path = "../fixtures/capture.rs"]
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod capture;
+#[path = "../lab/mod.rs"]
+mod lab;
 #[path = "../fixtures/script.rs"]
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod script;
@@ -19,6 +21,11 @@ mod content;
 mod damage;
 mod early_end;
 mod fixtures;
+mod keys;
+mod namespaces;
+mod narrowing;
 mod refusals;
 mod replay;
+mod ring;
+mod rotation;
 mod tshark;

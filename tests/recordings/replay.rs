@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 use tcpdiag::model::{Families, Socket, State, StateSet};
 use tcpdiag::record::{
-    CgroupPath, Compression, DumpBegun, Found, HostFacts, Kind, Moment, NamespaceOf, Played,
-    Reader, SocketOwners, Way,
+    CgroupPath, Compression, DumpBegun, DumpEnded, Found, HostFacts, Kind, Moment, NamespaceOf,
+    Played, Reader, SocketOwners, Way,
 };
 use tcpdiag::source::{Query, Sockets, Transport};
 use tcpdiag::sys::Clocks;
@@ -179,4 +179,36 @@ fn the_sample_at_a_time() {
     let moment = found.moment.unwrap();
     assert_eq!((moment.number, moment.owners.len()), (1, 2));
     assert!(moment.scenes[0].take.dump == samples[1].1);
+}
+
+#[test]
+fn a_dump_that_was_asked_again_counts_once_and_says_that_it_was_disturbed() {
+    let kernel = KERNELS[0];
+    let dump = kernel.bytes("legacy.nl");
+    let mut writer = writer(Compression::None);
+    let inode = PLACE.inode;
+    writer.json(Kind::Host, 0, &HostFacts::default()).unwrap();
+    let namespace = NamespaceOf { interface: 0, inode, name: None };
+    writer.json(Kind::Namespace, inode, &namespace).unwrap();
+    writer.json(Kind::Sample, 0, &clocks(1)).unwrap();
+    for interrupted in [5, 2] {
+        let begun = DumpBegun { states: 0x3fff, extensions: 0, ipv4: true, ipv6: true };
+        writer.json(Kind::DumpBegin, inode, &begun).unwrap();
+        for step in datagrams(&dump) {
+            let Step::Datagram(bytes) = step else { panic!("{step:?}") };
+            writer.datagram(0, Way::Received, &bytes).unwrap();
+        }
+        let sockets = kernel.records[2] as u64;
+        let ended = DumpEnded { sockets, decode_errors: 0, bad_attributes: 0, interrupted };
+        writer.json(Kind::DumpEnd, inode, &ended).unwrap();
+    }
+    writer.json(Kind::SampleEnd, 0, &clocks(1)).unwrap();
+    writer.note(Kind::End, 0, b"{}").unwrap();
+    let mut moment = find(&writer.finish().unwrap(), None).moment.unwrap();
+    let take = &mut moment.scenes[0].take;
+    assert!(take.dump == dump);
+    let mut played = Played::default();
+    played.load(take);
+    let outcome = Sockets::over(played).read(&EVERYTHING, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((outcome.sockets, outcome.interrupted), (kernel.records[2] as u64, 2));
 }

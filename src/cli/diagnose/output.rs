@@ -8,7 +8,7 @@ use super::DiagnoseCommand;
 use crate::cli::exit::say;
 use crate::cli::look::Form;
 use crate::cli::summary;
-use crate::render::{Telling, diagnosis, escape, json_line};
+use crate::render::{Telling, diagnosis, escape, human, json_line};
 use crate::report::{Cost, Diagnosis, FindingEntry, Quality};
 
 /// A line of `-o jsonl`.
@@ -57,6 +57,12 @@ pub(super) fn write(command: &DiagnoseCommand, told: &Diagnosis<'_>) -> anyhow::
         Form::Csv => csv(&mut out, told)?,
     }
     out.flush()?;
+    if told.quality.events_lost > 0 {
+        let lost = human::grouped(told.quality.events_lost);
+        say(format_args!(
+            "tcpdiag: {lost} notices of deaths were lost: what those sockets did last is not judged"
+        ));
+    }
     for line in summary::warnings(&told.quality) {
         say(format_args!("tcpdiag: {line}"));
     }

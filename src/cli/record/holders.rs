@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::run::File;
+use super::output::Output;
 use crate::record::{CgroupPath, Kind, SocketHolder, SocketOwners, Tape};
 use crate::source::{Cgroups, Owners, Ownership, Scope, Wanted};
 use crate::wire::Reply;
@@ -35,6 +35,12 @@ impl Holders {
         })
     }
 
+    /// Another recording goes on, which has to be told everything.
+    pub(super) fn forget(&mut self) {
+        self.told.clear();
+        self.told_cgroups.clear();
+    }
+
     /// A socket of the sample that runs.
     pub(super) fn see(&mut self, reply: &Reply<'_>) {
         let (inode, cgroup_id) = (reply.inode(), reply.cgroup_id());
@@ -44,7 +50,7 @@ impl Holders {
     }
 
     /// Writes down what is new of the sockets that were seen.
-    pub(super) fn tell(&mut self, tape: &Tape<File>) -> anyhow::Result<()> {
+    pub(super) fn tell(&mut self, tape: &Tape<Output>) -> anyhow::Result<()> {
         let wanted = std::mem::take(&mut self.wanted);
         self.tell_cgroups(&wanted, tape);
         self.owners
@@ -65,7 +71,7 @@ impl Holders {
         Ok(())
     }
 
-    fn tell_cgroups(&mut self, wanted: &[Wanted], tape: &Tape<File>) {
+    fn tell_cgroups(&mut self, wanted: &[Wanted], tape: &Tape<Output>) {
         let Some(cgroups) = &mut self.cgroups else { return };
         let ids = wanted.iter().filter_map(|wanted| wanted.cgroup_id);
         let mut seen = FxHashSet::default();

@@ -1,19 +1,31 @@
 //! `tcpdiag record`.
 
+mod census;
 mod holders;
+mod narrowing;
+mod output;
 mod place;
+mod preamble;
 pub(super) mod progress;
+mod ring;
+mod rotation;
 mod run;
+mod store;
+mod trigger;
 
 pub(super) use holders::line;
+pub(super) use output::{Output, is_file};
 pub(super) use place::settings;
-pub(super) use run::{File, Start, begin};
+pub(super) use preamble::Preamble;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use self::narrowing::Narrowing;
+use self::rotation::{Keep, Rotate, keep, rotate};
+use self::trigger::{Threshold, threshold};
 use super::exit::Exit;
 use super::repeat::interval;
 use super::size::size;
@@ -23,17 +35,28 @@ use crate::record::Compression;
 ///
 /// At every interval all sockets in all states with everything the kernel tells of them, the
 /// deaths of sockets, the counter files and who holds the sockets go to a file, byte for byte as
-/// they came. Ctrl-C ends it well; a recording that was cut short can be read up to the cut.
+/// they came, but for keys of TCP-MD5. Ctrl-C ends it well; a recording that was cut short can be read up to the cut.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag record incident.pcapng.zst                 every second, until interrupted
   tcpdiag record night.pcapng.zst -i 10s --duration 8h --max-size 2GiB
   tcpdiag record web.pcapng.zst --netns web --count 60
+  tcpdiag record db.pcapng.zst --port 5432           sockets with this port only
+  tcpdiag record day.pcapng.zst --rotate 1h --keep 24h
+  tcpdiag record loss.pcapng.zst --ring 10m --trigger 'TcpRetransSegs > 1000/s'
   tshark -r incident.pcapng.zst                      what Wireshark makes of it
 
 The file is pcapng, compressed with zstd, whatever its name. It holds what root may see where
-root records it: addresses, process names, the keys of TCP-MD5. It is made readable for its
-owner only.")]
+root records it: addresses and process names, but no keys of TCP-MD5. It is made readable for
+its owner only.
+
+With --rotate the time at which a file begins, in UTC, goes into its name:
+day-20261121T054512Z.pcapng.zst. Every file is a whole recording. --keep deletes only files with
+such names that are recordings of this host.
+
+With --ring nothing is written until SIGUSR1 comes or --trigger fires; then recording goes on,
+and what is written later has the time in its name. Memory has up to --max-size, 256MiB without,
+and some 40 MiB for compressing.")]
 pub(super) struct RecordCommand {
     /// Where to write; must not exist yet.
     #[arg(value_name = "FILE")]
@@ -55,18 +78,52 @@ pub(super) struct RecordCommand {
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count")]
     duration: Option<Duration>,
 
-    /// End when a further sample like the last one would make the file larger than this.
+    /// End when a further sample like the last one would make the file larger than this. With
+    /// --ring: the most to keep in memory.
     #[arg(long, value_name = "SIZE", value_parser = |text: &str| size(text, 1 << 50))]
     max_size: Option<u64>,
 
-    /// Record another network namespace: a name of `ip netns`, a pid, a path, or `all` there are
-    /// now; repeatable.
+    /// Record another network namespace: a name of `ip netns`, a pid, a path, or `all`, also those
+    /// that come later; repeatable.
     #[arg(long, short = 'N', value_name = "NETNS")]
     netns: Vec<String>,
 
     /// How to compress.
     #[arg(long, value_enum, default_value_t = Form::Zstd, value_name = "FORM")]
     compress: Form,
+
+    /// Record the keys of TCP-MD5 too, where the kernel tells them (CAP_NET_ADMIN). Without, zeros
+    /// stand in their place.
+    #[arg(long)]
+    with_keys: bool,
+
+    #[command(flatten)]
+    narrowing: Narrowing,
+
+    /// Begin a further file after this time (1h) or before it gets larger than this (100MiB).
+    #[arg(long, value_name = "TIME|SIZE", value_parser = rotate, help_heading = "Many files",
+        conflicts_with_all = ["force", "max_size"])]
+    rotate: Option<Rotate>,
+
+    /// Delete files in which there is nothing of the last while (24h), or all but so many (10).
+    #[arg(long, value_name = "TIME|N", value_parser = keep, requires = "rotate",
+        help_heading = "Many files")]
+    keep: Option<Keep>,
+
+    /// Keep so much time in memory, and write it when it is asked for.
+    #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "rotate",
+        help_heading = "Flight recorder")]
+    ring: Option<Duration>,
+
+    /// Write it when a counter grows by more than this in an interval ('TcpRetransSegs > 500') or a
+    /// second ('TcpRetransSegs > 1000/s'), but once in the time that is kept.
+    #[arg(long, value_name = "COUNTER > N", value_parser = threshold, requires = "ring",
+        help_heading = "Flight recorder")]
+    trigger: Option<Threshold>,
+
+    /// Write it at the end too, as Ctrl-C brings it.
+    #[arg(long, requires = "ring", help_heading = "Flight recorder")]
+    write_on_exit: bool,
 }
 
 /// Ways to compress.

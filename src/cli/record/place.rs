@@ -1,40 +1,30 @@
 //! One network namespace that is recorded.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
 use super::holders::Holders;
+use super::narrowing::Filter;
+use super::output::Output;
 use crate::cli::scene::Interfaces;
 use crate::counters::CounterTexts;
-use crate::model::{Families, StateSet};
 use crate::record::{
     DumpBegun, DumpEnded, EventsDrained, InterfaceName, Kind, NamespaceOf, Tap, Tape,
 };
 use crate::settings::{Value, Values};
-use crate::source::{DumpOutcome, EventOptions, Events, NetNamespace, Query, Sockets};
+use crate::source::{DumpOutcome, EventOptions, Events, NetNamespace, Sockets};
 use crate::sys::NetlinkSocket;
-use crate::wire::Extensions;
-
-use super::run::File;
 
 /// The files of whichever namespace the thread that opens them is in.
-const COUNTERS: &str = "/proc/thread-self/net";
+pub(super) const COUNTERS: &str = "/proc/thread-self/net";
 const SETTINGS: &str = "/proc/sys";
 
 /// Not among the settings that are checked, but tells clients' ports.
 const EPHEMERAL: &str = "net.ipv4.ip_local_port_range";
-
-/// Everything.
-const QUERY: Query<'static> = Query {
-    families: Families::BOTH,
-    states: StateSet::ALL,
-    extensions: Extensions::ALL,
-    local_port: 0,
-    remote_port: 0,
-    program: &[],
-};
 
 /// What a sample of it came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +32,14 @@ pub(super) struct Taken {
     pub(super) sockets: u64,
     pub(super) events: u64,
     pub(super) events_lost: u64,
+}
+
+impl Taken {
+    pub(super) fn add(&mut self, other: Self) {
+        self.sockets += other.sockets;
+        self.events += other.events;
+        self.events_lost += other.events_lost;
+    }
 }
 
 /// Its kernel tables as they were opened, before there is a file.
@@ -75,92 +73,149 @@ impl Opened {
 
 /// A namespace that is recorded.
 pub(super) struct Place {
-    inode: u64,
-    interface: u32,
-    sockets: Sockets<Tap<NetlinkSocket, File>>,
+    pub(super) namespace: NetNamespace,
+    interface: Rc<Cell<u32>>,
+    sockets: Sockets<Tap<NetlinkSocket, Output>>,
     texts: CounterTexts,
     events: Option<Events>,
     /// Why there are no events.
     pub(super) deaf: Option<String>,
+    settings: String,
     interfaces: Interfaces,
     /// Indices whose names were told.
     told: FxHashSet<u32>,
 }
 
 impl Place {
-    /// Begins to record what was opened, as this interface of the recording.
-    pub(super) fn new(opened: Opened, interface: u32, tape: &Tape<File>) -> anyhow::Result<Self> {
+    /// Begins to record what was opened; it has to be introduced first.
+    pub(super) fn new(
+        opened: Opened,
+        tape: &Tape<Output>,
+        with_keys: bool,
+    ) -> anyhow::Result<Self> {
         let Opened { place, socket, texts, events, settings } = opened;
-        let inode = place.inode;
-        tape.json(Kind::Namespace, inode, &NamespaceOf { interface, inode, name: place.name });
-        tape.note(Kind::Sysctl, inode, settings.as_bytes());
         let interfaces = Interfaces::of(&socket)?;
         let (events, deaf) = match events {
             Ok(events) => (Some(events), None),
             Err(why) => (None, Some(why)),
         };
-        let sockets = Sockets::over(Tap::new(socket, tape.clone(), interface));
-        let told = FxHashSet::default();
-        Ok(Self { inode, interface, sockets, texts, events, deaf, interfaces, told })
+        let interface = Rc::new(Cell::new(0));
+        let tap = Tap::new(socket, tape.clone(), Rc::clone(&interface)).with_keys(with_keys);
+        Ok(Self {
+            namespace: place,
+            interface,
+            sockets: Sockets::over(tap),
+            texts,
+            events,
+            deaf,
+            settings,
+            interfaces,
+            told: FxHashSet::default(),
+        })
+    }
+
+    fn fact(&self) -> NamespaceOf {
+        let NetNamespace { inode, name, .. } = &self.namespace;
+        NamespaceOf { interface: self.interface.get(), inode: *inode, name: name.clone() }
+    }
+
+    /// Says at the start of a recording what it is, which has this interface there.
+    pub(super) fn introduce(&mut self, interface: u32, tape: &Tape<Output>) {
+        self.interface.set(interface);
+        self.told.clear();
+        let inode = self.namespace.inode;
+        tape.json(Kind::Namespace, inode, &self.fact());
+        tape.note(Kind::Sysctl, inode, self.settings.as_bytes());
+    }
+
+    /// Reads its settings again.
+    pub(super) fn refresh(&mut self) {
+        // What cannot be entered any more has those that it had.
+        if let Ok(settings) = self.namespace.inside(settings) {
+            self.settings = settings;
+        }
+    }
+
+    /// Says that nothing more comes of it.
+    pub(super) fn leave(&self, tape: &Tape<Output>) {
+        tape.json(Kind::NamespaceGone, self.namespace.inode, &self.fact());
     }
 
     /// Takes a sample: counters, sockets, deaths, and counters again, as `services` reads them.
     pub(super) fn sample(
         &mut self,
-        tape: &Tape<File>,
+        tape: &Tape<Output>,
         holders: &mut Holders,
+        filter: &mut Filter,
     ) -> anyhow::Result<Taken> {
         self.counters(tape)?;
-        let outcome = self.dump(tape, holders)?;
+        let outcome = self.dump(tape, holders, filter)?;
         let mut taken = Taken { sockets: outcome.sockets, ..Taken::default() };
-        self.drain(tape, &mut taken);
+        self.drain(tape, filter, &mut taken);
         self.counters(tape)?;
         Ok(taken)
     }
 
-    fn counters(&mut self, tape: &Tape<File>) -> anyhow::Result<()> {
-        let inode = self.inode;
+    fn counters(&mut self, tape: &Tape<Output>) -> anyhow::Result<()> {
+        let inode = self.namespace.inode;
         self.texts.read(|name, text| {
             tape.note(Kind::Counters, inode, format!("{name}\n{text}").as_bytes());
         })?;
         Ok(())
     }
 
-    fn dump(&mut self, tape: &Tape<File>, holders: &mut Holders) -> anyhow::Result<DumpOutcome> {
+    fn dump(
+        &mut self,
+        tape: &Tape<Output>,
+        holders: &mut Holders,
+        filter: &mut Filter,
+    ) -> anyhow::Result<DumpOutcome> {
+        let (query, seen) = filter.ask();
+        let inode = self.namespace.inode;
         let begun = DumpBegun {
-            states: QUERY.states.bits(),
-            extensions: QUERY.extensions.0,
-            ipv4: QUERY.families.v4,
-            ipv6: QUERY.families.v6,
+            states: query.states.bits(),
+            extensions: query.extensions.0,
+            ipv4: query.families.v4,
+            ipv6: query.families.v6,
         };
-        tape.json(Kind::DumpBegin, self.inode, &begun);
+        tape.json(Kind::DumpBegin, inode, &begun);
         let (interfaces, told) = (&mut self.interfaces, &mut self.told);
         let mut names = Vec::new();
-        let outcome = self.sockets.read(&QUERY, |reply| {
+        let outcome = self.sockets.read(&query, |reply| {
             let index = reply.interface();
             if index != 0 && told.insert(index) {
                 interfaces.learn(index);
                 let name = interfaces.interface(index).and_then(|interface| interface.name);
                 names.extend(name.map(|name| InterfaceName { index, name: name.to_owned() }));
             }
+            seen.add(reply);
             holders.see(reply);
             ControlFlow::Continue(())
         })?;
-        tape.json(Kind::DumpEnd, self.inode, &DumpEnded::from(outcome));
-        tape.json_lines(Kind::Interfaces, self.inode, names);
+        if self.sockets.refuses_programs() {
+            anyhow::bail!("this kernel does not take the filter program that the filter needs");
+        }
+        tape.json(Kind::DumpEnd, inode, &DumpEnded::from(outcome));
+        tape.json_lines(Kind::Interfaces, inode, names);
         Ok(outcome)
     }
 
-    fn drain(&mut self, tape: &Tape<File>, taken: &mut Taken) {
+    fn drain(&mut self, tape: &Tape<Output>, filter: &Filter, taken: &mut Taken) {
         let Some(events) = &mut self.events else { return };
-        let interface = self.interface;
-        let drained = events.drain_datagrams(|datagram, _| {
-            tape.datagram(interface, crate::record::Way::Received, datagram);
+        let interface = self.interface.get();
+        let mut kept = 0;
+        // They bring no keys: `tcp_info` is their only attribute.
+        let drained = events.drain_datagrams(|datagram, reply| {
+            if filter.takes_death(reply) {
+                kept += 1;
+                tape.datagram(interface, crate::record::Way::Received, datagram);
+            }
         });
         match drained {
             Ok(drained) => {
-                (taken.events, taken.events_lost) = (drained.events, drained.lost);
-                tape.json(Kind::EventsDrained, self.inode, &EventsDrained::from(drained));
+                (taken.events, taken.events_lost) = (kept, drained.lost);
+                let drained = EventsDrained { events: kept, ..EventsDrained::from(drained) };
+                tape.json(Kind::EventsDrained, self.namespace.inode, &drained);
             }
             Err(error) => {
                 // What came until now stands; from now on it goes without.

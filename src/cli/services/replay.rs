@@ -111,6 +111,7 @@ impl<'a> Replay<'a> {
             let hidden = Quality {
                 processes_hidden: moment.processes_hidden,
                 permission_limited: std::mem::take(&mut moment.permission_limited),
+                recorded_filter: moment.filter.clone(),
                 ..Quality::default()
             };
             self.session.close_interval(moment.clocks, &hidden)?;

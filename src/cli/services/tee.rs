@@ -1,6 +1,6 @@
 //! A run that keeps what it reads in a recording.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use rustc_hash::FxHashMap;
 
 use crate::cli::owners::People;
-use crate::cli::record::{File, Start, begin};
+use crate::cli::record::{Output, Preamble, is_file};
 use crate::model::{Socket, State, StateSet};
 use crate::record::{
     CgroupPath, Compression, DumpBegun, DumpEnded, Ending, EventsDrained, Kind, NamespaceOf, Place,
@@ -25,7 +25,7 @@ use super::ServicesCommand;
 /// The recording that a run writes.
 #[derive(Debug)]
 pub(super) struct Keep {
-    tape: Tape<File>,
+    tape: Tape<Output>,
     path: String,
     /// The first namespace has an interface already.
     first: Option<u64>,
@@ -47,7 +47,7 @@ struct Sums {
 /// One namespace's part of it.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Tee {
-    tape: Tape<File>,
+    tape: Tape<Output>,
     interface: u32,
     inode: u64,
     sums: Rc<RefCell<Sums>>,
@@ -60,16 +60,13 @@ impl Keep {
         path: &Path,
         place: &NetNamespace,
     ) -> anyhow::Result<Self> {
-        let tape = begin(&Start {
-            file: path,
-            force: false,
-            compression: Compression::default(),
-            interval: command.interval(),
-            place,
-        })
-        .context("--record")?;
+        is_file(path).context("--record")?;
+        let output = Output::create(path, false).context("--record")?;
+        let writer = Preamble::new(command.interval(), None)
+            .begin(output, Compression::default(), place)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self {
-            tape,
+            tape: Tape::new(writer),
             path: path.display().to_string(),
             first: Some(place.inode),
             samples: 0,
@@ -149,18 +146,15 @@ impl Keep {
                 events_lost: sums.events_lost,
             },
         );
-        let finished = self.tape.finish().and_then(|file| {
-            let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.sync_all()
-        });
-        finished.with_context(|| format!("cannot write {}", self.path))
+        let finished = self.tape.finish().and_then(Output::close);
+        finished.map(drop).with_context(|| format!("cannot write {}", self.path))
     }
 }
 
 impl Tee {
     /// A line to the kernel that goes through it.
-    pub(super) fn tap(&self, socket: NetlinkSocket) -> Tap<NetlinkSocket, File> {
-        Tap::new(socket, self.tape.clone(), self.interface)
+    pub(super) fn tap(&self, socket: NetlinkSocket) -> Tap<NetlinkSocket, Output> {
+        Tap::new(socket, self.tape.clone(), Rc::new(Cell::new(self.interface)))
     }
 
     /// A counter file.

@@ -1,0 +1,172 @@
+//! Which sockets are recorded, where it is not all of them.
+
+use anyhow::bail;
+use clap::Args;
+use ipnet::IpNet;
+use rustc_hash::FxHashSet;
+
+use crate::cli::expression::{FilterArgs, Lookups, prefix, states};
+use crate::filter::{Plan, PlanOptions};
+use crate::model::{State, StateSet};
+use crate::source::{PortNames, Query};
+use crate::wire::{Extensions, Reply};
+
+/// What the kernel can decide, so that what is recorded is what it sent.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct Narrowing {
+    /// Record only sockets with this port on either side, a number or a service name; repeatable.
+    #[arg(long, short = 'p', value_name = "PORT")]
+    port: Vec<String>,
+    /// Local port; repeatable.
+    #[arg(long, value_name = "PORT")]
+    local_port: Vec<String>,
+    /// Remote port; repeatable.
+    #[arg(long, value_name = "PORT")]
+    remote_port: Vec<String>,
+    /// Local address or prefix, e.g. 10.0.0.0/8; repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = prefix)]
+    local_ip: Vec<IpNet>,
+    /// Remote address or prefix; repeatable.
+    #[arg(long, value_name = "ADDR", value_parser = prefix)]
+    remote_ip: Vec<IpNet>,
+    /// State, or a group of states: all, connected, synchronized, bucket, big; repeatable.
+    #[arg(long, short, value_name = "STATE", value_parser = states)]
+    state: Vec<StateSet>,
+    /// IPv4 sockets only.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// IPv6 sockets only, v4-mapped ones included.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Filter expression, as `conns` takes it, of what the kernel can decide: states, ports,
+    /// addresses, interfaces, marks, cgroups.
+    #[arg(value_name = "EXPRESSION")]
+    expression: Vec<String>,
+}
+
+/// The sockets to record.
+#[derive(Debug)]
+pub(super) struct Filter {
+    plan: Plan,
+    /// As it was told; `None` for all sockets.
+    pub(super) told: Option<String>,
+    seen: Seen,
+}
+
+/// The sockets that were recorded, where what the kernel decides is not told of one that dies:
+/// then a death is recorded if the socket was.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    is_kept: bool,
+    /// Cookies in this sample and in the one before.
+    cookies: [FxHashSet<u64>; 2],
+}
+
+impl Seen {
+    /// A socket was recorded.
+    pub(super) fn add(&mut self, reply: &Reply<'_>) {
+        if self.is_kept {
+            let [now, _] = &mut self.cookies;
+            now.insert(reply.cookie());
+        }
+    }
+}
+
+impl Narrowing {
+    pub(super) fn filter(&self) -> anyhow::Result<Filter> {
+        let ports = PortNames::load();
+        let names = Lookups { ports: &ports, past: None };
+        let arguments = self.arguments();
+        let expr = arguments.expression(&names)?;
+        let options = arguments.plan_options();
+        let needs = expr.needs();
+        let undecided = if needs.program {
+            // It cannot be told of those that die.
+            Some("`autobound`".to_owned())
+        } else {
+            expr.undecided(options)
+        };
+        if let Some(what) = undecided {
+            let right = if needs.mark && !options.mark { " without CAP_NET_ADMIN" } else { "" };
+            bail!(
+                "the kernel cannot decide {what}{right}, and what is recorded is what it sends; \
+                 accepted are states, ports, addresses, families, interfaces, marks and cgroups \
+                 (`conns --read` takes everything)"
+            );
+        }
+        let bare = PlanOptions { mark: false, cgroup: false };
+        Ok(Filter {
+            seen: Seen { is_kept: expr.undecided(bare).is_some(), ..Seen::default() },
+            plan: expr.plan(StateSet::ALL, options),
+            told: self.told(),
+        })
+    }
+
+    fn arguments(&self) -> FilterArgs {
+        let mut arguments = FilterArgs::default();
+        arguments.port.clone_from(&self.port);
+        arguments.local_port.clone_from(&self.local_port);
+        arguments.remote_port.clone_from(&self.remote_port);
+        arguments.local_ip.clone_from(&self.local_ip);
+        arguments.remote_ip.clone_from(&self.remote_ip);
+        arguments.state.clone_from(&self.state);
+        (arguments.ipv4, arguments.ipv6) = (self.ipv4, self.ipv6);
+        arguments.expression.clone_from(&self.expression);
+        arguments
+    }
+
+    /// All of it as it may be given to `conns`.
+    fn told(&self) -> Option<String> {
+        let mut words = Vec::new();
+        let texts = [
+            ("--port", &self.port),
+            ("--local-port", &self.local_port),
+            ("--remote-port", &self.remote_port),
+        ];
+        for (flag, values) in texts {
+            words.extend(values.iter().map(|value| format!("{flag} {value}")));
+        }
+        for (flag, nets) in [("--local-ip", &self.local_ip), ("--remote-ip", &self.remote_ip)] {
+            words.extend(nets.iter().map(|net| format!("{flag} {net}")));
+        }
+        let wanted = self.state.iter().fold(StateSet::NONE, |all, set| all.union(*set));
+        let states = State::ALL.iter().filter(|state| wanted.contains(**state));
+        words.extend(states.map(|state| format!("--state {}", state.name())));
+        for (flag, is_set) in [("-4", self.ipv4), ("-6", self.ipv6)] {
+            words.extend(is_set.then(|| flag.to_owned()));
+        }
+        words.extend((!self.expression.is_empty()).then(|| self.expression.join(" ")));
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+impl Filter {
+    /// A sample begins.
+    pub(super) fn begin(&mut self) {
+        self.seen.cookies.swap(0, 1);
+        let [now, _] = &mut self.seen.cookies;
+        now.clear();
+    }
+
+    /// What to ask the kernel, and whom to tell what it answered.
+    pub(super) fn ask(&mut self) -> (Query<'_>, &mut Seen) {
+        let query = Query {
+            families: self.plan.families,
+            states: self.plan.states,
+            extensions: Extensions::ALL,
+            local_port: self.plan.local_port,
+            remote_port: self.plan.remote_port,
+            program: &self.plan.program,
+        };
+        (query, &mut self.seen)
+    }
+
+    /// Whether the death of this socket is recorded.
+    pub(super) fn takes_death(&self, reply: &Reply<'_>) -> bool {
+        if self.seen.is_kept {
+            return self.seen.cookies.iter().any(|seen| seen.contains(&reply.cookie()));
+        }
+        self.told.is_none() || self.plan.admits(reply)
+    }
+}
