@@ -55,6 +55,12 @@ slots! {
     BYTES_ACKED SEGS_OUT BYTES_SENT DELIVERY_RATE_APP_LIMITED
 }
 
+/// Segments in a congestion window of which three can tell that one is lost.
+const SOME: u64 = 4;
+
+/// `TCP_CA_Loss`.
+const LOSS: u64 = 4;
+
 /// `min_rtt` before the first measurement.
 const NO_RTT: u64 = 0xffff_ffff;
 
@@ -287,6 +293,10 @@ impl Course {
         // Before the handshake's end no window is known.
         let peer_full = socket.send_queue > 0 && closed && socket.state != State::SynSent;
         let connected = socket.state == State::Established;
+        // After a timeout the window is a segment or two, and full at once.
+        let timed_out = read(CA_STATE) == Some(LOSS);
+        let cwnd_full = read(SND_CWND)
+            .is_some_and(|cwnd| cwnd >= SOME && unacked * 10 >= cwnd * 9 && !timed_out);
         let shown = [
             (peer_full, Sign::PeerFull),
             (connected && unread > 0 && (read(RCV_WND) == Some(0) || full), Sign::OwnFull),
@@ -294,10 +304,7 @@ impl Course {
             (unread >= MUCH_UNREAD || unread > 0 && half, Sign::Backlog),
             (unacked > 0, Sign::InFlight),
             (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Waiting),
-            (
-                read(SND_CWND).is_some_and(|cwnd| unacked > 0 && unacked * 10 >= cwnd * 9),
-                Sign::CwndFull,
-            ),
+            (cwnd_full, Sign::CwndFull),
             (inflated(), Sign::Inflated),
             (vain && kind == Some(TimerKind::Retransmit), Sign::Timeout),
             (vain && kind == Some(TimerKind::Keepalive), Sign::Probing),

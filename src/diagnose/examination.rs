@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::course::{Course, Inflation};
 use super::evidence::Fate;
 use super::finding::{Example, Finding, Sighting, Subject};
-use super::groups::{GroupKey, Groups};
+use super::groups::{Group, GroupKey, Groups, Peer};
 use super::host::{HostCourse, HostReading};
 use super::limits::Limits;
 use super::listening::ListenerCourse;
@@ -117,18 +117,27 @@ pub struct Conclusion {
 #[derive(Debug, Default)]
 struct Same {
     count: u64,
+    /// What they retransmitted.
+    retrans: u64,
     worst: Vec<(Example, Sighting)>,
 }
 
 impl Same {
-    fn add(&mut self, example: Example, sighting: Sighting) {
+    fn add(&mut self, example: Example, retrans: u64, sighting: Sighting) {
         self.count += 1;
+        self.retrans += retrans;
         let place = self.worst.iter().position(|(_, other)| sighting.is_worse_than(other));
         let place = place.unwrap_or(self.worst.len());
         if place < EXAMPLES {
             self.worst.insert(place, (example, sighting));
             self.worst.truncate(EXAMPLES);
         }
+    }
+
+    /// Whether it is the trouble of a whole group, and not of a few of its connections.
+    fn is_of(&self, group: &Group) -> bool {
+        let Peer { connections, retrans, .. } = group.sum;
+        self.count * 2 >= connections || self.retrans > 0 && self.retrans * 2 >= retrans
     }
 }
 
@@ -391,7 +400,8 @@ impl Examination {
         }
         let key = GroupKey::of(&course.example);
         for (place, sighting) in unexplained(sighted) {
-            same.entry((place, key)).or_default().add(course.example, sighting);
+            let same = same.entry((place, key)).or_default();
+            same.add(course.example, evidence.retrans, sighting);
         }
     }
 
@@ -428,8 +438,9 @@ impl Examination {
                 let limits = self.question.limits.of(place);
                 let case = ServiceCase { key: *key, group, context, limits };
                 let Some(sighting) = judge(&case) else { continue };
-                let explained = same.keys().any(|(other, its)| {
+                let explained = same.iter().any(|((other, its), same)| {
                     its == key
+                        && same.is_of(group)
                         && RULES
                             .get(*other)
                             .is_some_and(|other| rule.explained_by.contains(&other.code))

@@ -40,7 +40,9 @@ fn sighting(ratio: &'static Ratio, judgement: &Judgement) -> Option<Sighting> {
     };
     let value = judgement.value?;
     // A ratio tells that something is wrong, not what with: never worse than a warning alone.
-    let severity = severity.min(Severity::Warning);
+    // Windows are seen connection by connection: where none stands out they close for moments.
+    let most = if ratio.category == "window" { Severity::Info } else { Severity::Warning };
+    let severity = severity.min(most);
     let mut sighting = Sighting::new(severity, Confidence::Medium, value / threshold.max(1e-9))
         .with(Measure::new(&ratio.id, value, "share").over(threshold))
         .with(Measure::new("events", judgement.numerator? as f64, "events"))

@@ -12,7 +12,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer advertises a window of zero: its receive buffer is full because its program does not read. Nothing is sent but a probe now and then.",
     evidence: "snd_wnd 0 or the zero-window probe timer, at how many looks",
-    guards: "A window that closes for a moment is flow control at work: it has to be closed at several looks, or for the whole time.",
+    guards: "A window that closes for a moment is flow control at work: it has to be closed at several looks, or for the whole time. A connection that gets 1 Gbit/s and more is only mentioned: somebody has to be the limit.",
     seen_from: "the sender",
     other_side: "On the peer: recv_q of this connection is full (TD131, TD132); its program hangs, waits for a lock, or has stopped reading.",
     advice: &[
@@ -30,6 +30,7 @@ pub(crate) const RULE: Rule = Rule {
         Limit::new("share", 0.3, "share", "of the looks that found it closed"),
         Limit::new("least", 2.0, "looks", "that found it closed"),
         Limit::new("critical", 0.9, "share", "from where on, without any progress, it is critical"),
+        Limit::new("fast", 125e6, "B/s", "from this rate on the finding is only information"),
     ],
     offers: &["local_port"],
     judge: Judge::Connection(judge),
@@ -39,6 +40,7 @@ pub(crate) const RULE: Rule = Rule {
 const SHARE: usize = 0;
 const LEAST: usize = 1;
 const CRITICAL: usize = 2;
+const FAST: usize = 3;
 
 fn judge(case: &Case<'_>) -> Option<Sighting> {
     let evidence = case.evidence;
@@ -48,7 +50,11 @@ fn judge(case: &Case<'_>) -> Option<Sighting> {
         return None;
     }
     let critical = share >= case.limit(CRITICAL) && evidence.bytes_acked <= 1;
-    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    let severity = match critical {
+        true => Severity::Critical,
+        false if evidence.rate() >= case.limit(FAST) => Severity::Info,
+        false => Severity::Warning,
+    };
     Some(
         Sighting::new(severity, Confidence::High, share)
             .with(Measure::new("window_closed_looks", share, "share").over(case.limit(SHARE)))
@@ -70,6 +76,9 @@ mod tests {
         assert_eq!(always.severity, Severity::Critical);
         let often = judged(&RULE, healthy().shows(Sign::PeerFull, 5)).unwrap();
         assert_eq!(often.severity, Severity::Warning);
+        let swift = crate::diagnose::Evidence { bytes_acked: 9_000_000_000, ..healthy() };
+        let swift = judged(&RULE, swift.shows(Sign::PeerFull, 5)).unwrap();
+        assert_eq!(swift.severity, Severity::Info);
         assert_eq!(judged(&RULE, healthy().shows(Sign::PeerFull, 1)), None);
         assert_eq!(judged(&RULE, healthy()), None);
     }

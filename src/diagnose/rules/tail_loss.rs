@@ -10,7 +10,7 @@ pub(crate) const RULE: Rule = Rule {
     title: "the last segments of a burst lost",
     scope: RuleScope::Connection,
     meaning: "What is lost is the end of a burst, behind which nothing comes that would make the peer complain: a probe after two round trips repairs it, and the reader waits that long.",
-    evidence: "growth of total_retrans, while most of the host's repairs began with a loss probe (TCPLossProbes against TCPFastRetrans)",
+    evidence: "growth of total_retrans, while the host's repairs began with loss probes (TCPLossProbes against TCPFastRetrans: behind a probe the rest of a lost tail follows fast)",
     guards: "The kernel does not count probes per connection: the host's mix decides, so the confidence is medium at most. Timeouts are TD112. Probes that sent new data, or that the peer had already received (DSACK), repaired nothing.",
     seen_from: "the sender",
     other_side: "On the receiver nothing tells: what was lost left no gap.",
@@ -28,7 +28,7 @@ pub(crate) const RULE: Rule = Rule {
     limits: &[
         Limit::new("least", 3.0, "segments", "retransmitted at least"),
         Limit::new("share", 0.002, "share", "of the segments that were retransmitted"),
-        Limit::new("probes", 0.5, "share", "of the host's repairs that were probes"),
+        Limit::new("probes", 0.35, "share", "of the host's repairs that were probes"),
     ],
     offers: &[],
     judge: Judge::Connection(judge),

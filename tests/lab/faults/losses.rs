@@ -74,8 +74,8 @@ const OUTAGES: Fault = Fault {
     shapes: [TORN, TORN],
     settings: &[],
     arguments: &[],
-    must: &[client(&["TD112"])],
-    may: &["TD110", "TD111", "TD113", "TD114", "TD121", "TD122", "TD302", "TD401"],
+    must: &[client(&["TD112", "TD122"])],
+    may: &["TD110", "TD111", "TD113", "TD114", "TD121", "TD302", "TD401"],
     provoke: |scene| scene.uploads(8022, 2, Some(300_000)),
     holds: |scene| scene.growth(Side::Client, "TCPTimeouts") >= 2,
 };
@@ -103,17 +103,17 @@ const LOST_RETRANSMITS: Fault = Fault {
 
 const SPURIOUS: Fault = Fault {
     name: "spurious retransmits",
-    does: "under questions and answers, every 1.1 s all packets are 0.4 s late",
+    does: "under questions and answers, every second all packets are 0.4 s late",
     shapes: long(20),
     settings: &[],
     arguments: &[],
     must: &[server(&["TD114"])],
     may: &["TD112", "TD120", "TD121", "TD302", "TD303", "TD401"],
     provoke: |scene| {
-        scene.talks(8024, 4, [300, 30_000], Duration::from_millis(20));
+        scene.talks(8024, 8, [300, 30_000], Duration::from_millis(20));
         let link = scene.link();
         scene.act(Side::Client, move |hours| {
-            while hours.pause(Duration::from_millis(1000)) {
+            while hours.pause(Duration::from_millis(900)) {
                 link.set_shapes(long(400));
                 hours.pause(Duration::from_millis(100));
                 link.set_shapes(long(20));
