@@ -8,7 +8,7 @@ use crate::diagnose::rule::{
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD206",
-    name: "syn-cookies-sent",
+    name: "syn-cookies-in-use",
     title: "SYN cookies sent",
     scope: RuleScope::Listener,
     meaning: "The SYN queue was full and the kernel answered with SYN cookies: connections are made without a request, at the price of options (no window scaling and SACK unless timestamps are on). Either an attack, or a backlog too small for the load.",
