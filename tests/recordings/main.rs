@@ -15,6 +15,7 @@ mod script;
 
 mod command;
 mod content;
+mod convert;
 mod damage;
 mod fixtures;
 mod refusals;
