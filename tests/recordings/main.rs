@@ -13,10 +13,12 @@ mod capture;
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod script;
 
+mod anonymise;
 mod command;
 mod content;
 mod convert;
 mod damage;
+mod diff;
 mod fixtures;
 mod refusals;
 mod replay;

@@ -17,23 +17,45 @@ use crate::settings::Setting;
 const ENDS: [&str; 7] = ["count", "duration", "size", "interrupted", "error", "trigger", "rotated"];
 
 /// The counter files.
-const FILES: [&str; 6] = ["snmp", "netstat", "snmp6", "sockstat", "sockstat6", "softnet_stat"];
+const FILES: [&str; 5] = ["snmp", "netstat", "snmp6", "sockstat", "sockstat6"];
+
+/// Whether a line is one of a counter file: a name and numbers, `group: name number ...`, or a
+/// group's names above its numbers.
+fn is_of_counters(line: &str, next: Option<&str>) -> bool {
+    let is_number = |word: &str| word.parse::<i128>().is_ok();
+    let is_name = |word: &str| word.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '_');
+    let Some((group, rest)) = line.split_once([' ', '\t']) else { return false };
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let of_group = |word: &str| is_name(word.strip_suffix(':').unwrap_or(word));
+    if words.is_empty() || !of_group(group) {
+        return false;
+    }
+    let numbers = words.iter().all(|word| is_number(word));
+    let pairs = words
+        .chunks(2)
+        .all(|pair| matches!(pair, [name, number] if is_name(name) && is_number(number)));
+    let heads = next.and_then(|next| next.strip_prefix(group)).is_some_and(|next| {
+        let below: Vec<&str> = next.split_whitespace().collect();
+        below.len() == words.len() && below.iter().all(|word| is_number(word))
+    });
+    numbers || pairs || heads && words.iter().all(|word| is_name(word))
+}
 
 /// The host of a recording, without its names and without the command line.
 pub(super) fn host(key: &Key, facts: HostFacts) -> HostFacts {
     HostFacts {
         hostname: names::host(key, &facts.hostname),
         kernel: names::release(&facts.kernel).to_owned(),
-        machine: words(&facts.machine),
+        machine: word(&facts.machine),
         boot_id: facts.boot_id.map(|id| names::boot(key, &id)),
-        version: words(&facts.version),
+        version: names::release(&facts.version).to_owned(),
         arguments: Vec::new(),
         ..facts
     }
 }
 
 /// A text as long as it is a plain word.
-fn words(text: &str) -> String {
+fn word(text: &str) -> String {
     let plain = |sign: char| sign.is_ascii_alphanumeric() || "._-+".contains(sign);
     if text.len() <= 32 && text.chars().all(plain) { text.to_owned() } else { String::new() }
 }
@@ -115,18 +137,16 @@ impl<W: Write> Notes<'_, W> {
         self.writer.json_lines(note.kind, note.namespace, known)
     }
 
-    /// Lines of words and numbers, as all of these files have them.
+    /// Lines of the forms that these files have.
     fn counters(&mut self, note: &Note<'_>) -> io::Result<()> {
         let Some((name, text)) = note.named_text().filter(|(name, _)| FILES.contains(name)) else {
             self.dropped.notes += 1;
             return Ok(());
         };
-        let is_plain = |line: &&str| {
-            line.chars().all(|sign| sign.is_ascii_alphanumeric() || " \t:_-".contains(sign))
-        };
         let mut payload = format!("{name}\n");
-        for line in text.lines() {
-            if is_plain(&line) {
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            if is_of_counters(line, lines.peek().copied()) {
                 payload.push_str(line);
                 payload.push('\n');
             } else {
@@ -158,5 +178,40 @@ impl<W: Write> Notes<'_, W> {
             }
         }
         self.writer.note(note.kind, note.namespace, payload.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counter_files_are_kept_whole() {
+        for name in FILES {
+            for kernel in ["5.10.223", "6.1.192", "6.12.107", "6.18.44", "7.2.13"] {
+                let path = format!("{}/fixtures/{kernel}/dump/{name}", env!("CARGO_MANIFEST_DIR"));
+                let text = std::fs::read_to_string(&path).unwrap();
+                let mut lines = text.lines().peekable();
+                while let Some(line) = lines.next() {
+                    assert!(is_of_counters(line, lines.peek().copied()), "{path}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_lines_are_not() {
+        for (line, next) in [
+            ("", None),
+            ("Tcp:", None),
+            ("payments", None),
+            ("Acme: payments", Some("Other: 1")),
+            ("Acme: payments", Some("Acme: 1 2")),
+            ("Acme: (payments)", Some("Acme: 1")),
+            ("TCP: inuse payments", None),
+            ("10.0.0.1: 7", None),
+        ] {
+            assert!(!is_of_counters(line, next), "{line}");
+        }
     }
 }
