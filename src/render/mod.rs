@@ -9,9 +9,11 @@ mod column;
 mod comparison;
 mod delimited;
 mod detail;
+mod diff;
 pub mod escape;
 mod explain;
 pub mod human;
+mod intervals;
 mod json;
 mod services;
 mod shorten;
@@ -26,7 +28,9 @@ pub use column::{Align, Column, ColumnKind, all_columns, find_column};
 pub use comparison::comparison;
 pub use delimited::Delimited;
 pub use detail::detail;
+pub use diff::diff;
 pub use explain::explanation;
+pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
 pub use services::{
     CounterChoice, ServicesView, attribution_csv, services, services_csv, services_jsonl,

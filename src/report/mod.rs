@@ -4,8 +4,10 @@
 mod comparison;
 mod connection;
 mod coverage;
+mod diff;
 mod document;
 mod explain;
+mod interval;
 mod limiter;
 mod services;
 mod stats;
@@ -16,8 +18,10 @@ pub(crate) mod testing;
 pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use coverage::{Coverage, Polls};
+pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, Quality, RowEnd};
 pub use explain::{EXPLAIN, ExplainDocument, Explanation, Recorded, RecordedValue};
+pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use limiter::Limiter;
 pub use services::{
     AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,

@@ -4,12 +4,14 @@ use std::process::{Command, Stdio};
 
 use crate::tcpdiag;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "conns",
     "listeners",
     "services",
     "stats",
     "record",
+    "convert",
+    "diff",
     "explain",
     "sysctl",
     "completions",
