@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use tcpdiag::model::Socket;
 use tcpdiag::record::{
-    CgroupPath, Compression, DumpBegun, DumpEnded, Ending, HostFacts, InterfaceName, Kind,
-    NamespaceOf, Place, Reader, SampleBegun, SampleEnded, SocketHolder, SocketOwners, Span, Walk,
-    Way, Writer,
+    CgroupPath, Compression, DumpBegun, DumpEnded, Ending, FilterFact, HostFacts, InterfaceName,
+    Kind, NamespaceOf, Place, Reader, SampleBegun, SampleEnded, SocketHolder, SocketOwners, Span,
+    Walk, Way, Writer,
 };
 use tcpdiag::sys::Clocks;
 use tcpdiag::wire::bytecode::{Condition, Formula, Side, assemble, verify};
@@ -22,7 +22,7 @@ use crate::tshark::{occurrences, tshark};
 const INODE: u64 = 4_026_531_833;
 
 /// Everything in a recording that somebody chose.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "shop-db-17",
     "acme",
     "blue-team",
@@ -37,6 +37,8 @@ const NAMES: [&str; 14] = [
     "held-by-somebody",
     "acme_cc",
     "bgp-password",
+    "green-team",
+    "orders.slice",
 ];
 
 /// A prefix that somebody filtered by.
@@ -120,6 +122,8 @@ fn recording(kernel: Kernel) -> Vec<u8> {
     let name = Some("blue-team".to_owned());
     let namespace = NamespaceOf { interface: 0, inode: INODE, name };
     writer.json(Kind::Namespace, INODE, &namespace).unwrap();
+    let filter = format!("--remote-ip {FILTERED}/24 cgroup = /orders.slice");
+    writer.json(Kind::Filter, 0, &FilterFact { filter }).unwrap();
     let settings = "net.ipv4.ip_local_port_range 32768 60999\n\
                     net.ipv4.tcp_congestion_control acme_cc\n\
                     net.ipv4.tcp_fastopen_key b4c0ffee-1-2-3\n";
@@ -168,6 +172,8 @@ fn recording(kernel: Kernel) -> Vec<u8> {
         permission_limited: vec!["secret-kept: acme".to_owned()],
     };
     writer.json(Kind::SampleEnd, 0, &ended).unwrap();
+    let gone = NamespaceOf { name: Some("green-team".to_owned()), ..namespace };
+    writer.json(Kind::NamespaceGone, INODE, &gone).unwrap();
     writer.json(Kind::End, 0, &serde_json::json!({"why": "acme"})).unwrap();
     let why = "payments".to_owned();
     let ending = Ending { why, samples: 1, sockets, events: 1, events_lost: 0 };
