@@ -2,13 +2,14 @@
 //!
 //! One way through the house: kernel bytes become views in [`wire`], rows in
 //! [`model`], snapshots in [`source`], deltas in [`sample`], shares of services in
-//! [`attribute`], a contract in [`report`] and text in [`render`]. Beside it stand
+//! [`attribute`], verdicts in [`diagnose`], a contract in [`report`] and text in [`render`]. Beside it stand
 //! the system's own [`counters`] and [`settings`], recordings of all of it in [`record`], and readings of the past in
 //! [`history`]. A module imports only what stands upstream of it.
 
 pub mod attribute;
 pub mod cli;
 pub mod counters;
+pub mod diagnose;
 pub mod filter;
 pub mod history;
 pub mod model;

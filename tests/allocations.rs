@@ -14,7 +14,10 @@ use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
+use tcpdiag::counters::CounterWidth;
+use tcpdiag::diagnose::{Examination, Limits, Question, RULES};
 use tcpdiag::filter::{self, Candidate, NoNames, Owner, Process, Verdict};
 use tcpdiag::model::{Role, RoleBasis, Socket};
 use tcpdiag::render::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
@@ -236,6 +239,33 @@ fn the_ledger() {
         let fewer = &sockets[20..];
         assert_eq!(poll(fewer), (0, all - 20, 20), "{release}");
         assert_eq!(poll(&sockets), (0, all - 20, 0), "{release}");
+    }
+}
+
+#[test]
+fn looks_of_a_diagnosis() {
+    for release in KERNELS {
+        let mut sockets = sockets(release);
+        let mut examination = Examination::new(Question {
+            limits: Limits::default(),
+            asked: vec![true; RULES.len()],
+            target_rate: None,
+            width: CounterWidth::Bits64,
+            ephemeral: 32_768..=60_999,
+        });
+        let mut look = |seconds: u64, moved: u32| {
+            examination.begin(Duration::from_secs(seconds));
+            for socket in &mut sockets {
+                socket.send_queue += moved;
+                examination.enter(socket, Role::Client);
+            }
+            examination.end(true, true);
+        };
+        look(0, 0);
+        look(1, 1);
+        for (seconds, moved) in [(2, 0), (3, 1)] {
+            assert_eq!(allocations(|| look(seconds, moved)), 0, "{release}");
+        }
     }
 }
 

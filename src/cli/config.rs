@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::attribute::Rules;
 use crate::counters::{Ratio, Threshold};
+use crate::diagnose::Limits;
 use crate::render::escape;
 
 const OF_THE_HOST: &str = "/etc/tcpdiag/config.toml";
@@ -25,6 +26,9 @@ pub(super) struct Config {
     /// Thresholds of ratios, by id.
     #[serde(default)]
     thresholds: BTreeMap<String, Threshold>,
+    /// Limits of rules, by code.
+    #[serde(default)]
+    diagnose: BTreeMap<String, BTreeMap<String, f64>>,
     /// Services that the user has named.
     #[serde(default, rename = "service")]
     pub(super) services: Rules,
@@ -76,13 +80,24 @@ impl Config {
                 bail!("thresholds.{id}: {fault}");
             }
         }
+        Limits::with(&config.diagnose)
+            .map_err(|error| anyhow::anyhow!("diagnose: {}", escape::text(&error.to_string())))?;
         Ok(config)
+    }
+
+    /// The limits of rules: those that are configured, else their own.
+    pub(super) fn limits(&self) -> Limits {
+        // Held to be right when it was read.
+        Limits::with(&self.diagnose).unwrap_or_default()
     }
 
     fn override_with(&mut self, mut user: Self) {
         for (id, threshold) in user.thresholds {
             let merged = threshold.or(self.thresholds.get(&id).copied().unwrap_or_default());
             self.thresholds.insert(id, merged);
+        }
+        for (code, limits) in user.diagnose {
+            self.diagnose.entry(code.to_uppercase()).or_default().extend(limits);
         }
         // The first rule that matches counts.
         user.services.append(std::mem::take(&mut self.services));
@@ -160,6 +175,13 @@ mod tests {
             ("[thresholds]\nretransmission = { warn = -1.0 }\n", "0 or more"),
             ("[thresholds]\nretransmission = { warn = nan }\n", "0 or more"),
             ("[thresholds]\nretransmission = 1\n", "line 2"),
+            (
+                "[diagnose]\nTD101 = { shore = 1.0 }\n",
+                "rule TD101 has no limit \"shore\"; it has share",
+            ),
+            ("[diagnose]\nTD999 = { share = 1.0 }\n", "there is no rule \"TD999\""),
+            ("[diagnose]\nTD101 = { share = -1.0 }\n", "TD101.share: a limit is"),
+            ("[diagnose]\nTD101 = 3\n", "line 2"),
             ("thresholds = [\n", "line"),
             ("[thresholds]\n\"a\\u001b[2J\" = {}\n", "thresholds.a\\x1b[2J: there is no such"),
         ] {

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Done.
     Done,
+    /// Done, and something was found that `--fail-on` asked for.
+    Found,
     /// Done, with partial data, where `--strict` asked to be told.
     Partial,
     /// The user interrupted before there was a result.
@@ -21,6 +23,7 @@ const USAGE_OR_FATAL: u8 = 2;
 pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Found) => ExitCode::from(1),
         Ok(Exit::Partial) => ExitCode::from(3),
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod conns;
 mod convert;
+mod diagnose;
 mod diff;
 mod exit;
 mod explain;
@@ -47,6 +48,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
+  tcpdiag diagnose                              what holds connections back, and what to do
   tcpdiag stats                                 what the host's TCP counters say
   tcpdiag record incident.pcapng.zst            keep what the kernel says, for later
   tcpdiag convert incident.pcapng.zst           rows for a database
@@ -54,8 +56,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag explain TCPLostRetransmit             what a counter, field or state means
   tcpdiag sysctl                                TCP settings, and what contradicts
 
-Exit codes: 0 done, 2 wrong usage or fatal error, 3 partial data under --strict,
-130 interrupted before any result."
+Exit codes: 0 done, 1 findings of `diagnose --fail-on`, 2 wrong usage or fatal error,
+3 partial data under --strict, 130 interrupted before any result."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -67,6 +69,7 @@ enum Command {
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
+    Diagnose(diagnose::DiagnoseCommand),
     Stats(stats::StatsCommand),
     Record(record::RecordCommand),
     Convert(convert::ConvertCommand),
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),
+        Command::Diagnose(command) => command.run(),
         Command::Stats(command) => command.run(),
         Command::Record(command) => command.run(),
         Command::Convert(command) => command.run(),

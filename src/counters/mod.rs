@@ -12,6 +12,7 @@
 mod catalogue;
 mod category;
 mod delta;
+mod devices;
 mod entry;
 mod error;
 mod full_name;
@@ -42,6 +43,7 @@ mod tests;
 pub use catalogue::Catalogue;
 pub use category::Category;
 pub use delta::{CounterWidth, Delta, deltas};
+pub use devices::{Device, parse_devices};
 pub use entry::{Entry, Scope};
 pub use error::{CatalogueError, ReadError};
 pub use group::Group;

@@ -8,12 +8,15 @@ use super::stats::Look;
 use super::{Tone, escape, human};
 use crate::counters::{Bound, Healthy, Twin, TwinClass};
 use crate::render::wrap::wrap;
-use crate::report::{Explanation, Recorded, RecordedValue};
+use crate::report::{Explanation, LimitEntry, Recorded, RecordedValue, RulePage};
 
 /// Where paragraphs begin.
 const INDENT: usize = 2;
 /// Where the text behind a label begins.
 const LABELLED: usize = 15;
+
+/// A label that stands above already.
+const NOTHING: &str = " ";
 
 /// Writes one explanation.
 ///
@@ -44,7 +47,34 @@ pub fn explanation(out: &mut impl Write, entry: &Explanation, look: Look) -> io:
     say("Source", entry.source.as_deref())?;
     say("Default", entry.default.as_deref())?;
     say("Also called", Some(&entry.aliases.join(", ")))?;
-    say("Renamed to", entry.renamed_to.as_deref())
+    say("Renamed to", entry.renamed_to.as_deref())?;
+    entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, look))
+}
+
+/// What else there is to say of a rule.
+fn rule(out: &mut impl Write, page: &RulePage, look: Look) -> io::Result<()> {
+    paragraph(out, "Says", page.title, look)?;
+    paragraph(out, "Goes by", page.evidence, look)?;
+    paragraph(out, "Guards", page.guards, look)?;
+    paragraph(out, "Seen from", page.seen_from, look)?;
+    paragraph(out, "Other side", page.other_side, look)?;
+    for (index, advice) in page.advice.iter().enumerate() {
+        paragraph(out, if index == 0 { "What to do" } else { NOTHING }, &advice.text, look)?;
+        if let Some(command) = &advice.command {
+            let (before, after) = look.style.around(Tone::Good);
+            writeln!(out, "{:from$}{before}{command}{after}", "", from = LABELLED + 2)?;
+        }
+    }
+    for (index, limit) in page.limits.iter().enumerate() {
+        let LimitEntry { key, value, unit, meaning } = limit;
+        let text = format!("{key} = {value} {unit}: {meaning}");
+        paragraph(out, if index == 0 { "Limits" } else { NOTHING }, &text, look)?;
+    }
+    if !page.explained_by.is_empty() {
+        let text = format!("{}, where one of them sees the same", page.explained_by.join(", "));
+        paragraph(out, "Leaves it to", &text, look)?;
+    }
+    paragraph(out, "References", &page.references.join("; "), look)
 }
 
 /// `1,234 at 2026-11-21T04:45:00Z`.

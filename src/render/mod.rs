@@ -9,12 +9,14 @@ mod column;
 mod comparison;
 mod delimited;
 mod detail;
+mod diagnosis;
 mod diff;
 pub mod escape;
 mod explain;
 pub mod human;
 mod intervals;
 mod json;
+mod markdown;
 mod services;
 mod shorten;
 mod stats;
@@ -28,10 +30,12 @@ pub use column::{Align, Column, ColumnKind, all_columns, find_column};
 pub use comparison::comparison;
 pub use delimited::Delimited;
 pub use detail::detail;
+pub use diagnosis::{Telling, diagnosis};
 pub use diff::diff;
 pub use explain::explanation;
 pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
+pub use markdown::markdown;
 pub use services::{
     CounterChoice, ServicesView, attribution_csv, services, services_csv, services_jsonl,
 };

@@ -4,6 +4,7 @@
 mod comparison;
 mod connection;
 mod coverage;
+mod diagnosis;
 mod diff;
 mod document;
 mod explain;
@@ -18,9 +19,15 @@ pub(crate) mod testing;
 pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use coverage::{Coverage, Polls};
+pub use diagnosis::{
+    AdviceEntry, Checked, DIAGNOSE, Diagnosis, ExampleEntry, FindingEntry, MeasureEntry, Naming,
+    ProcessEntry, SubjectEntry, entries,
+};
 pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, Quality, RowEnd};
-pub use explain::{EXPLAIN, ExplainDocument, Explanation, Recorded, RecordedValue};
+pub use explain::{
+    EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
+};
 pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use limiter::Limiter;
 pub use services::{

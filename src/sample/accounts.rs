@@ -11,7 +11,7 @@ const CHUNK: usize = 256;
 const STEP: usize = CHUNK / 4;
 
 /// What has an account: it knows its own cookie.
-pub(super) trait Holder {
+pub(crate) trait Holder {
     /// The socket's cookie.
     fn cookie(&self) -> u64;
 }
@@ -23,7 +23,7 @@ pub(super) trait Holder {
 /// the hash table at all. It holds slots only, five bytes each with hashbrown's
 /// own; the cookies are compared in the accounts.
 #[derive(Debug)]
-pub(super) struct Accounts<T> {
+pub(crate) struct Accounts<T> {
     chunks: Vec<Vec<T>>,
     slots: HashTable<u32>,
     length: usize,
@@ -39,18 +39,18 @@ impl<T> Default for Accounts<T> {
 
 impl<T: Holder> Accounts<T> {
     /// Expects the first account next.
-    pub(super) fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.next = 0;
     }
 
     /// Expects the account behind this slot next.
-    pub(super) fn expect_after(&mut self, slot: usize) {
+    pub(crate) fn expect_after(&mut self, slot: usize) {
         self.next = slot + 1;
     }
 
     /// Where the account of this cookie is.
     #[inline]
-    pub(super) fn find(&mut self, cookie: u64) -> Option<usize> {
+    pub(crate) fn find(&mut self, cookie: u64) -> Option<usize> {
         let guess = self.next;
         let slot = match self.get(guess) {
             Some(account) if account.cookie() == cookie => guess,
@@ -61,7 +61,7 @@ impl<T: Holder> Accounts<T> {
     }
 
     /// The same by the hash table alone: for cookies that come in no order.
-    pub(super) fn look_up(&self, cookie: u64) -> Option<usize> {
+    pub(crate) fn look_up(&self, cookie: u64) -> Option<usize> {
         let slot = self.slots.find(hash(cookie), |&slot| {
             self.get(slot as usize).is_some_and(|account| account.cookie() == cookie)
         });
@@ -70,18 +70,18 @@ impl<T: Holder> Accounts<T> {
 
     /// The account in a slot.
     #[inline]
-    pub(super) fn get(&self, slot: usize) -> Option<&T> {
+    pub(crate) fn get(&self, slot: usize) -> Option<&T> {
         self.chunks.get(slot / CHUNK)?.get(slot % CHUNK)
     }
 
     /// The account in a slot, to be changed.
     #[inline]
-    pub(super) fn get_mut(&mut self, slot: usize) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: usize) -> Option<&mut T> {
         self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)
     }
 
     /// Opens an account whose cookie has none; tells its slot.
-    pub(super) fn push(&mut self, account: T) -> usize {
+    pub(crate) fn push(&mut self, account: T) -> usize {
         let (slot, cookie) = (self.length, account.cookie());
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             self.chunks.push(Vec::new());
@@ -103,7 +103,7 @@ impl<T: Holder> Accounts<T> {
     }
 
     /// Closes an account. The last one moves into its slot.
-    pub(super) fn swap_remove(&mut self, slot: usize) -> Option<T> {
+    pub(crate) fn swap_remove(&mut self, slot: usize) -> Option<T> {
         let cookie = self.get(slot)?.cookie();
         let last = self.chunks.last_mut()?.pop()?;
         self.length -= 1;
@@ -129,17 +129,17 @@ impl<T: Holder> Accounts<T> {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
     /// All of them, by slot, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.chunks.iter_mut().flatten()
     }
 
     /// Bytes of the heap that this occupies.
-    pub(super) fn allocated(&self) -> usize {
+    pub(crate) fn allocated(&self) -> usize {
         self.chunks.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
             + self.chunks.capacity() * size_of::<Vec<T>>()
             + self.slots.allocation_size()

@@ -13,6 +13,7 @@ mod identity;
 mod latest;
 mod ledger;
 
+pub(crate) use accounts::{Accounts, Holder};
 pub use activity::{Activity, Ending, Entered, Totals, Watch};
 pub use counters::COUNTERS;
 pub use delta::Delta;

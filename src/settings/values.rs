@@ -33,6 +33,16 @@ impl Values {
         Self(Setting::all().iter().map(|setting| (setting, value(setting))).collect())
     }
 
+    /// As a recording has them: a line for each, its name, a blank, its value.
+    pub fn recorded(text: &str) -> Self {
+        let value = |setting: &Setting| {
+            let mut lines = text.lines();
+            let found = lines.find_map(|line| line.strip_prefix(&setting.name)?.strip_prefix(' '));
+            found.map_or(Value::Absent, |value| Value::Text(value.to_owned()))
+        };
+        Self(Setting::all().iter().map(|setting| (setting, value(setting))).collect())
+    }
+
     /// Settings with their values, in the table's order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Setting, &Value)> {
         self.0.iter().map(|(setting, value)| (*setting, value))
@@ -79,6 +89,13 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_recording() {
+        let values = Values::recorded("net.ipv4.tcp_rmem 4096 131072 6291456\nnet.core.x 1\n");
+        assert_eq!(values.triple("tcp_rmem"), Some([4096, 131_072, 6_291_456]));
+        assert_eq!(values.text("tcp_wmem"), None);
+    }
 
     #[test]
     fn of_this_machine() {

@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use crate::tcpdiag;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "conns",
     "listeners",
     "services",
+    "diagnose",
     "stats",
     "record",
     "convert",

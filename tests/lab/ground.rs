@@ -21,6 +21,8 @@ const REQUIRED: &str = "TCPDIAG_REQUIRE_PRIVILEGED";
 const FINISHED: &str = "the laboratory is left in order";
 /// Longer than the slowest test takes on a busy host.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How often tests do all their work that can do it several times.
+const RUNS: &str = "TCPDIAG_MATRIX_RUNS";
 
 /// Whose privileges a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,11 @@ impl Ground {
     }
 }
 
+/// How often a test shall do all its work, if it can do it several times.
+pub fn runs() -> u32 {
+    std::env::var(RUNS).ok().and_then(|runs| runs.parse().ok()).unwrap_or(1).max(1)
+}
+
 /// Runs `body` as the test of this path, on this ground.
 pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
     let name = path.split_once("::").map_or(path, |(_, name)| name);
@@ -100,7 +107,9 @@ pub fn run(path: &str, ground: Ground, body: impl FnOnce()) {
     let binary = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
     command.args(ground.flags()).arg("--").arg(binary);
-    command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, name);
+    command
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
+        .env(INSIDE, name);
     let (status, output) = finish(&mut command);
     let finished = output.contains(FINISHED);
     print!("{output}");
@@ -154,7 +163,7 @@ fn finish(command: &mut Command) -> (ExitStatus, String) {
     }
     let mut output = String::new();
     for _ in 0..2 {
-        match outputs.recv_timeout(PATIENCE) {
+        match outputs.recv_timeout(PATIENCE * runs()) {
             Ok(text) => {
                 for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
                     let _ = writeln!(std::io::stderr(), "{line}");

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::wire::{DEVICE, address};
-use super::{Addresses, Network, Random, Shape, Side};
+use super::{Addresses, Network, Random, Segment, Shape, Side};
 
 /// What happened to the packets that one side sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,18 +38,20 @@ pub struct Tally {
     pub refused: u64,
 }
 
+/// Whether a segment that this side sent gets lost.
+type Judge = Box<dyn FnMut(Side, &Segment) -> bool + Send>;
+
 /// What the carrying thread and its owner share.
-#[derive(Debug)]
 struct Shared {
     shapes: Mutex<[Shape; 2]>,
     /// Additional loss by the service's port and the side that sends.
     losses: Mutex<BTreeMap<u16, [f64; 2]>>,
+    judge: Mutex<Option<Judge>>,
     tallies: Mutex<[Tally; 2]>,
     over: AtomicBool,
 }
 
 /// The link. It ends, with its devices, when it is dropped.
-#[derive(Debug)]
 pub struct Link {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -82,6 +84,7 @@ impl Link {
         let shared = Arc::new(Shared {
             shapes: Mutex::new(shapes),
             losses: Mutex::default(),
+            judge: Mutex::default(),
             tallies: Mutex::default(),
             over: AtomicBool::new(false),
         });
@@ -111,9 +114,15 @@ impl Link {
         self.shared.losses.lock().unwrap().insert(port, losses);
     }
 
+    /// Loses the segments of which `judge` says so.
+    pub fn lose_if(&self, judge: impl FnMut(Side, &Segment) -> bool + Send + 'static) {
+        *self.shared.judge.lock().unwrap() = Some(Box::new(judge));
+    }
+
     /// Ends all accidents; delays and rates stay.
     pub fn calm(&self) {
         self.shared.losses.lock().unwrap().clear();
+        *self.shared.judge.lock().unwrap() = None;
         let mut shapes = self.shared.shapes.lock().unwrap();
         *shapes = shapes.map(Shape::calm);
     }
@@ -209,8 +218,14 @@ impl Carrier {
             let losses = self.shared.losses.lock().unwrap();
             if losses.is_empty() { 0.0 } else { loss_of(&losses, from, bytes) }
         };
-        if happens(random, shape.loss) | happens(random, by_port) | is_out(shape, now - self.began)
-        {
+        let judged = match &mut *self.shared.judge.lock().unwrap() {
+            None => false,
+            Some(judge) => {
+                Segment::of(bytes).is_some_and(|segment| judge(Side::BOTH[from], &segment))
+            }
+        };
+        let by_chance = happens(random, shape.loss) | happens(random, by_port);
+        if by_chance | judged | is_out(shape, now - self.began) {
             tally.lost += 1;
             return;
         }
@@ -305,19 +320,8 @@ fn happens(random: &mut Random, chance: f64) -> bool {
 /// The chance that a packet is lost for its port's sake.
 fn loss_of(losses: &BTreeMap<u16, [f64; 2]>, from: usize, bytes: &[u8]) -> f64 {
     // The service is the destination of what clients send, the source of what servers send.
-    let port = ports(bytes).map(|ports| ports[1 - from]);
+    let port = Segment::of(bytes).map(|segment| segment.ports[1 - from]);
     port.and_then(|port| losses.get(&port)).map_or(0.0, |losses| losses[from])
-}
-
-/// Source and destination port of a TCP segment.
-fn ports(packet: &[u8]) -> Option<[u16; 2]> {
-    let (protocol, segment) = match packet.first()? >> 4 {
-        4 => (packet.get(9)?, packet.get(usize::from(packet[0] & 15) * 4..)?),
-        6 => (packet.get(6)?, packet.get(40..)?),
-        _ => return None,
-    };
-    let word = |at: usize| Some(u16::from_be_bytes([*segment.get(at)?, *segment.get(at + 1)?]));
-    if *protocol == 6 { Some([word(0)?, word(2)?]) } else { None }
 }
 
 /// A TUN device in the namespace of the calling thread.

@@ -23,6 +23,7 @@ mod population;
 mod random;
 mod row;
 mod scenario;
+mod segment;
 mod shape;
 mod socket;
 mod ss;
@@ -39,7 +40,7 @@ pub use child::Child;
 pub use classify::{Verdict, classify};
 pub use counters::Counters;
 pub use firewall::Firewall;
-pub use ground::{Ground, require, run, run_alone};
+pub use ground::{Ground, require, run, run_alone, runs};
 pub use kinds::{Kind, Kinds};
 pub use link::{Link, Tally};
 pub use loss::Loss;
@@ -50,6 +51,7 @@ pub use population::{Member, Population};
 pub use random::Random;
 pub use row::{Row, cookies};
 pub use scenario::{Medium, Scenario};
+pub use segment::Segment;
 pub use shape::Shape;
 pub use socket::Socket;
 pub use ss::Ss;
@@ -78,8 +80,9 @@ macro_rules! lab {
             );
         }
     };
-    (alone as $ground:ident fn $name:ident() $body:block) => {
+    (alone as $ground:ident $(#[$more:meta])? fn $name:ident() $body:block) => {
         #[test]
+        $(#[$more])?
         fn $name() {
             crate::lab::run_alone(
                 concat!(module_path!(), "::", stringify!($name)),

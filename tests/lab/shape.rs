@@ -27,26 +27,28 @@ pub struct Shape {
 }
 
 impl Default for Shape {
-    /// Perfect.
     fn default() -> Self {
-        Self {
-            delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            loss: 0.0,
-            outage: None,
-            reorder: 0.0,
-            hold: Duration::from_millis(5),
-            duplicate: 0.0,
-            rate: None,
-            queue: 100,
-        }
+        Self::PERFECT
     }
 }
 
 impl Shape {
+    /// Fast, and without any accident.
+    pub const PERFECT: Self = Self {
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        loss: 0.0,
+        outage: None,
+        reorder: 0.0,
+        hold: Duration::from_millis(5),
+        duplicate: 0.0,
+        rate: None,
+        queue: 100,
+    };
+
     /// Only slow by so many milliseconds.
-    pub fn delayed(milliseconds: u64) -> Self {
-        Self { delay: Duration::from_millis(milliseconds), ..Self::default() }
+    pub const fn delayed(milliseconds: u64) -> Self {
+        Self { delay: Duration::from_millis(milliseconds), ..Self::PERFECT }
     }
 
     /// The same without any accident: nothing is lost, late or twice there.

@@ -14,7 +14,11 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+#[path = "../lab/faults/mod.rs"]
+mod faults;
+
 mod cleanliness;
+mod faulty;
 mod links;
 mod recordings;
 mod traffic;

@@ -1,16 +1,15 @@
 //! Everything that can be explained, from all catalogues, and how it is found.
-//!
-//! Codes of findings come here when there are any.
 
 use super::topics::topics;
 use crate::cli::past::in_full;
 use crate::counters::{
     Catalogue, CounterReader, Counters, Entry, Kind, Ratio, Release, Scope, fold, matches,
 };
+use crate::diagnose::{RULES, Rule};
 use crate::model::{Field, Group, Kind as FieldKind, Unit, fields};
 use crate::record::Moment;
 use crate::render::{Column, ColumnKind, all_columns, threshold};
-use crate::report::{Explanation, Recorded, RecordedValue};
+use crate::report::{Explanation, Recorded, RecordedValue, RulePage};
 use crate::settings::{Scope as SettingScope, Setting};
 
 /// All explanations, in the order of their catalogues.
@@ -26,8 +25,14 @@ impl Collection {
         let fields = fields::all().map(field);
         let columns = all_columns().filter_map(|shown| column(&shown));
         let settings = Setting::all().iter().map(setting);
-        let entries =
-            counters.chain(ratios).chain(fields).chain(columns).chain(topics()).chain(settings);
+        let rules = RULES.iter().map(|rule| self::rule(rule));
+        let entries = counters
+            .chain(ratios)
+            .chain(fields)
+            .chain(columns)
+            .chain(topics())
+            .chain(settings)
+            .chain(rules);
         Self { entries: entries.collect() }
     }
 
@@ -100,7 +105,7 @@ impl Collection {
 
     /// What `--category` takes.
     pub(super) fn categories(&self) -> Vec<&str> {
-        let kinds = ["ratios", "fields", "columns", "states", "timers", "settings"];
+        let kinds = ["ratios", "fields", "columns", "states", "timers", "settings", "rules"];
         let mut categories: Vec<&str> =
             Catalogue::builtin().categories().iter().map(|category| category.id.as_str()).collect();
         categories.extend(kinds);
@@ -185,6 +190,18 @@ fn ratio(ratio: &Ratio) -> Explanation {
             ratio.least
         )),
         default: Some(limits),
+        ..Explanation::default()
+    }
+}
+
+fn rule(rule: &Rule) -> Explanation {
+    Explanation {
+        name: rule.code.to_owned(),
+        kind: "rule",
+        category: "rules".to_owned(),
+        aliases: vec![rule.name.to_owned()],
+        meaning: rule.meaning.to_owned(),
+        rule: Some(RulePage::of(rule)),
         ..Explanation::default()
     }
 }

@@ -12,10 +12,10 @@ use self::collection::Collection;
 use super::exit::Exit;
 use super::look::{Form, LookArgs};
 use super::past::PastArgs;
-use crate::render::{escape, explanation, json_line};
+use crate::render::{escape, explanation, json_line, markdown};
 use crate::report::{EXPLAIN, ExplainDocument, Explanation};
 
-/// Explain a counter, a field, a column, a socket state, a timer, a ratio or a setting.
+/// Explain a counter, a field, a column, a socket state, a timer, a ratio, a setting or a rule.
 ///
 /// What it counts, what in the kernel makes it move, what its growth suggests, what to check
 /// next, what is healthy, and what sockets know of it. Of a name that means several things all
@@ -27,6 +27,7 @@ use crate::report::{EXPLAIN, ExplainDocument, Explanation};
   tcpdiag explain close_wait zero_window_probe  states and timers
   tcpdiag explain retransmission                a ratio of `tcpdiag stats`
   tcpdiag explain 'ListenDrop*' tcp_rmem
+  tcpdiag explain TD101 slow-reader             rules of `tcpdiag diagnose`
   tcpdiag explain --category memory
   tcpdiag explain RetransSegs tcp_rmem --read night.pcapng.zst
   tcpdiag explain --all -o json | jq '.entries | length'")]
@@ -36,13 +37,17 @@ pub(super) struct Explain {
     names: Vec<String>,
 
     /// Explain everything of a category of counters, or of: ratios, fields, columns, states,
-    /// timers, settings.
+    /// timers, settings, rules.
     #[arg(long, value_name = "CATEGORY", conflicts_with = "all")]
     category: Vec<String>,
 
     /// Explain everything there is.
     #[arg(long, conflicts_with = "names")]
     all: bool,
+
+    /// Write Markdown, for documentation.
+    #[arg(long, conflicts_with = "output")]
+    markdown: bool,
 
     #[command(flatten)]
     look: LookArgs,
@@ -58,6 +63,11 @@ impl Explain {
         }
         let entries = self.entries(&collection)?;
         let mut out = BufWriter::new(io::stdout());
+        if self.markdown {
+            markdown(&mut out, &entries)?;
+            out.flush()?;
+            return Ok(Exit::Done);
+        }
         match self.look.output {
             Form::Table => {
                 let look = self.look.look();

@@ -6,7 +6,7 @@ mod narrowing;
 mod output;
 mod place;
 mod preamble;
-mod progress;
+pub(super) mod progress;
 mod ring;
 mod rotation;
 mod run;

@@ -87,7 +87,7 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
 }
 
 /// `8s`, `2m 5s`, `3h 12m`.
-pub(super) fn in_words(time: Duration) -> String {
+pub(in crate::cli) fn in_words(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),

@@ -12,7 +12,7 @@ use crate::wire::{Messages, Reply};
 
 /// Which reading of the counters in a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::cli) enum Side {
     /// Before the dump.
     Before,
     /// After the events were taken.
@@ -21,7 +21,7 @@ pub(super) enum Side {
 
 /// The counter files.
 #[derive(Debug)]
-pub(super) enum Files {
+pub(in crate::cli) enum Files {
     Kernel(CounterReader),
     /// The kernel's, all of which also go to a recording.
     Taped {
@@ -38,7 +38,7 @@ pub(super) enum Files {
 
 /// The destroy events.
 #[derive(Debug)]
-pub(super) enum Deaths {
+pub(in crate::cli) enum Deaths {
     /// Nobody listens.
     None,
     Kernel(Events),
@@ -52,7 +52,7 @@ pub(super) enum Deaths {
 }
 
 /// What taking the events came to.
-pub(super) enum Heard {
+pub(in crate::cli) enum Heard {
     /// Nobody listens.
     Nothing,
     These(Drained),
@@ -62,15 +62,15 @@ pub(super) enum Heard {
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct Feed {
-    pub(super) sockets: Sockets<Line>,
-    pub(super) files: Files,
-    pub(super) deaths: Deaths,
+pub(in crate::cli) struct Feed {
+    pub(in crate::cli) sockets: Sockets<Line>,
+    pub(in crate::cli) files: Files,
+    pub(in crate::cli) deaths: Deaths,
 }
 
 impl Feed {
     /// Of a recording, with nothing in it before [`load`](Self::load).
-    pub(super) fn recorded(is_heard: bool) -> Self {
+    pub(in crate::cli) fn recorded(is_heard: bool) -> Self {
         let drained = is_heard.then(EventsDrained::default);
         let deaths = Deaths::Recorded { messages: Vec::new(), drained };
         Self {
@@ -84,7 +84,7 @@ impl Feed {
     }
 
     /// Takes what the next sample holds.
-    pub(super) fn load(&mut self, take: &mut Take) {
+    pub(in crate::cli) fn load(&mut self, take: &mut Take) {
         if let Line::Recording(played) = self.sockets.transport_mut() {
             played.load(take);
         }
@@ -98,12 +98,16 @@ impl Feed {
     }
 
     /// Whether deaths are heard of.
-    pub(super) fn hears(&self) -> bool {
+    pub(in crate::cli) fn hears(&self) -> bool {
         !matches!(self.deaths, Deaths::None)
     }
 
     /// Reads the counters.
-    pub(super) fn count(&mut self, side: Side, into: &mut Counters) -> Result<(), ReadError> {
+    pub(in crate::cli) fn count(
+        &mut self,
+        side: Side,
+        into: &mut Counters,
+    ) -> Result<(), ReadError> {
         match &mut self.files {
             Files::Kernel(reader) => reader.sample(into)?,
             Files::Taped { texts, reader, tee } => {
@@ -124,7 +128,7 @@ impl Feed {
     }
 
     /// Reads the sockets that a query asks for.
-    pub(super) fn read(
+    pub(in crate::cli) fn read(
         &mut self,
         query: &Query<'_>,
         mut each: impl FnMut(&Reply<'_>) -> ControlFlow<()>,
@@ -146,7 +150,7 @@ impl Feed {
     }
 
     /// Hands on the events since the last time.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(&Reply<'_>)) -> Heard {
+    pub(in crate::cli) fn drain(&mut self, mut each: impl FnMut(&Reply<'_>)) -> Heard {
         let result = match &mut self.deaths {
             Deaths::None => return Heard::Nothing,
             Deaths::Kernel(events) => events.drain(each),

@@ -1,7 +1,7 @@
 //! `tcpdiag services`.
 
 mod budget;
-mod feed;
+pub(super) mod feed;
 mod gate;
 mod output;
 mod place;
@@ -9,7 +9,7 @@ mod replay;
 mod run;
 mod session;
 mod sum;
-mod tee;
+pub(super) mod tee;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -46,7 +46,7 @@ struct Sums {
 
 /// One namespace's part of it.
 #[derive(Debug, Clone)]
-pub(super) struct Tee {
+pub(in crate::cli) struct Tee {
     tape: Tape<Output>,
     interface: u32,
     inode: u64,

@@ -1,0 +1,124 @@
+//! Nothing is wrong here.
+
+use std::time::Duration;
+
+use super::Fault;
+use super::fault::long;
+use super::scene::{accept, connect};
+use crate::lab::{Shape, Side, Socket};
+
+pub const ALL: &[&Fault] = &[&BULK, &REQUESTS, &SHORT, &IDLE, &FAR];
+
+const BULK: Fault = Fault {
+    name: "healthy bulk",
+    does: "two uploads, paced by their sender below what the path takes",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| scene.uploads(8001, 2, Some(600_000)),
+    holds: |scene| {
+        let is_swift = |number: Option<f64>| number.is_some_and(|bytes| bytes > 300_000.0);
+        scene.count(Side::Client, |ss| is_swift(ss.number("bytes_acked"))) == 2 && scene.is_smooth()
+    },
+};
+
+const REQUESTS: Fault = Fault {
+    name: "healthy request/response",
+    does: "eight connections, each with some 30 small questions a second",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| scene.talks(8002, 8, [300, 4000], Duration::from_millis(20)),
+    holds: |scene| scene.growth(Side::Client, "InSegs") > 100 && scene.is_smooth(),
+};
+
+const SHORT: Fault = Fault {
+    name: "healthy short connections",
+    does: "six connections a second, each for one question",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| {
+        let listener = scene.listen(8003, 128, |_| {});
+        listener.set_nonblocking(true).unwrap();
+        scene.act(Side::Server, move |hours| {
+            while hours.pause(Duration::from_millis(5)) {
+                let Ok(stream) = accept(&listener) else { continue };
+                hours.read(&stream, 300)?;
+                hours.write(&stream, &[b'!'; 4000])?;
+                // The client hangs up.
+                let _ = hours.read(&stream, 1);
+            }
+            Ok(())
+        });
+        let target = scene.target(8003);
+        scene.act(Side::Client, move |hours| {
+            while hours.pause(Duration::from_millis(130)) {
+                let stream = connect(target, Duration::from_secs(5))?;
+                hours.write(&stream, &[b'?'; 300])?;
+                hours.read(&stream, 4000)?;
+            }
+            Ok(())
+        });
+    },
+    holds: |scene| scene.growth(Side::Client, "ActiveOpens") >= 4 && scene.is_smooth(),
+};
+
+const IDLE: Fault = Fault {
+    name: "idle keepalive connections",
+    does: "twenty connections that say nothing, with a keepalive probe a second",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| {
+        for pair in scene.pairs(8004, 20, |side, socket| {
+            if side == Side::Client {
+                keep_alive(socket, 20);
+            }
+        }) {
+            scene.keep(pair);
+        }
+    },
+    holds: |scene| {
+        let is_kept = scene.count(Side::Client, |ss| {
+            ss.figures.get("timer").is_some_and(|timer| timer == "keepalive")
+        });
+        is_kept == 20 && scene.growth(Side::Client, "TCPKeepAlive") >= 20
+    },
+};
+
+const FAR: Fault = Fault {
+    name: "high but clean RTT",
+    does: "questions and a paced upload over a path of 240 ms there and back",
+    shapes: [Shape::delayed(120); 2],
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| {
+        scene.talks(8005, 4, [300, 4000], Duration::from_millis(20));
+        scene.uploads(8006, 1, Some(150_000));
+    },
+    holds: |scene| {
+        let is_far = |ss: &crate::lab::Ss| ss.number("minrtt").is_some_and(|rtt| rtt >= 239.0);
+        scene.count(Side::Client, is_far) == 5 && scene.is_smooth()
+    },
+};
+
+/// Probes a silent peer every second.
+pub fn keep_alive(socket: &Socket, probes: i32) {
+    socket.set_number(libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1).unwrap();
+    for (name, value) in
+        [(libc::TCP_KEEPIDLE, 1), (libc::TCP_KEEPINTVL, 1), (libc::TCP_KEEPCNT, probes)]
+    {
+        socket.set_number(libc::IPPROTO_TCP, name, value).unwrap();
+    }
+}
