@@ -12,10 +12,42 @@ use crate::record::Moment;
 use crate::source::{Cgroups, PortNames, capabilities};
 use crate::wire::bytecode::Side;
 
-/// Filter flags and the expression.
-#[derive(Debug, Clone, Default, Args)]
+/// Filter flags, and where and how far to look.
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// repeatable.
+    #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
+    pub(super) netns: Vec<String>,
+    /// Show the processes that hold each socket.
+    #[arg(long, short = 'P', help_heading = "Owners")]
+    pub(super) processes: bool,
+    /// Look for every holder of a socket, not only the first and its relatives: reads the
+    /// descriptors of all processes.
+    #[arg(long, help_heading = "Owners")]
+    pub(super) all_owners: bool,
+}
+
+impl FilterArgs {
+    /// All that was asked for as one formula.
+    pub(super) fn expression(&self, names: &dyn Names) -> anyhow::Result<Expr> {
+        self.which.expression(names)
+    }
+
+    /// What the kernel may be asked to decide. It decides marks for holders of
+    /// CAP_NET_ADMIN only.
+    pub(super) fn plan_options(&self) -> PlanOptions {
+        PlanOptions { mark: capabilities::has_net_admin(), cgroup: true }
+    }
+}
+
+/// Which sockets: filter flags and the expression.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct WhichArgs {
     /// Port on either side, a number or a service name; repeatable.
     #[arg(long, short = 'p', value_name = "PORT")]
     pub(super) port: Vec<String>,
@@ -55,17 +87,6 @@ pub(super) struct FilterArgs {
     /// IPv6 sockets only, v4-mapped ones included.
     #[arg(short = '6', long)]
     pub(super) ipv6: bool,
-    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
-    /// repeatable.
-    #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
-    pub(super) netns: Vec<String>,
-    /// Show the processes that hold each socket.
-    #[arg(long, short = 'P', help_heading = "Owners")]
-    pub(super) processes: bool,
-    /// Look for every holder of a socket, not only the first and its relatives: reads the
-    /// descriptors of all processes.
-    #[arg(long, help_heading = "Owners")]
-    pub(super) all_owners: bool,
     /// Filter expression, as ss takes it and more; see below.
     #[arg(value_name = "EXPRESSION", help_heading = "Filters")]
     pub(super) expression: Vec<String>,
@@ -82,9 +103,9 @@ enum RoleArg {
     Any,
 }
 
-impl FilterArgs {
+impl WhichArgs {
     /// All that was asked for as one formula.
-    pub(super) fn expression(&self, names: &Lookups<'_>) -> anyhow::Result<Expr> {
+    pub(super) fn expression(&self, names: &dyn Names) -> anyhow::Result<Expr> {
         let mut parts = vec![
             self.ports("--port", &self.port, None, names)?,
             self.ports("--local-port", &self.local_port, Some(Side::Local), names)?,
@@ -129,7 +150,7 @@ impl FilterArgs {
         flag: &str,
         ports: &[String],
         side: Option<Side>,
-        names: &Lookups<'_>,
+        names: &dyn Names,
     ) -> anyhow::Result<Expr> {
         let mut wanted = Vec::new();
         for text in ports {
@@ -146,17 +167,11 @@ impl FilterArgs {
         }
         Ok(any_of(wanted))
     }
-
-    /// What the kernel may be asked to decide. It decides marks for holders of
-    /// CAP_NET_ADMIN only.
-    pub(super) fn plan_options(&self) -> PlanOptions {
-        PlanOptions { mark: capabilities::has_net_admin(), cgroup: true }
-    }
 }
 
 /// In the cgroup of this path or in one below it. The path may be given as it
 /// stands in the file system, and with `*` may name several.
-fn below(path: &str, names: &Lookups<'_>) -> anyhow::Result<Expr> {
+fn below(path: &str, names: &dyn Names) -> anyhow::Result<Expr> {
     let inner = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
         .iter()
         .find_map(|mount| path.strip_prefix(mount))

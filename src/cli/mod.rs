@@ -5,7 +5,9 @@
 mod completions;
 mod config;
 mod conns;
+mod convert;
 mod diagnose;
+mod diff;
 mod exit;
 mod explain;
 mod expression;
@@ -15,6 +17,7 @@ mod look;
 mod man;
 mod output;
 mod owners;
+mod passage;
 mod past;
 mod record;
 mod repeat;
@@ -48,6 +51,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag diagnose                              what holds connections back, and what to do
   tcpdiag stats                                 what the host's TCP counters say
   tcpdiag record incident.pcapng.zst            keep what the kernel says, for later
+  tcpdiag convert incident.pcapng.zst           rows for a database
+  tcpdiag diff a.pcapng.zst b.pcapng.zst        what changed between two recordings
   tcpdiag explain TCPLostRetransmit             what a counter, field or state means
   tcpdiag sysctl                                TCP settings, and what contradicts
 
@@ -67,6 +72,8 @@ enum Command {
     Diagnose(diagnose::DiagnoseCommand),
     Stats(stats::StatsCommand),
     Record(record::RecordCommand),
+    Convert(convert::ConvertCommand),
+    Diff(diff::DiffCommand),
     Explain(explain::Explain),
     Sysctl(sysctl::Sysctl),
     Completions(completions::Completions),
@@ -86,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Diagnose(command) => command.run(),
         Command::Stats(command) => command.run(),
         Command::Record(command) => command.run(),
+        Command::Convert(command) => command.run(),
+        Command::Diff(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Sysctl(command) => command.run(),
         Command::Completions(command) => command.run(&mut Cli::command()),

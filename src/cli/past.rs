@@ -51,11 +51,19 @@ pub(super) struct SpanArgs {
 
 /// A time of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     /// Nanoseconds since 1970.
     At(u64),
     AfterFirst(Duration),
     BeforeLast(Duration),
+}
+
+/// The time that is meant in a recording, in nanoseconds since 1970.
+pub(super) fn resolve(path: &Path, when: When) -> anyhow::Result<u64> {
+    match when {
+        When::At(time) => Ok(time),
+        relative => Recording::open(path)?.resolve(relative),
+    }
 }
 
 /// A recording that was opened.
@@ -275,7 +283,8 @@ pub(super) fn in_full(nanoseconds: u64) -> String {
     format!("{:.9}", timestamp(nanoseconds))
 }
 
-fn time(text: &str) -> Result<When, String> {
+/// A time as it is given on the command line.
+pub(super) fn time(text: &str) -> Result<When, String> {
     let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok();
     let told = |text: &str| interval(text).ok();
     let relative = || {

@@ -1,8 +1,10 @@
-//! Readings of the past: the last run's, and baselines that were saved.
+//! Readings of the past: the last run's, and baselines that were saved; and whether two times
+//! differ by more than chance.
 //!
 //! Knows files, locks and how not to destroy what is not ours. Knows no netlink and no output.
 
 mod baseline;
+mod contrast;
 mod error;
 mod growth;
 mod last_run;
@@ -12,6 +14,7 @@ mod state_directory;
 mod tests;
 
 pub use baseline::{Change, Comparison, Side, Span, load, save};
+pub use contrast::{Contrast, Count};
 pub use error::HistoryError;
 pub use growth::{Grown, growth};
 pub use last_run::LastRun;

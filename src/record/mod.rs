@@ -58,6 +58,7 @@
 //! pcapng itself is written out here: three block types, and the reader has to tell at which byte
 //! and why a damaged file ends, within bounds on memory that no crate's reader takes.
 
+mod anonymous;
 mod block;
 mod classic;
 mod compression;
@@ -79,6 +80,7 @@ mod tape;
 mod walk;
 mod writer;
 
+pub use anonymous::{Anonymised, Dropped, Key, anonymise};
 pub use compression::Compression;
 pub use entry::{Datagram, Entry, Way};
 pub use error::{Damage, ReadError};

@@ -87,11 +87,19 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// When the recording ends early. Every later call says the same.
     pub fn read_entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
+        Ok(self.read_timed()?.map(|(_, entry)| entry))
+    }
+
+    /// The same, with its time in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_timed(&mut self) -> Result<Option<(u64, Entry<'_>)>, ReadError> {
         if let Some(end) = &self.end {
             return Err(end.clone());
         }
         match self.seek() {
-            Ok(true) => Ok(self.entry()),
+            Ok(true) => Ok(self.entry().map(|entry| (self.time, entry))),
             Ok(false) => Ok(None),
             Err(error) => {
                 self.end = Some(error.clone());

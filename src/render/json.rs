@@ -14,7 +14,7 @@ use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 /// Keys are our own words and most of the strings of a row: they are not looked
 /// at.
 #[derive(Debug, Default)]
-struct SafeFormatter {
+pub(super) struct SafeFormatter {
     compact: CompactFormatter,
     in_key: bool,
 }

@@ -5,8 +5,10 @@ mod comparison;
 mod connection;
 mod coverage;
 mod diagnosis;
+mod diff;
 mod document;
 mod explain;
+mod interval;
 mod limiter;
 mod services;
 mod stats;
@@ -21,10 +23,12 @@ pub use diagnosis::{
     AdviceEntry, Checked, DIAGNOSE, Diagnosis, ExampleEntry, FindingEntry, MeasureEntry, Naming,
     ProcessEntry, SubjectEntry, entries,
 };
+pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, Quality, RowEnd};
 pub use explain::{
     EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
 };
+pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use limiter::Limiter;
 pub use services::{
     AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,

@@ -23,7 +23,7 @@ pub use answer::Answer;
 pub use attribute::{Attribute, Attributes, BrokenAttribute};
 pub use congestion::{Bbr, Dctcp, Vegas};
 pub use md5::{Md5Key, Md5Keys, blank_keys};
-pub use message::{BrokenFraming, DUMP_INTERRUPTED, Message, Messages};
+pub use message::{ACK_ATTRIBUTES, BrokenFraming, CAPPED, DUMP_INTERRUPTED, Message, Messages};
 pub use reply::{HEADER_LENGTH, Reply, kind};
 pub use request::{DumpRequest, Extensions, Form, TCPDIAG_GETSOCK};
 pub use skmem::SkMem;

@@ -4,13 +4,15 @@ use std::process::{Command, Stdio};
 
 use crate::tcpdiag;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "conns",
     "listeners",
     "services",
     "diagnose",
     "stats",
     "record",
+    "convert",
+    "diff",
     "explain",
     "sysctl",
     "completions",

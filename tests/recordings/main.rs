@@ -15,10 +15,13 @@ mod lab;
 #[allow(dead_code, reason = "the tests of the captures use more of it")]
 mod script;
 
+mod anonymise;
 mod captures;
 mod command;
 mod content;
+mod convert;
 mod damage;
+mod diff;
 mod early_end;
 mod fixtures;
 mod keys;

@@ -5,10 +5,10 @@ use clap::Args;
 use ipnet::IpNet;
 use rustc_hash::FxHashSet;
 
-use crate::cli::expression::{FilterArgs, Lookups, prefix, states};
+use crate::cli::expression::{Lookups, WhichArgs, prefix, states};
 use crate::filter::{Plan, PlanOptions};
 use crate::model::{State, StateSet};
-use crate::source::{PortNames, Query};
+use crate::source::{PortNames, Query, capabilities};
 use crate::wire::{Extensions, Reply};
 
 /// What the kernel can decide, so that what is recorded is what it sent.
@@ -79,7 +79,7 @@ impl Narrowing {
         let names = Lookups { ports: &ports, past: None };
         let arguments = self.arguments();
         let expr = arguments.expression(&names)?;
-        let options = arguments.plan_options();
+        let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
         let needs = expr.needs();
         let undecided = if needs.program {
             // It cannot be told of those that die.
@@ -103,8 +103,8 @@ impl Narrowing {
         })
     }
 
-    fn arguments(&self) -> FilterArgs {
-        let mut arguments = FilterArgs::default();
+    fn arguments(&self) -> WhichArgs {
+        let mut arguments = WhichArgs::default();
         arguments.port.clone_from(&self.port);
         arguments.local_port.clone_from(&self.local_port);
         arguments.remote_port.clone_from(&self.remote_port);

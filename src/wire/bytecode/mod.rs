@@ -8,12 +8,14 @@
 //! landing four bytes behind it rejects. There are forward jumps only.
 
 mod assemble;
+mod hosts;
 mod interpret;
 mod verify;
 
 use std::net::IpAddr;
 
 pub use assemble::{TooLong, assemble};
+pub use hosts::map_hosts;
 pub use interpret::{Subject, accepts};
 pub use verify::{Invalid, verify};
 

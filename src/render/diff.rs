@@ -1,0 +1,153 @@
+//! What changed between two recordings, for people.
+
+use std::io::{self, Write};
+
+use super::aligned::Aligned;
+use super::stats::Look;
+use super::{Align, Tone, human};
+use crate::report::{DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
+
+/// Writes it, the first `limit` rows of each kind only.
+///
+/// # Errors
+/// What the writer answers.
+pub fn diff(
+    out: &mut impl Write,
+    document: &DiffDocument,
+    limit: usize,
+    look: Look,
+) -> io::Result<()> {
+    let mut head = Aligned::new(&[], 0);
+    head.text(0, &format!("A  {}", side(&document.a)), Tone::Plain);
+    head.text(0, &format!("B  {}", side(&document.b)), Tone::Plain);
+    head.blank();
+    head.write(out, look.width, look.style)?;
+    let mut hidden = 0;
+    for (kind, heading, [title, a, b]) in [
+        (DiffKind::Service, "Services, biggest change first", ["SERVICE", "A", "B"]),
+        (DiffKind::Ratio, "Ratios of the host's counters", ["RATIO", "A", "B"]),
+        (
+            DiffKind::Counter,
+            "Counters of the host, biggest change first",
+            ["COUNTER", "A, PER SECOND", "B, PER SECOND"],
+        ),
+    ] {
+        let rows: Vec<&DiffRow> = document.changes.iter().filter(|row| row.kind == kind).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let mut columns = vec![
+            (title, Align::Left),
+            ("MEASURE", Align::Left),
+            (a, Align::Right),
+            (b, Align::Right),
+            ("CHANGE", Align::Right),
+            ("SIGMA", Align::Right),
+        ];
+        // Elsewhere there is but one.
+        let measured = usize::from(kind == DiffKind::Service);
+        columns.drain(1..2 - measured);
+        let mut table = Aligned::new(&columns, 0).yielding(0);
+        table.heading(heading);
+        table.titles();
+        for row in rows.iter().take(limit) {
+            let tone = match row.change {
+                DiffChange::Same => Tone::Quiet,
+                _ => Tone::Plain,
+            };
+            let role = row.role.map_or_else(String::new, |role| format!(" ({role})"));
+            let mut cells = vec![
+                row.name.clone(),
+                format!("{}{role}", row.measure),
+                value(row.a, row.unit),
+                value(row.b, row.unit),
+                change(row),
+                sigma(row),
+            ];
+            cells.drain(1..2 - measured);
+            table.row(cells.into_iter().map(|text| (text, tone)).collect());
+        }
+        hidden += rows.len().saturating_sub(limit);
+        table.blank();
+        table.write(out, look.width, look.style)?;
+    }
+    if document.changes.is_empty() {
+        writeln!(out, "Nothing changed by more than chance.")?;
+    }
+    if hidden > 0 {
+        writeln!(out, "and {} more; --limit shows them", human::grouped(hidden as u64))?;
+    }
+    if document.same > 0 {
+        writeln!(
+            out,
+            "not shown, differing by less than {} standard deviations: {}; --all shows them",
+            document.sigma,
+            human::grouped(document.same),
+        )?;
+    }
+    Ok(())
+}
+
+fn side(side: &DiffSide) -> String {
+    let mut length = String::new();
+    human::microseconds((side.seconds * 1e6) as u64, &mut length);
+    let plural = if side.intervals == 1 { "interval" } else { "intervals" };
+    format!(
+        "{}: {} to {}, {length} in {} {plural}",
+        side.file,
+        shorter(&side.from),
+        without_day(&shorter(&side.to), &side.from),
+        human::grouped(side.intervals)
+    )
+}
+
+/// A time without the fraction of its seconds.
+fn shorter(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+fn value(value: Option<f64>, unit: DiffUnit) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let mut text = String::new();
+    match unit {
+        DiffUnit::PerSecond if value >= 1e5 => {
+            return format!("{}k", human::grouped((value / 1e3).round() as u64));
+        }
+        DiffUnit::PerSecond => return human::rate(value),
+        DiffUnit::BytesPerSecond => human::bit_rate(value, &mut text),
+        DiffUnit::Share => human::share(value, &mut text),
+        DiffUnit::Microseconds => human::microseconds(value.round() as u64, &mut text),
+    }
+    text
+}
+
+/// A time, without its day where that is the other one's too.
+fn without_day<'t>(time: &'t str, other: &str) -> &'t str {
+    match (time.split_once('T'), other.split_once('T')) {
+        (Some((day, time)), Some((same, _))) if day == same => time,
+        _ => time,
+    }
+}
+
+/// `x3.2`, `appeared`, `gone`.
+fn change(row: &DiffRow) -> String {
+    match (row.change, row.factor) {
+        (DiffChange::Appeared, _) => "appeared".to_owned(),
+        (DiffChange::Gone, _) => "gone".to_owned(),
+        (_, None) => "-".to_owned(),
+        (_, Some(factor)) if factor >= 100.0 => {
+            format!("x{}", human::grouped(factor.round() as u64))
+        }
+        (_, Some(factor)) if factor >= 10.0 => format!("x{factor:.0}"),
+        (_, Some(factor)) if factor >= 0.1 => format!("x{factor:.2}"),
+        (_, Some(factor)) => format!("x{factor:.4}"),
+    }
+}
+
+fn sigma(row: &DiffRow) -> String {
+    match row.sigma {
+        None => "-".to_owned(),
+        Some(sigma) if sigma.abs() >= 99.5 => "> 99".to_owned(),
+        Some(sigma) => format!("{:.1}", sigma.abs()),
+    }
+}

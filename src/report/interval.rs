@@ -1,0 +1,286 @@
+//! One socket in one interval of a recording, as a flat row: a table that a database loads.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
+use crate::model::{Field, Kind, Reading, Role, Socket, Unit, fields};
+use crate::sample::{COUNTERS, Delta};
+
+/// The schema of the rows.
+pub const INTERVAL_ROW: &str = "tcpdiag.interval.row/1";
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub struct IntervalRow<'a> {
+    /// End of the interval, in nanoseconds since 1970.
+    pub time_ns: u64,
+    /// Its length; `None` where there was no sample before.
+    pub interval_s: Option<f64>,
+    /// The sample at its end, from 0.
+    pub sample: u32,
+    /// Inode of the network namespace.
+    pub netns: u64,
+    /// Its name.
+    pub netns_name: Option<&'a str>,
+    /// The socket at the interval's end.
+    pub socket: &'a Socket,
+    /// Whether its figures are known.
+    pub figures: bool,
+    /// The part it plays.
+    pub role: Role,
+    /// The service it counts to.
+    pub service: &'a str,
+    /// Name of the interface it is bound to.
+    pub interface: Option<&'a str>,
+    /// A process that holds it.
+    pub pid: Option<u32>,
+    /// That process's name.
+    pub process: Option<&'a str>,
+    /// Path of its cgroup.
+    pub cgroup: Option<&'a str>,
+    /// systemd unit, from the cgroup.
+    pub unit: Option<&'a str>,
+    /// Container, from the cgroup.
+    pub container: Option<&'a str>,
+    /// Its first row.
+    pub first: bool,
+    /// It began in the interval.
+    pub opened: bool,
+    /// It ended in the interval.
+    pub closed: bool,
+    /// It vanished without the kernel telling.
+    pub vanished: bool,
+    /// Its counters were zeroed before it ended.
+    pub wiped: bool,
+    /// What grew.
+    pub delta: Option<&'a Delta>,
+}
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Not known, or not there.
+    Absent,
+    /// The kernel's word for "none".
+    Unset,
+    /// A text, possibly chosen by somebody else.
+    Text(Cow<'a, str>),
+    /// An integer in base units.
+    Integer(u64),
+    /// A number with a fraction.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// Where a column's cells come from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Own(for<'a> fn(&IntervalRow<'a>) -> Value<'a>),
+    Growth(&'static Field),
+    Figure(&'static Field),
+}
+
+/// A column of the table.
+#[derive(Debug, Clone)]
+pub struct IntervalColumn {
+    /// Its name, in CSV and in JSON.
+    pub name: Cow<'static, str>,
+    /// What it holds, in a sentence.
+    pub meaning: Cow<'static, str>,
+    source: Source,
+}
+
+impl IntervalColumn {
+    /// The cell of a row.
+    pub fn read<'a>(&self, row: &IntervalRow<'a>) -> Value<'a> {
+        match self.source {
+            Source::Own(read) => read(row),
+            Source::Growth(field) => row
+                .delta
+                .and_then(|delta| delta.growth(field))
+                .map_or(Value::Absent, Value::Integer),
+            Source::Figure(_) if !row.figures => Value::Absent,
+            Source::Figure(field) => match field.read(row.socket) {
+                Reading::Absent => Value::Absent,
+                Reading::Unset => Value::Unset,
+                Reading::Integer(value) => Value::Integer(value),
+                Reading::Ratio(value) => Value::Number(value),
+            },
+        }
+    }
+}
+
+fn text<'a>(text: Option<&'a str>) -> Value<'a> {
+    text.map_or(Value::Absent, |text| Value::Text(text.into()))
+}
+
+fn address<'a>(address: IpAddr) -> Value<'a> {
+    Value::Text(address.to_string().into())
+}
+
+fn number<'a>(number: Option<impl Into<u64>>) -> Value<'a> {
+    number.map_or(Value::Absent, |number| Value::Integer(number.into()))
+}
+
+/// What is no figure of the catalogue.
+type Own = (&'static str, &'static str, for<'a> fn(&IntervalRow<'a>) -> Value<'a>);
+
+const OWN: [Own; 28] = [
+    ("time", "End of the interval: when its sample began, RFC 3339 with nanoseconds.", |row| {
+        let time = Timestamp::from_nanosecond(row.time_ns.into()).unwrap_or_default();
+        Value::Text(format!("{time:.9}").into())
+    }),
+    ("time_ns", "The same in nanoseconds since 1970.", |row| Value::Integer(row.time_ns)),
+    ("interval_s", "Seconds since the sample before; absent in the first.", |row| {
+        row.interval_s.map_or(Value::Absent, Value::Number)
+    }),
+    ("sample", "Number of the sample at its end, from 0.", |row| Value::Integer(row.sample.into())),
+    ("netns", "Inode of the network namespace.", |row| Value::Integer(row.netns)),
+    ("netns_name", "Name of the network namespace, where it has one.", |row| text(row.netns_name)),
+    ("cookie", "The kernel's name for the socket, kept over its life.", |row| {
+        Value::Text(format!("{:#x}", row.socket.cookie).into())
+    }),
+    ("family", "`ipv4` or `ipv6`.", |row| {
+        let v4 = row.socket.local.address.is_ipv4();
+        Value::Text(if v4 { "ipv4" } else { "ipv6" }.into())
+    }),
+    ("state", "State at the end; of a socket that closed, when it was last seen alive.", |row| {
+        Value::Text(row.socket.state.name().into())
+    }),
+    ("role", "`server`, `client`, `listener` or `unknown`.", |row| {
+        Value::Text(row.role.name().into())
+    }),
+    ("service", "The service it counts to, as `tcpdiag services` names it.", |row| {
+        Value::Text(row.service.into())
+    }),
+    ("laddr", "Local address.", |row| address(row.socket.local.address)),
+    ("lport", "Local port.", |row| Value::Integer(row.socket.local.port.into())),
+    ("raddr", "Remote address.", |row| address(row.socket.remote.address)),
+    ("rport", "Remote port.", |row| Value::Integer(row.socket.remote.port.into())),
+    ("interface", "Interface it is bound to, by name.", |row| text(row.interface)),
+    ("uid", "User id of the owner, as long as a program holds it.", |row| {
+        number((row.socket.inode != 0).then_some(row.socket.uid))
+    }),
+    ("inode", "Inode of the socket's file; 0 when no program holds it.", |row| {
+        Value::Integer(row.socket.inode.into())
+    }),
+    ("cgroup", "Path of the cgroup it was made in.", |row| text(row.cgroup)),
+    ("unit", "systemd unit, from the cgroup.", |row| text(row.unit)),
+    ("container", "Container, from the cgroup.", |row| text(row.container)),
+    ("pid", "A process that holds it.", |row| number(row.pid)),
+    ("process", "That process's name.", |row| text(row.process)),
+    ("first", "Whether this is the socket's first row.", |row| Value::Flag(row.first)),
+    ("opened", "Whether it began in the interval.", |row| Value::Flag(row.opened)),
+    ("closed", "Whether it ended in the interval: this is its last row.", |row| {
+        Value::Flag(row.closed)
+    }),
+    ("vanished", "Whether it ended without the kernel telling: the last growth is lost.", |row| {
+        Value::Flag(row.vanished)
+    }),
+    (
+        "wiped",
+        "Whether the kernel zeroed its counters before it ended: the last growth is lost.",
+        |row| Value::Flag(row.wiped),
+    ),
+];
+
+/// Every column, in the order of the output.
+pub fn interval_columns() -> &'static [IntervalColumn] {
+    static ALL: LazyLock<Vec<IntervalColumn>> = LazyLock::new(|| {
+        let own = OWN.iter().map(|&(name, meaning, read)| IntervalColumn {
+            name: name.into(),
+            meaning: meaning.into(),
+            source: Source::Own(read),
+        });
+        let reset = IntervalColumn {
+            name: "reset".into(),
+            meaning: "Whether its counters began anew: it was disconnected and used again.".into(),
+            source: Source::Own(|row| {
+                row.delta.map_or(Value::Absent, |delta| Value::Flag(delta.reset))
+            }),
+        };
+        let growth = COUNTERS.iter().map(|field| IntervalColumn {
+            name: format!("{}_delta", field.key).into(),
+            meaning: format!("Growth in the interval of: {}", field.meaning).into(),
+            source: Source::Growth(field),
+        });
+        let figures = fields::all().filter(|field| is_figure(field)).map(|field| IntervalColumn {
+            name: field.key.into(),
+            meaning: field.meaning.into(),
+            source: Source::Figure(field),
+        });
+        own.chain([reset]).chain(growth).chain(figures).collect()
+    });
+    &ALL
+}
+
+/// What is a gauge, clock or code, and stands under no other name. Shares over a connection's life
+/// say nothing of an interval.
+fn is_figure(field: &Field) -> bool {
+    const ELSEWHERE: [&str; 5] = ["tcpi_state", "inode", "uid", "lport", "rport"];
+    field.kind != Kind::Counter && field.unit != Unit::Ratio && !ELSEWHERE.contains(&field.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example::socket;
+
+    #[test]
+    fn names_are_unique_and_words() {
+        let mut seen = std::collections::HashSet::new();
+        for column in interval_columns() {
+            let word = column.name.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '_');
+            assert!(word && seen.insert(column.name.clone()), "{}", column.name);
+            assert!(column.meaning.ends_with('.'), "{}", column.meaning);
+        }
+        // Every figure of the catalogue is in it, grown or as it is.
+        for field in fields::all().filter(|field| field.unit != Unit::Ratio) {
+            let growth = format!("{}_delta", field.key);
+            let there = seen.contains(field.key) || seen.contains(growth.as_str());
+            assert!(there, "{}", field.key);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        let socket = socket();
+        let row = IntervalRow {
+            time_ns: 1_700_000_000_000_000_001,
+            interval_s: None,
+            sample: 0,
+            netns: 7,
+            netns_name: None,
+            socket: &socket,
+            figures: false,
+            role: Role::Client,
+            service: "→ mysql:3306",
+            interface: None,
+            pid: None,
+            process: None,
+            cgroup: None,
+            unit: None,
+            container: None,
+            first: true,
+            opened: false,
+            closed: true,
+            vanished: true,
+            wiped: false,
+            delta: None,
+        };
+        let read = |name: &str| {
+            interval_columns().iter().find(|column| column.name == name).unwrap().read(&row)
+        };
+        assert_eq!(read("time"), Value::Text("2023-11-14T22:13:20.000000001Z".into()));
+        for name in ["rtt_us", "recv_q", "total_retrans_delta", "reset", "interval_s", "pid"] {
+            assert_eq!(read(name), Value::Absent, "{name}");
+        }
+        let shown = IntervalRow { figures: true, ..row };
+        let recv_q = interval_columns().iter().find(|column| column.name == "recv_q").unwrap();
+        assert_eq!(recv_q.read(&shown), Value::Integer(socket.receive_queue.into()));
+    }
+}
