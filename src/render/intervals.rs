@@ -26,7 +26,7 @@ pub struct Intervals<W: Write> {
 
 enum Sink<W: Write> {
     JsonLines(W),
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
 }
 
 impl<W: Write> Intervals<W> {
@@ -40,7 +40,7 @@ impl<W: Write> Intervals<W> {
             Flat::Csv => {
                 let mut writer = csv::Writer::from_writer(writer);
                 writer.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
-                Sink::Csv(writer)
+                Sink::Csv(Box::new(writer))
             }
         };
         Ok(Self { sink, columns, cell: String::new() })

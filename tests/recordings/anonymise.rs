@@ -218,7 +218,7 @@ fn addresses(sockets: &[Socket]) -> BTreeSet<IpAddr> {
     ends.chain(peers)
         .filter(|address| {
             let same = address.to_canonical();
-            !same.is_unspecified() && !(same.is_ipv6() && same.is_loopback())
+            !(same.is_unspecified() || same.is_ipv6() && same.is_loopback())
         })
         .collect()
 }
