@@ -9,6 +9,11 @@ use crate::table;
 
 /// As many happen at the same time.
 const ABREAST: usize = 10;
+/// The same where what went wrong is tried again.
+const FEW: usize = 4;
+/// Where there is one run only, on a machine with who knows what else to do: what goes wrong is
+/// tried again so many times, and wrong if it always goes wrong.
+const AGAIN: usize = 2;
 /// Of the faults that have to be found, and of the findings that have to be true.
 const GOOD: f64 = 0.95;
 
@@ -44,6 +49,12 @@ impl Line {
             })
         };
         self.runs.iter().filter(meets).count()
+    }
+
+    /// Whether in all runs all was found, and nothing else.
+    fn is_good(&self) -> bool {
+        let [true_ones, all] = self.alarms();
+        !self.runs.is_empty() && self.found() == self.runs.len() && true_ones == all
     }
 
     /// Alarms that belong to the fault, and alarms at all.
@@ -111,6 +122,23 @@ lab!(
             }
         }
         lines.iter().for_each(complain);
+        for _ in 0..if runs() == 1 { AGAIN } else { 0 } {
+            let wrong: Vec<_> =
+                lines.iter().filter(|line| !line.is_good()).map(|line| line.fault).collect();
+            failures.clear();
+            for (fault, outcome) in wrong.iter().zip(try_all(&wrong, FEW, diagnose)) {
+                println!("tried again: {}", fault.name);
+                match outcome {
+                    Ok(trial) => {
+                        let line = lines.iter_mut().find(|line| std::ptr::eq(line.fault, *fault));
+                        let line = line.unwrap();
+                        line.runs = vec![trial.seen];
+                        complain(line);
+                    }
+                    Err(reason) => failures.push(reason),
+                }
+            }
+        }
         let table = table::of(&lines);
         println!("{table}");
         if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
