@@ -1,13 +1,14 @@
 //! Nothing is wrong here.
 
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::Fault;
 use super::fault::long;
-use super::scene::{accept, connect};
-use crate::lab::{Shape, Side, Socket};
+use super::scene::{accept, connect, tame};
+use crate::lab::{Shape, Side, Socket, Ss};
 
-pub const ALL: &[&Fault] = &[&BULK, &REQUESTS, &SHORT, &IDLE, &FAR];
+pub const ALL: &[&Fault] = &[&BULK, &LOCAL, &REQUESTS, &SHORT, &IDLE, &FAR];
 
 const BULK: Fault = Fault {
     name: "healthy bulk",
@@ -21,6 +22,32 @@ const BULK: Fault = Fault {
     holds: |scene| {
         let is_swift = |number: Option<f64>| number.is_some_and(|bytes| bytes > 300_000.0);
         scene.count(Side::Client, |ss| is_swift(ss.number("bytes_acked"))) == 2 && scene.is_smooth()
+    },
+};
+
+const LOCAL: Fault = Fault {
+    name: "healthy local bulk",
+    does: "an upload over loopback, as fast as it goes",
+    shapes: [Shape::PERFECT; 2],
+    settings: &[],
+    arguments: &[],
+    must: &[],
+    may: &[],
+    provoke: |scene| {
+        scene.act(Side::Client, |hours| {
+            let listener = TcpListener::bind("127.0.0.1:8007")?;
+            let writer = TcpStream::connect("127.0.0.1:8007")?;
+            let (reader, _) = listener.accept()?;
+            [&reader, &writer].into_iter().for_each(tame);
+            std::thread::scope(|scope| {
+                scope.spawn(|| hours.read_on(&reader));
+                hours.write_on(&writer)
+            })
+        });
+    },
+    holds: |scene| {
+        let much = |ss: &Ss| ss.number("bytes_acked") > Some(50e6);
+        scene.count(Side::Client, much) == 1 && scene.is_smooth()
     },
 };
 
