@@ -2,7 +2,9 @@
 
 use crate::counters::{Judgement, Ratio, Verdict};
 use crate::diagnose::finding::{Measure, Sighting};
-use crate::diagnose::rule::{Advice, Confidence, HostCase, Judge, Rule, RuleScope, Severity};
+use crate::diagnose::rule::{
+    Advice, Confidence, HostCase, Judge, Limit, Rule, RuleScope, Severity,
+};
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,7 +14,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the time that was watched, and no finding about connections, listeners or services says why.",
     evidence: "the ratios of `tcpdiag stats`, over the same time, with the thresholds of the same configuration",
-    guards: "Every ratio has a least denominator below which there is no verdict. Where connections or listeners show the cause, only that is told.",
+    guards: "Every ratio has a least denominator below which there is no verdict. What happens to fewer than one in a thousand segments sent is only mentioned, whatever its share of other rare events. Where connections or listeners show the cause, only that is told.",
     seen_from: "the host",
     other_side: "Nothing.",
     advice: &[
@@ -22,17 +24,31 @@ pub(crate) const RULE: Rule = Rule {
     ],
     references: &["net/ipv4/proc.c"],
     explained_by: &[],
-    limits: &[],
+    limits: &[Limit::new(
+        "segments",
+        0.001,
+        "share",
+        "of the segments sent, below which what happens to them is only information",
+    )],
     offers: &["ratio", "advice"],
     judge: Judge::Host(judge),
 };
 
+/// Place in the list of limits.
+const SEGMENTS: usize = 0;
+
+/// Categories that count segments.
+const OF_SEGMENTS: &[&str] =
+    &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
+
 fn judge(case: &HostCase<'_>) -> Vec<Sighting> {
-    let judgements = case.context.host.judgements.iter();
-    judgements.filter_map(|(ratio, judgement)| sighting(ratio, judgement)).collect()
+    let host = &case.context.host;
+    let few = host.grown("TcpOutSegs").map_or(0.0, |sent| sent as f64 * case.limit(SEGMENTS));
+    let judgements = host.judgements.iter();
+    judgements.filter_map(|(ratio, judgement)| sighting(ratio, judgement, few)).collect()
 }
 
-fn sighting(ratio: &'static Ratio, judgement: &Judgement) -> Option<Sighting> {
+fn sighting(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<Sighting> {
     let (severity, threshold) = match judgement.verdict {
         Verdict::Critical => (Severity::Critical, judgement.threshold.critical?),
         Verdict::Warn => (Severity::Warning, judgement.threshold.warn?),
@@ -41,7 +57,12 @@ fn sighting(ratio: &'static Ratio, judgement: &Judgement) -> Option<Sighting> {
     let value = judgement.value?;
     // A ratio tells that something is wrong, not what with: never worse than a warning alone.
     // Windows are seen connection by connection: where none stands out they close for moments.
-    let most = if ratio.category == "window" { Severity::Info } else { Severity::Warning };
+    let is_rare =
+        OF_SEGMENTS.contains(&ratio.category.as_str()) && (judgement.numerator? as f64) < few;
+    let most = match ratio.category == "window" || is_rare {
+        true => Severity::Info,
+        false => Severity::Warning,
+    };
     let severity = severity.min(most);
     let mut sighting = Sighting::new(severity, Confidence::Medium, value / threshold.max(1e-9))
         .with(Measure::new(&ratio.id, value, "share").over(threshold))
@@ -96,6 +117,23 @@ mod tests {
             });
             context.host.judgements = vec![(ratio, judgement)];
             assert_eq!(of_host(&RULE, &context).len(), found);
+        }
+    }
+
+    /// An upload over loopback: 62 probes of 70 losses, in hundreds of thousands of segments.
+    #[test]
+    fn what_is_rare_is_only_mentioned() {
+        let mut context = context();
+        let ratio = Ratio::named("loss_probe_share").unwrap();
+        for (sent, severity) in [(300_000, Severity::Info), (3_000, Severity::Warning)] {
+            context.host = host(&[("TcpOutSegs", sent)]);
+            let judgement = ratio.judge(ratio.threshold(), |name| {
+                let probes = name == "TcpExtTCPLossProbes";
+                crate::counters::Amount::Events(if probes { 62 } else { 70 })
+            });
+            context.host.judgements = vec![(ratio, judgement)];
+            let found = of_host(&RULE, &context);
+            assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
         }
     }
 
