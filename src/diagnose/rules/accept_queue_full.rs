@@ -21,15 +21,18 @@ pub(crate) const RULE: Rule = Rule {
             "The program accepts too slowly: see what holds it, and whether all its workers accept.",
             "tcpdiag listeners --port {port} --processes --interval 1s",
         ),
+        Advice::new(
+            "The queue has room for {asked} connections, as the program's listen() asked; net.core.somaxconn = {net.core.somaxconn} would allow more. A longer queue only helps against bursts.",
+        ),
         Advice::by(
-            "The queue has room for {room} connections: the program's listen() asked for it, and net.core.somaxconn = {net.core.somaxconn} caps it. A larger one only helps against bursts.",
+            "The queue has room for {capped} connections, all that net.core.somaxconn allows: raise it and restart the program, which asks once. A longer queue only helps against bursts.",
             "sysctl -w net.core.somaxconn={more}",
         ),
     ],
     references: &["tcp_v4_syn_recv_sock() and tcp_conn_request() in net/ipv4", "listen(2)"],
     explained_by: &[],
     limits: &[Limit::new("looks", 2.0, "looks", "that found it full, where nothing was dropped")],
-    offers: &["port", "room", "more"],
+    offers: &["port", "asked", "capped", "more"],
     judge: Judge::Listener(judge),
 };
 
@@ -45,6 +48,9 @@ fn judge(case: &ListenerCase<'_>) -> Option<Sighting> {
     }
     let overflows = case.context.host.grown("TcpExtListenOverflows").unwrap_or(0);
     let severity = if dropped > 0 { Severity::Critical } else { Severity::Warning };
+    let most = case.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
+    let is_capped = most.is_some_and(|most| listener.backlog >= most);
+    let room = if is_capped { "capped" } else { "asked" };
     Some(
         Sighting::new(severity, Confidence::High, dropped.into())
             .with(
@@ -55,8 +61,8 @@ fn judge(case: &ListenerCase<'_>) -> Option<Sighting> {
             .with(Measure::new("drops", dropped.into(), "segments"))
             .with(Measure::new("ListenOverflows", overflows as f64, "events"))
             .saying("port", listener.example.local.port.to_string())
-            .saying("room", listener.room().to_string())
-            .saying("more", (listener.backlog.max(2048) * 2).to_string()),
+            .saying(room, listener.room().to_string())
+            .saying("more", listener.backlog.saturating_mul(2).to_string()),
     )
 }
 
@@ -64,6 +70,17 @@ fn judge(case: &ListenerCase<'_>) -> Option<Sighting> {
 mod tests {
     use super::*;
     use crate::diagnose::testing::{context, listener, listening};
+
+    #[test]
+    fn a_setting_is_raised_where_it_is_the_limit() {
+        let context = context();
+        let most = context.settings.number("somaxconn").unwrap() as u32;
+        for (backlog, word) in [(most, "capped"), (most - 1, "asked")] {
+            let found = listener(&RULE, &listening(backlog + 1, backlog + 1, backlog), &context);
+            let words = found.unwrap().words;
+            assert!(words.iter().any(|(name, _)| *name == word), "{words:?}");
+        }
+    }
 
     #[test]
     fn full_and_dropping() {

@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
             "More bandwidth, or less traffic: see which other connections share the path. Whoever fills the bottleneck can be told to pace (SO_MAX_PACING_RATE), or be given a shaper with a short queue (fq_codel, cake) in front of it.",
         ),
         Advice::by(
-            "Congestion control here is {net.ipv4.tcp_congestion_control}; of {net.ipv4.tcp_available_congestion_control} bbr fills a bottleneck with less loss.",
+            "Congestion control here is {net.ipv4.tcp_congestion_control}, and there is {net.ipv4.tcp_available_congestion_control}: bbr, where it is among them, fills a bottleneck with less loss.",
             "sysctl -w net.ipv4.tcp_congestion_control=bbr",
         ),
     ],
