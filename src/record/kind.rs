@@ -34,7 +34,8 @@ kinds! {
     Namespace = 2, "namespace";
     /// A sample begins. JSON: monotonic and wall clock, and whether it came ahead of its time.
     Sample = 3, "sample";
-    /// A counter file: its name, a newline, its text.
+    /// A counter file, or one beside them (softnet_stat, dev, nf_conntrack_count,
+    /// nf_conntrack_max): its name, a newline, its text.
     Counters = 4, "counters";
     /// A dump begins. JSON: its number in the sample, families, states, attributes asked for.
     DumpBegin = 5, "dump_begin";

@@ -132,6 +132,8 @@ fn recording(kernel: Kernel) -> Vec<u8> {
     writer.json(Kind::Sample, 0, &begun).unwrap();
     let counters = format!("snmp\n{}Acme: payments\n(payments): 1\n", kernel.text("dump/snmp"));
     writer.note(Kind::Counters, INODE, counters.as_bytes()).unwrap();
+    let devices = "dev\nInter-| of acme\nvlan-acme0: 9 8 7 6 5 4 3 2 1 2 3 4 5 6 7 8\n";
+    writer.note(Kind::Counters, INODE, devices.as_bytes()).unwrap();
     let begun = DumpBegun { states: 0xfff, extensions: 0, ipv4: true, ipv6: true };
     writer.json(Kind::DumpBegin, INODE, &begun).unwrap();
     writer.datagram(0, Way::Sent, &request()).unwrap();

@@ -10,7 +10,7 @@ use super::DiagnoseCommand;
 use crate::cli::owners::People;
 use crate::cli::scene::Line;
 use crate::cli::services::feed::{Deaths, Feed, Files, Heard, Side};
-use crate::counters::{CounterReader, Counters, parse_devices, read_softnet};
+use crate::counters::{CounterReader, Counters, parse_devices, parse_softnet, read_softnet};
 use crate::diagnose::{Examination, HostReading, Question};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
 use crate::model::{Role, Socket, State, StateSet};
@@ -165,20 +165,26 @@ impl Place {
         }
     }
 
-    /// Reads the host's side: counters; and, where it is here, processors, devices, connection
-    /// tracking, which no recording has.
+    /// Reads the host's side: counters, processors, devices and connection tracking.
     pub(super) fn read_host(&mut self, side: Side) -> anyhow::Result<()> {
         let mut counters = Counters::default();
         self.feed.count(side, &mut counters)?;
         let reading = match &self.ground {
-            Ground::Recorded(_) => HostReading { counters, ..HostReading::default() },
+            Ground::Recorded(_) => HostReading {
+                counters,
+                softnet: self.feed.text(side, "softnet_stat").map(parse_softnet),
+                devices: self.feed.text(side, "dev").map(parse_devices).unwrap_or_default(),
+                conntrack: conntrack(|name| self.feed.text(side, name).map(str::to_owned)),
+            },
             Ground::Here(place) => place.inside(|| HostReading {
                 counters,
                 softnet: read_softnet(Path::new(COUNTERS)).ok().flatten(),
                 devices: std::fs::read_to_string("/proc/thread-self/net/dev")
                     .map(|text| parse_devices(&text))
                     .unwrap_or_default(),
-                conntrack: conntrack(),
+                conntrack: conntrack(|name| {
+                    std::fs::read_to_string(Path::new("/proc/sys/net/netfilter").join(name)).ok()
+                }),
             })?,
         };
         self.examination.read_host(reading);
@@ -273,12 +279,9 @@ impl Place {
 }
 
 /// Tracked connections and how many there may be, where they are tracked.
-fn conntrack() -> Option<(u64, u64)> {
-    let read = |name: &str| {
-        let path = format!("/proc/sys/net/netfilter/nf_conntrack_{name}");
-        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
-    };
-    Some((read("count")?, read("max")?))
+fn conntrack(text: impl Fn(&str) -> Option<String>) -> Option<(u64, u64)> {
+    let read = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    Some((read("nf_conntrack_count")?, read("nf_conntrack_max")?))
 }
 
 fn candidate(

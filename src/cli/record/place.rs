@@ -59,7 +59,7 @@ impl Opened {
         let events = Events::open_in(place, &EventOptions::default());
         Ok(Self {
             socket: place.inside(NetlinkSocket::open)??,
-            texts: place.inside(|| CounterTexts::open(Path::new(COUNTERS)))??,
+            texts: place.inside(CounterTexts::open_with_host)??,
             events: events.map_err(|error| error.to_string()),
             settings: place.inside(settings)?,
             place: place.clone(),

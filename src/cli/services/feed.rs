@@ -102,6 +102,13 @@ impl Feed {
         !matches!(self.deaths, Deaths::None)
     }
 
+    /// What the sample of a recording holds of a file.
+    pub(in crate::cli) fn text(&self, side: Side, wanted: &str) -> Option<&str> {
+        let Files::Recorded { texts: [before, after], .. } = &self.files else { return None };
+        let texts = if side == Side::Before { before } else { after };
+        texts.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str())
+    }
+
     /// Reads the counters.
     pub(in crate::cli) fn count(
         &mut self,

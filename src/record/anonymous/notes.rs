@@ -19,6 +19,9 @@ const ENDS: [&str; 7] = ["count", "duration", "size", "interrupted", "error", "r
 /// What is said of a filter, in whose words are addresses and names.
 const NARROWED: &str = "(left out with the names in it)";
 
+/// Files of one number.
+const NUMBERS: [&str; 2] = ["nf_conntrack_count", "nf_conntrack_max"];
+
 /// The counter files.
 const FILES: [&str; 5] = ["snmp", "netstat", "snmp6", "sockstat", "sockstat6"];
 
@@ -145,6 +148,18 @@ impl<W: Write> Notes<'_, W> {
 
     /// Lines of the forms that these files have.
     fn counters(&mut self, note: &Note<'_>) -> io::Result<()> {
+        if let Some(("dev", text)) = note.named_text() {
+            return self.devices(note, text);
+        }
+        let hexadecimal = |text: &str| {
+            text.chars().all(|sign| sign.is_ascii_hexdigit() || sign.is_ascii_whitespace())
+        };
+        if let Some((name, text)) = note.named_text()
+            && (name == "softnet_stat" || NUMBERS.contains(&name))
+            && hexadecimal(text)
+        {
+            return self.writer.note(note.kind, note.namespace, note.payload);
+        }
         let Some((name, text)) = note.named_text().filter(|(name, _)| FILES.contains(name)) else {
             self.dropped.notes += 1;
             return Ok(());
@@ -157,6 +172,24 @@ impl<W: Write> Notes<'_, W> {
                 payload.push('\n');
             } else {
                 self.dropped.lines += 1;
+            }
+        }
+        self.writer.note(note.kind, note.namespace, payload.as_bytes())
+    }
+
+    /// Device by device; their names are those of interfaces.
+    fn devices(&mut self, note: &Note<'_>, text: &str) -> io::Result<()> {
+        let mut payload = "dev\n".to_owned();
+        for line in text.lines() {
+            let numbers =
+                |rest: &str| rest.split_whitespace().all(|word| word.parse::<u64>().is_ok());
+            match line.split_once(':').filter(|(_, rest)| numbers(rest)) {
+                Some((name, rest)) => {
+                    let name = names::interface(self.key, name.trim());
+                    payload.push_str(&format!("{name}:{rest}\n"));
+                }
+                None if line.contains('|') => payload.push_str("|\n"),
+                None => self.dropped.lines += 1,
             }
         }
         self.writer.note(note.kind, note.namespace, payload.as_bytes())
