@@ -21,9 +21,9 @@ use netlink_packet_sock_diag::SockDiagMessage;
 
 use tcpdiag::filter::{self, Candidate, NoNames, Owner};
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::render::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
+use tcpdiag::output::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
 use tcpdiag::report::{Connection, Processes};
-use tcpdiag::sample::Latest;
+use tcpdiag::tracking::Latest;
 use tcpdiag::wire::{EcnWord, Messages, Reply, kind};
 
 /// Counts what the allocator is asked for.

@@ -26,9 +26,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tcpdiag::model::Socket;
-use tcpdiag::sample::{Ending, Ledger, Watch};
-use tcpdiag::source::{EventOptions, Events};
+use tcpdiag::socket_diag::{EventOptions, Events};
 use tcpdiag::sys::Usage;
+use tcpdiag::tracking::{Ending, Ledger, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 const ENDING: Ending = Ending { watch: Watch::Whole, whole_dump: true };

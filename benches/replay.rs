@@ -1,4 +1,4 @@
-//! What reading a recording costs: an hour of `services --read`, and finding a moment in an hour.
+//! What reading a recording costs: an hour of `services --read`, and finding a sample in an hour.
 //!
 //! The recordings are made here, of a socket of `fixtures/` that was copied as often as wanted: a
 //! fifth of the copies sends something in each second, of all others only the clocks move. Of
@@ -19,7 +19,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use tcpdiag::record::{
+use tcpdiag::recording::{
     About, Compression, DumpBegun, DumpEnded, EventsDrained, HostFacts, Kind, NamespaceOf, Place,
     SampleBegun, SocketHolder, SocketOwners, Way, Writer,
 };

@@ -1,23 +1,25 @@
 //! tcpdiag asks the kernel for every TCP socket and says what it means.
 //!
-//! One way through the house: kernel bytes become views in [`wire`], rows in
-//! [`model`], snapshots in [`source`], deltas in [`sample`], shares of services in
-//! [`attribute`], verdicts in [`diagnose`], a contract in [`report`] and text in [`render`]. Beside it stand
-//! the system's own [`counters`] and [`settings`], recordings of all of it in [`record`], and readings of the past in
-//! [`history`]. A module imports only what stands upstream of it.
+//! Kernel bytes become views in [`wire`] and rows in [`model`]. [`socket_diag`] asks for them,
+//! [`procfs`] adds who holds them, [`tracking`] turns polls into deltas, [`attribution`] divides the
+//! host's counters among services and [`diagnosis`] judges. [`report`] holds the documents,
+//! [`output`] writes them. Beside them stand the system's own [`counters`] and [`settings`],
+//! recordings in [`recording`], and readings of the past in [`history`]. A module imports only
+//! modules that come before it in that order.
 
-pub mod attribute;
+pub mod attribution;
 pub mod cli;
 pub mod counters;
-pub mod diagnose;
+pub mod diagnosis;
 pub mod filter;
 pub mod history;
 pub mod model;
-pub mod record;
-pub mod render;
+pub mod output;
+pub mod procfs;
+pub mod recording;
 pub mod report;
-pub mod sample;
 pub mod settings;
-pub mod source;
+pub mod socket_diag;
 pub mod sys;
+pub mod tracking;
 pub mod wire;

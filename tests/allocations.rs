@@ -17,12 +17,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use tcpdiag::counters::CounterWidth;
-use tcpdiag::diagnose::{Examination, Limits, Question, RULES};
+use tcpdiag::diagnosis::{Diagnosis, Limits, Question, RULES};
 use tcpdiag::filter::{self, Candidate, NoNames, Owner, Process, Verdict};
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::render::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
+use tcpdiag::output::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
 use tcpdiag::report::{Change, Connection, Holder, Interface, Processes};
-use tcpdiag::sample::{Delta, Latest, Movement};
+use tcpdiag::tracking::{Delta, Latest, Movement};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 thread_local! {
@@ -246,7 +246,7 @@ fn the_ledger() {
 fn looks_of_a_diagnosis() {
     for release in KERNELS {
         let mut sockets = sockets(release);
-        let mut examination = Examination::new(Question {
+        let mut diagnosis = Diagnosis::new(Question {
             limits: Limits::default(),
             asked: vec![true; RULES.len()],
             target_rate: None,
@@ -254,12 +254,12 @@ fn looks_of_a_diagnosis() {
             ephemeral: 32_768..=60_999,
         });
         let mut look = |seconds: u64, moved: u32| {
-            examination.begin(Duration::from_secs(seconds));
+            diagnosis.begin(Duration::from_secs(seconds));
             for socket in &mut sockets {
                 socket.send_queue += moved;
-                examination.enter(socket, Role::Client);
+                diagnosis.enter(socket, Role::Client);
             }
-            examination.end(true, true);
+            diagnosis.end(true, true);
         };
         look(0, 0);
         look(1, 1);

@@ -13,23 +13,22 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the source to the mouth. `export` and `tui` stand side by
 /// side but nothing forbids one to show the other.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 16] = [
     "sys",
     "wire",
     "model",
     "counters",
     "settings",
-    "source",
     "filter",
-    "sample",
-    "attribute",
-    "diagnose",
-    "record",
+    "procfs",
+    "socket_diag",
+    "tracking",
+    "attribution",
+    "diagnosis",
+    "recording",
     "history",
     "report",
-    "render",
-    "export",
-    "tui",
+    "output",
     "cli",
 ];
 

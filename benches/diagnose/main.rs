@@ -28,10 +28,11 @@ use clock::own_cpu_us;
 use drain::Drain;
 use population::{Blend, Population};
 use tcpdiag::counters::CounterWidth;
-use tcpdiag::diagnose::{Examination, Limits, Question, RULES};
+use tcpdiag::diagnosis::{Diagnosis, Limits, Question, RULES};
 use tcpdiag::model::{Families, Role, Socket, StateSet};
+use tcpdiag::procfs::Host;
 use tcpdiag::settings::Values;
-use tcpdiag::source::{Host, Listeners, Query, Sockets};
+use tcpdiag::socket_diag::{Listeners, Query, Sockets};
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form, Messages, Reply};
 
 const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO);
@@ -99,7 +100,7 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
         sockets: Sockets::open()?,
         ecn: Host::this().ecn_word(),
         listeners: Listeners::default(),
-        examination: Examination::new(question()),
+        diagnosis: Diagnosis::new(question()),
         at: Duration::ZERO,
     };
     bench.look()?;
@@ -116,11 +117,11 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
         look.push(took);
     }
     let judging = (0..rounds).map(|_| {
-        let mut examination = Examination::new(question());
-        std::mem::swap(&mut bench.examination, &mut examination);
+        let mut diagnosis = Diagnosis::new(question());
+        std::mem::swap(&mut bench.diagnosis, &mut diagnosis);
         bench.look()?;
         bench.look()?;
-        Ok(conclude(examination))
+        Ok(conclude(diagnosis))
     });
     let judging = judging.collect::<anyhow::Result<Vec<f64>>>()?;
     let moving: Vec<[f64; 2]> = (0..rounds).map(|_| moving(sockets)).collect();
@@ -154,7 +155,7 @@ struct Bench {
     sockets: Sockets,
     ecn: EcnWord,
     listeners: Listeners,
-    examination: Examination,
+    diagnosis: Diagnosis,
     at: Duration,
 }
 
@@ -182,17 +183,17 @@ impl Bench {
     fn look(&mut self) -> anyhow::Result<()> {
         let (ecn, mut socket) = (self.ecn, Socket::BLANK);
         self.listeners.read(&mut self.sockets)?;
-        let (examination, listeners) = (&mut self.examination, &self.listeners);
+        let (diagnosis, listeners) = (&mut self.diagnosis, &self.listeners);
         self.at += Duration::from_secs(1);
-        examination.begin(self.at);
+        diagnosis.begin(self.at);
         self.sockets.read(&query(), |reply| {
             if socket.fill(reply, ecn) {
                 let (role, _) = listeners.role(&socket);
-                examination.enter(&socket, role);
+                diagnosis.enter(&socket, role);
             }
             ControlFlow::Continue(())
         })?;
-        examination.end(true, true);
+        diagnosis.end(true, true);
         Ok(())
     }
 }
@@ -209,9 +210,9 @@ fn query() -> Query<'static> {
 }
 
 /// What judging costs, microseconds.
-fn conclude(examination: Examination) -> f64 {
+fn conclude(diagnosis: Diagnosis) -> f64 {
     let settings = Values::read(Path::new("/proc/sys"));
-    let (took, conclusion) = cost(|| examination.conclude(settings, |ratio| ratio.threshold()));
+    let (took, conclusion) = cost(|| diagnosis.conclude(settings, |ratio| ratio.threshold()));
     black_box(conclusion);
     took
 }
@@ -239,22 +240,22 @@ fn templates(round: u32) -> Vec<Socket> {
 
 /// What a look costs and what judging does where every connection moves, microseconds.
 fn moving(count: usize) -> [f64; 2] {
-    let mut examination = Examination::new(question());
+    let mut diagnosis = Diagnosis::new(question());
     let mut looks = Vec::new();
     for round in 0..4 {
         let mut templates = templates(round);
         let kinds = templates.len();
         let (took, ()) = cost(|| {
-            examination.begin(Duration::from_secs(round.into()));
+            diagnosis.begin(Duration::from_secs(round.into()));
             for number in 0..count {
                 let socket = &mut templates[number % kinds];
                 socket.cookie = number as u64 + 1;
-                examination.enter(socket, Role::Server);
+                diagnosis.enter(socket, Role::Server);
             }
-            examination.end(true, true);
+            diagnosis.end(true, true);
         });
         looks.push(took);
     }
     // The first opens the accounts.
-    [median(looks.split_off(1)), conclude(examination)]
+    [median(looks.split_off(1)), conclude(diagnosis)]
 }

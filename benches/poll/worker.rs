@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tcpdiag::model::{Families, Socket, StateSet};
-use tcpdiag::sample::Latest;
-use tcpdiag::source::{Host, Query, Sockets};
+use tcpdiag::procfs::Host;
+use tcpdiag::socket_diag::{Query, Sockets};
+use tcpdiag::tracking::Latest;
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form};
 
 use super::clock::own_cpu_us;

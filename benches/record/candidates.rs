@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use tcpdiag::record::Compression;
+use tcpdiag::recording::Compression;
 use zstd::zstd_safe::CParameter;
 
 use super::clock::own_cpu_us;

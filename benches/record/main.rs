@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tcpdiag::model::{Families, StateSet};
-use tcpdiag::record::{About, Compression, Place, Tap, Tape, Writer};
-use tcpdiag::source::{Query, Sockets};
+use tcpdiag::recording::{About, Compression, Place, RecordingTransport, SharedWriter, Writer};
+use tcpdiag::socket_diag::{Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, Extensions, Form};
 
@@ -134,8 +134,9 @@ fn capture(
     population: &mut Population,
 ) -> anyhow::Result<(Vec<Vec<Vec<u8>>>, u64)> {
     let kept = Rc::new(RefCell::new(Vec::new()));
-    let tape = Tape::new(writer(Keeper(Rc::clone(&kept)), Compression::None)?);
-    let mut sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape, Rc::default()));
+    let tape = SharedWriter::new(writer(Keeper(Rc::clone(&kept)), Compression::None)?);
+    let mut sockets =
+        Sockets::over(RecordingTransport::new(NetlinkSocket::open()?, tape, Rc::default()));
     let mut samples = Vec::new();
     let mut count = 0;
     for number in 0..options.samples {
@@ -216,8 +217,12 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
     for (name, form) in FORMS {
         let path = directory.path().join(name);
         let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
-        let tape = Tape::new(writer(file, form)?);
-        let sockets = Sockets::over(Tap::new(NetlinkSocket::open()?, tape.clone(), Rc::default()));
+        let tape = SharedWriter::new(writer(file, form)?);
+        let sockets = Sockets::over(RecordingTransport::new(
+            NetlinkSocket::open()?,
+            tape.clone(),
+            Rc::default(),
+        ));
         recorded.push((name, tape, sockets, Series::default()));
     }
     let (mut floors, mut polls) = (Series::default(), Series::default());

@@ -1,17 +1,18 @@
 //! What it costs to divide an interval in which sockets did something: no
-//! kernel, no dump, only the books.
+//! kernel, no dump, only the attributor.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tcpdiag::attribute::{Books, Classifier, Closing, Facts, Grouping, Owner, Rules};
+use tcpdiag::attribution::{Attributor, Classifier, Closing, Facts, Grouping, Owner, Rules};
 use tcpdiag::counters::{CounterReader, CounterWidth};
 use tcpdiag::model::{Endpoint, Role, Socket, State};
-use tcpdiag::sample::{Ending, Watch};
-use tcpdiag::source::{Listeners, PortNames};
+use tcpdiag::procfs::PortNames;
+use tcpdiag::socket_diag::Listeners;
 use tcpdiag::sys::Usage;
+use tcpdiag::tracking::{Ending, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 use tempfile::TempDir;
 
@@ -84,7 +85,7 @@ struct Scene {
     /// Counter files that look like the kernel's, so that readings are what they are.
     files: TempDir,
     reader: CounterReader,
-    books: Books,
+    attributor: Attributor,
     classifier: Classifier,
     listeners: Listeners,
 }
@@ -103,7 +104,7 @@ impl Scene {
             netstat: String::from_utf8(fixture("7.2.13/dump/netstat")?)?,
             reader: CounterReader::watched(files.path()),
             files,
-            books: Books::new(CounterWidth::Bits64),
+            attributor: Attributor::new(CounterWidth::Bits64),
             classifier: Classifier::new(Rules::default(), Grouping::Remote, PortNames::load()),
             listeners: Listeners::default(),
         })
@@ -119,10 +120,10 @@ impl Scene {
             let grown = counters(text, u64::from(round), repeats as u64);
             std::fs::write(self.files.path().join(name), grown)?;
         }
-        self.reader.sample(&mut self.books.readings().first)?;
-        self.reader.sample(&mut self.books.readings().second)?;
+        self.reader.sample(&mut self.attributor.readings().first)?;
+        self.reader.sample(&mut self.attributor.readings().second)?;
         let start = Usage::now();
-        self.books.begin(Instant::now(), round.is_multiple_of(2));
+        self.attributor.begin(Instant::now(), round.is_multiple_of(2));
         for index in 0..self.busy.active {
             let mut socket = match index < self.busy.repeating {
                 true => troubled[index % 7],
@@ -143,7 +144,7 @@ impl Scene {
         let (middle, before) = (Usage::now(), allocations::so_far());
         let ending = Ending { watch: Watch::Whole, whole_dump: true };
         let closing = Closing { ending, events_lost: 0 };
-        self.books.end(closing, &mut self.classifier, &self.listeners);
+        self.attributor.end(closing, &mut self.classifier, &self.listeners);
         let allocations = allocations::so_far() - before;
         let of = |usage: Usage| {
             let used = usage.elapsed();
@@ -160,11 +161,11 @@ impl Scene {
     }
 
     fn see(&mut self, socket: &Socket) {
-        if !self.books.see(socket) {
+        if !self.attributor.see(socket) {
             let (local, remote) = (socket.local, socket.remote);
             let facts = Facts { local, remote, role: Role::Server, owner: Owner::default() };
             let service = self.classifier.classify(&facts);
-            self.books.assign(socket, service);
+            self.attributor.assign(socket, service);
         }
     }
 

@@ -189,7 +189,7 @@ fn polls(size: usize, options: &Options) -> anyhow::Result<Vec<Finding>> {
     }
     let seen = place.poll(false)?;
     ensure!(seen == size as u64, "{size} sockets made, {seen} seen");
-    eprintln!("{size} sockets: {:.1} bytes each in the books", each(place.allocated(), size));
+    eprintln!("{size} sockets: {:.1} bytes each in the attributor", each(place.allocated(), size));
     let reference = ("drain floor", &floor);
     Ok(vec![
         Finding::cpu(size, ("poll", &poll), reference, Some(POLL_TO_FLOOR)),

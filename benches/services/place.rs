@@ -10,11 +10,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::ensure;
-use tcpdiag::attribute::{Books, Classifier, Closing, Facts, Grouping, Owner, Rules};
+use tcpdiag::attribution::{Attributor, Classifier, Closing, Facts, Grouping, Owner, Rules};
 use tcpdiag::counters::{CounterReader, CounterWidth};
 use tcpdiag::model::{Families, Role, Socket, State, StateSet};
-use tcpdiag::sample::{Ending, Watch};
-use tcpdiag::source::{EventOptions, Events, Host, Listeners, PortNames, Query, Sockets};
+use tcpdiag::procfs::{Host, PortNames};
+use tcpdiag::socket_diag::{EventOptions, Events, Listeners, Query, Sockets};
+use tcpdiag::tracking::{Ending, Watch};
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form, TcpInfo};
 
 use super::drain::Drain;
@@ -43,7 +44,7 @@ pub(super) struct Place {
     listeners: Listeners,
     found: Vec<Socket>,
     classifier: Classifier,
-    books: Books,
+    attributor: Attributor,
     ecn: EcnWord,
 }
 
@@ -58,7 +59,7 @@ impl Place {
             listeners: Listeners::default(),
             found: Vec::new(),
             classifier: Classifier::new(Rules::default(), Grouping::Service, PortNames::load()),
-            books: Books::new(CounterWidth::Bits64),
+            attributor: Attributor::new(CounterWidth::Bits64),
             ecn: Host::this().ecn_word(),
         };
         place.poll(true)?;
@@ -67,7 +68,7 @@ impl Place {
 
     /// Bytes that the accounts occupy.
     pub(super) fn allocated(&self) -> usize {
-        self.books.allocated()
+        self.attributor.allocated()
     }
 
     /// The dumps that a poll asks for, thrown away. Tells bytes.
@@ -88,23 +89,23 @@ impl Place {
 
     /// One poll; `levels` as at the end of an interval. Tells connections.
     pub(super) fn poll(&mut self, levels: bool) -> anyhow::Result<u64> {
-        self.reader.sample(&mut self.books.readings().first)?;
-        self.books.begin(Instant::now(), levels);
+        self.reader.sample(&mut self.attributor.readings().first)?;
+        self.attributor.begin(Instant::now(), levels);
         self.listen()?;
         let sockets = self.dump()?;
-        let (books, ecn) = (&mut self.books, self.ecn);
+        let (attributor, ecn) = (&mut self.attributor, self.ecn);
         let mut socket = Socket::BLANK;
         self.events.drain(|reply| {
             if socket.fill(reply, ecn) {
-                books.bury(&socket);
+                attributor.on_destroy(&socket);
             }
         })?;
-        self.reader.sample(&mut self.books.readings().second)?;
+        self.reader.sample(&mut self.attributor.readings().second)?;
         let ending = Ending { watch: Watch::Whole, whole_dump: true };
         let closing = Closing { ending, events_lost: 0 };
-        self.books.end(closing, &mut self.classifier, &self.listeners);
+        self.attributor.end(closing, &mut self.classifier, &self.listeners);
         if levels {
-            self.books.begin_interval();
+            self.attributor.begin_interval();
         }
         Ok(sockets)
     }
@@ -122,15 +123,15 @@ impl Place {
         self.listeners.clear();
         found.iter().for_each(|socket| self.listeners.learn(socket));
         for socket in found.iter() {
-            if !self.books.see(socket) {
-                assign(&mut self.books, &mut self.classifier, socket, Role::Listener);
+            if !self.attributor.see(socket) {
+                assign(&mut self.attributor, &mut self.classifier, socket, Role::Listener);
             }
         }
         Ok(())
     }
 
     fn dump(&mut self) -> anyhow::Result<u64> {
-        let Self { sockets, books, classifier, listeners, ecn, .. } = self;
+        let Self { sockets, attributor, classifier, listeners, ecn, .. } = self;
         let (mut socket, mut errors) = (Socket::BLANK, 0);
         let outcome = sockets.read(&query(CONNECTIONS), |reply| {
             if !socket.fill(reply, *ecn) {
@@ -140,8 +141,8 @@ impl Place {
             if socket.tcp_info.as_ref().is_some_and(TcpInfo::is_cut) {
                 errors += 1;
             }
-            if !books.see(&socket) {
-                assign(books, classifier, &socket, listeners.role(&socket).0);
+            if !attributor.see(&socket) {
+                assign(attributor, classifier, &socket, listeners.role(&socket).0);
             }
             ControlFlow::Continue(())
         })?;
@@ -150,9 +151,9 @@ impl Place {
     }
 }
 
-fn assign(books: &mut Books, classifier: &mut Classifier, socket: &Socket, role: Role) {
+fn assign(attributor: &mut Attributor, classifier: &mut Classifier, socket: &Socket, role: Role) {
     let facts = Facts { local: socket.local, remote: socket.remote, role, owner: Owner::default() };
-    books.assign(socket, classifier.classify(&facts));
+    attributor.assign(socket, classifier.classify(&facts));
 }
 
 fn query(states: StateSet) -> Query<'static> {

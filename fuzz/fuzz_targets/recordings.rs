@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tcpdiag::record::{About, Compression, Entry, Moment, Place, Played, Reader, Writer};
-use tcpdiag::source::{Listeners, Sockets};
+use tcpdiag::record::{About, Compression, Entry, Sample, Place, ReplayTransport, Reader, Writer};
+use tcpdiag::socket_diag::{Listeners, Sockets};
 
 fuzz_target!(|file: &[u8]| {
     let Ok(mut reader) = Reader::new(file) else { return };
-    for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|found| found.scenes) {
-        let mut sockets = Sockets::over(Played::new(scene.take.dump));
+    for scene in Sample::find(&mut reader, None).moment.into_iter().flat_map(|found| found.scenes) {
+        let mut sockets = Sockets::over(ReplayTransport::new(scene.take.dump));
         let _ = Listeners::default().read(&mut sockets);
     }
     let mut reader = Reader::new(file).expect("as before");

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use crate::attribute::Rules;
+use crate::attribution::Rules;
 use crate::counters::{Ratio, Threshold};
-use crate::diagnose::Limits;
-use crate::render::escape;
+use crate::diagnosis::Limits;
+use crate::output::escape;
 
 const OF_THE_HOST: &str = "/etc/tcpdiag/config.toml";
 

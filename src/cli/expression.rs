@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
 use crate::model::{Role, StateSet};
-use crate::record::Moment;
-use crate::source::{Cgroups, PortNames, capabilities};
+use crate::procfs::{Cgroups, PortNames, capabilities};
+use crate::recording::Sample;
 use crate::wire::bytecode::Side;
 
 /// Filter flags, and where and how far to look.
@@ -213,11 +213,11 @@ pub(super) fn states(text: &str) -> Result<StateSet, String> {
         .ok_or_else(|| format!("`{text}` is no state; accepted are {}", StateSet::NAMES))
 }
 
-/// Names in expressions, looked up on this host, or in what is known of another moment.
+/// Names in expressions, looked up on this host, or in what is known of another sample.
 #[derive(Debug)]
 pub(super) struct Lookups<'a> {
     pub(super) ports: &'a PortNames,
-    pub(super) past: Option<&'a Moment>,
+    pub(super) past: Option<&'a Sample>,
 }
 
 impl Names for Lookups<'_> {
@@ -226,8 +226,8 @@ impl Names for Lookups<'_> {
     }
 
     fn interface(&self, name: &str) -> Option<u32> {
-        if let Some(moment) = self.past {
-            let names = moment.scenes.iter().flat_map(|scene| &scene.interfaces);
+        if let Some(sample) = self.past {
+            let names = sample.namespaces.iter().flat_map(|namespace| &namespace.interfaces);
             return names.into_iter().find(|(_, known)| *known == name).map(|(index, _)| *index);
         }
         let socket = rustix::net::socket(
@@ -240,8 +240,8 @@ impl Names for Lookups<'_> {
     }
 
     fn cgroup(&self, path: &str) -> Option<u64> {
-        if let Some(moment) = self.past {
-            return moment.cgroups.iter().find(|(_, known)| *known == path).map(|(id, _)| *id);
+        if let Some(sample) = self.past {
+            return sample.cgroups.iter().find(|(_, known)| *known == path).map(|(id, _)| *id);
         }
         Cgroups::new(Path::new("/proc")).ok()?.id_of_path(Path::new(path)).ok()
     }

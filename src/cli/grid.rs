@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::Moment;
+use crate::recording::Sample;
 
 /// When intervals end, by the recording's clock.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Grid {
     pub(super) fn new(
         interval: Option<Duration>,
         duration: Option<Duration>,
-        first: &Moment,
+        first: &Sample,
     ) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let usual = first.host.interval_ns;
@@ -41,12 +41,12 @@ impl Grid {
     }
 
     /// Whether the interval ends with this sample.
-    pub(super) fn ends_with(&mut self, moment: &Moment, is_last: bool) -> bool {
-        let time = moment.clocks.monotonic_ns;
-        let reached = |mark: u64| time.saturating_add(self.slack) >= mark && !moment.early;
+    pub(super) fn ends_with(&mut self, sample: &Sample, is_last: bool) -> bool {
+        let time = sample.clocks.monotonic_ns;
+        let reached = |mark: u64| time.saturating_add(self.slack) >= mark && !sample.early;
         let at_end = self.end.is_some_and(reached);
         self.over |= at_end;
-        let Some(interval) = self.interval else { return is_last || !moment.early };
+        let Some(interval) = self.interval else { return is_last || !sample.early };
         let due = reached(self.next);
         if due {
             self.next = self.next.saturating_add(interval).max(time);
@@ -63,26 +63,26 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::HostFacts;
+    use crate::recording::HostFacts;
     use crate::sys::Clocks;
 
     const MILLISECOND: u64 = 1_000_000;
 
-    fn moment(milliseconds: u64, early: bool) -> Moment {
+    fn sample(milliseconds: u64, early: bool) -> Sample {
         let host = HostFacts { interval_ns: 1000 * MILLISECOND, ..HostFacts::default() };
         let monotonic_ns = 5_000_000_000 + milliseconds * MILLISECOND;
         let clocks = Clocks { realtime_ns: 0, monotonic_ns };
-        Moment { host, clocks, early, ..Moment::default() }
+        Sample { host, clocks, early, ..Sample::default() }
     }
 
     /// The samples that end intervals.
     fn ends(interval: Option<u64>, duration: Option<u64>, samples: &[(u64, bool)]) -> Vec<u64> {
         let time = |seconds: Option<u64>| seconds.map(Duration::from_secs);
-        let mut grid = Grid::new(time(interval), time(duration), &moment(0, false));
+        let mut grid = Grid::new(time(interval), time(duration), &sample(0, false));
         let mut ends = Vec::new();
         for (at, &(milliseconds, early)) in samples.iter().enumerate() {
             let is_last = at + 1 == samples.len();
-            if grid.ends_with(&moment(milliseconds, early), is_last) {
+            if grid.ends_with(&sample(milliseconds, early), is_last) {
                 ends.push(milliseconds);
             }
             if grid.is_over() {

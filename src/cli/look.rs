@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::output::{Colour, width};
-use crate::render::Look;
+use crate::output::Look;
 
 /// Forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, stdout};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use crate::render::{Column, Layout, Style, all_columns, find_column};
-use crate::sample::COUNTERS;
+use crate::output::{Column, Layout, Style, all_columns, find_column};
 use crate::sys::terminal_size;
+use crate::tracking::COUNTERS;
 
 /// Forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -10,11 +10,11 @@ use rustc_hash::FxHashMap;
 use super::record::line;
 use crate::filter::{Owner, Process};
 use crate::model::Socket;
-use crate::record::{Moment, SocketOwners};
-use crate::report::{Holder, Processes, Quality};
-use crate::source::{
+use crate::procfs::{
     Cgroups, OwnerLimits, Owners, Ownership, Scope, Wanted, capabilities, container, unit,
 };
+use crate::recording::{Sample, SocketOwners};
+use crate::report::{Holder, Processes, Quality};
 
 /// Where names come from.
 #[derive(Debug)]
@@ -117,11 +117,11 @@ impl People {
         Self::of(FxHashMap::default(), FxHashMap::default(), true)
     }
 
-    /// Exchanges what is known with a moment of a recording.
-    pub(super) fn exchange(&mut self, moment: &mut Moment) {
+    /// Exchanges what is known with a sample of a recording.
+    pub(super) fn exchange(&mut self, sample: &mut Sample) {
         if let Some(past) = &mut self.past {
-            std::mem::swap(&mut past.owners, &mut moment.owners);
-            std::mem::swap(&mut past.cgroups, &mut moment.cgroups);
+            std::mem::swap(&mut past.owners, &mut sample.owners);
+            std::mem::swap(&mut past.cgroups, &mut sample.cgroups);
         }
     }
 

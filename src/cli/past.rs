@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 use super::exit::say;
 use super::repeat::interval;
 use crate::model::{State, StateSet};
-use crate::record::{Found, Moment, ReadError, Reader, Span, Walk};
-use crate::source::Host;
+use crate::procfs::Host;
+use crate::recording::{Found, ReadError, Reader, Sample, Span, Walk};
 use crate::sys::Interrupt;
 
 /// Which recording, and when.
@@ -81,19 +81,19 @@ impl PastArgs {
         self.read.is_some()
     }
 
-    /// The moment that was asked for; `None` for now.
-    pub(super) fn moment(&self) -> anyhow::Result<Option<Past>> {
+    /// The sample that was asked for; `None` for now.
+    pub(super) fn sample(&self) -> anyhow::Result<Option<Past>> {
         let Some(path) = &self.read else { return Ok(None) };
         let mut recording = Recording::open(path)?;
         recording.span.to = self.at.map(|at| recording.resolve(at)).transpose()?;
-        recording.moment().map(Some)
+        recording.sample().map(Some)
     }
 }
 
-/// A moment of a recording.
+/// A sample of a recording.
 #[derive(Debug)]
 pub(super) struct Past {
-    pub(super) moment: Moment,
+    pub(super) sample: Sample,
     /// The recording is damaged behind it.
     pub(super) damaged: bool,
 }
@@ -145,7 +145,7 @@ impl Recording {
         };
         let mut time = None;
         while walk.advance() {
-            time = Some(walk.moment().clocks.realtime_ns);
+            time = Some(walk.sample().clocks.realtime_ns);
             if matches!(when, When::AfterFirst(_)) {
                 break;
             }
@@ -159,24 +159,24 @@ impl Recording {
         })
     }
 
-    fn moment(&mut self) -> anyhow::Result<Past> {
-        let Found { moment, first, damage } = Moment::find(&mut self.reader, self.span.to);
+    fn sample(&mut self) -> anyhow::Result<Past> {
+        let Found { sample, first, damage } = Sample::find(&mut self.reader, self.span.to);
         if let Some(damage) = &damage {
             self.complain(damage);
         }
-        let Some(moment) = moment else { return Err(self.nothing(first)) };
-        let time = in_full(moment.clocks.realtime_ns);
-        let (path, number) = (self.path.display(), moment.number + 1);
-        if moment.capture {
+        let Some(sample) = sample else { return Err(self.nothing(first)) };
+        let time = in_full(sample.clocks.realtime_ns);
+        let (path, number) = (self.path.display(), sample.number + 1);
+        if sample.capture {
             say(format_args!(
                 "{path}: dump {number} of {time}, captured by another program: states {}; nothing \
                  known of owners, cgroups and names of interfaces",
-                states(&moment)
+                states(&sample)
             ));
         } else {
             say(format_args!("{path}: sample {number} of {time}"));
         }
-        Ok(Past { moment, damaged: damage.is_some() })
+        Ok(Past { sample, damaged: damage.is_some() })
     }
 
     /// How much of it was asked for.
@@ -205,9 +205,9 @@ pub(super) fn complain(path: &Path, damage: &ReadError) {
     say(format_args!("tcpdiag: {}: {damage}", path.display()));
 }
 
-/// The states that a moment's dumps were asked for.
-fn states(moment: &Moment) -> String {
-    let parts = moment.scenes.iter().flat_map(|scene| &scene.take.parts);
+/// The states that a sample's dumps were asked for.
+fn states(sample: &Sample) -> String {
+    let parts = sample.namespaces.iter().flat_map(|namespace| &namespace.part.parts);
     let asked = parts.fold(0, |states, part| states | part.states);
     let names = State::ALL.iter().filter(|state| asked & StateSet::of(&[**state]).bits() != 0);
     let names: Vec<&str> = names.map(|state| state.name()).collect();
@@ -263,9 +263,9 @@ impl Pace {
     }
 }
 
-/// The host of a moment.
-pub(super) fn host(moment: &Moment) -> Host {
-    let facts = &moment.host;
+/// The host of a sample.
+pub(super) fn host(sample: &Sample) -> Host {
+    let facts = &sample.host;
     Host {
         hostname: facts.hostname.clone(),
         kernel: facts.kernel.clone(),

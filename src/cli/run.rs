@@ -18,10 +18,10 @@ use super::summary;
 use super::wants::Wants;
 use crate::filter::Needs;
 use crate::model::StateSet;
-use crate::record::Moment;
-use crate::render::{Column, all_columns, human};
+use crate::output::{Column, all_columns, human};
+use crate::procfs::{Host, PortNames, Scope, capabilities};
+use crate::recording::Sample;
 use crate::report::{Cost, Document};
-use crate::source::{Host, PortNames, Scope, capabilities};
 use crate::sys::{Interrupt, Usage};
 
 /// What a command shows.
@@ -87,12 +87,12 @@ impl Run {
             anyhow::bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
         }
         let ports = PortNames::load();
-        let past = self.past.moment()?;
+        let past = self.past.sample()?;
         let damaged = past.as_ref().is_some_and(|past| past.damaged);
-        let moment = past.map(|past: Past| past.moment);
-        let expr = self.filter.expression(&Lookups { ports: &ports, past: moment.as_ref() })?;
+        let sample = past.map(|past: Past| past.sample);
+        let expr = self.filter.expression(&Lookups { ports: &ports, past: sample.as_ref() })?;
         let needs = expr.needs();
-        let is_capture = moment.as_ref().is_some_and(|moment| moment.capture);
+        let is_capture = sample.as_ref().is_some_and(|sample| sample.capture);
         if is_capture && needs.owner {
             anyhow::bail!("owners are asked for, and a capture by another program has none");
         }
@@ -103,18 +103,18 @@ impl Run {
             self.output.columns(self.subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
         let wants = self.wants(&needs, &columns, sort.as_ref().map(|(column, _)| column));
-        let captured_at = moment.as_ref().map(|moment| timestamp(moment.clocks.realtime_ns));
-        let withheld = self.withheld(&needs, moment.as_ref());
-        let recorded_filter = moment.as_ref().and_then(|moment| moment.filter.clone());
-        let host = moment.as_ref().map_or_else(Host::this, host);
+        let captured_at = sample.as_ref().map(|sample| timestamp(sample.clocks.realtime_ns));
+        let withheld = self.withheld(&needs, sample.as_ref());
+        let recorded_filter = sample.as_ref().and_then(|sample| sample.filter.clone());
+        let host = sample.as_ref().map_or_else(Host::this, host);
         let scope = if self.filter.all_owners { Scope::All } else { Scope::First };
-        let (stage, people) = match moment {
+        let (stage, people) = match sample {
             None => {
                 (Stage::open(&self.filter.netns)?, People::new(wants.owners, wants.cgroups, scope)?)
             }
-            Some(moment) => (
-                Stage::of(moment.scenes, &self.filter.netns)?,
-                People::of(moment.owners, moment.cgroups, wants.owners && !is_capture),
+            Some(sample) => (
+                Stage::of(sample.namespaces, &self.filter.netns)?,
+                People::of(sample.owners, sample.cgroups, wants.owners && !is_capture),
             ),
         };
         let mut plan = expr.plan(self.subject.default_states, self.filter.plan_options());
@@ -175,10 +175,10 @@ impl Run {
     }
 
     /// What an unprivileged user does not get of what was asked for.
-    fn withheld(&self, needs: &Needs, moment: Option<&Moment>) -> Vec<String> {
+    fn withheld(&self, needs: &Needs, sample: Option<&Sample>) -> Vec<String> {
         let mut withheld = Vec::new();
-        let is_shown = |moment: &Moment| moment.host.net_admin || moment.capture;
-        if moment.map_or_else(capabilities::has_net_admin, is_shown) {
+        let is_shown = |sample: &Sample| sample.host.net_admin || sample.capture;
+        if sample.map_or_else(capabilities::has_net_admin, is_shown) {
             return withheld;
         }
         if self.is_structured() {
@@ -248,7 +248,7 @@ impl Session {
             tally: Tally::default(),
             sorted: Vec::new(),
         };
-        let mut tally = sampler.run(&mut self.stage.scenes)?;
+        let mut tally = sampler.run(&mut self.stage.namespaces)?;
         tally.quality.permission_limited.extend(self.stage.unreachable.iter().cloned());
         tally.quality.permission_limited.extend(self.withheld.iter().cloned());
         tally.quality.recorded_filter.clone_from(&self.recorded_filter);
@@ -284,15 +284,15 @@ fn envelope<'h>(
     stage: &Stage,
     many_namespaces: bool,
 ) -> Document<'h> {
-    let scene = stage.scenes.first();
-    let before = scene.and_then(|scene| scene.sampled);
+    let namespace = stage.namespaces.first();
+    let before = namespace.and_then(|namespace| namespace.sampled);
     Document {
         schema,
         captured_at: captured_at.to_owned(),
         host,
-        netns: scene
-            .filter(|scene| !many_namespaces && scene.namespace.inode != 0)
-            .map(|scene| scene.namespace.clone()),
+        netns: namespace
+            .filter(|namespace| !many_namespaces && namespace.namespace.inode != 0)
+            .map(|namespace| namespace.namespace.clone()),
         interval_s: before.map(|before| (Instant::now() - before).as_secs_f64()),
     }
 }

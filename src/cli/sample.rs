@@ -8,14 +8,15 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::owners::{Around, People};
-use super::scene::{Interfaces, Line, Scene};
+use super::scene::{Interfaces, Line, RecordedNamespace};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
 use crate::model::{Endpoint, Families, Field, Role, RoleBasis, Socket, State, StateSet, fields};
-use crate::render::Column;
+use crate::output::Column;
+use crate::procfs::{PortNames, Scope};
 use crate::report::{Change, Connection, Namespace, Quality};
-use crate::sample::{Delta, Latest, Movement};
-use crate::source::{Listener, Listeners, PortNames, Query, Scope, Sockets};
+use crate::socket_diag::{Listener, Listeners, Query, Sockets};
 use crate::sys::Interrupt;
+use crate::tracking::{Delta, Latest, Movement};
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
 /// Rows that wait for their owners to be looked up together. Fewer sockets than
@@ -105,7 +106,7 @@ pub(super) struct Row {
     basis: RoleBasis,
     delta: Option<Delta>,
     change: Option<Change>,
-    scene: usize,
+    namespace: usize,
     interval_s: Option<f64>,
     syn_recv: Option<u64>,
 }
@@ -163,18 +164,18 @@ pub(super) struct Sampler<'a, 'p> {
 
 impl Sampler<'_, '_> {
     /// Hands every row of these namespaces to `put`; tells what it came to.
-    pub(super) fn run(mut self, scenes: &mut [Scene]) -> anyhow::Result<Tally> {
-        for (index, scene) in scenes.iter_mut().enumerate() {
+    pub(super) fn run(mut self, namespaces: &mut [RecordedNamespace]) -> anyhow::Result<Tally> {
+        for (index, namespace) in namespaces.iter_mut().enumerate() {
             if self.is_over() {
                 break;
             }
-            self.look(scene, index)?;
+            self.look(namespace, index)?;
         }
         if let Some((column, descending)) = &self.backdrop.question.sort {
-            self.order(column, *descending, scenes);
+            self.order(column, *descending, namespaces);
             for row in std::mem::take(&mut self.sorted) {
-                if let Some(scene) = scenes.get(row.scene) {
-                    self.write(&row, &scene.namespace, &scene.interfaces)?;
+                if let Some(namespace) = namespaces.get(row.namespace) {
+                    self.write(&row, &namespace.namespace, &namespace.interfaces)?;
                 }
             }
         }
@@ -189,19 +190,19 @@ impl Sampler<'_, '_> {
     }
 
     /// Looks at one namespace.
-    fn look(&mut self, scene: &mut Scene, index: usize) -> anyhow::Result<()> {
+    fn look(&mut self, namespace: &mut RecordedNamespace, index: usize) -> anyhow::Result<()> {
         let question = self.backdrop.question;
-        if scene.has_listeners {
-            let outcome = scene.listeners.read(&mut scene.sockets)?;
+        if namespace.has_listeners {
+            let outcome = namespace.listeners.read(&mut namespace.sockets)?;
             self.tally.quality.add_dump(&outcome);
         }
         let requests = if question.count_requests {
-            requests(&mut scene.sockets, &mut self.tally)?
+            requests(&mut namespace.sockets, &mut self.tally)?
         } else {
             Vec::new()
         };
         let now = Instant::now();
-        let interval_s = scene.sampled.replace(now).map(|before| (now - before).as_secs_f64());
+        let interval_s = namespace.sampled.replace(now).map(|before| (now - before).as_secs_f64());
         let plan = &question.plan;
         let query = Query {
             families: plan.families,
@@ -214,20 +215,20 @@ impl Sampler<'_, '_> {
         let mut pass = Pass {
             sampler: self,
             index,
-            namespace: &scene.namespace,
-            listeners: &scene.listeners,
-            interfaces: &mut scene.interfaces,
+            namespace: &namespace.namespace,
+            listeners: &namespace.listeners,
+            interfaces: &mut namespace.interfaces,
             requests,
             interval_s,
             batch: Vec::new(),
             all_read: false,
             error: None,
         };
-        let latest = &mut scene.latest;
+        let latest = &mut namespace.latest;
         latest.begin();
         let mut socket = Socket::BLANK;
         let mut outcome =
-            scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
+            namespace.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
         // What was written cannot be taken back, nor what was entered.
         let tries = if question.sort.is_some() && !question.repeats { TRIES } else { 1 };
         for _ in 1..tries {
@@ -235,7 +236,8 @@ impl Sampler<'_, '_> {
                 break;
             }
             pass.forget();
-            outcome = scene.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
+            outcome =
+                namespace.sockets.read(&query, |reply| pass.take(reply, &mut socket, latest))?;
         }
         if let Some(error) = pass.error.take() {
             return Err(error);
@@ -248,7 +250,7 @@ impl Sampler<'_, '_> {
         }
         self.tally.listed += outcome.sockets;
         self.tally.quality.add_dump(&outcome);
-        if question.needs_program && scene.sockets.refuses_programs() {
+        if question.needs_program && namespace.sockets.refuses_programs() {
             anyhow::bail!("this kernel does not take the filter program that `autobound` needs");
         }
         Ok(())
@@ -272,10 +274,10 @@ impl Sampler<'_, '_> {
     }
 
     /// Puts the rows in the order of a column.
-    fn order(&mut self, column: &Column, descending: bool, scenes: &[Scene]) {
+    fn order(&mut self, column: &Column, descending: bool, namespaces: &[RecordedNamespace]) {
         let rows = std::mem::take(&mut self.sorted);
         let mut keyed: Vec<(Key, Row)> =
-            rows.into_iter().map(|row| (self.key(&row, column, scenes), row)).collect();
+            rows.into_iter().map(|row| (self.key(&row, column, namespaces), row)).collect();
         keyed.sort_by(|(one, _), (other, _)| {
             let order = one.partial_cmp(other).unwrap_or(Ordering::Equal);
             let nothing = matches!(one, Key::Nothing) || matches!(other, Key::Nothing);
@@ -284,12 +286,12 @@ impl Sampler<'_, '_> {
         self.sorted = keyed.into_iter().map(|(_, row)| row).collect();
     }
 
-    fn key(&self, row: &Row, column: &Column, scenes: &[Scene]) -> Key {
+    fn key(&self, row: &Row, column: &Column, namespaces: &[RecordedNamespace]) -> Key {
         let mut cell = String::new();
-        if let Some(scene) = scenes.get(row.scene) {
+        if let Some(namespace) = namespaces.get(row.namespace) {
             let around = self.people.around(&row.socket);
             let connection =
-                self.backdrop.connection(row, &around, &scene.namespace, &scene.interfaces);
+                self.backdrop.connection(row, &around, &namespace.namespace, &namespace.interfaces);
             column.write(&connection, true, &mut cell);
         }
         match cell.parse() {
@@ -384,7 +386,7 @@ impl Pass<'_, '_, '_> {
             basis,
             delta,
             change,
-            scene: self.index,
+            namespace: self.index,
             interval_s: self.interval_s,
             syn_recv: self.requests_of(socket),
             socket: *socket,
@@ -407,7 +409,7 @@ impl Pass<'_, '_, '_> {
     fn forget(&mut self) {
         self.batch.clear();
         let index = self.index;
-        self.sampler.sorted.retain(|row| row.scene != index);
+        self.sampler.sorted.retain(|row| row.namespace != index);
     }
 
     fn verdict(&self, socket: &Socket, role: Role, owner: &Owner<'_>) -> Verdict {
@@ -488,7 +490,7 @@ impl Pass<'_, '_, '_> {
             basis,
             delta: None,
             change: Some(Change::Closed),
-            scene: self.index,
+            namespace: self.index,
             interval_s: self.interval_s,
             syn_recv: None,
         })

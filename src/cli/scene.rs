@@ -9,19 +9,20 @@ use rustc_hash::FxHashMap;
 
 use super::record::Output;
 use crate::model::{State, StateSet};
-use crate::record::{self, Played, Tap};
+use crate::procfs::{Namespaces, NetNamespace};
+use crate::recording::{self, RecordingTransport, ReplayTransport};
 use crate::report::{Interface, Namespace};
-use crate::sample::Latest;
-use crate::source::{Error, Listeners, Namespaces, NetNamespace, Sockets, Transport};
+use crate::socket_diag::{Error, Listeners, Sockets, Transport};
 use crate::sys::NetlinkSocket;
+use crate::tracking::Latest;
 
 /// Who answers: the kernel, or a recording of what it said.
 #[derive(Debug)]
 pub(super) enum Line {
     Kernel(NetlinkSocket),
     /// The kernel, and what it says goes to a recording.
-    Taped(Tap<NetlinkSocket, Output>),
-    Recording(Played),
+    Taped(RecordingTransport<NetlinkSocket, Output>),
+    Recording(ReplayTransport),
 }
 
 impl Transport for Line {
@@ -45,7 +46,7 @@ impl Transport for Line {
 
 /// Its kernel tables, and what is remembered of it between samples.
 #[derive(Debug)]
-pub(super) struct Scene {
+pub(super) struct RecordedNamespace {
     pub(super) namespace: Namespace,
     pub(super) sockets: Sockets<Line>,
     pub(super) listeners: Listeners,
@@ -57,7 +58,7 @@ pub(super) struct Scene {
     pub(super) sampled: Option<Instant>,
 }
 
-impl Scene {
+impl RecordedNamespace {
     /// Opens the tables of `place`.
     fn open(place: &NetNamespace) -> anyhow::Result<Self> {
         let namespace = Namespace { inode: place.inode, name: place.name.clone() };
@@ -69,17 +70,17 @@ impl Scene {
     }
 
     /// A namespace of a recording.
-    fn of(mut scene: record::Scene) -> Self {
-        let namespace = Namespace { inode: scene.inode, name: scene.name };
-        let names = scene.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
+    fn of(mut recorded: recording::RecordedNamespace) -> Self {
+        let namespace = Namespace { inode: recorded.inode, name: recorded.name };
+        let names = recorded.interfaces.into_iter().map(|(index, name)| (index, Some(name)));
         let interfaces = Interfaces { handle: None, names: names.collect() };
         let listeners = StateSet::of(&[State::Listen]).bits();
-        let parts = &scene.take.parts;
+        let parts = &recorded.part.parts;
         // Where a recording does not say what was asked for, it was all.
         let has_listeners =
             parts.iter().any(|part| part.states == 0 || part.states & listeners != 0);
-        let mut played = Played::default();
-        played.load(&mut scene.take);
+        let mut played = ReplayTransport::default();
+        played.load(&mut recorded.part);
         Self { has_listeners, ..Self::over(namespace, Line::Recording(played), interfaces) }
     }
 
@@ -99,7 +100,7 @@ impl Scene {
 /// The namespaces that were asked for.
 #[derive(Debug)]
 pub(super) struct Stage {
-    pub(super) scenes: Vec<Scene>,
+    pub(super) namespaces: Vec<RecordedNamespace>,
     /// Namespaces that could not be entered or even seen.
     pub(super) unreachable: Vec<String>,
 }
@@ -110,27 +111,34 @@ impl Stage {
     pub(super) fn open(specs: &[String]) -> anyhow::Result<Self> {
         let (places, mut unreachable) = places(specs)?;
         if !is_all(specs) {
-            let scenes = places.iter().map(Scene::open).collect::<anyhow::Result<_>>()?;
-            return Ok(Self { scenes, unreachable });
+            let namespaces =
+                places.iter().map(RecordedNamespace::open).collect::<anyhow::Result<_>>()?;
+            return Ok(Self { namespaces, unreachable });
         }
-        let mut scenes = Vec::new();
+        let mut namespaces = Vec::new();
         for place in &places {
-            match Scene::open(place) {
-                Ok(scene) => scenes.push(scene),
+            match RecordedNamespace::open(place) {
+                Ok(namespace) => namespaces.push(namespace),
                 Err(error) => unreachable.push(format!("{error:#}")),
             }
         }
-        if scenes.is_empty() {
+        if namespaces.is_empty() {
             anyhow::bail!("no network namespace could be entered: {}", unreachable.join("; "));
         }
-        Ok(Self { scenes, unreachable })
+        Ok(Self { namespaces, unreachable })
     }
 
     /// Takes of a recording's namespaces those of these specifications.
-    pub(super) fn of(recorded: Vec<record::Scene>, specs: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        recorded: Vec<recording::RecordedNamespace>,
+        specs: &[String],
+    ) -> anyhow::Result<Self> {
         let wanted = wanted(&recorded, specs)?;
-        let scenes = recorded.into_iter().filter(|scene| wanted.includes(scene.inode));
-        Ok(Self { scenes: scenes.map(Scene::of).collect(), unreachable: Vec::new() })
+        let namespaces = recorded.into_iter().filter(|namespace| wanted.includes(namespace.inode));
+        Ok(Self {
+            namespaces: namespaces.map(RecordedNamespace::of).collect(),
+            unreachable: Vec::new(),
+        })
     }
 }
 
@@ -152,27 +160,32 @@ impl Chosen {
 
 /// Which of these namespaces of a recording the specifications, names or inodes, mean: the first
 /// if there are none.
-pub(super) fn wanted(recorded: &[record::Scene], specs: &[String]) -> anyhow::Result<Chosen> {
-    let is_of = |scene: &record::Scene, spec: &String| {
-        scene.name.as_ref() == Some(spec) || scene.inode.to_string() == *spec
+pub(super) fn wanted(
+    recorded: &[recording::RecordedNamespace],
+    specs: &[String],
+) -> anyhow::Result<Chosen> {
+    let is_of = |namespace: &recording::RecordedNamespace, spec: &String| {
+        namespace.name.as_ref() == Some(spec) || namespace.inode.to_string() == *spec
     };
     let missing = specs
         .iter()
         .filter(|spec| *spec != "all")
-        .find(|spec| !recorded.iter().any(|scene| is_of(scene, spec)));
+        .find(|spec| !recorded.iter().any(|namespace| is_of(namespace, spec)));
     if let Some(spec) = missing {
         let known = recorded
             .iter()
-            .map(|scene| scene.name.clone().unwrap_or_else(|| scene.inode.to_string()));
+            .map(|namespace| namespace.name.clone().unwrap_or_else(|| namespace.inode.to_string()));
         let known: Vec<String> = known.collect();
         anyhow::bail!("--netns {spec}: not in the recording, which has {}", known.join(", "));
     }
-    let inode = |scene: &record::Scene| scene.inode;
+    let inode = |namespace: &recording::RecordedNamespace| namespace.inode;
     Ok(match specs {
         [] => Chosen::These(recorded.first().map(inode).into_iter().collect()),
         specs if is_all(specs) => Chosen::All,
         specs => {
-            let is_wanted = |scene: &&record::Scene| specs.iter().any(|spec| is_of(scene, spec));
+            let is_wanted = |namespace: &&recording::RecordedNamespace| {
+                specs.iter().any(|spec| is_of(namespace, spec))
+            };
             Chosen::These(recorded.iter().filter(is_wanted).map(inode).collect())
         }
     })

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::output::{Format, OutputArgs};
-use crate::render::{Column, Delimited, JsonLines, JsonStream, Layout, Style, Table, detail};
+use crate::output::{Column, Delimited, JsonLines, JsonStream, Layout, Style, Table, detail};
 use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 use crate::sys::terminal_size;
 

@@ -2,7 +2,7 @@
 
 use crate::filter::Amount;
 use crate::model::Unit;
-use crate::render::human;
+use crate::output::human;
 
 /// A number of bytes up to `most`: `65536`, `32MiB`.
 pub(super) fn size(text: &str, most: u64) -> Result<u64, String> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::sample::Tally;
 use crate::model::State;
-use crate::render::escape;
-use crate::render::human::{self, grouped};
+use crate::output::escape;
+use crate::output::human::{self, grouped};
 use crate::report::Quality;
 
 /// `3 sockets shown of 51 listed (2 established, 1 close_wait) in 1.2ms`.

@@ -13,12 +13,13 @@ use super::look::{Form, LookArgs};
 use super::scene::{is_all, places};
 use crate::counters::{Counters, Release, fold, matches, read};
 use crate::model::{Families, Socket, State, StateSet, fields};
-use crate::render::{escape, human, json_line, sysctl};
+use crate::output::{escape, human, json_line, sysctl};
+use crate::procfs::{Host, NetNamespace};
 use crate::report::{
     Cost, Document, Namespace, Quality, SYSCTL, SettingRow, SysctlDocument, UseRow,
 };
 use crate::settings::{Conflict, Scope, Setting, Use, Value, Values, conflicts};
-use crate::source::{Host, NetNamespace, Query, Sockets};
+use crate::socket_diag::{Query, Sockets};
 use crate::sys::Usage;
 use crate::wire::Extensions;
 
@@ -204,7 +205,7 @@ fn look() -> Found {
 }
 
 /// Port and backlog of each listener.
-fn listeners(quality: &mut Quality) -> Result<Vec<(u16, u64)>, crate::source::Error> {
+fn listeners(quality: &mut Quality) -> Result<Vec<(u16, u64)>, crate::socket_diag::Error> {
     let query = Query {
         families: Families::BOTH,
         states: StateSet::of(&[State::Listen]),

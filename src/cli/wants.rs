@@ -1,7 +1,7 @@
 //! What the columns of an output take: attributes, owners, cgroups.
 
 use crate::model::{Field, Group};
-use crate::render::{Column, ColumnKind};
+use crate::output::{Column, ColumnKind};
 use crate::wire::Extensions;
 
 /// What has to be asked for.

@@ -8,7 +8,7 @@ use crate::model::{
     CongestionDetail, Endpoint, Field, Kind, Reading, Role, RoleBasis, Socket, Timer,
     fields::{self, tcp_info},
 };
-use crate::sample::Delta;
+use crate::tracking::Delta;
 use crate::wire::{Md5Keys, Mptcp, TcpInfo, Tls, Ulp, UlpDetail};
 
 /// A network namespace.

@@ -22,7 +22,8 @@ pub struct Coverage {
     /// they are told of later, they count twice.
     pub given_up: u64,
     /// Connections that are over now while a program still holds the file. A level.
-    pub limbo: u64,
+    #[serde(rename = "limbo")]
+    pub closing_unconfirmed: u64,
 }
 
 impl Coverage {
@@ -37,7 +38,7 @@ impl Coverage {
         self.counters_zeroed += later.counters_zeroed;
         self.without_event += later.without_event;
         self.given_up += later.given_up;
-        self.limbo = later.limbo;
+        self.closing_unconfirmed = later.closing_unconfirmed;
     }
 }
 
@@ -79,13 +80,14 @@ mod tests {
     #[test]
     fn counts_add_up_and_levels_do_not() {
         let mut all = Coverage::default();
-        all.add(&Coverage { opened: 2, limbo: 5, ..Coverage::default() });
+        all.add(&Coverage { opened: 2, closing_unconfirmed: 5, ..Coverage::default() });
         assert_eq!(all.destroy_events, None);
         assert_eq!(serde_json::to_value(all).unwrap()["destroy_events"], serde_json::Value::Null);
-        let listened = Coverage { destroy_events: Some(3), opened: 1, limbo: 4, ..all };
+        let listened =
+            Coverage { destroy_events: Some(3), opened: 1, closing_unconfirmed: 4, ..all };
         all.add(&listened);
         all.add(&listened);
-        assert_eq!((all.destroy_events, all.opened, all.limbo), (Some(6), 4, 4));
+        assert_eq!((all.destroy_events, all.opened, all.closing_unconfirmed), (Some(6), 4, 4));
         let mut polls = Polls { regular: 1, cpu_budget: Some(0.01), ..Polls::default() };
         let (skipped, looks, cpu_budget) = (Some(2), Some(50), Some(0.02));
         polls.add(&Polls { regular: 1, early: 4, skipped, looks, cpu_budget });

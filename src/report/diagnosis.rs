@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::{Cost, Document, Namespace, Quality};
-use crate::diagnose::{Advice, Conclusion, Example, Finding, Measure, Seen, Subject, Words, fill};
+use crate::diagnosis::{Advice, Conclusion, Example, Finding, Measure, Seen, Subject, Words, fill};
 use crate::model::Endpoint;
 
 /// Schema of the whole document.
@@ -165,7 +165,7 @@ impl Checked {
 
 /// The whole document.
 #[derive(Debug, Serialize)]
-pub struct Diagnosis<'a> {
+pub struct DiagnosisDocument<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub document: Document<'a>,
@@ -192,13 +192,13 @@ pub fn entries(
         FindingEntry {
             code: rule.code,
             name: rule.name,
-            severity: finding.sighting.severity.name(),
-            confidence: finding.sighting.confidence.name(),
+            severity: finding.rule_match.severity.name(),
+            confidence: finding.rule_match.confidence.name(),
             scope: rule.scope.name(),
             title: rule.title,
             subject: subject(finding, naming),
-            evidence: measures(&finding.sighting.evidence),
-            cause: finding.sighting.cause.clone().unwrap_or_else(|| rule.meaning.to_owned()),
+            evidence: measures(&finding.rule_match.evidence),
+            cause: finding.rule_match.cause.clone().unwrap_or_else(|| rule.meaning.to_owned()),
             advice: rule
                 .advice
                 .iter()
@@ -232,19 +232,19 @@ fn words(finding: &Finding) -> Words {
         words.say("remote_address", one.remote.address.to_canonical().to_string());
         words.say("local_port", one.local.port.to_string());
     }
-    for (name, word) in &finding.sighting.words {
+    for (name, word) in &finding.rule_match.words {
         words.say(name, word.clone());
     }
     words
 }
 
 fn subject(finding: &Finding, naming: &dyn Naming) -> SubjectEntry {
-    let about = finding.sighting.about.clone();
+    let about = finding.rule_match.about.clone();
     let of = |one: &Example, count: u64, text: String, service: String| SubjectEntry {
         text,
         service: Some(service),
         role: Some(one.role.name()),
-        port: Some(crate::diagnose::GroupKey::of(one).port),
+        port: Some(crate::diagnosis::GroupKey::of(one).port),
         count,
         about: about.clone(),
         examples: Vec::new(),
@@ -257,7 +257,7 @@ fn subject(finding: &Finding, naming: &dyn Naming) -> SubjectEntry {
             let mut entry = of(one, *count, format!("{count} {connections} of {service}"), service);
             entry.examples = worst
                 .iter()
-                .map(|(one, sighting)| example(one, measures(&sighting.evidence), naming))
+                .map(|(one, rule_match)| example(one, measures(&rule_match.evidence), naming))
                 .collect();
             entry
         }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::Namespace;
-use crate::source::{DumpOutcome, Host};
+use crate::procfs::Host;
+use crate::socket_diag::DumpOutcome;
 use crate::sys::UsageSince;
 
 /// What is said before the rows.

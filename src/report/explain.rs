@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::AdviceEntry;
 use crate::counters::{Healthy, Twin};
-use crate::diagnose::{Advice, Limit, Rule};
+use crate::diagnosis::{Advice, Limit, Rule};
 
 /// Schema of the whole document.
 pub const EXPLAIN: &str = "tcpdiag.explain/1";

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use crate::model::{Field, Kind, Reading, Role, Socket, Unit, fields};
-use crate::sample::{COUNTERS, Delta};
+use crate::tracking::{COUNTERS, Delta};
 
 /// The schema of the rows.
 pub const INTERVAL_ROW: &str = "tcpdiag.interval.row/1";

@@ -1,7 +1,7 @@
 //! What held a connection's sending back, as far as its own clocks tell.
 
 use crate::model::{Field, Socket, State, fields::tcp_info as t};
-use crate::sample::Delta;
+use crate::tracking::Delta;
 
 /// The limiter with the largest share of the busy time.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -20,8 +20,8 @@ pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Sh
 pub use connection::{Change, Connection, Holder, Interface, Namespace, Processes};
 pub use coverage::{Coverage, Polls};
 pub use diagnosis::{
-    AdviceEntry, Checked, DIAGNOSE, Diagnosis, ExampleEntry, FindingEntry, MeasureEntry, Naming,
-    ProcessEntry, SubjectEntry, entries,
+    AdviceEntry, Checked, DIAGNOSE, DiagnosisDocument, ExampleEntry, FindingEntry, MeasureEntry,
+    Naming, ProcessEntry, SubjectEntry, entries,
 };
 pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, Quality, RowEnd};

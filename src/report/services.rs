@@ -3,11 +3,11 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{Basis, Cost, Coverage, Document, Namespace, Polls, Quality};
-use crate::attribute::{
+use crate::attribution::{
     Attribution, Classifier, Estimate, KindRow, KindTable, Limited, Reconciliation, RetransmitKind,
     ServiceId, ServiceKey, ServiceRow, ServiceTable,
 };
-use crate::source::Host;
+use crate::procfs::Host;
 
 /// What a document says besides its rows.
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::testing;
 use super::*;
-use crate::attribute::testing::{Host, Sketch, Slot, server_facts};
-use crate::attribute::{Grouping, Interval, ListenerDrops, Rules, reconcile};
+use crate::attribution::testing::{Host, Sketch, Slot, server_facts};
+use crate::attribution::{Grouping, Interval, ListenerDrops, Rules, reconcile};
 use crate::model::example::socket;
 use crate::model::{Role, Socket, State};
-use crate::source::PortNames;
+use crate::procfs::PortNames;
 
 #[test]
 fn the_document() {

@@ -1,14 +1,14 @@
 //! A busy host, made up.
 
 use super::{Basis, Cost, Coverage, Frame, Namespace, Polls, Quality, Services};
-use crate::attribute::testing::{Host as Counted, Sketch, Slot, server_facts};
-use crate::attribute::{
+use crate::attribution::testing::{Host as Counted, Sketch, Slot, server_facts};
+use crate::attribution::{
     Classifier, Facts, Grouping, Interval, ListenerDrops, Owner, Reconciliation, Rules, ServiceId,
     ServiceTable, Work, reconcile,
 };
 use crate::model::example::{socket, tcp_info};
 use crate::model::{Endpoint, Role, Socket, State};
-use crate::source::{Host, PortNames};
+use crate::procfs::{Host, PortNames};
 
 /// A host.
 pub(crate) fn host() -> Host {

@@ -9,8 +9,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tcpdiag::diagnose::RULES;
-use tcpdiag::record::{About, Compression, Entry, Kind, NamespaceOf, Place, Reader, Writer};
+use tcpdiag::diagnosis::RULES;
+use tcpdiag::recording::{About, Compression, Entry, Kind, NamespaceOf, Place, Reader, Writer};
 
 use crate::cases::{CASES, MADE_UP};
 use crate::faults::{Fault, chosen, try_all};
@@ -123,10 +123,10 @@ fn make_up() {
                         continue;
                     };
                     let now = (time, note.kind, note.sample, note.namespace, payload);
-                    for (time, kind, sample, namespace, payload) in early.drain(..).chain([now]) {
+                    for (time, kind, sample, scene, payload) in early.drain(..).chain([now]) {
                         writer.set_time(time);
                         writer.set_sample(sample);
-                        writer.note(kind, namespace, &payload).unwrap();
+                        writer.note(kind, scene, &payload).unwrap();
                     }
                 }
             }

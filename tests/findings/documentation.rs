@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use tcpdiag::diagnose::{RULES, placeholders};
+use tcpdiag::diagnosis::{RULES, placeholders};
 
 fn tcpdiag(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_tcpdiag")).args(arguments).output().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tcpdiag::model::{Socket, State, fields::tcp_info};
-use tcpdiag::sample::{Activity, Ending, Ledger, Watch};
+use tcpdiag::tracking::{Activity, Ending, Ledger, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 const KERNELS: [&str; 5] = ["5.10.223", "6.1.192", "6.12.107", "6.18.44", "7.2.13"];
@@ -25,7 +25,7 @@ fn poll(ledger: &mut Ledger, dump: &[Socket], events: &[Socket]) -> Vec<Activity
     for socket in dump {
         ledger.enter(socket);
     }
-    events.iter().for_each(|socket| ledger.bury(socket));
+    events.iter().for_each(|socket| ledger.on_destroy(socket));
     let mut activities = Vec::new();
     let ending = Ending { watch: Watch::Whole, whole_dump: true };
     ledger.end(ending, |activity| activities.push(*activity));

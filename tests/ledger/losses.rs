@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use tcpdiag::source::{EventOptions, Events};
+use tcpdiag::socket_diag::{EventOptions, Events};
 
 use crate::ground::alone;
 use crate::traffic::{ask, churn, serve};

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use tcpdiag::model::Socket;
-use tcpdiag::sample::{Ending, Entered, Ledger, Watch};
+use tcpdiag::tracking::{Ending, Entered, Ledger, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 struct Counting;

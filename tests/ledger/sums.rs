@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use tcpdiag::model::State;
-use tcpdiag::source::{EventOptions, Events, Namespaces};
+use tcpdiag::procfs::Namespaces;
+use tcpdiag::socket_diag::{EventOptions, Events};
 
 use crate::ground::{alone, skip};
 use crate::traffic::{ask, churn, counters, serve, short};
@@ -43,7 +44,7 @@ fn short_and_long_connections_add_up() {
         assert!((300..=600).contains(&fins), "{fins}");
         assert_eq!((watcher.opened, watcher.closed), (600, 600));
         assert!(watcher.drained.is_whole());
-        assert_eq!((watcher.totals.live, watcher.totals.limbo), (3, 0));
+        assert_eq!((watcher.totals.live, watcher.totals.closing_unconfirmed), (3, 0));
     });
 }
 
@@ -135,7 +136,7 @@ fn without_events_short_connections_stay_unseen() {
         assert_eq!((blind.opened, blind.closed), (2, 0));
         drop(long);
         blind.poll_until_closed(2);
-        assert_eq!(blind.totals.limbo, 0);
+        assert_eq!(blind.totals.closing_unconfirmed, 0);
     });
 }
 
@@ -154,11 +155,11 @@ fn limbo_linger_and_failed_connects() {
         sockopt::set_socket_linger(&server, Some(Duration::ZERO)).unwrap();
         drop(server);
         watcher.poll_until_closed(1);
-        assert_eq!((watcher.totals.limbo, watcher.closed), (1, 1));
+        assert_eq!((watcher.totals.closing_unconfirmed, watcher.closed), (1, 1));
         assert_eq!(watcher.sum("bytes_sent"), 500);
         drop(client);
         watcher.poll_until_closed(2);
-        assert_eq!(watcher.totals.limbo, 0);
+        assert_eq!(watcher.totals.closing_unconfirmed, 0);
         // Refused: wiped, if it is a blocking one.
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, 7999)).is_err());
         watcher.poll_until_closed(3);
@@ -171,7 +172,7 @@ fn limbo_linger_and_failed_connects() {
         watcher.poll_until_closed(4);
         drop(child);
         watcher.poll_until_closed(5);
-        assert_eq!((watcher.totals.limbo, watcher.totals.live), (0, 0));
+        assert_eq!((watcher.totals.closing_unconfirmed, watcher.totals.live), (0, 0));
         assert!(watcher.opened == 3 && watcher.sum("bytes_sent") == 500);
     });
 }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use tcpdiag::model::{Families, Socket, State, StateSet};
-use tcpdiag::sample::{Activity, Ending, Ledger, Totals, Watch};
-use tcpdiag::source::{Drained, Events, Query, Sockets};
+use tcpdiag::socket_diag::{Drained, Events, Query, Sockets};
+use tcpdiag::tracking::{Activity, Ending, Ledger, Totals, Watch};
 use tcpdiag::wire::{EcnWord, Extensions};
 
 /// A ledger with its sources, and sums over all activities.
@@ -65,7 +65,9 @@ impl Watcher {
             None => Watch::Off,
             Some(events) => {
                 let drained = events
-                    .drain(|event| ledger.bury(&Socket::new(event, EcnWord::Unknown).unwrap()))
+                    .drain(|event| {
+                        ledger.on_destroy(&Socket::new(event, EcnWord::Unknown).unwrap())
+                    })
                     .unwrap();
                 self.drained.events += drained.events;
                 self.drained.lost += drained.lost;

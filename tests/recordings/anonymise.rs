@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use tcpdiag::model::Socket;
-use tcpdiag::record::{
+use tcpdiag::recording::{
     CgroupPath, Compression, DumpBegun, DumpEnded, Ending, FilterFact, HostFacts, InterfaceName,
     Kind, NamespaceOf, Place, Reader, SampleBegun, SampleEnded, SocketHolder, SocketOwners, Span,
     Walk, Way, Writer,
@@ -111,7 +111,7 @@ fn strange(kernel: Kernel) -> Vec<u8> {
 /// What a kernel said, in one sample, with names all around.
 fn recording(kernel: Kernel) -> Vec<u8> {
     let place = Place { inode: INODE, name: Some("blue-team") };
-    let about = tcpdiag::record::About {
+    let about = tcpdiag::recording::About {
         program: "tcpdiag 0.1.0",
         system: "Linux 6.1-acme",
         machine: "x86_64",
@@ -335,26 +335,26 @@ fn every_run_has_another_key() {
         let mut reader = Reader::new(bytes.as_slice()).unwrap();
         let mut walk = Walk::new(&mut reader, Span::default());
         assert!(walk.advance());
-        walk.into_moment()
+        walk.into_sample()
     });
-    let [one, other] = hosts.map(|moment| {
-        assert_eq!(moment.host.kernel, kernel.release);
-        assert_eq!(moment.host.arguments, Vec::<String>::new());
-        assert_eq!((moment.processes_hidden, moment.permission_limited.len()), (3, 0));
-        let scene = &moment.scenes[0];
-        assert_eq!(scene.setting("net.ipv4.ip_local_port_range"), Some("32768 60999"));
-        assert_eq!(scene.setting("net.ipv4.tcp_congestion_control"), None);
-        assert_eq!(scene.interfaces[&1], "lo");
-        let unit = tcpdiag::source::unit(&moment.cgroups[&7]).unwrap().into_owned();
+    let [one, other] = hosts.map(|sample| {
+        assert_eq!(sample.host.kernel, kernel.release);
+        assert_eq!(sample.host.arguments, Vec::<String>::new());
+        assert_eq!((sample.processes_hidden, sample.permission_limited.len()), (3, 0));
+        let namespace = &sample.namespaces[0];
+        assert_eq!(namespace.setting("net.ipv4.ip_local_port_range"), Some("32768 60999"));
+        assert_eq!(namespace.setting("net.ipv4.tcp_congestion_control"), None);
+        assert_eq!(namespace.interfaces[&1], "lo");
+        let unit = tcpdiag::procfs::unit(&sample.cgroups[&7]).unwrap().into_owned();
         assert!(unit.ends_with(".service"), "{unit}");
-        let holder = moment.owners[&9].holders[0].clone();
+        let holder = sample.owners[&9].holders[0].clone();
         assert_eq!((holder.pid, holder.fd), (17, 3));
-        assert_eq!(holder.cgroup.as_ref(), Some(&moment.cgroups[&7]));
+        assert_eq!(holder.cgroup.as_ref(), Some(&sample.cgroups[&7]));
         [
-            moment.host.hostname,
-            moment.host.boot_id.unwrap(),
-            scene.name.clone().unwrap(),
-            scene.interfaces[&2].clone(),
+            sample.host.hostname,
+            sample.host.boot_id.unwrap(),
+            namespace.name.clone().unwrap(),
+            namespace.interfaces[&2].clone(),
             holder.comm,
             unit,
         ]

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tcpdiag::model::State;
-use tcpdiag::record::{Compression, Moment, Reader, Span, Walk, Way};
+use tcpdiag::recording::{Compression, Reader, Sample, Span, Walk, Way};
 
 use crate::capture::{KERNELS, Kernel, folder};
 use crate::content::{read, writer};
@@ -114,14 +114,14 @@ fn what_is_not_in_them_is_said() {
     }
 }
 
-fn moments(file: &[u8]) -> Vec<Moment> {
+fn samples(file: &[u8]) -> Vec<Sample> {
     let mut reader = Reader::new(file).unwrap();
     let mut walk = Walk::new(&mut reader, Span::default());
-    let mut moments = Vec::new();
+    let mut samples = Vec::new();
     while walk.advance() {
-        moments.push(walk.moment().clone());
+        samples.push(walk.sample().clone());
     }
-    moments
+    samples
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn every_prefix_ends_clearly() {
                 assert!(damage.to_string().starts_with("recording ends early at byte "));
             }
         }
-        assert_eq!(moments(&whole).len(), 1);
+        assert_eq!(samples(&whole).len(), 1);
     }
 }
 
@@ -168,15 +168,15 @@ fn repeated(times: usize) -> Vec<u8> {
 
 #[test]
 fn each_run_of_ss_is_a_sample() {
-    let moments = moments(&repeated(3));
-    assert_eq!(moments.len(), 3);
-    let [one, two, three] = &moments[..] else { panic!() };
+    let samples = samples(&repeated(3));
+    assert_eq!(samples.len(), 3);
+    let [one, two, three] = &samples[..] else { panic!() };
     assert_eq!(two.clocks.realtime_ns - one.clocks.realtime_ns, 1_000_000_000);
-    assert_eq!([one, two, three].map(|moment| moment.number), [0, 1, 2]);
-    for moment in &moments {
-        assert!(moment.capture && moment.owners.is_empty());
-        let [scene] = &moment.scenes[..] else { panic!() };
-        assert_eq!(scene.take.parts.len(), 2, "IPv4 and IPv6, and not UDP");
-        assert_eq!(scene.take.dump, one.scenes[0].take.dump);
+    assert_eq!([one, two, three].map(|sample| sample.number), [0, 1, 2]);
+    for sample in &samples {
+        assert!(sample.capture && sample.owners.is_empty());
+        let [namespace] = &sample.namespaces[..] else { panic!() };
+        assert_eq!(namespace.part.parts.len(), 2, "IPv4 and IPv6, and not UDP");
+        assert_eq!(namespace.part.dump, one.namespaces[0].part.dump);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tcpdiag::model::Socket;
-use tcpdiag::record::{
+use tcpdiag::recording::{
     DumpEnded, Ending, EventsDrained, HostFacts, Kind, NamespaceOf, ReadError, SocketOwners,
 };
 use tcpdiag::wire::{EcnWord, Messages, Reply, TCPDIAG_GETSOCK};
@@ -67,7 +67,7 @@ pub fn place() -> (tempfile::TempDir, PathBuf) {
 pub fn items(file: &Path) -> Vec<Timed> {
     let (items, end) = read(std::fs::read(file).unwrap().as_slice());
     let end = end.unwrap();
-    assert!(end.is_complete && end.skipped == tcpdiag::record::Skipped::default(), "{end:?}");
+    assert!(end.is_complete && end.skipped == tcpdiag::recording::Skipped::default(), "{end:?}");
     items
 }
 
@@ -87,7 +87,7 @@ pub fn json<T: serde::de::DeserializeOwned>(payloads: &[Vec<u8>]) -> Vec<T> {
 pub fn sockets(items: &[Timed]) -> Vec<Socket> {
     let mut found = Vec::new();
     for (_, item) in items {
-        let Item::Datagram { way: tcpdiag::record::Way::Received, bytes, .. } = item else {
+        let Item::Datagram { way: tcpdiag::recording::Way::Received, bytes, .. } = item else {
             continue;
         };
         for message in Messages::new(bytes).map(Result::unwrap) {
@@ -179,7 +179,9 @@ fn holds_what_it_is_asked_for() {
     let Some(lines) = tshark(&file, &["netlink-sock_diag.nltype"]) else { return };
     let requests = items
         .iter()
-        .filter(|(_, item)| matches!(item, Item::Datagram { way: tcpdiag::record::Way::Sent, .. }))
+        .filter(|(_, item)| {
+            matches!(item, Item::Datagram { way: tcpdiag::recording::Way::Sent, .. })
+        })
         .count();
     assert_eq!(lines.len(), items.len());
     assert_eq!(occurrences(&lines), sockets.len() + requests);

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use tcpdiag::record::{
+use tcpdiag::recording::{
     About, Compression, Entry, Kind, Place, ReadError, Reader, Skipped, Way, Writer,
 };
 

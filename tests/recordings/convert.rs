@@ -59,7 +59,7 @@ impl Recorder {
         let (items, _) = read(bytes.as_slice());
         let ends = items.iter().filter(|(_, item)| {
             matches!(item, crate::content::Item::Note { kind, .. }
-                if *kind == tcpdiag::record::Kind::SampleEnd)
+                if *kind == tcpdiag::recording::Kind::SampleEnd)
         });
         ends.count()
     }

@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tcpdiag::record::{Compression, Damage, Kind, Moment, Played, ReadError, Reader, Way};
-use tcpdiag::source::Sockets;
+use tcpdiag::recording::{
+    Compression, Damage, Kind, ReadError, Reader, ReplayTransport, Sample, Way,
+};
+use tcpdiag::socket_diag::Sockets;
 
 use crate::content::{Item, Timed, read, recording, some_of_everything};
 use crate::replay::EVERYTHING;
@@ -178,8 +180,8 @@ proptest! {
         file.truncate(1 + cut.index(file.len()));
         let (back, end) = read(file.as_slice());
         if let Ok(mut reader) = Reader::new(file.as_slice()) {
-            for scene in Moment::find(&mut reader, None).moment.into_iter().flat_map(|m| m.scenes) {
-                let _ = Sockets::over(Played::new(scene.take.dump)).read(&EVERYTHING, |_| {
+            for namespace in Sample::find(&mut reader, None).sample.into_iter().flat_map(|m| m.namespaces) {
+                let _ = Sockets::over(ReplayTransport::new(namespace.part.dump)).read(&EVERYTHING, |_| {
                     ControlFlow::Continue(())
                 });
             }

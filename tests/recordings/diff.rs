@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tcpdiag::model::{State, fields};
-use tcpdiag::record::{
+use tcpdiag::recording::{
     Compression, DumpBegun, DumpEnded, EventsDrained, HostFacts, Kind, NamespaceOf, SampleBegun,
     SampleEnded, Way,
 };
@@ -37,7 +37,7 @@ fn row(document: &Value, port: u16, measure: &str) -> Option<Value> {
     rows(document, port).into_iter().find(|row| row["measure"] == measure)
 }
 
-/// A socket at one moment.
+/// A socket at one sample.
 #[derive(Clone, Copy)]
 struct Fake {
     cookie: u32,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tcpdiag::record::Kind;
+use tcpdiag::recording::Kind;
 
 use crate::content::read;
 

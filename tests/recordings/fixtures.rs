@@ -1,6 +1,6 @@
 //! The captures of all kernels as recordings.
 
-use tcpdiag::record::{Compression, Kind, Skipped, Way};
+use tcpdiag::recording::{Compression, Kind, Skipped, Way};
 
 use crate::capture::{KERNELS, Kernel};
 use crate::content::{Item, Timed, read, recording, some_of_everything, write, writer};
@@ -108,7 +108,7 @@ fn what_was_flushed_is_there() {
 #[test]
 fn namespaces_have_interfaces_of_their_own() {
     let mut writer = writer(Compression::Zstd);
-    let other = tcpdiag::record::Place { inode: 17, name: Some("blue") };
+    let other = tcpdiag::recording::Place { inode: 17, name: Some("blue") };
     assert_eq!(writer.add_place(&other).unwrap(), 2);
     writer.datagram(2, Way::Sent, b"blue").unwrap();
     writer.datagram(0, Way::Received, b"own").unwrap();

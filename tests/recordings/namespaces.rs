@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tcpdiag::record::{Kind, NamespaceOf};
+use tcpdiag::recording::{Kind, NamespaceOf};
 
 use crate::command::{items, json, notes, place, start, wait_for};
 use crate::content::read;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tcpdiag::record::{Ending, EventsDrained, FilterFact, Kind};
+use tcpdiag::recording::{Ending, EventsDrained, FilterFact, Kind};
 
 use crate::command::{
     Connection, items, json, notes, place, record, samples, sockets, start, stderr, wait_for,

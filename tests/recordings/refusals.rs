@@ -1,6 +1,6 @@
 //! What is no recording is refused, and said what it is.
 
-use tcpdiag::record::{Compression, ReadError};
+use tcpdiag::recording::{Compression, ReadError};
 
 use crate::content::{read, recording};
 

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use serde_json::Value;
 use tcpdiag::model::{Families, Socket, State, StateSet};
-use tcpdiag::record::{
-    CgroupPath, Compression, DumpBegun, DumpEnded, Found, HostFacts, Kind, Moment, NamespaceOf,
-    Played, Reader, SocketOwners, Way,
+use tcpdiag::recording::{
+    CgroupPath, Compression, DumpBegun, DumpEnded, Found, HostFacts, Kind, NamespaceOf, Reader,
+    ReplayTransport, Sample, SocketOwners, Way,
 };
-use tcpdiag::source::{Query, Sockets, Transport};
+use tcpdiag::socket_diag::{Query, Sockets, Transport};
 use tcpdiag::sys::Clocks;
 use tcpdiag::wire::Extensions;
 
@@ -73,7 +73,7 @@ fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
 }
 
 fn find(file: &[u8], at: Option<u64>) -> Found {
-    Moment::find(&mut Reader::new(file).unwrap(), at)
+    Sample::find(&mut Reader::new(file).unwrap(), at)
 }
 
 /// Reads all sockets; hands back their cookies' rows.
@@ -100,12 +100,12 @@ fn rows<T: Transport>(transport: T, kernel: Kernel, query: &Query<'_>) -> BTreeM
 fn answers_as_the_kernel_did() {
     for kernel in KERNELS {
         let dump = kernel.bytes("legacy.nl");
-        let moment = find(&recording(&[(1, dump.clone())]), None).moment.unwrap();
-        let played = |dump: &[u8]| Played::new(dump.to_vec());
-        let scene = &moment.scenes[0].take.dump;
+        let sample = find(&recording(&[(1, dump.clone())]), None).sample.unwrap();
+        let played = |dump: &[u8]| ReplayTransport::new(dump.to_vec());
+        let namespace = &sample.namespaces[0].part.dump;
         let live = rows(Script::new(|_| datagrams(&dump)), kernel, &EVERYTHING);
         assert_eq!(live.len(), kernel.records[2]);
-        assert!(rows(played(scene), kernel, &EVERYTHING) == live, "{}", kernel.release);
+        assert!(rows(played(namespace), kernel, &EVERYTHING) == live, "{}", kernel.release);
 
         // By family and state it gives what a kernel would have picked.
         let listeners = StateSet::of(&[State::Listen]);
@@ -121,15 +121,15 @@ fn answers_as_the_kernel_did() {
                     && (states == StateSet::ALL || row["state"] == "listen")
             });
             assert!(!wanted.is_empty());
-            assert!(rows(played(scene), kernel, &query) == wanted, "{} {name}", kernel.release);
+            assert!(rows(played(namespace), kernel, &query) == wanted, "{} {name}", kernel.release);
         }
         let query = Query { local_port: 20_010, ..EVERYTHING };
         let mut wanted = live.clone();
         wanted.retain(|_, row| row["local"]["port"] == 20_010);
-        assert!(rows(played(scene), kernel, &query) == wanted);
+        assert!(rows(played(namespace), kernel, &query) == wanted);
         // Programs are refused, and asked again without.
         let query = Query { program: &[1, 4, 4, 0], ..EVERYTHING };
-        assert!(rows(played(scene), kernel, &query) == live);
+        assert!(rows(played(namespace), kernel, &query) == live);
     }
 }
 
@@ -138,8 +138,9 @@ fn dumps_by_family_answer_the_single_walk() {
     let kernel = KERNELS[4];
     let mut dump = kernel.bytes("tcp4.nl");
     dump.extend(kernel.bytes("tcp6.nl"));
-    let moment = find(&recording(&[(1, dump)]), None).moment.unwrap();
-    let found = rows(Played::new(moment.scenes[0].take.dump.clone()), kernel, &EVERYTHING);
+    let sample = find(&recording(&[(1, dump)]), None).sample.unwrap();
+    let found =
+        rows(ReplayTransport::new(sample.namespaces[0].part.dump.clone()), kernel, &EVERYTHING);
     assert_eq!(found.len(), kernel.records[0] + kernel.records[1]);
 }
 
@@ -160,25 +161,25 @@ fn the_sample_at_a_time() {
         let found = find(&file, at.map(|second| second * 1_000_000_000));
         assert_eq!(found.first, Some(10_000_000_000));
         assert!(found.damage.is_none());
-        let Some(moment) = found.moment else {
+        let Some(sample) = found.sample else {
             assert_eq!(wanted, None);
             continue;
         };
         let wanted: u32 = wanted.unwrap();
-        assert_eq!((moment.number, moment.host.hostname.as_str()), (wanted, "h"));
+        assert_eq!((sample.number, sample.host.hostname.as_str()), (wanted, "h"));
         let (second, dump) = &samples[wanted as usize];
-        assert_eq!(moment.clocks, clocks(*second));
-        assert!(moment.scenes[0].take.dump == *dump);
+        assert_eq!(sample.clocks, clocks(*second));
+        assert!(sample.namespaces[0].part.dump == *dump);
         // What was learnt by then, and nothing that came later.
-        assert_eq!(moment.owners.len() as u32, wanted + 1);
-        assert_eq!(moment.cgroups.get(&wanted.into()), Some(&format!("/{wanted}")));
+        assert_eq!(sample.owners.len() as u32, wanted + 1);
+        assert_eq!(sample.cgroups.get(&wanted.into()), Some(&format!("/{wanted}")));
     }
     // What was cut in the third sample gives the second.
     let found = find(&file[..file.len() - 100], None);
     assert!(found.damage.is_some());
-    let moment = found.moment.unwrap();
-    assert_eq!((moment.number, moment.owners.len()), (1, 2));
-    assert!(moment.scenes[0].take.dump == samples[1].1);
+    let sample = found.sample.unwrap();
+    assert_eq!((sample.number, sample.owners.len()), (1, 2));
+    assert!(sample.namespaces[0].part.dump == samples[1].1);
 }
 
 #[test]
@@ -204,11 +205,11 @@ fn a_dump_that_was_asked_again_counts_once_and_says_that_it_was_disturbed() {
     }
     writer.json(Kind::SampleEnd, 0, &clocks(1)).unwrap();
     writer.note(Kind::End, 0, b"{}").unwrap();
-    let mut moment = find(&writer.finish().unwrap(), None).moment.unwrap();
-    let take = &mut moment.scenes[0].take;
-    assert!(take.dump == dump);
-    let mut played = Played::default();
-    played.load(take);
+    let mut sample = find(&writer.finish().unwrap(), None).sample.unwrap();
+    let part = &mut sample.namespaces[0].part;
+    assert!(part.dump == dump);
+    let mut played = ReplayTransport::default();
+    played.load(part);
     let outcome = Sockets::over(played).read(&EVERYTHING, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((outcome.sockets, outcome.interrupted), (kernel.records[2] as u64, 2));
 }

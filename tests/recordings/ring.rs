@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tcpdiag::record::{Compression, Ending, HostFacts, Kind, NamespaceOf, Way};
+use tcpdiag::recording::{Compression, Ending, HostFacts, Kind, NamespaceOf, Way};
 
 use crate::command::{
     Connection, command, items, json, notes, place, record, sockets, stderr, wait_for,
@@ -173,7 +173,7 @@ lab!(
 /// Segments with different interfaces become one recording.
 #[test]
 fn interfaces_are_those_of_the_namespaces() {
-    use tcpdiag::record::{Place, Writer, join};
+    use tcpdiag::recording::{Place, Writer, join};
     let begin = |first: u64| {
         let place = Place { inode: first, name: None };
         Writer::new(Vec::new(), Compression::Zstd, &crate::content::ABOUT, &place).unwrap()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tcpdiag::record::{DumpEnded, Ending, HostFacts, Kind, NamespaceOf};
+use tcpdiag::recording::{DumpEnded, Ending, HostFacts, Kind, NamespaceOf};
 
 use crate::command::{Connection, items, json, notes, place, record, sockets, stderr};
 use crate::content::{Item, Timed, writer};
@@ -85,7 +85,7 @@ fn only_its_own_files_are_deleted() {
     let link = named("20000104T000000Z");
     std::os::unix::fs::symlink(&file, &link).unwrap();
     let strangers = named("20000105T000000Z");
-    let mut of_another = writer(tcpdiag::record::Compression::Zstd);
+    let mut of_another = writer(tcpdiag::recording::Compression::Zstd);
     let [host] = json::<HostFacts>(&notes(&items(&file), Kind::Host)).try_into().unwrap();
     let host = HostFacts { hostname: "another".to_owned(), ..host };
     of_another.json(Kind::Host, 0, &host).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tcpdiag::record::Compression;
+use tcpdiag::recording::Compression;
 use tcpdiag::wire::TCPDIAG_GETSOCK;
 
 use crate::capture::{BY_FAMILY, KERNELS, messages};

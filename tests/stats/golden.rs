@@ -1,11 +1,11 @@
 //! The looks of tables, from readings that do not change.
 
 use tcpdiag::counters::{Amount, Kind, Ratio, Retransmits, read};
-use tcpdiag::render::{Look, Style, stats};
+use tcpdiag::output::{Look, Style, stats};
+use tcpdiag::procfs::Host;
 use tcpdiag::report::{
     Basis, Cost, CounterQuality, CounterRow, Document, Note, Outcome, RatioRow, STATS, Since, Stats,
 };
-use tcpdiag::source::Host;
 use tcpdiag::sys::Usage;
 
 /// From the second moment of a capture held against the first, with a few counters made worse.

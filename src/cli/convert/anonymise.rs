@@ -8,8 +8,8 @@ use super::{ConvertCommand, meter, target};
 use crate::cli::exit::{Exit, say};
 use crate::cli::size::spelled;
 use crate::filter::{Expr, NoNames};
-use crate::record::{Dropped, Key, Reader, anonymise};
-use crate::render::human::grouped;
+use crate::output::human::grouped;
+use crate::recording::{Dropped, Key, Reader, anonymise};
 use crate::sys::Interrupt;
 
 /// What is gathered before it is written.

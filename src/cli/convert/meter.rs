@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::cli::size::spelled;
-use crate::render::human;
+use crate::output::human;
 
 /// How often a line is written.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::expression::WhichArgs;
 use super::past::{When, time};
-use crate::render::Flat;
+use crate::output::Flat;
 
 pub(super) use table::{check_namespaces, gaps, is_of};
 

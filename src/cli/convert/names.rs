@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 
 use crate::cli::expression::WhichArgs;
 use crate::filter::{Expr, Names};
-use crate::record::{CgroupPath, Entry, InterfaceName, Kind, Reader};
-use crate::source::PortNames;
+use crate::procfs::PortNames;
+use crate::recording::{CgroupPath, Entry, InterfaceName, Kind, Reader};
 
 use super::meter;
 

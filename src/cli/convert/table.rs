@@ -7,17 +7,17 @@ use anyhow::{Context as _, bail};
 
 use super::meter::{self, Meter, Metered};
 use super::{ConvertCommand, names, target};
-use crate::attribute::Grouping;
+use crate::attribution::Grouping;
 use crate::cli::exit::{Exit, say};
 use crate::cli::passage::{Gaps, Holding, Passage, Sight};
 use crate::cli::past::{When, complain, in_full, nothing, resolve};
 use crate::filter::{Candidate, Expr, Owner, PlanOptions, Process, Verdict};
 use crate::model::{Role, Socket, State, StateSet};
-use crate::record::{Moment, Reader, Scene, Span, Walk};
-use crate::render::Intervals;
-use crate::render::human::grouped;
+use crate::output::Intervals;
+use crate::output::human::grouped;
+use crate::procfs::PortNames;
+use crate::recording::{Reader, RecordedNamespace, Sample, Span, Walk};
 use crate::report::{IntervalColumn, IntervalRow, interval_columns};
-use crate::source::PortNames;
 use crate::sys::Interrupt;
 
 /// States that sockets are in.
@@ -70,7 +70,7 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     if !walk.advance() {
         return Err(none(&walk, path, to));
     }
-    check_namespaces(&command.netns, walk.moment())?;
+    check_namespaces(&command.netns, walk.sample())?;
     let writer: Box<dyn Write> = match &command.into {
         Some(path) => Box::new(target::create(path, command.force, &source)?),
         None => Box::new(io::stdout()),
@@ -121,14 +121,14 @@ impl Conversion<'_> {
         passage.minisocks = self.rows.states.intersection(BUCKETS) != StateSet::NONE;
         let interrupted = loop {
             self.read += 1;
-            let time = walk.moment().clocks.realtime_ns;
+            let time = walk.sample().clocks.realtime_ns;
             let is_in = self.from.is_none_or(|from| time >= from);
             // In the last one all that live on have their last row.
             self.rows.all = self.command.all_rows || walk.is_last();
             let rows = &mut self.rows;
             passage
-                .take(walk.moment(), &mut |sight| if is_in { rows.put(sight) } else { Ok(()) })?;
-            passage.clean(walk.moment_mut());
+                .take(walk.sample(), &mut |sight| if is_in { rows.put(sight) } else { Ok(()) })?;
+            passage.clean(walk.sample_mut());
             let (read, written) = (self.read, self.rows.written);
             self.meter.show(|| format!("{} samples, {} rows", grouped(read), grouped(written)));
             let interrupted = interrupt.is_asked();
@@ -195,23 +195,23 @@ impl Rows<'_> {
         if !(sight.moved || first || self.all) {
             return Ok(());
         }
-        let holding = Holding::of(sight.moment, sight.socket.inode, sight.socket.cgroup_id);
+        let holding = Holding::of(sight.sample, sight.socket.inode, sight.socket.cgroup_id);
         if !self.is_wanted(sight, &holding) {
             return Ok(());
         }
         sight.seen.tell();
         let activity = sight.activity;
         let row = IntervalRow {
-            time_ns: sight.moment.clocks.realtime_ns,
+            time_ns: sight.sample.clocks.realtime_ns,
             interval_s: sight.interval.map(|interval| interval.as_secs_f64()),
-            sample: sight.moment.number,
-            netns: sight.scene.inode,
-            netns_name: sight.scene.name.as_deref(),
+            sample: sight.sample.number,
+            netns: sight.namespace.inode,
+            netns_name: sight.namespace.name.as_deref(),
             socket: sight.socket,
             figures: sight.figures,
             role: sight.role,
             service: sight.label,
-            interface: sight.scene.interfaces.get(&sight.socket.interface).map(String::as_str),
+            interface: sight.namespace.interfaces.get(&sight.socket.interface).map(String::as_str),
             pid: holding.pid,
             process: holding.process,
             cgroup: holding.cgroup,
@@ -232,13 +232,13 @@ impl Rows<'_> {
 
     fn is_wanted(&self, sight: &Sight<'_>, holding: &Holding<'_>) -> bool {
         let socket = sight.socket;
-        if !self.states.contains(socket.state) || !is_of(sight.scene, self.netns) {
+        if !self.states.contains(socket.state) || !is_of(sight.namespace, self.netns) {
             return false;
         }
         if matches!(self.expr, Expr::True) {
             return true;
         }
-        let processes = processes(sight.moment, socket, holding);
+        let processes = processes(sight.sample, socket, holding);
         let owner = match processes.as_slice() {
             [] if holding.hidden => Owner::Hidden,
             [] => Owner::None,
@@ -248,8 +248,8 @@ impl Rows<'_> {
             socket,
             role: sight.role,
             service: self.port_name(socket, sight.role),
-            netns: sight.scene.name.as_deref(),
-            netns_inode: sight.scene.inode,
+            netns: sight.namespace.name.as_deref(),
+            netns_inode: sight.namespace.inode,
             cgroup_path: holding.cgroup,
             owner,
         };
@@ -268,11 +268,11 @@ impl Rows<'_> {
 
 /// All processes that hold a socket.
 fn processes<'a>(
-    moment: &'a Moment,
+    sample: &'a Sample,
     socket: &Socket,
     holding: &'a Holding<'_>,
 ) -> Vec<Process<'a>> {
-    let owners = moment.owners.get(&socket.inode).filter(|_| socket.inode != 0);
+    let owners = sample.owners.get(&socket.inode).filter(|_| socket.inode != 0);
     let holders = owners.iter().flat_map(|owners| &owners.holders);
     holders
         .map(|holder| Process {
@@ -285,19 +285,23 @@ fn processes<'a>(
 }
 
 /// Whether a namespace is one of these, which are names or inodes; every one if there are none.
-pub(in crate::cli) fn is_of(scene: &Scene, specs: &[String]) -> bool {
+pub(in crate::cli) fn is_of(namespace: &RecordedNamespace, specs: &[String]) -> bool {
     let is = |spec: &String| {
-        spec == "all" || scene.name.as_ref() == Some(spec) || scene.inode.to_string() == *spec
+        spec == "all"
+            || namespace.name.as_ref() == Some(spec)
+            || namespace.inode.to_string() == *spec
     };
     specs.is_empty() || specs.iter().any(is)
 }
 
 /// Refuses names of namespaces that are not in the recording.
-pub(in crate::cli) fn check_namespaces(specs: &[String], moment: &Moment) -> anyhow::Result<()> {
+pub(in crate::cli) fn check_namespaces(specs: &[String], sample: &Sample) -> anyhow::Result<()> {
     for spec in specs {
-        if !moment.scenes.iter().any(|scene| is_of(scene, std::slice::from_ref(spec))) {
-            let name = |scene: &Scene| scene.name.clone().unwrap_or(scene.inode.to_string());
-            let known: Vec<String> = moment.scenes.iter().map(name).collect();
+        if !sample.namespaces.iter().any(|namespace| is_of(namespace, std::slice::from_ref(spec))) {
+            let name = |namespace: &RecordedNamespace| {
+                namespace.name.clone().unwrap_or(namespace.inode.to_string())
+            };
+            let known: Vec<String> = sample.namespaces.iter().map(name).collect();
             bail!("--netns {spec}: not in the recording, which has {}", known.join(", "));
         }
     }
@@ -321,7 +325,7 @@ fn columns(names: &[String]) -> anyhow::Result<Vec<&'static IntervalColumn>> {
             .min()
             .filter(|(distance, _)| *distance <= (name.chars().count() / 2).min(3));
         let near = near.map_or_else(String::new, |(_, near)| format!("; did you mean '{near}'?"));
-        let name = crate::render::escape::text(name).into_owned();
+        let name = crate::output::escape::text(name).into_owned();
         bail!("unknown column '{name}'{near} (`--columns help` lists them all)")
     };
     names.iter().map(find).collect()

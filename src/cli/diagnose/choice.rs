@@ -3,10 +3,10 @@
 use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::diagnose::{RULES, Severity, rule};
+use crate::diagnosis::{RULES, Severity, rule};
 use crate::filter::Amount;
 use crate::model::Unit;
-use crate::render::escape;
+use crate::output::escape;
 
 /// Which rules of the registry are asked.
 pub(super) fn asked(only: &[String], without: &[String]) -> anyhow::Result<Vec<bool>> {

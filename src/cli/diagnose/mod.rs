@@ -21,7 +21,7 @@ use super::look::LookArgs;
 use super::past::SpanArgs;
 use super::repeat::interval;
 use crate::counters::CounterWidth;
-use crate::diagnose::{Question, Severity};
+use crate::diagnosis::{Question, Severity};
 
 /// Tell what holds connections back, and what is wrong with listeners, services and the host.
 ///
@@ -55,29 +55,29 @@ pub(super) struct DiagnoseCommand {
 
     /// How long to watch, 10s without; Ctrl-C ends it early, with what was seen until then. Of a
     /// recording so much from its beginning, or from --from.
-    #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "Diagnosis")]
+    #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "DiagnosisDocument")]
     duration: Option<Duration>,
 
     /// Ask this rule only, by code or name; repeatable.
-    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
+    #[arg(long, value_name = "RULE", help_heading = "DiagnosisDocument")]
     rule: Vec<String>,
 
     /// Leave this rule out; repeatable.
-    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
+    #[arg(long, value_name = "RULE", help_heading = "DiagnosisDocument")]
     without: Vec<String>,
 
     /// The rate that each connection should be able to reach, e.g. 10Gbit or 100MB: says which
     /// buffers are too small for it, and how large they have to be.
-    #[arg(long, value_name = "RATE", value_parser = choice::rate, help_heading = "Diagnosis")]
+    #[arg(long, value_name = "RATE", value_parser = choice::rate, help_heading = "DiagnosisDocument")]
     target_rate: Option<f64>,
 
     /// Do without the kernel's notices of sockets that die: what short connections did then stays
     /// unseen.
-    #[arg(long, help_heading = "Diagnosis")]
+    #[arg(long, help_heading = "DiagnosisDocument")]
     no_events: bool,
 
     /// Read this configuration file instead of the usual ones.
-    #[arg(long, value_name = "FILE", help_heading = "Diagnosis")]
+    #[arg(long, value_name = "FILE", help_heading = "DiagnosisDocument")]
     config: Option<PathBuf>,
 
     /// Tell information in full as well.

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use crate::attribute::{Classifier, Facts, Owner};
+use crate::attribution::{Classifier, Facts, Owner};
 use crate::cli::owners::{Around, People};
-use crate::diagnose::Example;
+use crate::diagnosis::Example;
 use crate::model::{Role, Socket};
 use crate::report::{Naming, Processes};
 

@@ -8,8 +8,8 @@ use super::DiagnoseCommand;
 use crate::cli::exit::say;
 use crate::cli::look::Form;
 use crate::cli::summary;
-use crate::render::{Telling, diagnosis, escape, human, json_line};
-use crate::report::{Cost, Diagnosis, FindingEntry, Quality};
+use crate::output::{Telling, diagnosis, escape, human, json_line};
+use crate::report::{Cost, DiagnosisDocument, FindingEntry, Quality};
 
 /// A line of `-o jsonl`.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct End<'a> {
     cost: Cost,
 }
 
-pub(super) fn write(command: &DiagnoseCommand, told: &Diagnosis<'_>) -> anyhow::Result<()> {
+pub(super) fn write(command: &DiagnoseCommand, told: &DiagnosisDocument<'_>) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
     match command.look.output {
         Form::Table => {
@@ -69,7 +69,7 @@ pub(super) fn write(command: &DiagnoseCommand, told: &Diagnosis<'_>) -> anyhow::
     Ok(())
 }
 
-fn csv(out: &mut impl io::Write, told: &Diagnosis<'_>) -> anyhow::Result<()> {
+fn csv(out: &mut impl io::Write, told: &DiagnosisDocument<'_>) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record([
         "time",

@@ -11,16 +11,14 @@ use crate::cli::owners::People;
 use crate::cli::scene::Line;
 use crate::cli::services::feed::{Deaths, Feed, Files, Heard, Side};
 use crate::counters::{CounterReader, Counters, parse_devices, parse_softnet, read_softnet};
-use crate::diagnose::{Examination, HostReading, Question};
+use crate::diagnosis::{Diagnosis, HostReading, Question};
 use crate::filter::{Candidate, Expr, Owner, Plan, Verdict};
 use crate::model::{Role, Socket, State, StateSet};
-use crate::record;
+use crate::procfs::{NetNamespace, PortNames, Scope};
+use crate::recording;
 use crate::report::{Namespace, Quality};
 use crate::settings::Values;
-use crate::source::{
-    DumpOutcome, Error, EventOptions, Events, Listeners, NetNamespace, PortNames, Query, Scope,
-    Sockets,
-};
+use crate::socket_diag::{DumpOutcome, Error, EventOptions, Events, Listeners, Query, Sockets};
 use crate::sys::NetlinkSocket;
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
@@ -92,7 +90,7 @@ pub(super) struct Place {
     ground: Ground,
     feed: Feed,
     listeners: Listeners,
-    pub(super) examination: Examination,
+    pub(super) diagnosis: Diagnosis,
     pub(super) quality: Quality,
     /// Sockets of all looks, as the kernel sent them.
     pub(super) dumped: u64,
@@ -133,12 +131,16 @@ impl Place {
     }
 
     /// A namespace of a recording.
-    pub(super) fn recorded(scene: &record::Scene, question: Question, events: bool) -> Self {
-        let namespace = Namespace { inode: scene.inode, name: scene.name.clone() };
-        let mut feed = Feed::recorded(events && scene.take.drained.is_some());
+    pub(super) fn recorded(
+        recorded: &recording::RecordedNamespace,
+        question: Question,
+        events: bool,
+    ) -> Self {
+        let namespace = Namespace { inode: recorded.inode, name: recorded.name.clone() };
+        let mut feed = Feed::recorded(events && recorded.part.drained.is_some());
         let texts = [Vec::new(), Vec::new()];
         feed.files = Files::Recorded { texts, reader: CounterReader::given() };
-        let settings = scene.settings.clone();
+        let settings = recorded.settings.clone();
         let ephemeral = ephemeral(&Values::recorded(&settings));
         Self::over(namespace, Ground::Recorded(settings), feed, Question { ephemeral, ..question })
     }
@@ -149,7 +151,7 @@ impl Place {
             ground,
             feed,
             listeners: Listeners::default(),
-            examination: Examination::new(question),
+            diagnosis: Diagnosis::new(question),
             quality: Quality::default(),
             dumped: 0,
             serving: Vec::new(),
@@ -158,10 +160,10 @@ impl Place {
     }
 
     /// Takes what the next sample of the recording holds of it.
-    pub(super) fn load(&mut self, scene: &mut record::Scene) {
-        self.feed.load(&mut scene.take);
+    pub(super) fn load(&mut self, namespace: &mut recording::RecordedNamespace) {
+        self.feed.load(&mut namespace.part);
         if let Ground::Recorded(settings) = &mut self.ground {
-            settings.clone_from(&scene.settings);
+            settings.clone_from(&namespace.settings);
         }
     }
 
@@ -187,7 +189,7 @@ impl Place {
                 }),
             })?,
         };
-        self.examination.read_host(reading);
+        self.diagnosis.read_host(reading);
         Ok(())
     }
 
@@ -208,7 +210,7 @@ impl Place {
     ) -> anyhow::Result<()> {
         let outcome = self.listeners.read(&mut self.feed.sockets)?;
         self.quality.add_dump(&outcome);
-        self.examination.begin(at);
+        self.diagnosis.begin(at);
         self.serving.clear();
         let plan = &wanted.plan;
         let query = Query {
@@ -220,7 +222,7 @@ impl Place {
             program: &plan.program,
         };
         let mut pass = Pass {
-            examination: &mut self.examination,
+            diagnosis: &mut self.diagnosis,
             listeners: &self.listeners,
             namespace: &self.namespace,
             wanted,
@@ -241,13 +243,13 @@ impl Place {
         self.quality.add_dump(&outcome);
         self.drain(wanted);
         let whole = outcome == DumpOutcome { sockets: outcome.sockets, ..DumpOutcome::default() };
-        self.examination.end(whole, self.feed.hears());
+        self.diagnosis.end(whole, self.feed.hears());
         Ok(())
     }
 
     /// Takes the notices of deaths.
     fn drain(&mut self, wanted: &Wanted) {
-        let (examination, listeners) = (&mut self.examination, &self.listeners);
+        let (diagnosis, listeners) = (&mut self.diagnosis, &self.listeners);
         let (unwanted, namespace) = (&self.unwanted, &self.namespace);
         let mut socket = Socket::BLANK;
         let mut unread = 0;
@@ -257,12 +259,12 @@ impl Place {
                 return;
             }
             let (role, _) = listeners.connection(socket.local, socket.interface);
-            let known = examination.knows(socket.cookie);
+            let known = diagnosis.knows(socket.cookie);
             let asked = || {
                 candidate(wanted, namespace, &socket, role, Owner::Pending, None) == Verdict::Yes
             };
             if !unwanted.contains(&socket.cookie) && (known || asked()) {
-                examination.bury(&socket, role);
+                diagnosis.on_destroy(&socket, role);
             }
         });
         match heard {
@@ -311,9 +313,9 @@ fn candidate(
     })
 }
 
-/// A dump on its way into the examination.
+/// A dump on its way into the diagnosis.
 struct Pass<'a> {
-    examination: &'a mut Examination,
+    diagnosis: &'a mut Diagnosis,
     listeners: &'a Listeners,
     namespace: &'a Namespace,
     wanted: &'a Wanted,
@@ -346,14 +348,14 @@ impl Pass<'_> {
             match candidate(self.wanted, self.namespace, socket, role, Owner::Pending, path) {
                 Verdict::No => return,
                 Verdict::Yes => {}
-                _ if self.examination.knows(socket.cookie) => {}
+                _ if self.diagnosis.knows(socket.cookie) => {}
                 _ => self.waiting.push((*socket, role)),
             }
         }
         if socket.state == State::Listen {
             self.serving.push(*socket);
         }
-        self.examination.enter(socket, role);
+        self.diagnosis.enter(socket, role);
     }
 
     /// Asks who holds the sockets that wait, and lets go of those that are not asked about.
@@ -368,7 +370,7 @@ impl Pass<'_> {
             let owner = around.owner(&processes);
             let path = around.cgroup_path;
             if candidate(self.wanted, self.namespace, socket, *role, owner, path) != Verdict::Yes {
-                self.examination.dismiss(socket.cookie);
+                self.diagnosis.dismiss(socket.cookie);
                 self.unwanted.insert(socket.cookie);
             }
         }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use crate::cli::record::progress::in_words;
-use crate::render::human::grouped;
+use crate::output::human::grouped;
 
 /// A line that is written over.
 #[derive(Debug)]

@@ -15,10 +15,10 @@ use crate::cli::owners::People;
 use crate::cli::past::{Pace, Recording, complain, host, nothing, timestamp};
 use crate::cli::scene::{Chosen, is_all, wanted};
 use crate::cli::services::feed::Side;
-use crate::diagnose::Question;
-use crate::record::{Moment, Walk};
+use crate::diagnosis::Question;
+use crate::procfs::PortNames;
+use crate::recording::{Sample, Walk};
 use crate::report::Quality;
-use crate::source::PortNames;
 use crate::sys::{Interrupt, Usage, give_memory_back};
 
 pub(super) fn run(
@@ -38,7 +38,7 @@ pub(super) fn run(
         }
         return Err(nothing(path, span, walk.first()));
     }
-    let first = walk.moment();
+    let first = walk.sample();
     let ports = PortNames::load();
     let expr = command.filter.expression(&Lookups { ports: &ports, past: Some(first) })?;
     let from_host = host(first);
@@ -46,7 +46,7 @@ pub(super) fn run(
         command,
         wanted: Wanted::new(command, expr, ports, from_host.ecn_word()),
         question: command.question(config, asked, &first.host.machine),
-        chosen: wanted(&first.scenes, &command.filter.netns)?,
+        chosen: wanted(&first.namespaces, &command.filter.netns)?,
         people: People::recorded(),
         places: Vec::new(),
         began: first.clocks.monotonic_ns,
@@ -56,7 +56,7 @@ pub(super) fn run(
     };
     replay.watch(&mut walk, pace, &interrupt).with_context(|| path.display().to_string())?;
     // What was known by the last sample gives the names.
-    replay.people.exchange(walk.moment_mut());
+    replay.people.exchange(walk.sample_mut());
     let damaged = walk.damage().is_some();
     if let Some(damage) = walk.damage() {
         complain(path, damage);
@@ -100,10 +100,10 @@ impl Replay<'_> {
         pace.start(self.began);
         let mut samples = 0;
         loop {
-            self.look(walk.moment_mut())?;
+            self.look(walk.sample_mut())?;
             samples += 1;
             let over = self.command.duration.is_some_and(|most| self.elapsed >= most);
-            if over || !walk.advance() || pace.wait(walk.moment().clocks.monotonic_ns, interrupt) {
+            if over || !walk.advance() || pace.wait(walk.sample().clocks.monotonic_ns, interrupt) {
                 break;
             }
         }
@@ -113,33 +113,33 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn look(&mut self, moment: &mut Moment) -> anyhow::Result<()> {
-        self.elapsed = Duration::from_nanos(moment.clocks.monotonic_ns.saturating_sub(self.began));
-        self.at = moment.clocks.realtime_ns;
+    fn look(&mut self, sample: &mut Sample) -> anyhow::Result<()> {
+        self.elapsed = Duration::from_nanos(sample.clocks.monotonic_ns.saturating_sub(self.began));
+        self.at = sample.clocks.realtime_ns;
         self.hidden.add(Quality {
-            processes_hidden: moment.processes_hidden,
-            permission_limited: std::mem::take(&mut moment.permission_limited),
+            processes_hidden: sample.processes_hidden,
+            permission_limited: std::mem::take(&mut sample.permission_limited),
             ..Quality::default()
         });
-        self.people.exchange(moment);
-        let result = self.look_at_places(moment);
-        self.people.exchange(moment);
+        self.people.exchange(sample);
+        let result = self.look_at_places(sample);
+        self.people.exchange(sample);
         result
     }
 
-    fn look_at_places(&mut self, moment: &mut Moment) -> anyhow::Result<()> {
-        for scene in &mut moment.scenes {
-            if scene.take.parts.is_empty() || !self.chosen.includes(scene.inode) {
+    fn look_at_places(&mut self, sample: &mut Sample) -> anyhow::Result<()> {
+        for namespace in &mut sample.namespaces {
+            if namespace.part.parts.is_empty() || !self.chosen.includes(namespace.inode) {
                 continue;
             }
-            let known = self.places.iter().position(|one| one.namespace.inode == scene.inode);
+            let known = self.places.iter().position(|one| one.namespace.inode == namespace.inode);
             let index = known.unwrap_or_else(|| {
                 let events = !self.command.no_events;
-                self.places.push(Place::recorded(scene, self.question.clone(), events));
+                self.places.push(Place::recorded(namespace, self.question.clone(), events));
                 self.places.len() - 1
             });
             let Some(place) = self.places.get_mut(index) else { continue };
-            place.load(scene);
+            place.load(namespace);
             if known.is_none() {
                 place.read_host(Side::Before)?;
             }

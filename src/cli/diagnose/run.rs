@@ -14,9 +14,9 @@ use crate::cli::expression::Lookups;
 use crate::cli::owners::People;
 use crate::cli::scene::{is_all, places};
 use crate::cli::services::feed::Side;
-use crate::diagnose::Question;
+use crate::diagnosis::Question;
+use crate::procfs::{Host, PortNames, Scope};
 use crate::report::Quality;
-use crate::source::{Host, PortNames, Scope};
 use crate::sys::{Interrupt, Usage, give_memory_back};
 
 /// Looks come so often at most, and at least.
@@ -101,7 +101,7 @@ fn watch(
         if next + every / 2 > end {
             next = end;
         }
-        let sockets = places.iter().map(|place| place.examination.len() as u64).sum();
+        let sockets = places.iter().map(|place| place.diagnosis.len() as u64).sum();
         progress.show(sockets, end.saturating_duration_since(Instant::now()));
         let asked = interrupt.sleep_until(next);
         let at = start.elapsed();

@@ -9,16 +9,16 @@ use super::DiagnoseCommand;
 use super::naming::{Names, owner, socket};
 use super::output;
 use super::place::{Place, ephemeral};
-use crate::attribute::{Classifier, Grouping};
+use crate::attribution::{Classifier, Grouping};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::owners::People;
-use crate::diagnose::{Conclusion, Severity, Subject};
+use crate::diagnosis::{Conclusion, Severity, Subject};
 use crate::model::Socket;
+use crate::procfs::{Host, PortNames, Scope};
 use crate::report::{
-    Checked, Cost, DIAGNOSE, Diagnosis, Document, FindingEntry, Namespace, Quality, entries,
+    Checked, Cost, DIAGNOSE, DiagnosisDocument, Document, FindingEntry, Namespace, Quality, entries,
 };
-use crate::source::{Host, PortNames, Scope};
 use crate::sys::Usage;
 
 /// What is told of all namespaces together.
@@ -65,7 +65,7 @@ impl<'a> Teller<'a> {
         self.quality.add(place.quality);
         self.dumped += place.dumped;
         let (serving, namespace) = (place.serving, place.namespace);
-        let conclusion = place.examination.conclude(settings, |ratio| self.config.threshold(ratio));
+        let conclusion = place.diagnosis.conclude(settings, |ratio| self.config.threshold(ratio));
         let own;
         let people = match past {
             Some(people) => people,
@@ -110,7 +110,7 @@ impl<'a> Teller<'a> {
                 )
             });
         }
-        let told = Diagnosis {
+        let told = DiagnosisDocument {
             document: Document {
                 schema: DIAGNOSE,
                 captured_at: format!("{captured_at:.9}"),
@@ -150,7 +150,7 @@ fn people(
     Ok(people)
 }
 
-fn exit(command: &DiagnoseCommand, told: &Diagnosis<'_>) -> Exit {
+fn exit(command: &DiagnoseCommand, told: &DiagnosisDocument<'_>) -> Exit {
     let severe = |finding: &FindingEntry| {
         let own = Severity::ALL.into_iter().find(|one| one.name() == finding.severity);
         command.fail_on.is_some_and(|least| own.is_some_and(|own| own >= least))

@@ -4,7 +4,7 @@ use crate::history::Count;
 use crate::model::Field;
 use crate::model::fields::{DROPS, tcp_info as t};
 use crate::report::DiffUnit;
-use crate::sample::COUNTERS;
+use crate::tracking::COUNTERS;
 
 /// What one service did in one interval.
 #[derive(Debug, Clone, Default)]

@@ -11,8 +11,8 @@ use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, say};
 use super::output::{Colour, at_least_one, width};
-use crate::attribute::Grouping;
-use crate::render::{Look, diff, json_line};
+use crate::attribution::Grouping;
+use crate::output::{Look, diff, json_line};
 use crate::sys::Interrupt;
 
 /// Show what changed between two recordings, or between two times of one.

@@ -14,11 +14,11 @@ use crate::cli::past::{complain, in_full, nothing};
 use crate::counters::{CounterWidth, Counters, Group, Ratio, deltas, parse_snmp};
 use crate::history::Count;
 use crate::model::fields::tcp_info as t;
-use crate::record::{self, Moment, Reader, Scene, Walk};
-use crate::render::human::grouped;
+use crate::output::human::grouped;
+use crate::recording::{self, Reader, RecordedNamespace, Sample, Walk};
 use crate::report::DiffSide;
-use crate::sample::COUNTERS;
 use crate::sys::{Clocks, Interrupt};
+use crate::tracking::COUNTERS;
 
 /// A service, by its name and role.
 pub(super) type Name = (String, &'static str);
@@ -78,7 +78,7 @@ pub(super) fn read(
     if !reader.is_of_this_byte_order() {
         bail!("{name}: recorded on a machine of the other byte order");
     }
-    let span = record::Span { from: None, to: asked.span.end() };
+    let span = recording::Span { from: None, to: asked.span.end() };
     let mut walk = Walk::new(&mut reader, span);
     let mut reading = Reading {
         span: asked.span,
@@ -91,10 +91,10 @@ pub(super) fn read(
     let mut count = 0u64;
     while walk.advance() {
         if count == 0 {
-            check_namespaces(&command.netns, walk.moment()).with_context(|| name.clone())?;
+            check_namespaces(&command.netns, walk.sample()).with_context(|| name.clone())?;
         }
-        reading.take(walk.moment())?;
-        reading.passage.clean(walk.moment_mut());
+        reading.take(walk.sample())?;
+        reading.passage.clean(walk.sample_mut());
         count += 1;
         meter.show(|| format!("{} samples", grouped(count)));
         if interrupt.is_asked() {
@@ -120,7 +120,7 @@ pub(super) fn read(
     side.complete();
     side.gaps = reading.passage.gaps;
     side.said = gaps(&side.gaps).into_iter().map(|line| format!("{name}: {line}")).collect();
-    let host = &walk.moment().host;
+    let host = &walk.sample().host;
     side.about = Some(DiffSide {
         file: name,
         hostname: host.hostname.clone(),
@@ -146,21 +146,21 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn take(&mut self, moment: &Moment) -> anyhow::Result<()> {
-        let clocks = moment.clocks;
+    fn take(&mut self, sample: &Sample) -> anyhow::Result<()> {
+        let clocks = sample.clocks;
         let before = self.before.replace(clocks);
         let length = before.and_then(|before| clocks.monotonic_ns.checked_sub(before.monotonic_ns));
         let seconds = length.map_or(0.0, |length| length as f64 / 1e9);
         let is_in = seconds > 0.0 && self.span.holds(clocks.realtime_ns);
         let mut deeds: FxHashMap<Name, Deeds> = FxHashMap::default();
         let netns = self.netns;
-        self.passage.take(moment, &mut |sight| {
-            if is_in && is_of(sight.scene, netns) {
+        self.passage.take(sample, &mut |sight| {
+            if is_in && is_of(sight.namespace, netns) {
                 note(sight, &mut deeds);
             }
             Ok(())
         })?;
-        let growth = self.counters(moment, CounterWidth::of_machine(&moment.host.machine));
+        let growth = self.counters(sample, CounterWidth::of_machine(&sample.host.machine));
         if is_in {
             if matches!(self.span, Span::At(_)) {
                 // Only the last one counts.
@@ -190,16 +190,16 @@ impl Reading<'_> {
     }
 
     /// What the counters grew by since the sample before, all namespaces together.
-    fn counters(&mut self, moment: &Moment, width: CounterWidth) -> BTreeMap<String, u64> {
+    fn counters(&mut self, sample: &Sample, width: CounterWidth) -> BTreeMap<String, u64> {
         let mut growth = BTreeMap::new();
-        for scene in moment.scenes.iter().filter(|scene| is_of(scene, self.netns)) {
-            let texts = ["snmp", "netstat"].map(|name| text(scene, name));
+        for namespace in sample.namespaces.iter().filter(|namespace| is_of(namespace, self.netns)) {
+            let texts = ["snmp", "netstat"].map(|name| text(namespace, name));
             if texts.iter().all(|text| text.is_empty()) {
                 // Not read in this sample: what they grew by is seen in the next.
                 continue;
             }
             let now = parse_snmp(&texts.concat());
-            if let Some(before) = self.readings.get(&scene.inode) {
+            if let Some(before) = self.readings.get(&namespace.inode) {
                 for (name, delta) in deltas(before, &now, width) {
                     if let (Some(grown), Some(_)) = (delta.growth(), Group::split(name)) {
                         match growth.get_mut(name) {
@@ -209,15 +209,15 @@ impl Reading<'_> {
                     }
                 }
             }
-            self.readings.insert(scene.inode, now);
+            self.readings.insert(namespace.inode, now);
         }
         growth
     }
 }
 
 /// A counter file as it was read last in a sample.
-fn text<'s>(scene: &'s Scene, name: &str) -> &'s str {
-    let [before, after] = &scene.take.counters;
+fn text<'s>(namespace: &'s RecordedNamespace, name: &str) -> &'s str {
+    let [before, after] = &namespace.part.counters;
     let mut found = after.iter().chain(before).filter(|(known, _)| known == name);
     found.next().map_or("", |(_, text)| text)
 }

@@ -5,10 +5,10 @@ use crate::cli::past::in_full;
 use crate::counters::{
     Catalogue, CounterReader, Counters, Entry, Kind, Ratio, Release, Scope, fold, matches,
 };
-use crate::diagnose::{RULES, Rule};
+use crate::diagnosis::{RULES, Rule};
 use crate::model::{Field, Group, Kind as FieldKind, Unit, fields};
-use crate::record::Moment;
-use crate::render::{Column, ColumnKind, all_columns, threshold};
+use crate::output::{Column, ColumnKind, all_columns, threshold};
+use crate::recording::Sample;
 use crate::report::{Explanation, Recorded, RecordedValue, RulePage};
 use crate::settings::{Scope as SettingScope, Setting};
 
@@ -36,12 +36,12 @@ impl Collection {
         Self { entries: entries.collect() }
     }
 
-    /// Adds what counters and settings were in the first namespace of a moment.
-    pub(super) fn remember(&mut self, moment: &Moment) -> anyhow::Result<()> {
-        let Some(scene) = moment.scenes.first() else { return Ok(()) };
+    /// Adds what counters and settings were in the first namespace of a sample.
+    pub(super) fn remember(&mut self, sample: &Sample) -> anyhow::Result<()> {
+        let Some(namespace) = sample.namespaces.first() else { return Ok(()) };
         let mut counters = Counters::default();
         let mut reader = CounterReader::given();
-        let [before, _] = &scene.take.counters;
+        let [before, _] = &namespace.part.counters;
         if !before.is_empty() {
             reader.give(before.iter().map(|(name, text)| (name.as_str(), text.as_str())));
             reader.sample(&mut counters)?;
@@ -50,12 +50,13 @@ impl Collection {
             let value = match entry.kind {
                 "counter" => counters.get(&entry.name).map(RecordedValue::Number),
                 "setting" => {
-                    scene.setting(&entry.name).map(|text| RecordedValue::Text(text.to_owned()))
+                    namespace.setting(&entry.name).map(|text| RecordedValue::Text(text.to_owned()))
                 }
                 _ => None,
             };
-            let captured_at = in_full(moment.clocks.realtime_ns);
-            entry.recorded = value.map(|value| Recorded { captured_at, netns: scene.inode, value });
+            let captured_at = in_full(sample.clocks.realtime_ns);
+            entry.recorded =
+                value.map(|value| Recorded { captured_at, netns: namespace.inode, value });
         }
         Ok(())
     }

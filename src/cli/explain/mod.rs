@@ -12,7 +12,7 @@ use self::collection::Collection;
 use super::exit::Exit;
 use super::look::{Form, LookArgs};
 use super::past::PastArgs;
-use crate::render::{escape, explanation, json_line, markdown};
+use crate::output::{escape, explanation, json_line, markdown};
 use crate::report::{EXPLAIN, ExplainDocument, Explanation};
 
 /// Explain a counter, a field, a column, a socket state, a timer, a ratio, a setting or a rule.
@@ -58,8 +58,8 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let mut collection = Collection::everything();
-        if let Some(past) = self.past.moment()? {
-            collection.remember(&past.moment)?;
+        if let Some(past) = self.past.sample()? {
+            collection.remember(&past.sample)?;
         }
         let entries = self.entries(&collection)?;
         let mut out = BufWriter::new(io::stdout());

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::attribute::Owner;
-use crate::record::Moment;
-use crate::source::{container, unit};
+use crate::attribution::Owner;
+use crate::procfs::{container, unit};
+use crate::recording::Sample;
 
 /// What is known around a socket.
 #[derive(Debug, Clone, Default)]
@@ -20,9 +20,9 @@ pub(in crate::cli) struct Holding<'a> {
 
 impl<'a> Holding<'a> {
     /// Of the socket with this inode, made in this cgroup.
-    pub(in crate::cli) fn of(moment: &'a Moment, inode: u32, cgroup_id: Option<u64>) -> Self {
-        let cgroup = cgroup_id.and_then(|id| moment.cgroups.get(&id)).map(String::as_str);
-        let owners = moment.owners.get(&inode).filter(|_| inode != 0);
+    pub(in crate::cli) fn of(sample: &'a Sample, inode: u32, cgroup_id: Option<u64>) -> Self {
+        let cgroup = cgroup_id.and_then(|id| sample.cgroups.get(&id)).map(String::as_str);
+        let owners = sample.owners.get(&inode).filter(|_| inode != 0);
         let first = owners.and_then(|owners| owners.holders.first());
         // On hosts whose cgroup v2 is not used for services, the process's own cgroup tells more
         // than the socket's.

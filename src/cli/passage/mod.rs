@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashSet;
 
 use super::config::Config;
-use crate::attribute::{Classifier, Grouping};
-use crate::record::Moment;
-use crate::source::PortNames;
+use crate::attribution::{Classifier, Grouping};
+use crate::procfs::PortNames;
+use crate::recording::Sample;
 use crate::wire::EcnWord;
 
 pub(super) use holding::Holding;
@@ -74,32 +74,32 @@ impl Passage {
     /// one before.
     pub(super) fn take(
         &mut self,
-        moment: &Moment,
+        sample: &Sample,
         each: &mut dyn FnMut(&Sight<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let release = moment.host.kernel.as_str();
+        let release = sample.host.kernel.as_str();
         // No machine runs for so long that this overflows; where a clock is damaged, time stands.
-        let now = self.origin.checked_add(Duration::from_nanos(moment.clocks.monotonic_ns));
+        let now = self.origin.checked_add(Duration::from_nanos(sample.clocks.monotonic_ns));
         let poll = Poll {
-            moment,
+            sample,
             now: now.unwrap_or(self.origin),
             ecn: EcnWord::of_release(release),
             minisocks: self.minisocks,
         };
-        for (at, scene) in moment.scenes.iter().enumerate() {
+        for (at, namespace) in sample.namespaces.iter().enumerate() {
             if self.places.len() <= at {
                 self.places.push(Place::default());
             }
             let Some(place) = self.places.get_mut(at) else { continue };
             let mut names = Names { classifier: &mut self.classifier, labels: &mut self.labels };
-            place.take(scene, &poll, &mut names, &mut self.gaps, each)?;
+            place.take(namespace, &poll, &mut names, &mut self.gaps, each)?;
         }
         Ok(())
     }
 
     /// Forgets the names of what is gone.
-    pub(super) fn clean(&mut self, moment: &mut Moment) {
-        if moment.owners.len() + moment.cgroups.len() <= 2 * self.kept + SPARE {
+    pub(super) fn clean(&mut self, sample: &mut Sample) {
+        if sample.owners.len() + sample.cgroups.len() <= 2 * self.kept + SPARE {
             return;
         }
         let mut inodes = FxHashSet::default();
@@ -107,8 +107,8 @@ impl Passage {
         for place in &self.places {
             place.names_in_use(&mut inodes, &mut cgroups);
         }
-        moment.owners.retain(|inode, _| inodes.contains(inode));
-        moment.cgroups.retain(|id, _| cgroups.contains(id));
-        self.kept = moment.owners.len() + moment.cgroups.len();
+        sample.owners.retain(|inode, _| inodes.contains(inode));
+        sample.cgroups.retain(|id, _| cgroups.contains(id));
+        self.kept = sample.owners.len() + sample.cgroups.len();
     }
 }

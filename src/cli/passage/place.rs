@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::{Gaps, Holding};
-use crate::attribute::{Classifier, Facts, ServiceId};
+use crate::attribution::{Classifier, Facts, ServiceId};
 use crate::model::{Field, Kind, Reading, Role, Socket, State, fields};
-use crate::record::{Moment, Scene, Take};
-use crate::sample::{Activity, Delta, Ending, Entered, Ledger, Watch};
-use crate::source::Listeners;
+use crate::recording::{RecordedNamespace, Sample, SamplePart};
+use crate::socket_diag::Listeners;
+use crate::tracking::{Activity, Delta, Ending, Entered, Ledger, Watch};
 use crate::wire::{EcnWord, Messages, Reply, TCPDIAG_GETSOCK};
 
 /// `SOCK_DIAG_BY_FAMILY`.
@@ -25,7 +25,7 @@ const EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
 
 /// What all namespaces of a sample have in common.
 pub(super) struct Poll<'a> {
-    pub(super) moment: &'a Moment,
+    pub(super) sample: &'a Sample,
     pub(super) now: Instant,
     pub(super) ecn: EcnWord,
     pub(super) minisocks: bool,
@@ -42,8 +42,8 @@ pub(super) struct Names<'a> {
 
 /// A socket in a sample, or its end.
 pub(in crate::cli) struct Sight<'a> {
-    pub(in crate::cli) moment: &'a Moment,
-    pub(in crate::cli) scene: &'a Scene,
+    pub(in crate::cli) sample: &'a Sample,
+    pub(in crate::cli) namespace: &'a RecordedNamespace,
     /// Time since the sample before.
     pub(in crate::cli) interval: Option<Duration>,
     /// As it is in the dump. Of one that is gone what the kernel told of its end, with the
@@ -110,60 +110,60 @@ impl Place {
     /// Takes its part of a sample.
     pub(super) fn take(
         &mut self,
-        scene: &Scene,
+        namespace: &RecordedNamespace,
         poll: &Poll<'_>,
         names: &mut Names<'_>,
         gaps: &mut Gaps,
         each: &mut dyn FnMut(&Sight<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        if scene.take.parts.is_empty() {
+        if namespace.part.parts.is_empty() {
             // It was not looked at: its interval goes on.
             return Ok(());
         }
         self.samples += 1;
-        let now = poll.moment.clocks.monotonic_ns;
+        let now = poll.sample.clocks.monotonic_ns;
         let before = self.before.replace(now).and_then(|before| now.checked_sub(before));
         self.interval = before.filter(|&length| length > 0).map(Duration::from_nanos);
-        names.classifier.enter(scene.inode, ephemeral(scene).unwrap_or(EPHEMERAL));
-        self.listen(scene, poll, names);
+        names.classifier.enter(namespace.inode, ephemeral(namespace).unwrap_or(EPHEMERAL));
+        self.listen(namespace, poll, names);
         self.ledger.begin(poll.now);
-        self.enter(scene, poll, names);
-        let ends = self.bury(scene, poll);
-        let ending = ending(&scene.take, gaps);
+        self.enter(namespace, poll, names);
+        let ends = self.on_destroy(namespace, poll);
+        let ending = ending(&namespace.part, gaps);
         self.activities.clear();
         let activities = &mut self.activities;
         self.ledger.end(ending, |activity| activities.push((*activity, false)));
         // Stable: of one socket's activities the first comes first.
         activities.sort_by_key(|(activity, _)| activity.cookie);
-        self.show_living(scene, poll, names, each)?;
-        self.show_dead(scene, poll, names, &ends, each)?;
+        self.show_living(namespace, poll, names, each)?;
+        self.show_dead(namespace, poll, names, &ends, each)?;
         let (ledger, now) = (&self.ledger, self.samples);
         self.sockets.retain(|cookie, seen| seen.sample == now || ledger.knows(*cookie));
         Ok(())
     }
 
     /// Learns who listens.
-    fn listen(&mut self, scene: &Scene, poll: &Poll<'_>, names: &mut Names<'_>) {
+    fn listen(&mut self, namespace: &RecordedNamespace, poll: &Poll<'_>, names: &mut Names<'_>) {
         self.listeners.clear();
         let mut socket = Socket::BLANK;
-        for reply in replies(&scene.take.dump) {
+        for reply in replies(&namespace.part.dump) {
             if reply.state() == State::Listen as u8 && socket.fill(&reply, poll.ecn) {
                 self.listeners.learn(&socket);
-                let holding = Holding::of(poll.moment, socket.inode, socket.cgroup_id);
+                let holding = Holding::of(poll.sample, socket.inode, socket.cgroup_id);
                 names.classifier.learn_listener(socket.local, &holding.owner());
             }
         }
     }
 
-    fn enter(&mut self, scene: &Scene, poll: &Poll<'_>, names: &mut Names<'_>) {
+    fn enter(&mut self, namespace: &RecordedNamespace, poll: &Poll<'_>, names: &mut Names<'_>) {
         let mut socket = Socket::BLANK;
-        for reply in replies(&scene.take.dump) {
+        for reply in replies(&namespace.part.dump) {
             if !socket.fill(&reply, poll.ecn) {
                 continue;
             }
             if self.ledger.enter(&socket) == Entered::Untagged {
                 let (role, _) = self.listeners.role(&socket);
-                let service = names.service(&socket, role, poll.moment);
+                let service = names.service(&socket, role, poll.sample);
                 self.ledger.tag(socket.cookie, service.0);
                 if let Some(seen) = self.sockets.get_mut(&socket.cookie) {
                     seen.service = Some(service);
@@ -173,12 +173,16 @@ impl Place {
     }
 
     /// Enters the destroy events; tells where each one's record is.
-    fn bury<'p>(&mut self, scene: &'p Scene, poll: &Poll<'_>) -> FxHashMap<u64, Reply<'p>> {
+    fn on_destroy<'p>(
+        &mut self,
+        namespace: &'p RecordedNamespace,
+        poll: &Poll<'_>,
+    ) -> FxHashMap<u64, Reply<'p>> {
         let mut ends = FxHashMap::default();
         let mut socket = Socket::BLANK;
-        for reply in replies(&scene.take.events) {
+        for reply in replies(&namespace.part.events) {
             if socket.fill(&reply, poll.ecn) {
-                self.ledger.bury(&socket);
+                self.ledger.on_destroy(&socket);
                 ends.entry(socket.cookie).or_insert(reply);
             }
         }
@@ -188,13 +192,13 @@ impl Place {
     /// Hands on the sockets of the dump.
     fn show_living(
         &mut self,
-        scene: &Scene,
+        namespace: &RecordedNamespace,
         poll: &Poll<'_>,
         names: &mut Names<'_>,
         each: &mut dyn FnMut(&Sight<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut socket = Socket::BLANK;
-        for reply in replies(&scene.take.dump) {
+        for reply in replies(&namespace.part.dump) {
             if !socket.fill(&reply, poll.ecn) || socket.is_minisock() && !poll.minisocks {
                 continue;
             }
@@ -212,7 +216,7 @@ impl Place {
             let tag = own.first().and_then(|(activity, _)| activity.tag).map(ServiceId);
             let seen = self.sockets.entry(cookie).or_default();
             let service =
-                tag.or(seen.service).unwrap_or_else(|| names.service(&socket, role, poll.moment));
+                tag.or(seen.service).unwrap_or_else(|| names.service(&socket, role, poll.sample));
             let mark = mark(&socket);
             let was_there = seen.sample > 0;
             let changed = !was_there || seen.mark != mark;
@@ -222,8 +226,8 @@ impl Place {
             }
             let (label, service_role) = names.label(service);
             let sight = Sight {
-                moment: poll.moment,
-                scene,
+                sample: poll.sample,
+                namespace,
                 interval: self.interval,
                 socket: &socket,
                 figures: true,
@@ -255,7 +259,7 @@ impl Place {
     /// Hands on what is in no dump.
     fn show_dead(
         &mut self,
-        scene: &Scene,
+        namespace: &RecordedNamespace,
         poll: &Poll<'_>,
         names: &mut Names<'_>,
         ends: &FxHashMap<u64, Reply<'_>>,
@@ -281,11 +285,11 @@ impl Place {
             let blank = Seen::default();
             let seen = self.sockets.get(&activity.cookie).unwrap_or(&blank);
             let service = activity.tag.map(ServiceId).or(seen.service);
-            let service = service.unwrap_or_else(|| names.service(&socket, role, poll.moment));
+            let service = service.unwrap_or_else(|| names.service(&socket, role, poll.sample));
             let (label, service_role) = names.label(service);
             each(&Sight {
-                moment: poll.moment,
-                scene,
+                sample: poll.sample,
+                namespace,
                 interval: self.interval,
                 socket: &socket,
                 figures,
@@ -310,8 +314,8 @@ impl Place {
 
 impl Names<'_> {
     /// The service of a socket.
-    fn service(&mut self, socket: &Socket, role: Role, moment: &Moment) -> ServiceId {
-        let holding = Holding::of(moment, socket.inode, socket.cgroup_id);
+    fn service(&mut self, socket: &Socket, role: Role, sample: &Sample) -> ServiceId {
+        let holding = Holding::of(sample, socket.inode, socket.cgroup_id);
         let facts =
             Facts { local: socket.local, remote: socket.remote, role, owner: holding.owner() };
         let service = self.classifier.classify(&facts);
@@ -339,13 +343,13 @@ fn replies(datagrams: &[u8]) -> impl Iterator<Item = Reply<'_>> {
 }
 
 /// A namespace's range of ephemeral ports.
-fn ephemeral(scene: &Scene) -> Option<RangeInclusive<u16>> {
-    let mut ends = scene.setting(RANGE)?.split_whitespace().map_while(|end| end.parse().ok());
+fn ephemeral(namespace: &RecordedNamespace) -> Option<RangeInclusive<u16>> {
+    let mut ends = namespace.setting(RANGE)?.split_whitespace().map_while(|end| end.parse().ok());
     Some(ends.next()?..=ends.next()?)
 }
 
 /// What is known of deaths in a sample; counts what is not.
-fn ending(take: &Take, gaps: &mut Gaps) -> Ending {
+fn ending(take: &SamplePart, gaps: &mut Gaps) -> Ending {
     let watch = match take.drained {
         None => Watch::Off,
         Some(drained) if drained.lost + drained.overruns + drained.decode_errors == 0 => {

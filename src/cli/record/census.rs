@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 
-use crate::source::{Namespaces, NetNamespace};
+use crate::procfs::{Namespaces, NetNamespace};
 
 /// How often all processes are asked, at most.
 const EVERY: Duration = Duration::from_secs(5);

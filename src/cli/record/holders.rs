@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::output::Output;
-use crate::record::{CgroupPath, Kind, SocketHolder, SocketOwners, Tape};
-use crate::source::{Cgroups, Owners, Ownership, Scope, Wanted};
+use crate::procfs::{Cgroups, Owners, Ownership, Scope, Wanted};
+use crate::recording::{CgroupPath, Kind, SharedWriter, SocketHolder, SocketOwners};
 use crate::wire::Reply;
 
 /// The holders of all sockets, and what the recording knows of them already.
@@ -50,7 +50,7 @@ impl Holders {
     }
 
     /// Writes down what is new of the sockets that were seen.
-    pub(super) fn tell(&mut self, tape: &Tape<Output>) -> anyhow::Result<()> {
+    pub(super) fn tell(&mut self, tape: &SharedWriter<Output>) -> anyhow::Result<()> {
         let wanted = std::mem::take(&mut self.wanted);
         self.tell_cgroups(&wanted, tape);
         self.owners
@@ -71,7 +71,7 @@ impl Holders {
         Ok(())
     }
 
-    fn tell_cgroups(&mut self, wanted: &[Wanted], tape: &Tape<Output>) {
+    fn tell_cgroups(&mut self, wanted: &[Wanted], tape: &SharedWriter<Output>) {
         let Some(cgroups) = &mut self.cgroups else { return };
         let ids = wanted.iter().filter_map(|wanted| wanted.cgroup_id);
         let mut seen = FxHashSet::default();

@@ -29,7 +29,7 @@ use self::trigger::{Threshold, threshold};
 use super::exit::Exit;
 use super::repeat::interval;
 use super::size::size;
-use crate::record::Compression;
+use crate::recording::Compression;
 
 /// Record what the kernel says of sockets and counters, to ask it later.
 ///
@@ -66,7 +66,7 @@ pub(super) struct RecordCommand {
     #[arg(long, short)]
     force: bool,
 
-    /// Take a sample after each of these.
+    /// SamplePart a sample after each of these.
     #[arg(long, short = 'i', value_name = "TIME", default_value = "1s", value_parser = interval)]
     interval: Duration,
 

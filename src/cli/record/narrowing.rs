@@ -8,7 +8,8 @@ use rustc_hash::FxHashSet;
 use crate::cli::expression::{Lookups, WhichArgs, prefix, states};
 use crate::filter::{Plan, PlanOptions};
 use crate::model::{State, StateSet};
-use crate::source::{PortNames, Query, capabilities};
+use crate::procfs::{PortNames, capabilities};
+use crate::socket_diag::Query;
 use crate::wire::{Extensions, Reply};
 
 /// What the kernel can decide, so that what is recorded is what it sent.

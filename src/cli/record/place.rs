@@ -12,11 +12,13 @@ use super::narrowing::Filter;
 use super::output::Output;
 use crate::cli::scene::Interfaces;
 use crate::counters::CounterTexts;
-use crate::record::{
-    DumpBegun, DumpEnded, EventsDrained, InterfaceName, Kind, NamespaceOf, Tap, Tape,
+use crate::procfs::NetNamespace;
+use crate::recording::{
+    DumpBegun, DumpEnded, EventsDrained, InterfaceName, Kind, NamespaceOf, RecordingTransport,
+    SharedWriter,
 };
 use crate::settings::{Value, Values};
-use crate::source::{DumpOutcome, EventOptions, Events, NetNamespace, Sockets};
+use crate::socket_diag::{DumpOutcome, EventOptions, Events, Sockets};
 use crate::sys::NetlinkSocket;
 
 /// The files of whichever namespace the thread that opens them is in.
@@ -75,7 +77,7 @@ impl Opened {
 pub(super) struct Place {
     pub(super) namespace: NetNamespace,
     interface: Rc<Cell<u32>>,
-    sockets: Sockets<Tap<NetlinkSocket, Output>>,
+    sockets: Sockets<RecordingTransport<NetlinkSocket, Output>>,
     texts: CounterTexts,
     events: Option<Events>,
     /// Why there are no events.
@@ -90,7 +92,7 @@ impl Place {
     /// Begins to record what was opened; it has to be introduced first.
     pub(super) fn new(
         opened: Opened,
-        tape: &Tape<Output>,
+        tape: &SharedWriter<Output>,
         with_keys: bool,
     ) -> anyhow::Result<Self> {
         let Opened { place, socket, texts, events, settings } = opened;
@@ -100,7 +102,8 @@ impl Place {
             Err(why) => (None, Some(why)),
         };
         let interface = Rc::new(Cell::new(0));
-        let tap = Tap::new(socket, tape.clone(), Rc::clone(&interface)).with_keys(with_keys);
+        let tap = RecordingTransport::new(socket, tape.clone(), Rc::clone(&interface))
+            .with_keys(with_keys);
         Ok(Self {
             namespace: place,
             interface,
@@ -120,7 +123,7 @@ impl Place {
     }
 
     /// Says at the start of a recording what it is, which has this interface there.
-    pub(super) fn introduce(&mut self, interface: u32, tape: &Tape<Output>) {
+    pub(super) fn introduce(&mut self, interface: u32, tape: &SharedWriter<Output>) {
         self.interface.set(interface);
         self.told.clear();
         let inode = self.namespace.inode;
@@ -137,14 +140,14 @@ impl Place {
     }
 
     /// Says that nothing more comes of it.
-    pub(super) fn leave(&self, tape: &Tape<Output>) {
+    pub(super) fn leave(&self, tape: &SharedWriter<Output>) {
         tape.json(Kind::NamespaceGone, self.namespace.inode, &self.fact());
     }
 
     /// Takes a sample: counters, sockets, deaths, and counters again, as `services` reads them.
     pub(super) fn sample(
         &mut self,
-        tape: &Tape<Output>,
+        tape: &SharedWriter<Output>,
         holders: &mut Holders,
         filter: &mut Filter,
     ) -> anyhow::Result<Taken> {
@@ -156,7 +159,7 @@ impl Place {
         Ok(taken)
     }
 
-    fn counters(&mut self, tape: &Tape<Output>) -> anyhow::Result<()> {
+    fn counters(&mut self, tape: &SharedWriter<Output>) -> anyhow::Result<()> {
         let inode = self.namespace.inode;
         self.texts.read(|name, text| {
             tape.note(Kind::Counters, inode, format!("{name}\n{text}").as_bytes());
@@ -166,7 +169,7 @@ impl Place {
 
     fn dump(
         &mut self,
-        tape: &Tape<Output>,
+        tape: &SharedWriter<Output>,
         holders: &mut Holders,
         filter: &mut Filter,
     ) -> anyhow::Result<DumpOutcome> {
@@ -200,7 +203,7 @@ impl Place {
         Ok(outcome)
     }
 
-    fn drain(&mut self, tape: &Tape<Output>, filter: &Filter, taken: &mut Taken) {
+    fn drain(&mut self, tape: &SharedWriter<Output>, filter: &Filter, taken: &mut Taken) {
         let Some(events) = &mut self.events else { return };
         let interface = self.interface.get();
         let mut kept = 0;
@@ -208,7 +211,7 @@ impl Place {
         let drained = events.drain_datagrams(|datagram, reply| {
             if filter.takes_death(reply) {
                 kept += 1;
-                tape.datagram(interface, crate::record::Way::Received, datagram);
+                tape.datagram(interface, crate::recording::Way::Received, datagram);
             }
         });
         match drained {

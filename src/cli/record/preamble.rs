@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::output::Output;
-use crate::record::{self, About, Compression, FilterFact, HostFacts, Kind, Writer};
-use crate::source::{Host, NetNamespace, capabilities};
+use crate::procfs::{Host, NetNamespace, capabilities};
+use crate::recording::{self, About, Compression, FilterFact, HostFacts, Kind, Writer};
 use crate::sys::Clocks;
 
 /// The facts that do not change.
@@ -40,8 +40,8 @@ impl Preamble {
     }
 
     /// A namespace as recordings have it.
-    pub(in crate::cli) fn place(namespace: &NetNamespace) -> record::Place<'_> {
-        record::Place { inode: namespace.inode, name: namespace.name.as_deref() }
+    pub(in crate::cli) fn place(namespace: &NetNamespace) -> recording::Place<'_> {
+        recording::Place { inode: namespace.inode, name: namespace.name.as_deref() }
     }
 
     /// A recording without any facts.

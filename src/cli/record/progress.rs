@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use crate::cli::size::spelled;
-use crate::render::human::grouped;
+use crate::output::human::grouped;
 use crate::sys::error_columns;
 
 /// What there is to tell.

@@ -10,8 +10,8 @@ use super::output::{Naming, Output};
 use crate::cli::exit::say;
 use crate::cli::repeat::interval;
 use crate::cli::size::{size, spelled};
-use crate::record::{Entry, HostFacts, Kind, Reader};
-use crate::render::escape;
+use crate::output::escape;
+use crate::recording::{Entry, HostFacts, Kind, Reader};
 
 /// Smaller files would be mostly what every file begins with.
 const SMALLEST: u64 = 64 << 10;

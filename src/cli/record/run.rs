@@ -19,8 +19,8 @@ use super::trigger::Trigger;
 use crate::cli::exit::{Exit, say};
 use crate::cli::scene::{is_all, places};
 use crate::cli::size::spelled;
-use crate::record::{Ending, Kind, Tape};
-use crate::render::human::grouped;
+use crate::output::human::grouped;
+use crate::recording::{Ending, Kind, SharedWriter};
 use crate::sys::Interrupt;
 
 /// Room for what ends a recording.
@@ -110,7 +110,7 @@ struct Session<'a> {
     command: &'a RecordCommand,
     preamble: Preamble,
     store: Store,
-    tape: Tape<Output>,
+    tape: SharedWriter<Output>,
     places: Vec<Place>,
     /// With all namespaces.
     census: Option<Census>,
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
         let writer = preamble
             .begin(output, compression, &first)
             .with_context(|| format!("cannot write {}", store.path(command).display()))?;
-        let tape = Tape::new(writer);
+        let tape = SharedWriter::new(writer);
         let mut session = Self {
             command,
             preamble,

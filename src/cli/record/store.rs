@@ -15,8 +15,8 @@ use super::ring::{Ring, Segment, USUAL};
 use super::rotation::Rotation;
 use super::run::{Sum, Why};
 use crate::cli::size::spelled;
-use crate::record::{Compression, Kind, join};
-use crate::source::NetNamespace;
+use crate::procfs::NetNamespace;
+use crate::recording::{Compression, Kind, join};
 
 /// Where recordings go.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use super::place::COUNTERS;
 use crate::cli::stats::selection::Selection;
 use crate::counters::{CounterReader, Counters, Kind};
-use crate::render::human::grouped;
-use crate::source::NetNamespace;
+use crate::output::human::grouped;
+use crate::procfs::NetNamespace;
 
 /// Growth that a counter has to pass, as it was asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,7 +23,7 @@ impl Budget {
         Self { share, left: 0.0, since: Usage::now() }
     }
 
-    /// Books what came in and went out since the last time.
+    /// Attributor what came in and went out since the last time.
     pub(super) fn settle(&mut self) {
         let used = self.since.elapsed();
         self.since = Usage::now();

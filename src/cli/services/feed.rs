@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use super::tee::Tee;
 use crate::cli::scene::Line;
 use crate::counters::{CounterReader, CounterTexts, Counters, ReadError};
-use crate::record::{EventsDrained, Played, Take};
-use crate::source::{Drained, DumpOutcome, Error, Events, Query, Sockets};
+use crate::recording::{EventsDrained, ReplayTransport, SamplePart};
+use crate::socket_diag::{Drained, DumpOutcome, Error, Events, Query, Sockets};
 use crate::wire::{Messages, Reply};
 
 /// Which reading of the counters in a poll.
@@ -74,7 +74,7 @@ impl Feed {
         let drained = is_heard.then(EventsDrained::default);
         let deaths = Deaths::Recorded { messages: Vec::new(), drained };
         Self {
-            sockets: Sockets::over(Line::Recording(Played::default())),
+            sockets: Sockets::over(Line::Recording(ReplayTransport::default())),
             files: Files::Recorded {
                 texts: [Vec::new(), Vec::new()],
                 reader: CounterReader::given_watched(),
@@ -84,7 +84,7 @@ impl Feed {
     }
 
     /// Takes what the next sample holds.
-    pub(in crate::cli) fn load(&mut self, take: &mut Take) {
+    pub(in crate::cli) fn load(&mut self, take: &mut SamplePart) {
         if let Line::Recording(played) = self.sockets.transport_mut() {
             played.load(take);
         }

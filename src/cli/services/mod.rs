@@ -21,7 +21,7 @@ use super::look::LookArgs;
 use super::past::SpanArgs;
 use super::repeat::interval;
 use super::size::size;
-use crate::attribute::Grouping;
+use crate::attribution::Grouping;
 
 /// Show whose retransmits these are: the growth of the host's TCP counters by service.
 ///

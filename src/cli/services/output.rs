@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use super::ServicesCommand;
 use super::sum::Sum;
-use crate::attribute::Classifier;
+use crate::attribution::Classifier;
 use crate::cli::exit::say;
 use crate::cli::look::Form;
 use crate::cli::past::in_full;
 use crate::cli::stats::selection::Selection;
 use crate::cli::summary;
-use crate::render::{
+use crate::output::{
     CounterChoice, ServicesView, attribution_csv, human, json_line, services, services_csv,
     services_jsonl,
 };
+use crate::procfs::Host;
 use crate::report::{Basis, Cost, Frame, Namespace, Polls, Services};
-use crate::source::Host;
 use crate::sys::UsageSince;
 
 /// What all documents of an interval have in common.
@@ -119,7 +119,7 @@ impl<'a> Output<'a> {
                     netns.inode
                 ),
             };
-            writeln!(self.out, "{bold}{}{plain}", crate::render::escape::text(&title))?;
+            writeln!(self.out, "{bold}{}{plain}", crate::output::escape::text(&title))?;
         }
         let names: Vec<String> = match &self.selection {
             Some(selection) => selection

@@ -1,4 +1,4 @@
-//! One network namespace that is watched: its kernel tables, and its books.
+//! One network namespace that is watched: its kernel tables, and its attributor.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
@@ -11,20 +11,20 @@ use super::feed::{Deaths, Feed, Files, Heard, Side};
 use super::gate::Gate;
 use super::sum::Sum;
 use super::tee::Keep;
-use crate::attribute::{Books, Classifier, Closing, Facts, Owner, Polled, ServiceId};
+use crate::attribution::{Attributor, Classifier, Closing, Facts, Owner, Polled, ServiceId};
 use crate::cli::owners::{Around, People};
 use crate::cli::record::settings;
 use crate::cli::scene::Line;
 use crate::counters::{CounterReader, CounterTexts, CounterWidth};
 use crate::model::{Families, Role, Socket, State, StateSet};
-use crate::record;
+use crate::procfs::{NetNamespace, Scope};
+use crate::recording;
 use crate::report::{Coverage, Namespace, Quality};
-use crate::sample::{Ending, Watch};
-use crate::source::{
-    Drained, DumpOutcome, Error, EventOptions, Events, Listeners, NetNamespace, Query, Scope,
-    Sockets,
+use crate::socket_diag::{
+    Drained, DumpOutcome, Error, EventOptions, Events, Listeners, Query, Sockets,
 };
 use crate::sys::{NetlinkSocket, Usage};
+use crate::tracking::{Ending, Watch};
 use crate::wire::{EcnWord, Extensions, Reply, TcpInfo};
 
 /// The files of whichever namespace the thread that opens them is in.
@@ -119,7 +119,7 @@ pub(super) struct Opening {
 pub(super) struct Poll {
     /// When it began.
     pub(super) at: Instant,
-    /// Whether it ends an interval, see [`Books::begin`].
+    /// Whether it ends an interval, see [`Attributor::begin`].
     pub(super) levels: bool,
     /// Whether the counters were read just now, by [`Place::moved`].
     pub(super) read: bool,
@@ -129,7 +129,7 @@ pub(super) struct Poll {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) namespace: Namespace,
-    books: Books,
+    attributor: Attributor,
     /// What has to be known of the interval that runs.
     quality: Quality,
     coverage: Coverage,
@@ -192,10 +192,10 @@ impl Place {
     }
 
     /// A namespace of a recording.
-    pub(super) fn recorded(scene: &record::Scene, opening: Opening) -> Self {
-        let namespace = Namespace { inode: scene.inode, name: scene.name.clone() };
-        let ephemeral = scene.setting(EPHEMERAL).and_then(range).unwrap_or(USUAL_EPHEMERAL);
-        let is_heard = opening.events.is_some() && scene.take.drained.is_some();
+    pub(super) fn recorded(recorded: &recording::RecordedNamespace, opening: Opening) -> Self {
+        let namespace = Namespace { inode: recorded.inode, name: recorded.name.clone() };
+        let ephemeral = recorded.setting(EPHEMERAL).and_then(range).unwrap_or(USUAL_EPHEMERAL);
+        let is_heard = opening.events.is_some() && recorded.part.drained.is_some();
         Self::over(Feed::recorded(is_heard), namespace, ephemeral, opening)
     }
 
@@ -208,7 +208,7 @@ impl Place {
         let destroy_events = feed.hears().then_some(0);
         Self {
             namespace,
-            books: Books::new(opening.width),
+            attributor: Attributor::new(opening.width),
             quality: Quality::default(),
             coverage: Coverage { destroy_events, ..Coverage::default() },
             dumped: 0,
@@ -223,14 +223,14 @@ impl Place {
     }
 
     /// Takes what the next sample of a recording holds.
-    pub(super) fn load(&mut self, scene: &mut record::Scene) {
-        self.feed.load(&mut scene.take);
+    pub(super) fn load(&mut self, namespace: &mut recording::RecordedNamespace) {
+        self.feed.load(&mut namespace.part);
     }
 
     /// Whether a watched counter moved since the last poll.
     pub(super) fn moved(&mut self) -> anyhow::Result<bool> {
-        self.feed.count(Side::Before, &mut self.books.readings().first)?;
-        let (before, now) = self.books.compared();
+        self.feed.count(Side::Before, &mut self.attributor.readings().first)?;
+        let (before, now) = self.attributor.compared();
         Ok(self.gate.moved(before, now))
     }
 
@@ -240,18 +240,18 @@ impl Place {
         let Poll { at, levels, read } = poll;
         // What is kept has every reading that counts.
         if !read || common.keep.is_some() {
-            self.feed.count(Side::Before, &mut self.books.readings().first)?;
+            self.feed.count(Side::Before, &mut self.attributor.readings().first)?;
         }
         common.classifier.enter(self.namespace.inode, self.ephemeral.clone());
-        self.books.begin(at, levels);
+        self.attributor.begin(at, levels);
         let mut outcome = self.listen(common, levels)?;
         outcome.add(&self.dump(common)?);
         let watch = self.drain(common.ecn);
-        self.feed.count(Side::After, &mut self.books.readings().second)?;
+        self.feed.count(Side::After, &mut self.attributor.readings().second)?;
         let whole_dump = outcome.interrupted == 0 && outcome.decode_errors == 0;
         let (watch, events_lost) = watch;
         let closing = Closing { ending: Ending { watch, whole_dump }, events_lost };
-        let polled = self.books.end(closing, &mut common.classifier, &self.listeners);
+        let polled = self.attributor.end(closing, &mut common.classifier, &self.listeners);
         self.quality.add_dump(&outcome);
         self.quality.events_lost += events_lost;
         self.dumped += outcome.sockets;
@@ -298,9 +298,9 @@ impl Place {
         for socket in &found {
             let service = common.classify(socket, Role::Listener, Whose::Listener);
             // Unlike a connection it goes with whoever holds it now.
-            self.books.hand_over(socket, service);
-            if !self.books.see(socket) {
-                self.books.assign(socket, service);
+            self.attributor.hand_over(socket, service);
+            if !self.attributor.see(socket) {
+                self.attributor.assign(socket, service);
             }
         }
         Ok(outcome)
@@ -309,7 +309,7 @@ impl Place {
     /// Reads all other sockets.
     fn dump(&mut self, common: &mut Common) -> anyhow::Result<DumpOutcome> {
         let mut pass = Pass {
-            books: &mut self.books,
+            attributor: &mut self.attributor,
             listeners: &self.listeners,
             quality: &mut self.quality,
             common,
@@ -336,7 +336,7 @@ impl Place {
         let mut socket = Socket::BLANK;
         let mut unread = 0;
         let heard = self.feed.drain(|reply| match socket.fill(reply, ecn) {
-            true => self.books.bury(&socket),
+            true => self.attributor.on_destroy(&socket),
             false => unread += 1,
         });
         match heard {
@@ -366,18 +366,21 @@ impl Place {
         coverage.counters_zeroed += totals.wiped;
         coverage.without_event += polled.without_event;
         coverage.given_up += totals.given_up;
-        coverage.limbo = totals.limbo as u64;
+        coverage.closing_unconfirmed = totals.closing_unconfirmed as u64;
     }
 
     /// Tells what the interval came to, as of the last poll, and begins a new one.
     pub(super) fn begin_interval(&mut self) -> Sum {
         let destroy_events = self.feed.hears().then_some(0);
-        let coverage =
-            Coverage { destroy_events, limbo: self.coverage.limbo, ..Coverage::default() };
-        let table = self.books.table().clone();
+        let coverage = Coverage {
+            destroy_events,
+            closing_unconfirmed: self.coverage.closing_unconfirmed,
+            ..Coverage::default()
+        };
+        let table = self.attributor.table().clone();
         Sum {
             table,
-            counters: self.books.begin_interval(),
+            counters: self.attributor.begin_interval(),
             coverage: std::mem::replace(&mut self.coverage, coverage),
             quality: std::mem::take(&mut self.quality),
             dumped: std::mem::take(&mut self.dumped),
@@ -408,9 +411,9 @@ fn query(states: StateSet) -> Query<'static> {
     }
 }
 
-/// A dump on its way into the books.
+/// A dump on its way into the attributor.
 struct Pass<'a> {
-    books: &'a mut Books,
+    attributor: &'a mut Attributor,
     listeners: &'a Listeners,
     quality: &'a mut Quality,
     common: &'a mut Common,
@@ -431,7 +434,7 @@ impl Pass<'_> {
         if socket.tcp_info.as_ref().is_some_and(TcpInfo::is_cut) {
             self.quality.truncated_tcp_info += 1;
         }
-        if self.books.see(socket) { ControlFlow::Continue(()) } else { self.meet(socket) }
+        if self.attributor.see(socket) { ControlFlow::Continue(()) } else { self.meet(socket) }
     }
 
     /// A socket that was not there before.
@@ -452,7 +455,7 @@ impl Pass<'_> {
                 keep.note_cgroup(socket, holders);
             }
             let service = self.common.classify(socket, role, Whose::Unasked);
-            self.books.assign(socket, service);
+            self.attributor.assign(socket, service);
         }
         if self.error.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -475,7 +478,7 @@ impl Pass<'_> {
         self.looked_up += waiting.len();
         for (socket, role) in &waiting {
             let service = self.common.classify(socket, *role, Whose::Connection);
-            self.books.assign(socket, service);
+            self.attributor.assign(socket, service);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::output::Output;
 use super::place::{Common, Opening, Place};
 use super::run::selection;
 use super::session::Session;
-use crate::attribute::Classifier;
+use crate::attribution::Classifier;
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::grid::Grid;
@@ -18,9 +18,10 @@ use crate::cli::owners::People;
 use crate::cli::past::{Pace, Recording, complain, host, nothing};
 use crate::cli::scene::{Chosen, wanted};
 use crate::counters::{CounterReader, CounterWidth, Counters};
-use crate::record::{self, Moment, Walk};
+use crate::procfs::PortNames;
+use crate::recording::{self, Sample, Walk};
 use crate::report::{Polls, Quality};
-use crate::source::{EventOptions, PortNames};
+use crate::socket_diag::EventOptions;
 use crate::sys::{Interrupt, give_memory_back};
 
 pub(super) fn run(
@@ -38,13 +39,13 @@ pub(super) fn run(
         }
         return Err(nothing(path, span, walk.first()));
     }
-    let mut replay = Replay::new(command, config, walk.moment(), pace)?;
+    let mut replay = Replay::new(command, config, walk.sample(), pace)?;
     let name = || path.display().to_string();
     replay.begin(&mut walk).with_context(name)?;
     let mut left = command.count().filter(|_| command.is_bounded());
     let mut asked = false;
     while left != Some(0) && !asked && !replay.grid.is_over() && walk.advance() {
-        asked = replay.pace.wait(walk.moment().clocks.monotonic_ns, &interrupt);
+        asked = replay.pace.wait(walk.sample().clocks.monotonic_ns, &interrupt);
         if replay.sample(&mut walk, asked).with_context(name)? {
             left = left.map(|left| left - 1);
         }
@@ -69,7 +70,7 @@ impl<'a> Replay<'a> {
     fn new(
         command: &'a ServicesCommand,
         config: Config,
-        first: &Moment,
+        first: &Sample,
         pace: Pace,
     ) -> anyhow::Result<Self> {
         let host = host(first);
@@ -85,7 +86,7 @@ impl<'a> Replay<'a> {
         let polls = Polls::default();
         Ok(Self {
             session: Session::new(command, host, common, output, polls, first.clocks),
-            chosen: wanted(&first.scenes, &command.netns)?,
+            chosen: wanted(&first.namespaces, &command.netns)?,
             width: CounterWidth::of_machine(&first.host.machine),
             grid: Grid::new(command.interval.or(command.duration), command.duration, first),
             pace,
@@ -94,9 +95,9 @@ impl<'a> Replay<'a> {
 
     /// Sets the baseline.
     fn begin(&mut self, walk: &mut Walk<'_, File>) -> anyhow::Result<()> {
-        let at = walk.moment().clocks;
+        let at = walk.sample().clocks;
         self.pace.start(at.monotonic_ns);
-        self.poll(walk.moment_mut(), false)?;
+        self.poll(walk.sample_mut(), false)?;
         self.session.begin(at);
         Ok(())
     }
@@ -104,45 +105,45 @@ impl<'a> Replay<'a> {
     /// Takes a sample; true if an interval ended with it.
     fn sample(&mut self, walk: &mut Walk<'_, File>, ends: bool) -> anyhow::Result<bool> {
         let is_last = walk.is_last() || ends;
-        let levels = self.grid.ends_with(walk.moment(), is_last);
-        let moment = walk.moment_mut();
-        self.poll(moment, levels)?;
+        let levels = self.grid.ends_with(walk.sample(), is_last);
+        let sample = walk.sample_mut();
+        self.poll(sample, levels)?;
         if levels {
             let hidden = Quality {
-                processes_hidden: moment.processes_hidden,
-                permission_limited: std::mem::take(&mut moment.permission_limited),
-                recorded_filter: moment.filter.clone(),
+                processes_hidden: sample.processes_hidden,
+                permission_limited: std::mem::take(&mut sample.permission_limited),
+                recorded_filter: sample.filter.clone(),
                 ..Quality::default()
             };
-            self.session.close_interval(moment.clocks, &hidden)?;
+            self.session.close_interval(sample.clocks, &hidden)?;
         }
         Ok(levels)
     }
 
     /// Polls the namespaces that the sample is of.
-    fn poll(&mut self, moment: &mut Moment, levels: bool) -> anyhow::Result<()> {
-        self.session.common.servers.exchange(moment);
-        let result = self.poll_places(moment, levels);
-        self.session.common.servers.exchange(moment);
+    fn poll(&mut self, sample: &mut Sample, levels: bool) -> anyhow::Result<()> {
+        self.session.common.servers.exchange(sample);
+        let result = self.poll_places(sample, levels);
+        self.session.common.servers.exchange(sample);
         result
     }
 
-    fn poll_places(&mut self, moment: &mut Moment, levels: bool) -> anyhow::Result<()> {
-        let poll = self.session.poll_at(moment.clocks, levels);
+    fn poll_places(&mut self, sample: &mut Sample, levels: bool) -> anyhow::Result<()> {
+        let poll = self.session.poll_at(sample.clocks, levels);
         let Session { places, common, polls, command, .. } = &mut self.session;
-        if !moment.early {
+        if !sample.early {
             // Those that are gone from a sample of all are gone.
             let sampled =
-                |inode: u64| moment.scenes.iter().any(|it| it.inode == inode && is_sampled(it));
+                |inode: u64| sample.namespaces.iter().any(|it| it.inode == inode && is_sampled(it));
             places.retain(|place| sampled(place.namespace.inode));
         }
-        for scene in moment.scenes.iter_mut() {
-            if !is_sampled(scene) || !self.chosen.includes(scene.inode) {
+        for namespace in sample.namespaces.iter_mut() {
+            if !is_sampled(namespace) || !self.chosen.includes(namespace.inode) {
                 continue;
             }
-            match places.iter_mut().find(|place| place.namespace.inode == scene.inode) {
+            match places.iter_mut().find(|place| place.namespace.inode == namespace.inode) {
                 Some(place) => {
-                    place.load(scene);
+                    place.load(namespace);
                     place.poll(common, poll)?;
                     let count = if levels { &mut polls.regular } else { &mut polls.early };
                     *count += 1;
@@ -150,8 +151,8 @@ impl<'a> Replay<'a> {
                 None => {
                     let events = (!command.no_events).then(EventOptions::default);
                     let opening = Opening { width: self.width, events, gate: Gate::new(None) };
-                    let mut place = Place::recorded(scene, opening);
-                    place.load(scene);
+                    let mut place = Place::recorded(namespace, opening);
+                    place.load(namespace);
                     place.poll(common, super::place::Poll { levels: false, ..poll })?;
                     place.begin_interval();
                     places.push(place);
@@ -173,14 +174,14 @@ impl<'a> Replay<'a> {
 }
 
 /// Whether a sample is of this namespace.
-fn is_sampled(scene: &record::Scene) -> bool {
-    !scene.take.parts.is_empty()
+fn is_sampled(namespace: &recording::RecordedNamespace) -> bool {
+    !namespace.part.parts.is_empty()
 }
 
-/// The counters of a moment's first namespace.
-fn counters(moment: &Moment) -> Counters {
+/// The counters of a sample's first namespace.
+fn counters(sample: &Sample) -> Counters {
     let mut counters = Counters::default();
-    let texts = moment.scenes.first().map_or(&[][..], |scene| &scene.take.counters[0]);
+    let texts = sample.namespaces.first().map_or(&[][..], |namespace| &namespace.part.counters[0]);
     let mut reader = CounterReader::given();
     reader.give(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
     // Where there are none, the first poll says so.

@@ -13,16 +13,17 @@ use super::place::{Common, Opening, Place, Poll};
 use super::replay;
 use super::session::Session;
 use super::tee::Keep;
-use crate::attribute::Classifier;
+use crate::attribution::Classifier;
 use crate::cli::config::Config;
 use crate::cli::exit::{Exit, say};
 use crate::cli::owners::People;
 use crate::cli::scene::{is_all, places};
 use crate::cli::stats::selection::Selection;
 use crate::counters::{CounterWidth, Counters};
-use crate::render::human;
+use crate::output::human;
+use crate::procfs::{Host, NetNamespace, PortNames, Scope};
 use crate::report::{Polls, Quality};
-use crate::source::{EventOptions, Host, NetNamespace, PortNames, Scope};
+use crate::socket_diag::EventOptions;
 use crate::sys::{Clocks, Interrupt, give_memory_back};
 
 pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {

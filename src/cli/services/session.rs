@@ -8,8 +8,8 @@ use super::place::{Common, Place, Poll};
 use super::sum::Sum;
 use crate::cli::exit::say;
 use crate::cli::scene::is_all;
+use crate::procfs::Host;
 use crate::report::{Basis, Polls, Quality};
-use crate::source::Host;
 use crate::sys::{Clocks, Usage};
 
 /// A run.

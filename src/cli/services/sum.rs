@@ -1,6 +1,6 @@
 //! What intervals and namespaces come to.
 
-use crate::attribute::{Accumulator, ServiceTable};
+use crate::attribution::{Accumulator, ServiceTable};
 use crate::report::{Coverage, Quality};
 
 /// Everything there is to say of an interval in one namespace, or of several together.
@@ -17,10 +17,11 @@ pub(super) struct Sum {
 impl Sum {
     /// Adds another namespace's part of the same interval, levels included.
     pub(super) fn add(&mut self, other: &Self) {
-        let limbo = self.coverage.limbo + other.coverage.limbo;
+        let closing_unconfirmed =
+            self.coverage.closing_unconfirmed + other.coverage.closing_unconfirmed;
         self.counters.join(&other.counters.total());
         self.put(other);
-        self.coverage.limbo = limbo;
+        self.coverage.closing_unconfirmed = closing_unconfirmed;
     }
 
     /// Adds the next interval, whose levels are those of the end.

@@ -11,12 +11,13 @@ use rustc_hash::FxHashMap;
 use crate::cli::owners::People;
 use crate::cli::record::{Output, Preamble, is_file};
 use crate::model::{Socket, State, StateSet};
-use crate::record::{
+use crate::procfs::NetNamespace;
+use crate::recording::{
     CgroupPath, Compression, DumpBegun, DumpEnded, Ending, EventsDrained, Kind, NamespaceOf, Place,
-    SampleBegun, SampleEnded, SocketOwners, Tap, Tape, Way,
+    RecordingTransport, SampleBegun, SampleEnded, SharedWriter, SocketOwners, Way,
 };
 use crate::report::Quality;
-use crate::source::{Drained, DumpOutcome, NetNamespace, Query};
+use crate::socket_diag::{Drained, DumpOutcome, Query};
 use crate::sys::{Clocks, NetlinkSocket};
 use crate::wire::Extensions;
 
@@ -25,7 +26,7 @@ use super::ServicesCommand;
 /// The recording that a run writes.
 #[derive(Debug)]
 pub(super) struct Keep {
-    tape: Tape<Output>,
+    tape: SharedWriter<Output>,
     path: String,
     /// The first namespace has an interface already.
     first: Option<u64>,
@@ -47,7 +48,7 @@ struct Sums {
 /// One namespace's part of it.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Tee {
-    tape: Tape<Output>,
+    tape: SharedWriter<Output>,
     interface: u32,
     inode: u64,
     sums: Rc<RefCell<Sums>>,
@@ -66,7 +67,7 @@ impl Keep {
             .begin(output, Compression::default(), place)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self {
-            tape: Tape::new(writer),
+            tape: SharedWriter::new(writer),
             path: path.display().to_string(),
             first: Some(place.inode),
             samples: 0,
@@ -153,8 +154,8 @@ impl Keep {
 
 impl Tee {
     /// A line to the kernel that goes through it.
-    pub(super) fn tap(&self, socket: NetlinkSocket) -> Tap<NetlinkSocket, Output> {
-        Tap::new(socket, self.tape.clone(), Rc::new(Cell::new(self.interface)))
+    pub(super) fn tap(&self, socket: NetlinkSocket) -> RecordingTransport<NetlinkSocket, Output> {
+        RecordingTransport::new(socket, self.tape.clone(), Rc::new(Cell::new(self.interface)))
     }
 
     /// A counter file.

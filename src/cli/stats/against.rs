@@ -15,11 +15,11 @@ use crate::cli::past;
 use crate::cli::scene::places;
 use crate::counters::{CounterWidth, Kind};
 use crate::history::{BASELINE, Change, Comparison, Reading, Side, Span, load};
-use crate::render::{comparison, json_line};
+use crate::output::{comparison, json_line};
+use crate::procfs::Host;
 use crate::report::{
     COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Cost, Document, Share, StatsLine,
 };
-use crate::source::Host;
 use crate::sys::Usage;
 
 /// Changes that a table shows without --all.

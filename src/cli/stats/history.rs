@@ -2,7 +2,7 @@
 
 use super::watch::Watch;
 use crate::history::{HistoryError, LastRun, Reading, state_directory};
-use crate::source::Host;
+use crate::procfs::Host;
 
 /// Exchanges readings with the next and the last run. What went wrong is said, and the
 /// counters are shown without.

@@ -13,7 +13,7 @@ use crate::cli::grid::Grid;
 use crate::cli::past::{Pace, Recording, complain, host, nothing};
 use crate::cli::scene::{Chosen, wanted};
 use crate::counters::CounterWidth;
-use crate::record::{Moment, Scene, Walk};
+use crate::recording::{RecordedNamespace, Sample, Walk};
 use crate::sys::{Interrupt, Usage};
 
 pub(super) fn run(
@@ -30,9 +30,9 @@ pub(super) fn run(
         }
         return Err(nothing(path, span, walk.first()));
     }
-    let first = walk.moment();
+    let first = walk.sample();
     let host = host(first);
-    let chosen = wanted(&first.scenes, &command.netns)?;
+    let chosen = wanted(&first.namespaces, &command.netns)?;
     let mut watches = Vec::new();
     take(&mut watches, first, &chosen)?;
     let selection = selection(command, watches.first())?;
@@ -52,7 +52,7 @@ pub(super) fn run(
         let mut samples = 1;
         while intervals.next(&mut walk, &interrupt) {
             let usage = Usage::now();
-            take(&mut watches, walk.moment(), &chosen)?;
+            take(&mut watches, walk.sample(), &chosen)?;
             output.interval(&telling, &watches, usage)?;
             samples += 1;
         }
@@ -70,7 +70,7 @@ pub(super) fn run(
 pub(super) fn reading(
     command: &StatsCommand,
     recording: &mut Recording,
-) -> anyhow::Result<(Watch, Moment, bool)> {
+) -> anyhow::Result<(Watch, Sample, bool)> {
     let span = recording.span();
     let (mut walk, path, _) = recording.walk();
     if !walk.advance() {
@@ -79,14 +79,14 @@ pub(super) fn reading(
         }
         return Err(nothing(path, span, walk.first()));
     }
-    let chosen = wanted(&walk.moment().scenes, &command.netns)?;
+    let chosen = wanted(&walk.sample().namespaces, &command.netns)?;
     let mut watches = Vec::new();
-    take(&mut watches, walk.moment(), &chosen)?;
+    take(&mut watches, walk.sample(), &chosen)?;
     last(&mut walk, &mut watches, &chosen)?;
     let damaged = is_damaged(&walk, path);
     let watch = watches.into_iter().next();
     let watch = watch.ok_or_else(|| anyhow::anyhow!("{}: no counters in it", path.display()))?;
-    Ok((watch, walk.into_moment(), damaged))
+    Ok((watch, walk.into_sample(), damaged))
 }
 
 /// Goes to the last sample and takes it.
@@ -99,17 +99,18 @@ fn last(
     while walk.advance() {
         moved = true;
     }
-    if moved { take(watches, walk.moment(), chosen) } else { Ok(()) }
+    if moved { take(watches, walk.sample(), chosen) } else { Ok(()) }
 }
 
 /// Takes what a sample says of each namespace.
-fn take(watches: &mut Vec<Watch>, moment: &Moment, chosen: &Chosen) -> anyhow::Result<()> {
-    let with_counters =
-        |scene: &&Scene| chosen.includes(scene.inode) && !scene.take.counters[0].is_empty();
-    for scene in moment.scenes.iter().filter(with_counters) {
-        match watches.iter_mut().find(|watch| watch.namespace.inode == scene.inode) {
-            Some(watch) => watch.take(scene, moment.clocks)?,
-            None => watches.push(Watch::recorded(scene, moment.clocks)?),
+fn take(watches: &mut Vec<Watch>, sample: &Sample, chosen: &Chosen) -> anyhow::Result<()> {
+    let with_counters = |namespace: &&RecordedNamespace| {
+        chosen.includes(namespace.inode) && !namespace.part.counters[0].is_empty()
+    };
+    for namespace in sample.namespaces.iter().filter(with_counters) {
+        match watches.iter_mut().find(|watch| watch.namespace.inode == namespace.inode) {
+            Some(watch) => watch.take(namespace, sample.clocks)?,
+            None => watches.push(Watch::recorded(namespace, sample.clocks)?),
         }
     }
     Ok(())
@@ -135,10 +136,10 @@ impl Intervals {
     fn next(&mut self, walk: &mut Walk<'_, File>, interrupt: &Interrupt) -> bool {
         self.left = self.left.map(|left| left - 1);
         while self.left != Some(0) && walk.advance() {
-            if self.pace.wait(walk.moment().clocks.monotonic_ns, interrupt) {
+            if self.pace.wait(walk.sample().clocks.monotonic_ns, interrupt) {
                 return false;
             }
-            if self.grid.ends_with(walk.moment(), walk.is_last()) {
+            if self.grid.ends_with(walk.sample(), walk.is_last()) {
                 return true;
             }
         }

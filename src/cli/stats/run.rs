@@ -16,9 +16,9 @@ use crate::cli::look::{Form, LookArgs};
 use crate::cli::scene::{is_all, places};
 use crate::counters::{CounterWidth, Counters};
 use crate::history::{BASELINE, Reading, save};
-use crate::render::{Look, human, json_line, stats};
+use crate::output::{Look, human, json_line, stats};
+use crate::procfs::Host;
 use crate::report::{Basis, CounterRow, Stats, StatsEnd, StatsLine};
-use crate::source::Host;
 use crate::sys::{Interrupt, Usage};
 
 /// How a sample is written.

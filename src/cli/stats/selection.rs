@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::categories::{OTHER_IDS, is_usual, place};
 use crate::counters::{Catalogue, Counters, Group, Ratio, fold, matches};
-use crate::render::escape;
+use crate::output::escape;
 use crate::report::CounterRow;
 
 /// What NAMES mean.

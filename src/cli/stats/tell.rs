@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::categories::{is_of_host, place};
 use super::selection::Selection;
-use super::watch::{Moment, Watch};
+use super::watch::{Sample, Watch};
 use crate::cli::config::Config;
 use crate::counters::{Amount, Catalogue, CounterWidth, Counters, Delta, Kind, Ratio, Retransmits};
 use crate::history::{Grown, Reading, growth};
+use crate::procfs::Host;
 use crate::report::{
     Basis, Cost, CounterRow, Document, Note, Outcome, RatioRow, STATS, Since, Stats,
 };
-use crate::source::Host;
 use crate::sys::Usage;
 
 /// What there is to compare with.
@@ -22,7 +22,7 @@ pub(super) enum Past<'a> {
     /// The last run's reading.
     LastRun(&'a Reading),
     /// An earlier sample of this run.
-    Sample(Basis, &'a Counters, &'a Moment),
+    Sample(Basis, &'a Counters, &'a Sample),
 }
 
 impl Past<'_> {
@@ -34,7 +34,7 @@ impl Past<'_> {
         }
     }
 
-    fn since(self, now: &Moment) -> Option<Since> {
+    fn since(self, now: &Sample) -> Option<Since> {
         let (basis, captured_at, uptime_s) = match self {
             Self::Nothing => return None,
             Self::LastRun(reading) => {

@@ -8,22 +8,22 @@ use jiff::Timestamp;
 use crate::cli::past::in_full;
 use crate::counters::{CounterReader, Counters};
 use crate::history::Origin;
-use crate::record::Scene;
+use crate::procfs::{Host, NetNamespace};
+use crate::recording::RecordedNamespace;
 use crate::report::{CounterQuality, Namespace};
-use crate::source::{Host, NetNamespace};
 use crate::sys::{Clocks, uptime};
 
 /// The files of whichever namespace the thread that opens them is in.
 const ROOT: &str = "/proc/thread-self/net";
 
-/// A moment: the clock, and the time since boot.
+/// A sample: the clock, and the time since boot.
 #[derive(Debug, Clone)]
-pub(super) struct Moment {
+pub(super) struct Sample {
     pub(super) captured_at: String,
     pub(super) uptime: Duration,
 }
 
-impl Moment {
+impl Sample {
     pub(super) fn now() -> Self {
         Self { captured_at: format!("{:.9}", Timestamp::now()), uptime: uptime() }
     }
@@ -43,10 +43,10 @@ pub(super) struct Watch {
     pub(super) first: Counters,
     pub(super) before: Counters,
     pub(super) now: Counters,
-    /// When those were read; one, then two, then three different moments.
-    pub(super) began: Moment,
-    pub(super) previous: Option<Moment>,
-    pub(super) at: Moment,
+    /// When those were read; one, then two, then three different samples.
+    pub(super) began: Sample,
+    pub(super) previous: Option<Sample>,
+    pub(super) at: Sample,
 }
 
 impl Watch {
@@ -55,7 +55,7 @@ impl Watch {
         let mut reader = place.inside(|| CounterReader::new(Path::new(ROOT)).open())??;
         let mut now = Counters::default();
         reader.sample(&mut now)?;
-        let at = Moment::now();
+        let at = Sample::now();
         Ok(Self {
             namespace: Namespace { inode: place.inode, name: place.name.clone() },
             reader,
@@ -69,14 +69,14 @@ impl Watch {
     }
 
     /// Of a recording's namespace, with what a sample says.
-    pub(super) fn recorded(scene: &Scene, clocks: Clocks) -> anyhow::Result<Self> {
+    pub(super) fn recorded(namespace: &RecordedNamespace, clocks: Clocks) -> anyhow::Result<Self> {
         let mut reader = CounterReader::given();
-        reader.give(texts(scene));
+        reader.give(texts(namespace));
         let mut now = Counters::default();
         reader.sample(&mut now)?;
-        let at = Moment::recorded(clocks);
+        let at = Sample::recorded(clocks);
         Ok(Self {
-            namespace: Namespace { inode: scene.inode, name: scene.name.clone() },
+            namespace: Namespace { inode: namespace.inode, name: namespace.name.clone() },
             reader,
             first: now.clone(),
             before: Counters::default(),
@@ -88,11 +88,15 @@ impl Watch {
     }
 
     /// Takes what another sample says.
-    pub(super) fn take(&mut self, scene: &Scene, clocks: Clocks) -> anyhow::Result<()> {
-        self.reader.give(texts(scene));
+    pub(super) fn take(
+        &mut self,
+        namespace: &RecordedNamespace,
+        clocks: Clocks,
+    ) -> anyhow::Result<()> {
+        self.reader.give(texts(namespace));
         std::mem::swap(&mut self.before, &mut self.now);
         self.reader.sample(&mut self.now)?;
-        self.previous = Some(std::mem::replace(&mut self.at, Moment::recorded(clocks)));
+        self.previous = Some(std::mem::replace(&mut self.at, Sample::recorded(clocks)));
         Ok(())
     }
 
@@ -100,7 +104,7 @@ impl Watch {
     pub(super) fn sample(&mut self) -> anyhow::Result<()> {
         std::mem::swap(&mut self.before, &mut self.now);
         self.reader.sample(&mut self.now)?;
-        self.previous = Some(std::mem::replace(&mut self.at, Moment::now()));
+        self.previous = Some(std::mem::replace(&mut self.at, Sample::now()));
         Ok(())
     }
 
@@ -124,8 +128,8 @@ impl Watch {
 }
 
 /// The counter files of a sample, as they were when it began.
-fn texts(scene: &Scene) -> impl Iterator<Item = (&str, &str)> + Clone {
-    let [before, _] = &scene.take.counters;
+fn texts(namespace: &RecordedNamespace) -> impl Iterator<Item = (&str, &str)> + Clone {
+    let [before, _] = &namespace.part.counters;
     before.iter().map(|(name, text)| (name.as_str(), text.as_str()))
 }
 

@@ -1,0 +1,200 @@
+//! Counters that no field of a socket counts: spread over the sockets that can have caused them.
+
+use super::{Class, Context, Outside, Plan, probably, up_to};
+use crate::attribution::divide::Share;
+use crate::attribution::growth::Slot;
+use crate::attribution::reason::Reason;
+use crate::attribution::tally::Tally;
+
+/// A trace of weight, for those that can have caused it without a sign of it.
+const HARDLY: f64 = 0.01;
+
+pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
+    recovery(name, context)
+        .or_else(|| acknowledgements(name))
+        .or_else(|| receiving(name))
+        .or_else(|| ends(name))
+        .or_else(|| others(name))
+}
+
+fn estimated(outside: Outside, reasons: &'static [Reason], share: fn(&Tally) -> Share) -> Plan {
+    Plan::new(Class::Estimated, outside, reasons, share)
+}
+
+/// Loss, its repair, and repairs that were not needed.
+fn recovery(name: &str, context: &Context<'_>) -> Option<Plan> {
+    let nobody = Outside::Nobody;
+    let reasons: &[Reason] = &[Reason::NoSign];
+    Some(match name {
+        // Before 6.7 only what was repeated tells who may have had a timeout.
+        "TcpExtTCPTimeouts" => estimated(Outside::Others, &[Reason::OldKernel], |tally| {
+            probably(u64::MAX, tally.repeats() as f64)
+        }),
+        // `tcp_send_loss_probe()` sends new data or repeats some: both are in data_segs_out.
+        "TcpExtTCPLossProbes" => estimated(nobody, reasons, |tally| {
+            let sent = tally.sum(Slot::DataSegsOut).max(tally.sum(Slot::TotalRetrans));
+            let weight = 4.0 * tally.untimed_repeats as f64 + tally.senders as f64;
+            Share::between(tally.probes.low, sent, weight)
+        }),
+        "TcpExtTCPLossProbeRecovery" => estimated(nobody, reasons, |tally| {
+            probably(tally.untimed_repeats, tally.probes.value as f64 + HARDLY)
+        }),
+        "TcpExtTCPLostRetransmit" => estimated(nobody, reasons, |tally| {
+            probably(u64::MAX, tally.sum(Slot::TotalRetrans) as f64)
+        }),
+        // `tcp_enter_recovery()` is followed by a retransmission in the same acknowledgement
+        // (`tcp_cwnd_reduction()` forces one), unless that is still in a queue of this host.
+        "TcpExtTCPSackRecovery" | "TcpExtTCPRenoRecovery" => {
+            let held = context.grew("TcpExtTCPSpuriousRtxHostQueues");
+            let sack = name == "TcpExtTCPSackRecovery";
+            Plan::new(Class::Estimated, nobody, &[Reason::NoSign], move |tally| {
+                let sockets = if sack { tally.sack_repeaters } else { tally.reno_repeaters };
+                let limit = tally.untimed_repeats.saturating_add(held);
+                Share::between(0, limit, sockets as f64 + HARDLY)
+            })
+        }
+        "TcpExtTCPFullUndo" | "TcpExtTCPPartialUndo" => estimated(nobody, reasons, |tally| {
+            let signs = tally.sum(Slot::DsackDups) + tally.sum(Slot::ReordSeen);
+            probably(u64::MAX, signs as f64 + HARDLY * tally.untimed_repeats as f64)
+        }),
+        "TcpExtTCPDSACKUndo" => estimated(nobody, reasons, |tally| {
+            probably(u64::MAX, tally.sum(Slot::DsackDups) as f64)
+        }),
+        // Only who is in state Loss can find that it need not be (`tcp_try_undo_loss()`).
+        "TcpExtTCPLossUndo" | "TcpExtTCPSpuriousRTOs" if context.has(Slot::TotalRto) => {
+            estimated(nobody, reasons, |tally| {
+                let signs = tally.sum(Slot::TotalRto) + tally.sum(Slot::DsackDups);
+                Share::between(0, tally.losses, signs as f64 + HARDLY)
+            })
+        }
+        "TcpExtTCPSpuriousRtxHostQueues" => estimated(nobody, reasons, |tally| {
+            probably(u64::MAX, tally.repeats() as f64 + tally.host_queue as f64)
+        }),
+        "TcpExtTCPDSACKIgnoredOld"
+        | "TcpExtTCPDSACKIgnoredNoUndo"
+        | "TcpExtTCPDSACKIgnoredDubious" => estimated(nobody, reasons, |tally| {
+            probably(u64::MAX, tally.sum(Slot::DsackDups) as f64)
+        }),
+        "TcpExtTCPSackShifted" | "TcpExtTCPSackMerged" | "TcpExtTCPSackShiftFallback" => {
+            estimated(nobody, reasons, |tally| probably(u64::MAX, tally.repeats() as f64))
+        }
+        _ => return None,
+    })
+}
+
+/// Segments without data.
+fn acknowledgements(name: &str) -> Option<Plan> {
+    let reasons: &[Reason] = &[Reason::NoSign];
+    Some(match name {
+        // Each is one bare segment (`tcp_send_ack()`, `tcp_xmit_probe_skb()`).
+        "TcpExtDelayedACKs" => {
+            estimated(Outside::Nobody, reasons, |tally| up_to(tally.bare_out, tally.bare_out))
+        }
+        "TcpExtTCPKeepAlive" => estimated(Outside::Nobody, reasons, |tally| {
+            let weight = tally.quiet_out as f64 + HARDLY * tally.bare_out as f64;
+            Share::between(0, tally.bare_out, weight)
+        }),
+        "TcpExtTCPWinProbe" => estimated(Outside::Nobody, reasons, |tally| {
+            let weight = tally.probing_out as f64 + HARDLY * tally.bare_out as f64;
+            Share::between(0, tally.bare_out, weight)
+        }),
+        "TcpExtTCPPureAcks" => estimated(Outside::Others, &[Reason::NoSocket], |tally| {
+            up_to(tally.bare_in, tally.bare_in)
+        }),
+        // The window goes out with a segment (`tcp_select_window()`).
+        "TcpExtTCPToZeroWindowAdv"
+        | "TcpExtTCPFromZeroWindowAdv"
+        | "TcpExtTCPWantZeroWindowAdv" => estimated(Outside::Nobody, reasons, |tally| {
+            let weight = tally.receiver_full as f64 + HARDLY * tally.receivers as f64;
+            Share::between(0, tally.sum(Slot::SegsOut), weight)
+        }),
+        "TcpExtTCPAutoCorking" => estimated(Outside::Nobody, reasons, |tally| {
+            probably(u64::MAX, tally.unsent as f64 + HARDLY * tally.senders as f64)
+        }),
+        "TcpExtTCPHystartTrainDetect"
+        | "TcpExtTCPHystartDelayDetect"
+        | "TcpExtTCPHystartTrainCwnd"
+        | "TcpExtTCPHystartDelayCwnd" => estimated(Outside::Nobody, reasons, |tally| {
+            probably(u64::MAX, tally.slow_start_over.min(tally.senders) as f64 + HARDLY)
+        }),
+        _ => return None,
+    })
+}
+
+/// What comes in and finds no room.
+fn receiving(name: &str) -> Option<Plan> {
+    let reasons: &[Reason] = &[Reason::NoSign];
+    Some(match name {
+        "TcpExtPruneCalled" | "TcpExtRcvPruned" | "TcpExtTCPRcvCollapsed" => {
+            estimated(Outside::Nobody, reasons, |tally| {
+                let signs = tally.sum(Slot::Drops) + tally.receiver_full;
+                probably(u64::MAX, signs as f64 + HARDLY * tally.receivers as f64)
+            })
+        }
+        "TcpExtTCPAckCompressed" => estimated(Outside::Nobody, reasons, |tally| {
+            probably(u64::MAX, tally.sum(Slot::RcvOoopack) as f64)
+        }),
+        "TcpExtTCPRcvCoalesce" | "TcpExtTCPBacklogCoalesce" => {
+            estimated(Outside::Nobody, reasons, |tally| {
+                probably(u64::MAX, tally.sum(Slot::DataSegsIn) as f64)
+            })
+        }
+        _ => return None,
+    })
+}
+
+/// How connections ended. A connection that is over but still held open is in no dump, and its
+/// end is told only when it is closed: so anybody may have had any of these.
+fn ends(name: &str) -> Option<Plan> {
+    let closing_unconfirmed: &[Reason] = &[Reason::ClosingUnconfirmed];
+    let others = Outside::Others;
+    Some(match name {
+        "TcpEstabResets" => estimated(others, closing_unconfirmed, |tally| {
+            probably(tally.closed_established, tally.closed_established as f64)
+        }),
+        "TcpExtTCPAbortOnClose" => estimated(others, closing_unconfirmed, |tally| {
+            let weight = tally.closed_unread as f64 + HARDLY * tally.closed as f64;
+            probably(tally.closed, weight)
+        }),
+        "TcpExtTCPAbortOnData" => estimated(others, closing_unconfirmed, |tally| {
+            probably(tally.closed, tally.closed as f64)
+        }),
+        "TcpExtTCPAbortOnTimeout" => estimated(others, closing_unconfirmed, |tally| {
+            probably(tally.closed_giving_up, tally.closed_giving_up as f64)
+        }),
+        "TcpAttemptFails" => {
+            estimated(others, &[Reason::ClosingUnconfirmed, Reason::HalfOpen], |tally| {
+                let ended = tally.closed_connecting + tally.requests_gone;
+                probably(ended, ended as f64)
+            })
+        }
+        "TcpExtEmbryonicRsts" => estimated(others, &[Reason::HalfOpen], |tally| {
+            probably(tally.requests_gone, tally.requests_gone as f64)
+        }),
+        "TcpExtTW" | "TcpExtTWKilled" => estimated(others, &[Reason::TimeWait], |tally| {
+            probably(tally.closed, tally.closed as f64)
+        }),
+        _ => return None,
+    })
+}
+
+fn others(name: &str) -> Option<Plan> {
+    let protocols: &[Reason] = &[Reason::OtherProtocols];
+    Some(match name {
+        "TcpExtSyncookiesRecv" | "TcpExtTCPFastOpenPassive" => {
+            estimated(Outside::Others, &[Reason::NotAccepted], |tally| {
+                probably(tally.opened_servers, tally.opened_servers as f64)
+            })
+        }
+        "TcpExtTCPFastOpenActive" => estimated(Outside::Others, &[Reason::NoSign], |tally| {
+            probably(tally.opened_clients, tally.opened_clients as f64)
+        }),
+        "IpExtInOctets" => {
+            estimated(Outside::Others, protocols, |tally| probably(tally.v4_in, tally.v4_in as f64))
+        }
+        "IpExtOutOctets" => estimated(Outside::Others, protocols, |tally| {
+            probably(tally.v4_out, tally.v4_out as f64)
+        }),
+        _ => return None,
+    })
+}

@@ -1,0 +1,120 @@
+//! A socket's growth, laid out for sums.
+
+use crate::tracking::{COUNTERS, Delta};
+
+/// A counter's place in [`COUNTERS`]; a test holds the two together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Slot {
+    TotalRetrans = 0,
+    BytesAcked = 1,
+    BytesReceived = 2,
+    SegsOut = 3,
+    SegsIn = 4,
+    DataSegsIn = 5,
+    DataSegsOut = 6,
+    BusyTime = 7,
+    RwndLimited = 8,
+    SndbufLimited = 9,
+    Delivered = 10,
+    DeliveredCe = 11,
+    BytesSent = 12,
+    BytesRetrans = 13,
+    DsackDups = 14,
+    ReordSeen = 15,
+    RcvOoopack = 16,
+    Rehash = 17,
+    TotalRto = 18,
+    TotalRtoRecoveries = 19,
+    Drops = 28,
+}
+
+/// [`COUNTERS`] has this many.
+pub(crate) const COUNT: usize = 29;
+
+/// How much each counter grew; absent ones stay told apart from those that stood still.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Growth {
+    present: u32,
+    values: [u64; COUNT],
+}
+
+impl Growth {
+    /// Takes a delta apart in one pass: [`Delta::growth`] looks a field up for each call.
+    pub(crate) fn of(delta: &Delta) -> Self {
+        let mut growth = Self::default();
+        let mut places = COUNTERS.iter().zip(&mut growth.values).enumerate();
+        // Both go through COUNTERS in its order.
+        for (field, grown) in delta.iter() {
+            let place = places.find(|(_, (counter, _))| std::ptr::eq(**counter, field));
+            if let Some((index, (_, value))) = place {
+                *value = grown;
+                growth.present |= 1 << index;
+            }
+        }
+        growth
+    }
+
+    /// Growth of a counter, 0 where the kernel does not have it.
+    pub(crate) fn get(&self, slot: Slot) -> u64 {
+        self.values.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    /// Growth of the counter at a place in [`COUNTERS`].
+    pub(crate) fn at(&self, place: usize) -> u64 {
+        self.values.get(place).copied().unwrap_or(0)
+    }
+
+    /// Whether the kernel sent the counter.
+    pub(crate) fn has(&self, slot: Slot) -> bool {
+        self.present & 1 << slot as usize != 0
+    }
+
+    /// Adds another's; a counter is present that one of the two has.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.present |= other.present;
+        self.values.iter_mut().zip(other.values).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// Takes something off a counter, at most down to 0.
+    pub(crate) fn reduce(&mut self, slot: Slot, by: u64) {
+        if let Some(value) = self.values.get_mut(slot as usize) {
+            *value = value.saturating_sub(by);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_sample_room() {
+        assert_eq!(COUNTERS.len(), COUNT);
+        for (slot, name) in [
+            (Slot::TotalRetrans, "total_retrans"),
+            (Slot::BytesAcked, "bytes_acked"),
+            (Slot::BytesReceived, "bytes_received"),
+            (Slot::SegsOut, "segs_out"),
+            (Slot::SegsIn, "segs_in"),
+            (Slot::DataSegsIn, "data_segs_in"),
+            (Slot::DataSegsOut, "data_segs_out"),
+            (Slot::BusyTime, "busy_time"),
+            (Slot::RwndLimited, "rwnd_limited"),
+            (Slot::SndbufLimited, "sndbuf_limited"),
+            (Slot::Delivered, "delivered"),
+            (Slot::DeliveredCe, "delivered_ce"),
+            (Slot::BytesSent, "bytes_sent"),
+            (Slot::BytesRetrans, "bytes_retrans"),
+            (Slot::DsackDups, "dsack_dups"),
+            (Slot::ReordSeen, "reord_seen"),
+            (Slot::RcvOoopack, "rcv_ooopack"),
+            (Slot::Rehash, "rehash"),
+            (Slot::TotalRto, "total_rto"),
+            (Slot::TotalRtoRecoveries, "total_rto_recoveries"),
+            (Slot::Drops, "drops"),
+        ] {
+            assert_eq!(COUNTERS[slot as usize].name, name);
+        }
+    }
+}

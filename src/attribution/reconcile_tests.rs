@@ -1,0 +1,362 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::attribution::testing::{Host, Sketch, Slot};
+use crate::attribution::{ListenerDrops, Requests, Work};
+use crate::model::{Role, State};
+
+fn server(service: u32) -> Sketch {
+    Sketch::new(service, Role::Server)
+}
+
+fn client(service: u32) -> Sketch {
+    Sketch::new(service, Role::Client)
+}
+
+fn only(interval: &Interval<'_>, counter: &str) -> Attribution {
+    let all = reconcile(interval).counters;
+    all.into_iter().find(|attribution| &*attribution.counter == counter).unwrap()
+}
+
+fn parts(attribution: &Attribution) -> Vec<(u32, u64, u64, u64)> {
+    let part = |part: &Part| {
+        let Estimate { value, low, high } = part.estimate;
+        (part.service.0, value, low, high)
+    };
+    attribution.by_service.iter().map(part).collect()
+}
+
+/// (counter, its growth and that of others, class, parts, unattributed)
+type Case<'a> = (&'a str, &'a [(&'a str, u64)], Class, &'a [(u32, u64, u64, u64)], u64);
+
+#[test]
+fn counters_and_their_twins() {
+    let works: Vec<Work> = [
+        server(0)
+            .grew(Slot::TotalRetrans, 5)
+            .grew(Slot::TotalRto, 1)
+            .grew(Slot::SegsOut, 105)
+            .grew(Slot::DataSegsOut, 85)
+            .grew(Slot::BytesRetrans, 5000)
+            .grew(Slot::SegsIn, 70)
+            .grew(Slot::DataSegsIn, 10)
+            .grew(Slot::Delivered, 81)
+            .grew(Slot::ReordSeen, 2)
+            .grew(Slot::DsackDups, 3)
+            .grew(Slot::Rehash, 1)
+            .grew(Slot::RcvOoopack, 4)
+            .grew(Slot::Drops, 6)
+            .opened(),
+        client(1)
+            .grew(Slot::TotalRetrans, 2)
+            .grew(Slot::SegsOut, 22)
+            .grew(Slot::DataSegsOut, 12)
+            .grew(Slot::BytesRetrans, 2000)
+            .grew(Slot::SegsIn, 30)
+            .grew(Slot::DataSegsIn, 10)
+            .grew(Slot::Delivered, 11)
+            .grew(Slot::ReordSeen, 1)
+            .grew(Slot::Drops, 0),
+        client(2)
+            .grew(Slot::TotalRetrans, 3)
+            .grew(Slot::TotalRto, 3)
+            .state(State::SynSent)
+            .opened(),
+    ]
+    .into_iter()
+    .map(Sketch::work)
+    .collect();
+    let cases: &[Case<'_>] = &[
+        (
+            "TcpRetransSegs",
+            &[("TcpRetransSegs", 10)],
+            Class::Exact,
+            &[(0, 5, 5, 5), (2, 3, 3, 3), (1, 2, 2, 2)],
+            0,
+        ),
+        (
+            "TcpRetransSegs",
+            &[("TcpRetransSegs", 12)],
+            Class::Exact,
+            &[(0, 5, 5, 7), (2, 3, 3, 5), (1, 2, 2, 4)],
+            2,
+        ),
+        // One connection was given up: its last timeout is in no socket.
+        (
+            "TcpExtTCPTimeouts",
+            &[("TcpExtTCPTimeouts", 5), ("TcpExtTCPAbortOnTimeout", 1)],
+            Class::Exact,
+            &[(2, 3, 3, 5), (0, 1, 1, 3)],
+            1,
+        ),
+        // 100 + 20 from sockets, 0 from the SYN (segs_out is absent from the sketch), 3 others.
+        (
+            "TcpOutSegs",
+            &[("TcpOutSegs", 123)],
+            Class::Exact,
+            &[(0, 100, 100, 103), (1, 20, 20, 23)],
+            3,
+        ),
+        (
+            "TcpExtTCPDelivered",
+            &[("TcpExtTCPDelivered", 91)],
+            Class::Exact,
+            &[(0, 80, 80, 80), (1, 11, 11, 11)],
+            0,
+        ),
+        (
+            "TcpExtTCPOrigDataSent",
+            &[("TcpExtTCPOrigDataSent", 90)],
+            Class::Exact,
+            &[(0, 80, 80, 80), (1, 10, 10, 10)],
+            0,
+        ),
+        (
+            "TcpExtTCPDSACKRecvSegs",
+            &[("TcpExtTCPDSACKRecvSegs", 3)],
+            Class::Exact,
+            &[(0, 3, 3, 3)],
+            0,
+        ),
+        (
+            "TcpExtTCPSACKReorder",
+            &[("TcpExtTCPSACKReorder", 3)],
+            Class::Exact,
+            &[(0, 2, 2, 2), (1, 1, 1, 1)],
+            0,
+        ),
+        (
+            "TcpExtTCPSACKReorder",
+            &[("TcpExtTCPSACKReorder", 2), ("TcpExtTCPTSReorder", 1)],
+            Class::Bounded,
+            &[(0, 2, 1, 2), (1, 0, 0, 1)],
+            0,
+        ),
+        (
+            "TcpExtTcpTimeoutRehash",
+            &[("TcpExtTcpTimeoutRehash", 1)],
+            Class::Exact,
+            &[(0, 1, 1, 1)],
+            0,
+        ),
+        ("TcpActiveOpens", &[("TcpActiveOpens", 1)], Class::Exact, &[(2, 1, 1, 1)], 0),
+        ("TcpPassiveOpens", &[("TcpPassiveOpens", 2)], Class::Exact, &[(0, 1, 1, 2)], 1),
+        // Bare segments are never merged, data may be.
+        ("TcpInSegs", &[("TcpInSegs", 90)], Class::Bounded, &[(0, 65, 61, 69), (1, 25, 21, 29)], 0),
+        ("TcpExtTCPOFOQueue", &[("TcpExtTCPOFOQueue", 3)], Class::Bounded, &[(0, 3, 3, 3)], 0),
+        (
+            "TcpExtTCPBacklogDrop",
+            &[("TcpExtTCPBacklogDrop", 2)],
+            Class::Bounded,
+            &[(0, 2, 0, 2)],
+            0,
+        ),
+        (
+            "TcpExtDelayedACKs",
+            &[("TcpExtDelayedACKs", 3)],
+            Class::Estimated,
+            &[(0, 2, 0, 3), (1, 1, 0, 3)],
+            0,
+        ),
+        ("TcpExtTCPDSACKUndo", &[("TcpExtTCPDSACKUndo", 1)], Class::Estimated, &[(0, 1, 0, 1)], 0),
+        (
+            "TcpExtTCPLossUndo",
+            &[("TcpExtTCPLossUndo", 1)],
+            Class::Estimated,
+            &[(0, 1, 0, 1), (1, 0, 0, 0), (2, 0, 0, 1)],
+            0,
+        ),
+        ("TcpExtTCPChallengeACK", &[("TcpExtTCPChallengeACK", 4)], Class::Estimated, &[], 4),
+        ("TcpExtOfTheFuture", &[("TcpExtOfTheFuture", 4)], Class::Estimated, &[], 4),
+    ];
+    let mut wrong = Vec::new();
+    for (counter, grown, class, wanted, rest) in cases {
+        let host = Host::grown(grown);
+        let found = only(&host.interval(&works), counter);
+        let rows: Vec<_> = parts(&found).into_iter().filter(|part| part.3 > 0).collect();
+        let wanted: Vec<_> = wanted.iter().copied().filter(|part| part.3 > 0).collect();
+        let (found, wanted) = ((found.class, rows, found.unattributed), (*class, wanted, *rest));
+        if found != wanted {
+            wrong.push(format!("{counter}: {found:?}, not {wanted:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn listeners() {
+    let drops = |service, drops| ListenerDrops { service: ServiceId(service), drops };
+    let host = Host::grown(&[("TcpExtListenDrops", 10), ("TcpExtListenOverflows", 4)]);
+    for (listeners, class, of_drops, of_overflows) in [
+        (
+            vec![drops(1, 7), drops(2, 3)],
+            Class::Exact,
+            vec![(1, 7, 7, 7), (2, 3, 3, 3)],
+            vec![(1, 3, 1, 4), (2, 1, 0, 3)],
+        ),
+        // Final ACKs count twice on the listener; with one alone there is no question.
+        (vec![drops(1, 14), drops(2, 0)], Class::Exact, vec![(1, 10, 10, 10)], vec![(1, 4, 4, 4)]),
+        (
+            vec![drops(1, 10), drops(2, 5)],
+            Class::Bounded,
+            vec![(1, 7, 5, 10), (2, 3, 0, 5)],
+            vec![(1, 3, 0, 4), (2, 1, 0, 4)],
+        ),
+    ] {
+        let interval = Interval { listeners: &listeners, ..host.interval(&[]) };
+        let found = only(&interval, "TcpExtListenDrops");
+        assert_eq!((found.class, parts(&found)), (class, of_drops));
+        assert_eq!(parts(&only(&interval, "TcpExtListenOverflows")), of_overflows);
+    }
+}
+
+#[test]
+fn half_open_connections_and_what_children_inherit() {
+    let host = Host::grown(&[("TcpRetransSegs", 3), ("TcpExtTCPTimeouts", 3)]);
+    let requests = [Requests { service: ServiceId(1), repeats: 3, gone: 1 }];
+    let interval = Interval { requests: &requests, ..host.interval(&[]) };
+    assert_eq!(parts(&only(&interval, "TcpRetransSegs")), [(1, 3, 3, 3)]);
+    // Later the child comes and shows two of them again.
+    let child = server(1).grew(Slot::TotalRetrans, 3).grew(Slot::TotalRto, 2).opened();
+    let works = [child.hints(|hints| hints.inherited = 2).work()];
+    let host = Host::grown(&[("TcpRetransSegs", 1), ("TcpExtTCPTimeouts", 0)]);
+    let found = only(&host.interval(&works), "TcpRetransSegs");
+    assert_eq!((parts(&found), found.unattributed), (vec![(1, 1, 1, 1)], 0));
+}
+
+#[test]
+fn gaps_and_skew_are_said() {
+    let works = [server(0).grew(Slot::TotalRetrans, 5).work()];
+    let host = Host::grown(&[("TcpRetransSegs", 9)]);
+    let lost = only(&Interval { events_lost: 3, ..host.interval(&works) }, "TcpRetransSegs");
+    assert_eq!(parts(&lost), [(0, 5, 5, 9)]);
+    assert_eq!(lost.reasons[0], Reason::EventsLost);
+    let polled = only(&Interval { notified: false, ..host.interval(&works) }, "TcpRetransSegs");
+    assert_eq!(polled.reasons[0], Reason::NotNotified);
+    // Two of them were counted while the dump ran.
+    let host = Host::read_twice(&[("TcpRetransSegs", 4)], &[("TcpRetransSegs", 6)]);
+    let skewed = only(&host.interval(&works), "TcpRetransSegs");
+    assert_eq!((skewed.skew, parts(&skewed)), (2, vec![(0, 5, 3, 6)]));
+    assert_eq!(skewed.reasons[0], Reason::Skew);
+}
+
+#[test]
+fn a_gauge_is_a_level() {
+    let host = Host::grown(&[("TcpCurrEstab", 7)]);
+    let established = [(ServiceId(2), 4), (ServiceId(1), 2)];
+    let interval = Interval { established: &established, ..host.interval(&[]) };
+    let found = only(&interval, "TcpCurrEstab");
+    assert!(found.gauge);
+    assert_eq!((parts(&found), found.unattributed), (vec![(2, 4, 4, 4), (1, 2, 2, 2)], 1));
+}
+
+const COUNTERS: [&str; 40] = [
+    "TcpActiveOpens",
+    "TcpPassiveOpens",
+    "TcpAttemptFails",
+    "TcpEstabResets",
+    "TcpInSegs",
+    "TcpOutSegs",
+    "TcpRetransSegs",
+    "TcpOutRsts",
+    "TcpExtListenDrops",
+    "TcpExtListenOverflows",
+    "TcpExtTCPTimeouts",
+    "TcpExtTCPFastRetrans",
+    "TcpExtTCPSlowStartRetrans",
+    "TcpExtTCPSynRetrans",
+    "TcpExtTCPRetransFail",
+    "TcpExtTCPLossProbes",
+    "TcpExtTCPLossProbeRecovery",
+    "TcpExtTCPLostRetransmit",
+    "TcpExtTCPSackRecovery",
+    "TcpExtTCPDSACKUndo",
+    "TcpExtTCPFullUndo",
+    "TcpExtTCPLossUndo",
+    "TcpExtTCPSpuriousRTOs",
+    "TcpExtTCPSACKReorder",
+    "TcpExtTCPTSReorder",
+    "TcpExtTCPDSACKRecv",
+    "TcpExtTCPDSACKRecvSegs",
+    "TcpExtTCPOFOQueue",
+    "TcpExtDelayedACKs",
+    "TcpExtTCPKeepAlive",
+    "TcpExtTCPOrigDataSent",
+    "TcpExtTCPDelivered",
+    "TcpExtTcpTimeoutRehash",
+    "TcpExtTCPBacklogDrop",
+    "TcpExtPruneCalled",
+    "TcpExtTCPAbortOnClose",
+    "TcpExtTCPToZeroWindowAdv",
+    "TcpExtTCPHPAcks",
+    "TcpExtTCPSackFailures",
+    "TcpExtTCPChallengeACK",
+];
+
+const SLOTS: [Slot; 14] = [
+    Slot::TotalRetrans,
+    Slot::SegsOut,
+    Slot::SegsIn,
+    Slot::DataSegsIn,
+    Slot::DataSegsOut,
+    Slot::Delivered,
+    Slot::BytesRetrans,
+    Slot::DsackDups,
+    Slot::ReordSeen,
+    Slot::RcvOoopack,
+    Slot::Rehash,
+    Slot::TotalRto,
+    Slot::Drops,
+    Slot::TotalRtoRecoveries,
+];
+
+prop_compose! {
+    fn any_work()(service in 0u32..5, role in 0usize..3, values in prop::collection::vec(0u64..50, SLOTS.len()),
+        opened in any::<bool>(), closed in any::<bool>(), loss in any::<bool>()) -> Work {
+        let role = [Role::Server, Role::Client, Role::Unknown][role];
+        let sketch = SLOTS.into_iter().zip(values).fold(Sketch::new(service, role), |sketch, (slot, value)| {
+            sketch.grew(slot, value)
+        });
+        let sketch = if opened { sketch.opened() } else { sketch.hints(|hints| hints.in_loss = Some(loss)) };
+        if closed { sketch.closed().work() } else { sketch.work() }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// However little sockets and counters agree.
+    #[test]
+    fn it_always_adds_up(works in prop::collection::vec(any_work(), 0..8),
+        grown in prop::collection::vec((0u64..300, 0u64..5), COUNTERS.len()),
+        drops in prop::collection::vec((0u32..5, 0u64..20), 0..3),
+        requests in prop::collection::vec((0u32..5, 0u64..5, 0u64..3), 0..3),
+        events_lost in prop_oneof![Just(0), 1u64..9], notified in any::<bool>()) {
+        let second: Vec<_> = COUNTERS.into_iter().zip(&grown).map(|(name, grown)| (name, grown.0)).collect();
+        let first: Vec<_> = COUNTERS.into_iter().zip(&grown).map(|(name, grown)| (name, grown.0.saturating_sub(grown.1))).collect();
+        let host = Host::read_twice(&first, &second);
+        let listeners: Vec<_> = drops.into_iter().map(|(service, drops)| ListenerDrops { service: ServiceId(service), drops }).collect();
+        let requests: Vec<_> = requests.into_iter().map(|(service, repeats, gone)| Requests { service: ServiceId(service), repeats, gone }).collect();
+        let interval = Interval { listeners: &listeners, requests: &requests, events_lost, notified, ..host.interval(&works) };
+        let reconciliation = reconcile(&interval);
+        prop_assert_eq!(reconciliation.counters.len(), second.iter().filter(|(_, grown)| *grown > 0).count());
+        let mut twice = crate::attribution::Accumulator::new();
+        twice.add(&reconciliation);
+        twice.add(&reconciliation);
+        for found in reconciliation.counters.iter().chain(&twice.total().counters) {
+            let sum: u64 = found.by_service.iter().map(|part| part.estimate.value).sum();
+            prop_assert_eq!(sum, found.attributed, "{}", found.counter);
+            prop_assert_eq!(found.attributed + found.unattributed, found.delta);
+            prop_assert_eq!(found.reasons.is_empty(), found.unattributed == 0);
+            for part in &found.by_service {
+                let Estimate { value, low, high } = part.estimate;
+                prop_assert!(low <= value && value <= high && high <= found.delta, "{found:?}");
+            }
+        }
+        for (_, row) in &reconciliation.kinds.services {
+            let kinds = crate::attribution::RetransmitKind::ALL.map(|kind| row.kind(kind));
+            prop_assert_eq!(kinds.iter().map(|kind| kind.value).sum::<u64>() + row.failed.value, row.total);
+            prop_assert!(kinds.iter().all(|kind| kind.low <= kind.value && kind.value <= kind.high));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a service's sockets did together, in the sums that attribution asks for.
+
+use rustc_hash::FxHashMap;
+
+use super::divide::Estimate;
+use super::growth::{Growth, Slot};
+use super::interval::Interval;
+use super::kinds::{KindTable, RetransmitKind};
+use super::services::ServiceId;
+use super::work::Work;
+use crate::model::{Role, State};
+use crate::tracking::Sign;
+
+/// No segment is larger.
+const LARGEST: u64 = 65_535;
+
+/// One service's interval. Limits that hold for each socket hold for their sums, so nothing
+/// needs the sockets themselves.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) growth: Growth,
+    /// Connections that began, by side; those of neither known side.
+    pub(super) opened_clients: u64,
+    pub(super) opened_servers: u64,
+    pub(super) opened_unknown: u64,
+    pub(super) closed: u64,
+    /// Closed ones by what was last seen of them.
+    pub(super) closed_established: u64,
+    pub(super) closed_connecting: u64,
+    pub(super) closed_unread: u64,
+    pub(super) closed_giving_up: u64,
+    /// Clients' sockets that repeated something and may have been shaking hands.
+    client_handshakes: u64,
+    /// Sockets that may have sent a bare FIN.
+    pub(super) finishers: u64,
+    /// Segments without payload.
+    pub(super) bare_out: u64,
+    pub(super) bare_in: u64,
+    /// Of those sent: by sockets that moved no data, by sockets whose peer's window was closed.
+    pub(super) quiet_out: u64,
+    pub(super) probing_out: u64,
+    /// Sockets that sent or received data.
+    pub(super) senders: u64,
+    pub(super) receivers: u64,
+    /// Retransmits that the timer did not send, and sockets that had some, by SACK.
+    pub(super) untimed_repeats: u64,
+    pub(super) sack_repeaters: u64,
+    pub(super) reno_repeaters: u64,
+    /// Data segments among the retransmits, at least.
+    pub(super) data_repeats: u64,
+    /// How often a socket can have been in state Loss.
+    pub(super) losses: u64,
+    /// Sockets that showed a sign.
+    pub(super) receiver_full: u64,
+    pub(super) unsent: u64,
+    pub(super) slow_start_over: u64,
+    pub(super) host_queue: u64,
+    /// Sockets of which drops are not known: a destroy notification does not have them.
+    pub(super) drops_unknown: u64,
+    pub(super) listener_drops: u64,
+    /// SYN-ACK repeats and ends of half-open connections.
+    pub(super) request_repeats: u64,
+    pub(super) requests_gone: u64,
+    /// IPv4 payload.
+    pub(super) v4_in: u64,
+    pub(super) v4_out: u64,
+    /// Retransmits by kind.
+    pub(super) fast: Estimate,
+    pub(super) slow_start: Estimate,
+    pub(super) probes: Estimate,
+    pub(super) syns: Estimate,
+    pub(super) failed: Estimate,
+}
+
+impl Tally {
+    /// Growth of a counter over all sockets.
+    pub(super) fn sum(&self, slot: Slot) -> u64 {
+        self.growth.get(slot)
+    }
+
+    /// Retransmits, those of half-open connections included.
+    pub(super) fn repeats(&self) -> u64 {
+        self.sum(Slot::TotalRetrans) + self.request_repeats
+    }
+
+    /// SYN-ACK repeats that children show though their sockets did not send them: in
+    /// `total_retrans`, not in `segs_out`.
+    pub(super) fn inherited(&self) -> Estimate {
+        if self.opened_servers + self.opened_unknown == 0 {
+            return Estimate::default();
+        }
+        let own = |value: u64| value.saturating_sub(self.request_repeats);
+        let Estimate { value, low, high } = self.syns;
+        // Some of them may be SYNs of clients, which their sockets did send. Services of both
+        // sides are rare: they need two roles in one group.
+        let (value, low) = if self.client_handshakes > 0 { (0, 0) } else { (value, low) };
+        Estimate { value: own(value), low: own(low), high: own(high) }
+    }
+
+    fn add(&mut self, work: &Work, growth: &Growth) {
+        if work.activity.identity.state == State::Listen {
+            self.listener_drops += growth.get(Slot::Drops);
+            return;
+        }
+        self.growth.add(growth);
+        let get = |slot| growth.get(slot);
+        let bare_out = get(Slot::SegsOut).saturating_sub(get(Slot::DataSegsOut));
+        let repeats = get(Slot::TotalRetrans);
+        let untimed = repeats.saturating_sub(get(Slot::TotalRto));
+        let shows = |sign| work.hints.shows(sign);
+        let count = |condition: bool| u64::from(condition);
+        self.bare_out += bare_out;
+        self.bare_in += get(Slot::SegsIn).saturating_sub(get(Slot::DataSegsIn));
+        let moved = get(Slot::DataSegsOut) + get(Slot::DataSegsIn) > 0;
+        self.quiet_out += if moved { 0 } else { bare_out };
+        self.probing_out += if shows(Sign::PeerFull) { bare_out } else { 0 };
+        let shaking = work.role != Role::Server && work.may_have_shaken_hands();
+        self.client_handshakes += count(shaking && repeats > 0);
+        self.senders += count(get(Slot::DataSegsOut) > 0);
+        self.receivers += count(get(Slot::DataSegsIn) > 0);
+        self.untimed_repeats += untimed;
+        self.sack_repeaters += count(untimed > 0 && !shows(Sign::NoSack));
+        self.reno_repeaters += count(untimed > 0 && shows(Sign::NoSack));
+        let mss = work.hints.mss.map_or(LARGEST, u64::from);
+        self.data_repeats += get(Slot::BytesRetrans).div_ceil(mss);
+        let was_in_loss = !work.activity.opened && work.hints.in_loss.unwrap_or(true);
+        self.losses += get(Slot::TotalRto) + count(was_in_loss);
+        self.receiver_full += count(shows(Sign::ReceiverFull));
+        self.unsent += count(shows(Sign::Unsent));
+        self.slow_start_over += count(shows(Sign::SlowStartOver));
+        self.host_queue += count(shows(Sign::HostQueue));
+        self.drops_unknown += count(!growth.has(Slot::Drops) || work.activity.closed);
+        if work.activity.identity.local.address.to_canonical().is_ipv4() {
+            self.v4_in += get(Slot::BytesReceived);
+            self.v4_out += get(Slot::BytesSent);
+        }
+        self.add_life(work);
+    }
+
+    fn add_life(&mut self, work: &Work) {
+        let shows = |sign| work.hints.shows(sign);
+        let count = |condition: bool| u64::from(condition);
+        if work.began() {
+            match work.role {
+                Role::Client => self.opened_clients += 1,
+                Role::Server => self.opened_servers += 1,
+                Role::Listener | Role::Unknown => self.opened_unknown += 1,
+            }
+        }
+        self.finishers += count(work.may_have_finished());
+        let state = work.activity.identity.state;
+        if work.ended() {
+            self.closed += 1;
+            self.closed_established +=
+                count(matches!(state, State::Established | State::CloseWait));
+            self.closed_connecting += count(state == State::SynSent);
+            self.closed_unread += count(shows(Sign::Unread));
+            self.closed_giving_up += count(shows(Sign::GivingUp));
+        }
+    }
+}
+
+/// The services' tallies, and which counters sockets have.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    /// In the order of their numbers, once finished.
+    pub(super) services: Vec<(ServiceId, Tally)>,
+    places: FxHashMap<ServiceId, usize>,
+    /// All sockets together. A counter that is present in none is one the kernel lacks.
+    pub(super) all: Growth,
+}
+
+impl Tallies {
+    /// Adds what a socket did.
+    pub(super) fn add(&mut self, work: &Work, growth: &Growth) {
+        self.change(work.service, |tally| tally.add(work, growth));
+    }
+
+    /// Adds what is not in sockets.
+    pub(super) fn finish(&mut self, interval: &Interval<'_>, kinds: &KindTable) {
+        for listener in interval.listeners {
+            self.change(listener.service, |tally| tally.listener_drops += listener.drops);
+        }
+        for requests in interval.requests {
+            self.change(requests.service, |tally| {
+                tally.request_repeats += requests.repeats;
+                tally.requests_gone += requests.gone;
+            });
+        }
+        for (service, row) in &kinds.services {
+            self.change(*service, |tally| {
+                tally.fast = row.kind(RetransmitKind::Fast);
+                tally.slow_start = row.kind(RetransmitKind::SlowStart);
+                tally.probes = row.kind(RetransmitKind::Probe);
+                tally.syns = row.kind(RetransmitKind::Syn);
+                tally.failed = row.failed;
+            });
+        }
+        self.services.iter().for_each(|(_, tally)| self.all.add(&tally.growth));
+        self.services.sort_by_key(|(service, _)| *service);
+        self.places.clear();
+    }
+
+    fn change(&mut self, service: ServiceId, change: impl FnOnce(&mut Tally)) {
+        let services = &mut self.services;
+        let place = *self.places.entry(service).or_insert_with(|| {
+            services.push((service, Tally::default()));
+            services.len() - 1
+        });
+        if let Some((_, tally)) = services.get_mut(place) {
+            change(tally);
+        }
+    }
+}

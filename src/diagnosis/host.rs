@@ -1,0 +1,111 @@
+//! What the host did while it was watched.
+
+use crate::counters::{
+    Amount, CounterWidth, Counters, Delta, Device, Judgement, Kind, Ratio, Softnet,
+};
+
+/// What is read of a host at one time.
+#[derive(Debug, Clone, Default)]
+pub struct HostReading {
+    /// The counter files, sockstat included.
+    pub counters: Counters,
+    /// What the processors did with received packets.
+    pub softnet: Option<Softnet>,
+    /// Its network devices.
+    pub devices: Vec<Device>,
+    /// Tracked connections and how many there may be.
+    pub conntrack: Option<(u64, u64)>,
+}
+
+/// A host's way from the first reading to the last.
+#[derive(Debug, Clone)]
+pub struct HostHistory {
+    width: CounterWidth,
+    elapsed_ms: u64,
+    first: Option<HostReading>,
+    last: HostReading,
+    /// Every ratio of `stats` over the time that was watched.
+    pub judgements: Vec<(&'static Ratio, Judgement)>,
+}
+
+impl HostHistory {
+    /// Nothing read yet.
+    pub fn new(width: CounterWidth) -> Self {
+        Self {
+            width,
+            elapsed_ms: 0,
+            first: None,
+            last: HostReading::default(),
+            judgements: Vec::new(),
+        }
+    }
+
+    /// Another reading. The first begins.
+    pub(super) fn read(&mut self, reading: HostReading, elapsed_ms: u64) {
+        match &self.first {
+            None => self.first = Some(reading.clone()),
+            Some(_) => self.elapsed_ms = elapsed_ms,
+        }
+        self.last = reading;
+    }
+
+    /// How much a counter grew; `None` where the kernel does not count it, or it fell.
+    pub fn grown(&self, name: &str) -> Option<u64> {
+        match self.amount(name) {
+            Amount::Events(events) => Some(events),
+            Amount::Absent | Amount::Broken => None,
+        }
+    }
+
+    /// The growth as ratios take it.
+    pub(super) fn amount(&self, name: &str) -> Amount {
+        if name == Ratio::ELAPSED_MS {
+            return Amount::Events(self.elapsed_ms);
+        }
+        let before = self.first.as_ref().and_then(|first| first.counters.get(name));
+        let (Some(before), Some(now)) = (before, self.last.counters.get(name)) else {
+            return Amount::Absent;
+        };
+        match Delta::between(Kind::of(name), self.width.of_counter(name), before, now) {
+            Delta::Grew(growth) | Delta::Wrapped(growth) => Amount::Events(growth),
+            Delta::Backwards => Amount::Broken,
+            Delta::Level { .. } => Amount::Absent,
+        }
+    }
+
+    /// A level as of the last reading.
+    pub fn level(&self, name: &str) -> Option<u64> {
+        self.last.counters.get(name).and_then(|level| u64::try_from(level).ok())
+    }
+
+    /// Growth of a column of softnet_stat over all processors.
+    pub fn softnet(&self, column: &str) -> Option<u64> {
+        let now = self.last.softnet.as_ref()?.total(column)?;
+        let before = self.first.as_ref()?.softnet.as_ref()?.total(column)?;
+        now.checked_sub(before)
+    }
+
+    /// The devices as they were and as they are.
+    pub fn devices(&self) -> impl Iterator<Item = (&Device, &Device)> {
+        let before = self.first.iter().flat_map(|first| &first.devices);
+        before.filter_map(|device| {
+            let now = self.last.devices.iter().find(|now| now.name == device.name)?;
+            Some((device, now))
+        })
+    }
+
+    /// Tracked connections and how many there may be.
+    pub fn conntrack(&self) -> Option<(u64, u64)> {
+        self.last.conntrack
+    }
+
+    /// Of the segments sent again: by fast retransmission, by timeouts, by probes.
+    pub fn retransmits(&self) -> [u64; 3] {
+        let sum = |names: &[&str]| names.iter().filter_map(|name| self.grown(name)).sum();
+        [
+            sum(&["TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"]),
+            sum(&["TcpExtTCPTimeouts"]),
+            sum(&["TcpExtTCPLossProbes"]),
+        ]
+    }
+}

@@ -1,0 +1,148 @@
+//! TD401: an unhealthy ratio of counters.
+
+use crate::counters::{Judgement, Ratio, Verdict};
+use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::rule::{
+    Advice, Confidence, HostInput, Judge, Limit, Rule, RuleScope, Severity,
+};
+
+/// The rule.
+pub(crate) const RULE: Rule = Rule {
+    code: "TD401",
+    name: "counter-verdict",
+    title: "an unhealthy ratio of counters",
+    scope: RuleScope::Host,
+    meaning: "A ratio of the host's counters is above its threshold for the time that was watched, and no finding about connections, listeners or services says why.",
+    evidence: "the ratios of `tcpdiag stats`, over the same time, with the thresholds of the same configuration",
+    guards: "Every ratio has a least denominator below which there is no verdict. What happens to fewer than one in a thousand segments sent is only mentioned, whatever its share of other rare events. Where connections or listeners show the cause, only that is told.",
+    seen_from: "the host",
+    other_side: "Nothing.",
+    advice: &[
+        Advice::by("See all ratios with their counters.", "tcpdiag stats --interval 10s --count 2"),
+        Advice::by("What it means, and what is usual.", "tcpdiag explain {ratio}"),
+        Advice::new("{advice}"),
+    ],
+    references: &["net/ipv4/proc.c"],
+    explained_by: &[],
+    limits: &[Limit::new(
+        "segments",
+        0.001,
+        "share",
+        "of the segments sent, below which what happens to them is only information",
+    )],
+    offers: &["ratio", "advice"],
+    judge: Judge::Host(judge),
+};
+
+/// Place in the list of limits.
+const SEGMENTS: usize = 0;
+
+/// Categories that count segments.
+const OF_SEGMENTS: &[&str] =
+    &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
+
+fn judge(case: &HostInput<'_>) -> Vec<RuleMatch> {
+    let host = &case.context.host;
+    let few = host.grown("TcpOutSegs").map_or(0.0, |sent| sent as f64 * case.limit(SEGMENTS));
+    let judgements = host.judgements.iter();
+    judgements.filter_map(|(ratio, judgement)| rule_match(ratio, judgement, few)).collect()
+}
+
+fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
+    let (severity, threshold) = match judgement.verdict {
+        Verdict::Critical => (Severity::Critical, judgement.threshold.critical?),
+        Verdict::Warn => (Severity::Warning, judgement.threshold.warn?),
+        Verdict::Ok | Verdict::NoData => return None,
+    };
+    let value = judgement.value?;
+    // A ratio tells that something is wrong, not what with: never worse than a warning alone.
+    // Windows are seen connection by connection: where none stands out they close for moments.
+    let is_rare =
+        OF_SEGMENTS.contains(&ratio.category.as_str()) && (judgement.numerator? as f64) < few;
+    let most = match ratio.category == "window" || is_rare {
+        true => Severity::Info,
+        false => Severity::Warning,
+    };
+    let severity = severity.min(most);
+    let mut rule_match = RuleMatch::new(severity, Confidence::Medium, value / threshold.max(1e-9))
+        .with(Measure::new(&ratio.id, value, "share").over(threshold))
+        .with(Measure::new("events", judgement.numerator? as f64, "events"))
+        .with(Measure::new("of", judgement.denominator? as f64, "events"))
+        .saying("ratio", ratio.id.clone())
+        .saying("advice", ratio.advice.clone());
+    rule_match.about = Some(ratio.title.clone());
+    rule_match.cause = Some(ratio.meaning.clone());
+    rule_match.explained_by = explainers(&ratio.category);
+    Some(rule_match)
+}
+
+/// Codes of findings that are what a category of counters tells of.
+fn explainers(category: &str) -> &'static [&'static str] {
+    const LOSS: &[&str] = &[
+        "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122", "TD141",
+        "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
+    ];
+    match category {
+        "retransmission" | "rto" | "recovery" | "undo" | "dsack" | "reordering" | "sack" | "ip" => {
+            LOSS
+        }
+        "connections" | "listen" | "syncookies" => &[
+            "TD110", "TD111", "TD112", "TD153", "TD201", "TD202", "TD203", "TD204", "TD205",
+            "TD206", "TD302", "TD306",
+        ],
+        "time_wait" => &["TD305", "TD306", "TD304"],
+        "abort" | "reset" => &[
+            "TD133", "TD122", "TD130", "TD131", "TD141", "TD150", "TD151", "TD153", "TD201",
+            "TD402", "TD403",
+        ],
+        "memory" => &["TD131", "TD132", "TD402", "TD403"],
+        "window" => &["TD130", "TD131", "TD132", "TD101", "TD151"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::testing::{context, host, of_host};
+
+    #[test]
+    fn what_stats_would_say() {
+        let mut context = context();
+        context.host = host(&[("TcpRetransSegs", 100), ("TcpOutSegs", 1_000)]);
+        let ratio = Ratio::named("retransmission").unwrap();
+        for (sent, found) in [(1_000, 1), (100_000, 0)] {
+            let judgement = ratio.judge(ratio.threshold(), |name| {
+                crate::counters::Amount::Events(if name == "TcpOutSegs" { sent } else { 100 })
+            });
+            context.host.judgements = vec![(ratio, judgement)];
+            assert_eq!(of_host(&RULE, &context).len(), found);
+        }
+    }
+
+    /// An upload over loopback: 62 probes of 70 losses, in hundreds of thousands of segments.
+    #[test]
+    fn what_is_rare_is_only_mentioned() {
+        let mut context = context();
+        let ratio = Ratio::named("loss_probe_share").unwrap();
+        for (sent, severity) in [(300_000, Severity::Info), (3_000, Severity::Warning)] {
+            context.host = host(&[("TcpOutSegs", sent)]);
+            let judgement = ratio.judge(ratio.threshold(), |name| {
+                let probes = name == "TcpExtTCPLossProbes";
+                crate::counters::Amount::Events(if probes { 62 } else { 70 })
+            });
+            context.host.judgements = vec![(ratio, judgement)];
+            let found = of_host(&RULE, &context);
+            assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
+        }
+    }
+
+    #[test]
+    fn explainers_exist() {
+        for ratio in Ratio::all() {
+            for code in explainers(&ratio.category) {
+                assert!(crate::diagnosis::rule(code).is_some(), "{code}");
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! TD151: stuck while closing.
+
+use crate::diagnosis::evidence::Fate;
+use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::rule::{
+    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
+};
+use crate::diagnosis::sign::Sign;
+use crate::model::State;
+
+/// The rule.
+pub(crate) const RULE: Rule = Rule {
+    code: "TD151",
+    name: "stuck-closing",
+    title: "stuck while closing",
+    scope: RuleScope::Connection,
+    meaning: "The program has closed the connection, but the last data or the FIN is not acknowledged: the peer is gone, or does not read. The kernel keeps the socket and its data until it gives up; many of them count against net.ipv4.tcp_max_orphans.",
+    evidence: "FIN-WAIT-1, LAST-ACK or CLOSING at every look, with a timer that fires in vain",
+    guards: "A closing connection is in these states for a round trip; it has to be there for the limit's time without progress.",
+    seen_from: "the side that closed",
+    other_side: "On the peer, if it lives: data unread (TD131, TD132), or no such connection.",
+    advice: &[
+        Advice::by(
+            "See how many there are and towards whom.",
+            "tcpdiag conns --state fin_wait_1 --state last_ack --columns state,remote,send_q,timer",
+        ),
+        Advice::by(
+            "The kernel gives up after net.ipv4.tcp_orphan_retries = {net.ipv4.tcp_orphan_retries} timeouts (0 stands for 8). Of a peer whose window stays closed it takes as long.",
+            "sysctl -w net.ipv4.tcp_orphan_retries=3",
+        ),
+    ],
+    references: &[
+        "RFC 9293 3.6",
+        "tcp_out_of_resources(), tcp_orphan_retries() in net/ipv4/tcp_timer.c",
+    ],
+    explained_by: &[],
+    limits: &[Limit::new("least", 2.0, "s", "in such a state")],
+    offers: &[],
+    judge: Judge::Connection(judge),
+};
+
+/// Places in the list of limits.
+const LEAST: usize = 0;
+
+fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
+    let evidence = case.evidence;
+    let closing = |state| matches!(state, State::FinWait1 | State::LastAck | State::Closing);
+    if !closing(evidence.state) || evidence.fate != Fate::Alive {
+        return None;
+    }
+    let silent = evidence.last_ack_recv_ms as f64 / 1e3;
+    let stuck = evidence.stalled_s.min(evidence.watched_s);
+    // Acknowledged probes of a closed window are no progress either.
+    let probed = evidence.looks_at(Sign::PeerFull) >= 2;
+    let waits = if probed { stuck } else { stuck.max(silent.min(evidence.watched_s)) };
+    let trying = evidence.in_vain() > 0 || evidence.retransmits > 0 || probed;
+    if waits < case.limit(LEAST) || !trying {
+        return None;
+    }
+    Some(
+        RuleMatch::new(Severity::Warning, Confidence::High, evidence.send_queue as f64)
+            .with(Measure::new("stuck", waits, "s").over(case.limit(LEAST)))
+            .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
+            .with(Measure::new("retransmits", evidence.in_vain() as f64, "events")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::testing::{healthy, judged};
+    use crate::model::Timer;
+
+    #[test]
+    fn long_and_in_vain() {
+        let stuck = crate::diagnosis::Evidence {
+            state: State::FinWait1,
+            send_queue: 10_000,
+            stalled_s: 9.0,
+            timer: Timer::new(1, 800, 5),
+            last_ack_recv_ms: 12_000,
+            ..healthy()
+        };
+        assert!(judged(&RULE, stuck).is_some());
+        let open = crate::diagnosis::Evidence { state: State::Established, ..stuck };
+        assert_eq!(judged(&RULE, open), None);
+        let quick = crate::diagnosis::Evidence { stalled_s: 0.2, last_ack_recv_ms: 100, ..stuck };
+        assert_eq!(judged(&RULE, quick), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Explanations for people: a name, what it is, and labelled paragraphs.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::stats::Look;
+use super::{Tone, escape, human};
+use crate::counters::{Bound, Healthy, Twin, TwinClass};
+use crate::output::wrap::wrap;
+use crate::report::{Explanation, LimitEntry, Recorded, RecordedValue, RulePage};
+
+/// Where paragraphs begin.
+const INDENT: usize = 2;
+/// Where the text behind a label begins.
+const LABELLED: usize = 15;
+
+/// A label that stands above already.
+const NOTHING: &str = " ";
+
+/// Writes one explanation.
+///
+/// # Errors
+/// What the writer answers.
+pub fn explanation(out: &mut impl Write, entry: &Explanation, look: Look) -> io::Result<()> {
+    let (before, after) = look.style.heading();
+    let (quiet, end) = look.style.around(Tone::Quiet);
+    let kind = kind(entry);
+    let name = escape::text(&entry.name);
+    let fits = look.width.is_none_or(|width| name.width() + 2 + kind.width() <= width);
+    let between = if fits { "  ".to_owned() } else { format!("\n{:INDENT$}", "") };
+    writeln!(out, "{before}{name}{after}{between}{quiet}{kind}{end}")?;
+    paragraph(out, "", &entry.meaning, look)?;
+    if let Some(recorded) = &entry.recorded {
+        paragraph(out, "Recorded", &recorded_text(recorded), look)?;
+    }
+    let mut say = |label: &str, text: Option<&str>| match text {
+        Some(text) if !text.is_empty() => paragraph(out, label, text, look),
+        _ => Ok(()),
+    };
+    let begins = matches!(entry.kind, "state" | "timer");
+    say(if begins { "Begins with" } else { "Counted in" }, entry.trigger.as_deref())?;
+    say("Suggests", entry.suggests.as_deref())?;
+    say("Healthy", entry.healthy.as_ref().map(healthy).as_deref())?;
+    say("Check", entry.check.as_deref())?;
+    say("Per socket", entry.twin.as_ref().map(twin).as_deref())?;
+    say("Source", entry.source.as_deref())?;
+    say("Default", entry.default.as_deref())?;
+    say("Also called", Some(&entry.aliases.join(", ")))?;
+    say("Renamed to", entry.renamed_to.as_deref())?;
+    entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, look))
+}
+
+/// What else there is to say of a rule.
+fn rule(out: &mut impl Write, page: &RulePage, look: Look) -> io::Result<()> {
+    paragraph(out, "Says", page.title, look)?;
+    paragraph(out, "Goes by", page.evidence, look)?;
+    paragraph(out, "Guards", page.guards, look)?;
+    paragraph(out, "Seen from", page.seen_from, look)?;
+    paragraph(out, "Other side", page.other_side, look)?;
+    for (index, advice) in page.advice.iter().enumerate() {
+        paragraph(out, if index == 0 { "What to do" } else { NOTHING }, &advice.text, look)?;
+        if let Some(command) = &advice.command {
+            let (before, after) = look.style.around(Tone::Good);
+            writeln!(out, "{:from$}{before}{command}{after}", "", from = LABELLED + 2)?;
+        }
+    }
+    for (index, limit) in page.limits.iter().enumerate() {
+        let LimitEntry { key, value, unit, meaning } = limit;
+        let text = format!("{key} = {value} {unit}: {meaning}");
+        paragraph(out, if index == 0 { "Limits" } else { NOTHING }, &text, look)?;
+    }
+    if !page.explained_by.is_empty() {
+        let text = format!("{}, where one of them sees the same", page.explained_by.join(", "));
+        paragraph(out, "Leaves it to", &text, look)?;
+    }
+    paragraph(out, "References", &page.references.join("; "), look)
+}
+
+/// `1,234 at 2026-11-21T04:45:00Z`.
+fn recorded_text(recorded: &Recorded) -> String {
+    let value = match &recorded.value {
+        RecordedValue::Number(number) if *number < 0 => number.to_string(),
+        RecordedValue::Number(number) => human::grouped(number.unsigned_abs()),
+        RecordedValue::Text(text) if text.is_empty() => "empty".to_owned(),
+        RecordedValue::Text(text) => text.clone(),
+    };
+    format!("{value} at {}", recorded.captured_at)
+}
+
+/// `counter of retransmission, in segments, since Linux 4.19`.
+fn kind(entry: &Explanation) -> String {
+    let mut text = entry.kind.to_owned();
+    if let Some(movement) = entry.movement.filter(|movement| *movement != entry.kind) {
+        text.push_str(&format!(" ({movement})"));
+    }
+    if entry.category.strip_suffix('s') != Some(entry.kind) {
+        text.push_str(&format!(" of {}", entry.category));
+    }
+    if let Some(unit) = &entry.unit {
+        text.push_str(&format!(", in {unit}"));
+    }
+    if entry.scope == Some("host") {
+        text.push_str(", of the whole host");
+    }
+    match (entry.since.as_deref(), entry.until.as_deref()) {
+        (None | Some("3.10"), None) => {}
+        (None | Some("3.10"), Some(until)) => text.push_str(&format!(", before Linux {until}")),
+        (Some(since), None) => text.push_str(&format!(", since Linux {since}")),
+        (Some(since), Some(until)) => text.push_str(&format!(", Linux {since} to before {until}")),
+    }
+    text
+}
+
+fn healthy(healthy: &Healthy) -> String {
+    let mut share = String::new();
+    human::share(healthy.max, &mut share);
+    let limit = match &healthy.of {
+        Some(of) => format!("up to {share} of {of}"),
+        None if healthy.max > 0.0 => format!("up to {} per interval", healthy.max),
+        None => "not at all".to_owned(),
+    };
+    format!("{limit}. {}", healthy.reason)
+}
+
+fn twin(twin: &Twin) -> String {
+    let class = match (twin.class, twin.bound) {
+        (TwinClass::Exact, _) => "exact",
+        (TwinClass::Bounded, Some(Bound::AtLeast)) => "at least the sum of",
+        (TwinClass::Bounded, _) => "at most the sum of",
+        (TwinClass::Proxy, _) => "hinted at by",
+        (TwinClass::None, _) => return format!("none. {}", twin.relation),
+    };
+    let since = twin.since.map_or_else(String::new, |since| format!(" (Linux {since} and later)"));
+    format!("{class} {}{since}. {}", twin.fields.join(", "), twin.relation)
+}
+
+fn paragraph(out: &mut impl Write, label: &str, text: &str, look: Look) -> io::Result<()> {
+    let text = escape::text(text);
+    let from = if label.is_empty() { INDENT } else { LABELLED };
+    let (quiet, end) = look.style.around(Tone::Quiet);
+    let width = look.width.unwrap_or(usize::MAX).saturating_sub(from);
+    for (index, line) in wrap(&text, width).into_iter().enumerate() {
+        if index == 0 && !label.is_empty() {
+            let fill = LABELLED.saturating_sub(INDENT + label.len());
+            writeln!(out, "{:INDENT$}{quiet}{label}{end}{:fill$}{line}", "", "")?;
+        } else {
+            writeln!(out, "{:from$}{line}", "")?;
+        }
+    }
+    Ok(())
+}

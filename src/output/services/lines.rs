@@ -1,0 +1,20 @@
+//! Services and counters as lines of JSON.
+
+use std::io::{self, Write};
+
+use crate::output::json_line;
+use crate::report::Services;
+
+/// Writes a line for each service, one for each counter that grew, and a closing one.
+///
+/// # Errors
+/// What the writer answers.
+pub fn services_jsonl(out: &mut impl Write, services: &Services<'_>) -> io::Result<()> {
+    for row in &services.services {
+        json_line(&mut *out, &services.line(Services::ROW, row))?;
+    }
+    for row in &services.attribution {
+        json_line(&mut *out, &services.line(Services::ATTRIBUTION, row))?;
+    }
+    json_line(out, &services.line(Services::END, &services.end()))
+}

@@ -1,0 +1,238 @@
+//! The services' parts in counters: in short under every counter, or in full for a few.
+
+use std::io::{self, Write};
+
+use super::{counted, range, ranged, safe, share, span};
+use crate::attribution::Class;
+use crate::counters::Catalogue;
+use crate::output::aligned::Aligned;
+use crate::output::shorten::shorten;
+use crate::output::wrap::fold;
+use crate::output::{Align, Look, Tone, human};
+use crate::report::{AttributionEntry, PartEntry, Services};
+
+/// Services under a counter when nothing else was asked for.
+const TOP: usize = 3;
+/// Under a counter.
+const INDENT: usize = 4;
+/// Columns enough for meanings beside the numbers.
+const ROOMY: usize = 110;
+
+/// Categories of the catalogue whose counters do not move while all is well.
+pub(super) const TROUBLE: [&str; 14] = [
+    "syncookies",
+    "listen",
+    "rto",
+    "retransmission",
+    "recovery",
+    "undo",
+    "dsack",
+    "reordering",
+    "window",
+    "memory",
+    "abort",
+    "reset",
+    "paws",
+    "authentication",
+];
+
+/// Whether a counter tells of trouble. Among the plain ones those do for which the catalogue
+/// says how much is healthy. Of one that it does not know nobody can tell.
+fn tells_of_trouble(name: &str) -> bool {
+    Catalogue::builtin()
+        .entry(name)
+        .is_some_and(|entry| TROUBLE.contains(&entry.category.as_str()) || entry.healthy.is_some())
+}
+
+/// Writes a line for each counter and the first services under it.
+pub(super) fn in_short(
+    out: &mut impl Write,
+    services: &Services<'_>,
+    look: Look,
+    all: bool,
+    top: Option<usize>,
+) -> io::Result<()> {
+    let columns = [
+        ("COUNTER", Align::Left),
+        ("GROWTH", Align::Right),
+        ("UNATTRIBUTED", Align::Right),
+        ("CLASS", Align::Left),
+        ("", Align::Left),
+    ];
+    let mut table = Aligned::new(&columns, 0).yielding(0);
+    let shown: Vec<&AttributionEntry<'_>> = services
+        .attribution
+        .iter()
+        .filter(|entry| all || tells_of_trouble(&entry.attribution.counter))
+        .collect();
+    if shown.is_empty() {
+        let text = if all { "No counter of TCP grew." } else { "No counter of trouble grew." };
+        table.text(0, text, Tone::Quiet);
+        return table.write(out, look.width, look.style);
+    }
+    let which = if all { "Counters" } else { "Counters of trouble" };
+    table.heading(&format!("{which} that grew{}, by service", span(services)));
+    table.titles();
+    for entry in &shown {
+        short(&mut table, entry, look, top.unwrap_or(TOP));
+    }
+    legend(&mut table, &shown);
+    table.write(out, look.width, look.style)
+}
+
+fn short(table: &mut Aligned, entry: &AttributionEntry<'_>, look: Look, top: usize) {
+    let attribution = entry.attribution;
+    let roomy = look.width.is_none_or(|width| width >= ROOMY);
+    let meaning = meaning(&attribution.counter).filter(|_| roomy).unwrap_or_default();
+    let mut growth = human::grouped(attribution.delta);
+    if attribution.gauge {
+        growth.push_str(" now");
+    }
+    let rest = attribution.unattributed;
+    table.row(vec![
+        (attribution.counter.to_string(), Tone::Plain),
+        (growth, Tone::Plain),
+        (human::grouped(rest), if rest == 0 { Tone::Quiet } else { Tone::Plain }),
+        (attribution.class.name().to_owned(), Tone::Quiet),
+        (meaning.to_owned(), Tone::Quiet),
+    ]);
+    for line in fold(&first(entry, top), super::room(look.width, INDENT)) {
+        table.text(INDENT, &line, Tone::Plain);
+    }
+    if let Some(text) = reasons(entry) {
+        table.text(INDENT, &format!("unattributed: {text}"), Tone::Quiet);
+    }
+}
+
+/// `java 38 (93%)`, ..., `and 4 more`. Those that had none are left out.
+fn first(entry: &AttributionEntry<'_>, top: usize) -> Vec<String> {
+    let had = || entry.parts().filter(|part| part.estimate.value > 0);
+    let mut items: Vec<String> = had().take(top).map(item).collect();
+    let more = had().count().saturating_sub(top);
+    if more > 0 {
+        items.push(format!("and {more} more"));
+    }
+    items
+}
+
+fn item(part: PartEntry<'_>) -> String {
+    /// Two of them fit on a line.
+    const NAME: usize = 24;
+    let name = shorten(&safe(&part.key.label()), NAME);
+    format!("{name} {} ({})", ranged(part.estimate), share(part.share))
+}
+
+/// Why there is a rest.
+fn reasons(entry: &AttributionEntry<'_>) -> Option<String> {
+    let reasons: Vec<&str> =
+        entry.attribution.reasons.iter().map(|reason| reason.meaning()).collect();
+    (entry.attribution.unattributed > 0 && !reasons.is_empty()).then(|| reasons.join("; or "))
+}
+
+fn meaning(counter: &str) -> Option<&'static str> {
+    Catalogue::builtin().entry(counter).map(|entry| entry.meaning.as_str())
+}
+
+/// What the words and brackets stand for, as far as they occur.
+fn legend(table: &mut Aligned, shown: &[&AttributionEntry<'_>]) {
+    let mut words: Vec<&str> = [Class::Exact, Class::Bounded, Class::Estimated]
+        .into_iter()
+        .filter(|class| shown.iter().any(|entry| entry.attribution.class == *class))
+        .map(class_meaning)
+        .collect();
+    let open = |part: PartEntry<'_>| part.estimate.value > 0 && range(part.estimate).is_some();
+    if shown.iter().any(|entry| entry.parts().any(open)) {
+        words.push("[low-high]: where the true number lies");
+    }
+    table.text(0, &format!("{}.", words.join("; ")), Tone::Quiet);
+}
+
+fn class_meaning(class: Class) -> &'static str {
+    match class {
+        Class::Exact => "exact: the kernel counts it per connection too",
+        Class::Bounded => "bounded: what connections show sets limits",
+        Class::Estimated => "estimated: shared out among connections that may have caused it",
+    }
+}
+
+/// Writes the counters of these names with all their services.
+pub(super) fn in_full(
+    out: &mut impl Write,
+    services: &Services<'_>,
+    look: Look,
+    names: &[String],
+    top: Option<usize>,
+) -> io::Result<()> {
+    let columns = [
+        ("SERVICE", Align::Left),
+        ("ROLE", Align::Left),
+        ("PART", Align::Right),
+        ("SHARE", Align::Right),
+        ("LOW-HIGH", Align::Right),
+    ];
+    let mut table = Aligned::new(&columns, INDENT).yielding(0);
+    let wanted = |entry: &&AttributionEntry<'_>| {
+        names.iter().any(|name| **name == *entry.attribution.counter)
+    };
+    for entry in services.attribution.iter().filter(wanted) {
+        table.blank();
+        full(&mut table, entry, &span(services), top.unwrap_or(usize::MAX));
+    }
+    let idle: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| {
+            services.attribution.iter().all(|entry| *name != &*entry.attribution.counter)
+        })
+        .collect();
+    if !idle.is_empty() {
+        table.blank();
+        table.text(
+            0,
+            &format!("Did not grow{}: {}.", span(services), idle.join(", ")),
+            Tone::Quiet,
+        );
+    }
+    table.write(out, look.width, look.style)
+}
+
+fn full(table: &mut Aligned, entry: &AttributionEntry<'_>, span: &str, top: usize) {
+    let attribution = entry.attribution;
+    let (name, delta) = (&attribution.counter, human::grouped(attribution.delta));
+    table.heading(&if attribution.gauge {
+        format!("{name} is {delta}")
+    } else {
+        format!("{name} grew by {delta}{span}")
+    });
+    if let Some(meaning) = meaning(name) {
+        table.text(INDENT, meaning, Tone::Quiet);
+    }
+    table.text(INDENT, &format!("{}.", class_meaning(attribution.class)), Tone::Quiet);
+    table.titles();
+    for part in entry.parts().take(top) {
+        let tone = if part.estimate.value == 0 { Tone::Quiet } else { Tone::Plain };
+        table.row(vec![
+            (part.key.label().into_owned(), tone),
+            (part.key.role.name().to_owned(), Tone::Quiet),
+            (human::grouped(part.estimate.value), tone),
+            (share(part.share), tone),
+            (range(part.estimate).unwrap_or_default(), Tone::Quiet),
+        ]);
+    }
+    let more = entry.parts().count().saturating_sub(top);
+    if more > 0 {
+        let text = format!("and {} more", counted(more as u64, "service", "services"));
+        table.text(INDENT, &text, Tone::Quiet);
+    }
+    if attribution.unattributed > 0 {
+        table.row(vec![
+            ("unattributed".to_owned(), Tone::Plain),
+            (String::new(), Tone::Plain),
+            (human::grouped(attribution.unattributed), Tone::Plain),
+            (share(entry.unattributed_share()), Tone::Plain),
+        ]);
+    }
+    if let Some(text) = reasons(entry) {
+        table.text(INDENT, &format!("possible reasons: {text}"), Tone::Quiet);
+    }
+}

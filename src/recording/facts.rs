@@ -1,0 +1,196 @@
+//! What notes of JSON say. Keys are a contract: they are only added.
+
+use serde::{Deserialize, Serialize};
+
+use crate::socket_diag::{Drained, DumpOutcome};
+use crate::sys::Clocks;
+
+/// [`Kind::Host`](super::Kind::Host).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// `uname -n`.
+    pub hostname: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// Changes with every boot.
+    pub boot_id: Option<String>,
+    /// The program's version.
+    pub version: String,
+    /// The command line.
+    pub arguments: Vec<String>,
+    /// Nanoseconds between samples.
+    pub interval_ns: u64,
+    /// Whether marks, MD5 peers and the like were shown to the program.
+    pub net_admin: bool,
+    /// When it began.
+    #[serde(flatten)]
+    pub clocks: Clocks,
+}
+
+/// [`Kind::Namespace`](super::Kind::Namespace).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceOf {
+    /// The recording's interface.
+    pub interface: u32,
+    /// The namespace's inode.
+    pub inode: u64,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// [`Kind::Sample`](super::Kind::Sample).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleBegun {
+    /// When.
+    #[serde(flatten)]
+    pub clocks: Clocks,
+    /// Ahead of its time, because something moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
+}
+
+/// [`Kind::SampleEnd`](super::Kind::SampleEnd).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleEnded {
+    /// When.
+    #[serde(flatten)]
+    pub clocks: Clocks,
+    /// Processes whose descriptors could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub processes_hidden: u64,
+    /// What could not be seen for lack of privilege.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permission_limited: Vec<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// [`Kind::Filter`](super::Kind::Filter).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterFact {
+    /// As `tcpdiag record` was told.
+    pub filter: String,
+}
+
+/// [`Kind::DumpBegin`](super::Kind::DumpBegin). What was asked literally stands in the requests
+/// that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpBegun {
+    /// `idiag_states`.
+    pub states: u32,
+    /// `idiag_ext`.
+    pub extensions: u8,
+    /// Whether IPv4 sockets were asked for.
+    pub ipv4: bool,
+    /// Whether IPv6 sockets were asked for.
+    pub ipv6: bool,
+}
+
+/// [`Kind::DumpEnd`](super::Kind::DumpEnd).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpEnded {
+    /// Records.
+    pub sockets: u64,
+    /// Messages that could not be read.
+    pub decode_errors: u64,
+    /// Records with an attribute that could not be read.
+    pub bad_attributes: u64,
+    /// Times the table changed under the dump, or a part of it was lost.
+    pub interrupted: u64,
+}
+
+impl From<DumpOutcome> for DumpEnded {
+    fn from(outcome: DumpOutcome) -> Self {
+        Self {
+            sockets: outcome.sockets,
+            decode_errors: outcome.decode_errors,
+            bad_attributes: outcome.bad_attributes,
+            interrupted: outcome.interrupted,
+        }
+    }
+}
+
+/// [`Kind::EventsDrained`](super::Kind::EventsDrained).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsDrained {
+    /// Events since the last time.
+    pub events: u64,
+    /// Datagrams that were none.
+    pub decode_errors: u64,
+    /// Times that a buffer overran.
+    pub overruns: u64,
+    /// Events lost.
+    pub lost: u64,
+}
+
+impl From<Drained> for EventsDrained {
+    fn from(drained: Drained) -> Self {
+        let Drained { events, decode_errors, overruns, lost } = drained;
+        Self { events, decode_errors, overruns, lost }
+    }
+}
+
+/// A line of [`Kind::Owners`](super::Kind::Owners). Holds from its sample on, until there is
+/// another line for the inode or the inode is missing in a dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketOwners {
+    /// The socket's.
+    pub inode: u32,
+    /// By pid and descriptor; none where nobody holds it.
+    pub holders: Vec<SocketHolder>,
+    /// Nobody in sight holds it, but not everybody was in sight.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+}
+
+/// One descriptor by which a process holds a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketHolder {
+    /// The process.
+    pub pid: u32,
+    /// Its descriptor.
+    pub fd: u32,
+    /// The process's name.
+    pub comm: String,
+    /// The process's cgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+}
+
+/// A line of [`Kind::Cgroup`](super::Kind::Cgroup).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupPath {
+    /// As sockets have it.
+    pub id: u64,
+    /// Below the mount of cgroup version 2.
+    pub path: String,
+}
+
+/// A line of [`Kind::Interfaces`](super::Kind::Interfaces).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceName {
+    /// As sockets have it.
+    pub index: u32,
+    /// As people know it.
+    pub name: String,
+}
+
+/// [`Kind::End`](super::Kind::End).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// `count`, `duration`, `size`, `interrupted`, `error`; `rotated` where another file goes on,
+    /// `kept` where the last minutes were written.
+    pub why: String,
+    /// Whole samples.
+    pub samples: u64,
+    /// Records of dumps, in all samples.
+    pub sockets: u64,
+    /// Destroy events.
+    pub events: u64,
+    /// Destroy events that were lost.
+    pub events_lost: u64,
+}

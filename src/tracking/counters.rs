@@ -1,0 +1,496 @@
+//! A socket's counters, and nothing else of it, in as few bytes as they have.
+
+use crate::model::fields::{Source, tcp_info as t};
+use crate::model::{Field, Socket, State, fields};
+use crate::wire::{Slot, TcpInfo};
+
+/// Every counter of a socket, in the order of the output.
+pub static COUNTERS: &[&Field] = &ALL;
+
+const ALL: [&Field; COUNT] = [
+    &t::TOTAL_RETRANS,
+    &t::BYTES_ACKED,
+    &t::BYTES_RECEIVED,
+    &t::SEGS_OUT,
+    &t::SEGS_IN,
+    &t::DATA_SEGS_IN,
+    &t::DATA_SEGS_OUT,
+    &t::BUSY_TIME,
+    &t::RWND_LIMITED,
+    &t::SNDBUF_LIMITED,
+    &t::DELIVERED,
+    &t::DELIVERED_CE,
+    &t::BYTES_SENT,
+    &t::BYTES_RETRANS,
+    &t::DSACK_DUPS,
+    &t::REORD_SEEN,
+    &t::RCV_OOOPACK,
+    &t::REHASH,
+    &t::TOTAL_RTO,
+    &t::TOTAL_RTO_RECOVERIES,
+    &t::TOTAL_RTO_TIME,
+    &t::RECEIVED_CE,
+    &t::DELIVERED_E1_BYTES,
+    &t::DELIVERED_E0_BYTES,
+    &t::DELIVERED_CE_BYTES,
+    &t::RECEIVED_E1_BYTES,
+    &t::RECEIVED_E0_BYTES,
+    &t::RECEIVED_CE_BYTES,
+    &fields::DROPS,
+];
+
+/// [`COUNTERS`] has this many.
+pub(super) const COUNT: usize = 29;
+
+const BYTES_ACKED: usize = 1;
+const BYTES_RECEIVED: usize = 2;
+const SEGS_OUT: usize = 3;
+const SEGS_IN: usize = 4;
+const DELIVERED: usize = 10;
+const BYTES_SENT: usize = 12;
+
+/// `total_retrans`, `segs_out` and `segs_in`: 32 bits, and no interval is so long
+/// that they go half around.
+const SLOW: [usize; 3] = [0, SEGS_OUT, SEGS_IN];
+
+/// Counters that `tcp_disconnect()` (net/ipv4/tcp.c, 6.18) leaves alone:
+/// `busy_time`, `rwnd_limited`, `sndbuf_limited`, the part of `rehash` that
+/// timeouts caused, and `drops`.
+const KEPT: [usize; 5] = [7, 8, 9, 17, 28];
+
+/// Where a counter lies in [`Counters`], and where its value comes from.
+#[derive(Clone, Copy)]
+struct Cell {
+    at: usize,
+    bits: u32,
+    /// In `tcp_info`; `None` for `drops`.
+    slot: Option<Slot>,
+    /// Shortest `tcp_info` that has it.
+    length: usize,
+}
+
+const LAYOUT: [Cell; COUNT] = layout();
+
+/// Where the first counter lies in `tcp_info`; before it are clocks, which move
+/// without traffic.
+const FIRST: usize = 100;
+
+/// Which word of the socket's memory counts drops.
+const DROPS_WORD: u8 = 8;
+
+/// The runs of `tcp_info` that hold nothing but counters, and where they lie in
+/// [`Counters`]: one behind the other they are the layout here.
+macro_rules! runs {
+    ($do:ident) => {
+        $do!(100..104 => 0, 120..144 => 4, 152..160 => 28, 168..228 => 36, 236..276 => 96)
+    };
+}
+
+/// Bytes that all counters take.
+const SIZE: usize = LAYOUT[COUNT - 1].at + 4;
+
+const fn layout() -> [Cell; COUNT] {
+    let mut cells = [Cell { at: 0, bits: 32, slot: None, length: 0 }; COUNT];
+    let (mut index, mut at) = (0, 0);
+    while index < COUNT {
+        let (bits, slot, length) = match ALL[index].source {
+            Source::TcpInfo(slot @ Slot::U16(start)) => (16, Some(slot), start as usize + 2),
+            Source::TcpInfo(slot @ Slot::U32(start)) => (32, Some(slot), start as usize + 4),
+            Source::TcpInfo(slot @ Slot::U64(start)) => (64, Some(slot), start as usize + 8),
+            _ => (32, None, 0),
+        };
+        cells[index] = Cell { at, bits, slot, length };
+        at += bits as usize / 8;
+        index += 1;
+    }
+    cells
+}
+
+/// Counters by width: the place among all, and where the value lies.
+const OF_16_BITS: [(usize, usize); 2] = of_width(16);
+const OF_32_BITS: [(usize, usize); 20] = of_width(32);
+const OF_64_BITS: [(usize, usize); 7] = of_width(64);
+
+const fn of_width<const N: usize>(bits: u32) -> [(usize, usize); N] {
+    let mut places = [(0, 0); N];
+    let (mut index, mut found) = (0, 0);
+    while index < COUNT {
+        if LAYOUT[index].bits == bits {
+            places[found] = (index, LAYOUT[index].at);
+            found += 1;
+        }
+        index += 1;
+    }
+    // Evaluated while compiling, as is all of this.
+    assert!(found == N, "the arrays above hold all counters of their width");
+    places
+}
+
+/// By words of `tcp_info`: which of its counters lie in it, as bits.
+static PRESENT: [u32; 128] = {
+    let mut present = [0; 128];
+    let mut words = 0;
+    while words < present.len() {
+        let mut index = 0;
+        while index < COUNT {
+            if LAYOUT[index].slot.is_some() && LAYOUT[index].length <= words * 4 {
+                present[words] |= 1 << index;
+            }
+            index += 1;
+        }
+        words += 1;
+    }
+    present
+};
+
+/// Which counters were sent: as many words of `tcp_info`, and whether `drops`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Shape(u8);
+
+impl Shape {
+    const DROPS: u8 = 0x80;
+
+    fn new(info_length: usize, drops: bool) -> Self {
+        let words = (info_length / 4).min(0x7f) as u8;
+        Self(words | if drops { Self::DROPS } else { 0 })
+    }
+
+    /// Bytes of `tcp_info`.
+    #[inline]
+    fn info_length(self) -> usize {
+        usize::from(self.0 & !Self::DROPS) * 4
+    }
+
+    fn has_drops(self) -> bool {
+        self.0 & Self::DROPS != 0
+    }
+
+    /// Whether counters of `tcp_info` were sent.
+    pub(super) fn has_info(self) -> bool {
+        self.0 & !Self::DROPS != 0
+    }
+
+    /// Whether nothing is missing that `older` had. (The length of `tcp_info` is
+    /// the same for all that a kernel sends.)
+    #[inline]
+    pub(super) fn covers(self, older: Self) -> bool {
+        (self.has_info() || !older.has_info()) && (self.has_drops() || !older.has_drops())
+    }
+
+    /// This, and the counters of `tcp_info` that `other` has.
+    pub(super) fn with_info_of(self, other: Self) -> Self {
+        Self::new(other.info_length(), self.has_drops())
+    }
+
+    /// This, but for `drops`.
+    pub(super) fn without_drops(self) -> Self {
+        Self(self.0 & !Self::DROPS)
+    }
+
+    /// The counters that were sent, as bits.
+    #[inline]
+    fn present(self) -> u32 {
+        let of_info = PRESENT.get(usize::from(self.0 & !Self::DROPS)).copied().unwrap_or(0);
+        of_info | u32::from(self.has_drops()) << (COUNT - 1)
+    }
+
+    #[inline]
+    fn has(self, cell: &Cell) -> bool {
+        match cell.slot {
+            Some(_) => cell.length <= self.info_length(),
+            None => self.has_drops(),
+        }
+    }
+}
+
+/// The counters of one socket: 140 bytes, where the whole row has 700.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counters {
+    bytes: [u8; SIZE],
+}
+
+impl Counters {
+    pub(super) const ZERO: Self = Self { bytes: [0; SIZE] };
+
+    /// Those of a socket, and which of them there are. Of a listener only its
+    /// drops: the kernel leaves zeros in the rest.
+    #[inline]
+    pub(super) fn of(socket: &Socket) -> (Self, Shape) {
+        let mut counters = Self::ZERO;
+        let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
+        if let Some(info) = info {
+            counters.copy(info);
+        }
+        let drops = fields::DROPS.integer(socket);
+        if let (Some(drops), Some(to)) = (drops, counters.bytes.last_chunk_mut()) {
+            *to = (drops as u32).to_ne_bytes();
+        }
+        let length = info.map_or(0, |info| info.sent_length());
+        (counters, Shape::new(length, drops.is_some()))
+    }
+
+    /// Which counters two rows of one socket have, where none of them can have
+    /// moved between the two. Told without taking the counters out of the rows:
+    /// most sockets are idle between two polls.
+    #[inline]
+    pub(super) fn idle(before: &Socket, after: &Socket) -> Option<u32> {
+        let (Some(old), Some(new)) = (&before.tcp_info, &after.tcp_info) else { return None };
+        let same = new.is_same_from(FIRST, old)
+            && before.skmem.map(|skmem| skmem.word(DROPS_WORD))
+                == after.skmem.map(|skmem| skmem.word(DROPS_WORD));
+        let connections = before.state != State::Listen && after.state != State::Listen;
+        let drops = after.skmem.and_then(|skmem| skmem.word(DROPS_WORD)).is_some();
+        (same && connections).then(|| Shape::new(new.sent_length(), drops).present())
+    }
+
+    /// Whether a socket that is no listener has these counters and no others: most
+    /// have moved none between two polls. Told without taking them out of the row.
+    #[inline]
+    pub(super) fn are_those_of(&self, shape: Shape, socket: &Socket) -> bool {
+        let (Some(info), Some(skmem)) = (&socket.tcp_info, &socket.skmem) else { return false };
+        let drops = skmem.word(DROPS_WORD);
+        let same_shape = shape == Shape::new(info.sent_length(), drops.is_some());
+        let same_drops = drops.is_none_or(|drops| {
+            self.bytes.last_chunk().is_some_and(|bytes| *bytes == drops.to_ne_bytes())
+        });
+        same_shape && same_drops && self.is_in(info)
+    }
+
+    /// Takes the counters of `tcp_info` as they lie there: in five runs, which
+    /// one behind the other are the layout here. Field by field it takes ten
+    /// times as long, on every socket of every poll.
+    #[inline]
+    fn copy(&mut self, info: &TcpInfo) {
+        macro_rules! take {
+            ($($from:literal..$to:literal => $at:literal),*) => {
+                $(if let Some(cells) = self.bytes.get_mut($at..).and_then(|b| b.first_chunk_mut()) {
+                    info.copy_run::<{ $to - $from }>($from, cells);
+                })*
+            };
+        }
+        runs!(take);
+    }
+
+    /// Whether `tcp_info` has just these.
+    #[inline]
+    fn is_in(&self, info: &TcpInfo) -> bool {
+        macro_rules! compare {
+            ($($from:literal..$to:literal => $at:literal),*) => {
+                $(self.bytes.get($at..).and_then(|bytes| bytes.first_chunk()).is_some_and(
+                    |cells| info.has_run::<{ $to - $from }>($from, cells),
+                ))&&*
+            };
+        }
+        runs!(compare)
+    }
+
+    /// These, with what is missing in `shape` taken from `older`.
+    pub(super) fn over(mut self, shape: Shape, older: &Self, was: Shape) -> (Self, Shape) {
+        for cell in LAYOUT.iter().filter(|cell| !shape.has(cell) && was.has(cell)) {
+            self.put(cell, older.take(cell));
+        }
+        let length = if shape.has_info() { shape } else { was }.info_length();
+        (self, Shape::new(length, shape.has_drops() || was.has_drops()))
+    }
+
+    /// How much each counter grew from `self` to `after`, wraps included, where
+    /// both have it: the growth, which counters (as bits), and whether there was
+    /// a reset.
+    pub(super) fn growth(
+        &self,
+        shape: Shape,
+        after: &Self,
+        now: Shape,
+    ) -> ([u64; COUNT], u32, bool) {
+        let present = shape.present() & now.present();
+        if self.bytes == after.bytes {
+            // Most sockets are idle between two polls.
+            return ([0; COUNT], present, false);
+        }
+        let reset = self.is_reset_by(after);
+        let growth = if reset || shape != now {
+            self.growth_of_each(after, present, reset)
+        } else {
+            self.growth_by_width(after)
+        };
+        (growth, present, reset)
+    }
+
+    /// The growth of all counters where both sides have the same and nothing was
+    /// reset: width by width, which takes a third of the time.
+    #[inline]
+    fn growth_by_width(&self, after: &Self) -> [u64; COUNT] {
+        let mut growth = [0; COUNT];
+        macro_rules! width {
+            ($cells:expr, $number:ty) => {
+                for &(index, at) in &$cells {
+                    let number = |counters: &Self| {
+                        let bytes = counters.bytes.get(at..)?.first_chunk()?;
+                        Some(<$number>::from_ne_bytes(*bytes))
+                    };
+                    if let (Some(before), Some(after), Some(growth)) =
+                        (number(self), number(after), growth.get_mut(index))
+                    {
+                        *growth = after.wrapping_sub(before).into();
+                    }
+                }
+            };
+        }
+        width!(OF_32_BITS, u32);
+        width!(OF_64_BITS, u64);
+        width!(OF_16_BITS, u16);
+        growth
+    }
+
+    /// The same one by one, for those that are `present`.
+    fn growth_of_each(&self, after: &Self, present: u32, reset: bool) -> [u64; COUNT] {
+        let mut growth = [0; COUNT];
+        for (index, (cell, growth)) in LAYOUT.iter().zip(&mut growth).enumerate() {
+            if present & 1 << index == 0 {
+                continue;
+            }
+            let (before, after) = (self.take(cell), after.take(cell));
+            *growth = match reset {
+                false => difference(before, after, cell.bits),
+                true if KEPT.contains(&index) => after.checked_sub(before).unwrap_or(after),
+                true => after,
+            };
+        }
+        growth
+    }
+
+    /// `tcp_disconnect()` zeroes the counters of a socket that lives on, or of
+    /// one that is about to die. The byte counters have 64 bits and never wrap.
+    /// Segments have 32: fewer than before is a wrap only if the way around is
+    /// the shorter one. All of them count: a child that nobody accepted may have
+    /// received two segments and sent nothing (5.10).
+    #[inline]
+    pub(super) fn is_reset_by(&self, after: &Self) -> bool {
+        let fell = |index: &usize| after.number(*index) < self.number(*index);
+        let went_back = |index: &usize| {
+            let (before, after) = (self.number(*index) as u32, after.number(*index) as u32);
+            after.wrapping_sub(before) > u32::MAX / 2
+        };
+        [BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED].iter().any(fell) || SLOW.iter().any(went_back)
+    }
+
+    /// Whether nothing was ever sent or received, or all was zeroed.
+    pub(super) fn is_blank(&self) -> bool {
+        let indices = 0..COUNT;
+        indices.filter(|index| !KEPT.contains(index)).all(|index| self.number(index) == 0)
+    }
+
+    /// Whether this is a child that lost the race for its request: two ACKs of one
+    /// handshake came at once, each made a child, and the one that came too late to
+    /// be hashed was freed (`inet_csk_complete_hashdance()`). It holds the request's
+    /// SYN-ACK retransmits, as its twin does, and no other segment than the SYN.
+    pub(super) fn is_duplicate_child(&self) -> bool {
+        let blank = |index: &usize| self.number(*index) == 0;
+        let silent = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT, SEGS_OUT, DELIVERED];
+        self.number(SEGS_IN) == 1 && silent.iter().all(blank)
+    }
+
+    /// Whether anything was ever acknowledged or received: it was connected.
+    pub(super) fn was_connected(&self) -> bool {
+        self.number(BYTES_ACKED) > 0 || self.number(BYTES_RECEIVED) > 0
+    }
+
+    #[inline]
+    fn number(&self, index: usize) -> u64 {
+        LAYOUT.get(index).map_or(0, |cell| self.take(cell))
+    }
+
+    #[inline]
+    fn take(&self, cell: &Cell) -> u64 {
+        let bytes = self.bytes.get(cell.at..).unwrap_or(&[]);
+        let number = match cell.bits {
+            16 => bytes.first_chunk().map(|&bytes| u16::from_ne_bytes(bytes).into()),
+            32 => bytes.first_chunk().map(|&bytes| u32::from_ne_bytes(bytes).into()),
+            _ => bytes.first_chunk().map(|&bytes| u64::from_ne_bytes(bytes)),
+        };
+        number.unwrap_or(0)
+    }
+
+    #[inline]
+    fn put(&mut self, cell: &Cell, value: u64) {
+        let bytes = self.bytes.get_mut(cell.at..).unwrap_or(&mut []);
+        match cell.bits {
+            16 => write(bytes, (value as u16).to_ne_bytes()),
+            32 => write(bytes, (value as u32).to_ne_bytes()),
+            _ => write(bytes, value.to_ne_bytes()),
+        }
+    }
+}
+
+#[inline]
+fn write<const N: usize>(bytes: &mut [u8], value: [u8; N]) {
+    if let Some(to) = bytes.first_chunk_mut() {
+        *to = value;
+    }
+}
+
+#[inline]
+fn difference(before: u64, after: u64, bits: u32) -> u64 {
+    let difference = after.wrapping_sub(before);
+    if bits == 64 { difference } else { difference & ((1 << bits) - 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_counters_of_the_catalogue_are_here() {
+        let catalogue: Vec<&str> = fields::all()
+            .filter(|field| field.kind == crate::model::Kind::Counter)
+            .map(|field| field.name)
+            .collect();
+        let here: Vec<&str> = COUNTERS.iter().map(|field| field.name).collect();
+        assert_eq!(here, catalogue);
+        let named = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT].map(|index| here[index]);
+        assert_eq!(named, ["bytes_acked", "bytes_received", "bytes_sent"]);
+        let slow = SLOW.map(|index| here[index]);
+        assert_eq!(slow, ["total_retrans", "segs_out", "segs_in"]);
+        let kept = KEPT.map(|index| here[index]);
+        assert_eq!(kept, ["busy_time", "rwnd_limited", "sndbuf_limited", "rehash", "drops"]);
+        assert_eq!(size_of::<Counters>(), 140);
+    }
+
+    #[test]
+    fn every_counter_keeps_its_value() {
+        // Every byte of tcp_info differs from its neighbours.
+        let bytes: Vec<u8> = (0..280u32).map(|at| (at * 7 + 3) as u8).collect();
+        for length in [0, 104, 192, 232, 248, 280] {
+            let info = crate::wire::TcpInfo::new(&bytes[..length], Default::default());
+            let socket = Socket { tcp_info: Some(info), ..crate::model::example::socket() };
+            let (counters, shape) = Counters::of(&socket);
+            let (growth, present, _) = Counters::ZERO.growth(shape, &counters, shape);
+            for (index, field) in COUNTERS.iter().enumerate() {
+                let kept = (present & 1 << index != 0).then_some(growth[index]);
+                assert_eq!(kept, field.integer(&socket), "{} of {length}", field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn idle_is_told_from_any_movement() {
+        let bytes: Vec<u8> = (0..280u32).map(|at| (at * 7 + 3) as u8).collect();
+        let row = |bytes: &[u8], drops| {
+            let info = crate::wire::TcpInfo::new(bytes, Default::default());
+            let skmem = Some(crate::model::example::skmem(drops));
+            Socket { tcp_info: Some(info), skmem, ..crate::model::example::socket() }
+        };
+        for length in [104, 192, 232, 248, 280] {
+            let (counters, shape) = Counters::of(&row(&bytes[..length], 1));
+            for at in 0..length {
+                let mut moved = bytes[..length].to_vec();
+                moved[at] ^= 1;
+                let moved = row(&moved, 1);
+                let same = Counters::of(&moved) == (counters, shape);
+                assert_eq!(counters.are_those_of(shape, &moved), same, "{at} of {length}");
+            }
+            assert!(!counters.are_those_of(shape, &row(&bytes[..length - 4], 1)));
+            assert!(!counters.are_those_of(shape, &row(&bytes[..length], 2)), "drops");
+        }
+    }
+}

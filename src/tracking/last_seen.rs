@@ -1,0 +1,217 @@
+//! What a snapshot shows of a socket beyond its counters.
+
+use crate::model::fields::tcp_info as t;
+use crate::model::{Socket, State};
+use crate::wire::Slot;
+
+/// Something seen on a socket that says what it may have been through. Levels
+/// and states, not counts: none of it is proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sign {
+    /// It advertises a window of 0, or its receive buffer is nearly full.
+    ReceiverFull = 1,
+    /// Its peer advertises a window of 0.
+    PeerFull = 2,
+    /// It has bytes the program did not send yet.
+    Unsent = 4,
+    /// It was running its timer in vain: retransmissions, probes or keepalives.
+    GivingUp = 8,
+    /// The program has not read everything.
+    Unread = 16,
+    /// It does not use SACK.
+    NoSack = 32,
+    /// Its slow start has ended.
+    SlowStartOver = 64,
+    /// Much of its data lies in a queueing discipline or driver.
+    HostQueue = 128,
+}
+
+/// What a snapshot shows beyond counters, in four bytes: every socket's is kept
+/// until the next interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSeen {
+    /// From the lowest bit: eight signs, four of the state, two of `in_loss`.
+    bits: u16,
+    /// 0 where it is not known.
+    mss: u16,
+}
+
+/// Where the state begins in [`LastSeen::bits`], and how wide it is.
+const STATE: u16 = 8;
+const STATE_MASK: u16 = 0xf;
+/// Where `in_loss` begins: two bits, 0 where it is not told.
+const LOSS: u16 = 12;
+const CALM: u16 = 1;
+const IN_LOSS: u16 = 2;
+
+/// Where the fields lie, as constants: every socket that moves is looked at, and
+/// to ask the catalogue for each of them took 120 ns more (470 instead of 350 for
+/// decoding and entering one).
+const CA_STATE: Option<Slot> = t::CA_STATE.slot();
+const BACKOFF: Option<Slot> = t::BACKOFF.slot();
+const OPTIONS: Option<Slot> = t::OPTIONS.slot();
+const SND_MSS: Option<Slot> = t::SND_MSS.slot();
+const SND_SSTHRESH: Option<Slot> = t::SND_SSTHRESH.slot();
+const NOTSENT_BYTES: Option<Slot> = t::NOTSENT_BYTES.slot();
+const SND_WND: Option<Slot> = t::SND_WND.slot();
+const RCV_WND: Option<Slot> = t::RCV_WND.slot();
+
+/// `snd_ssthresh` before the first congestion.
+const UNSET: Option<u64> = t::SND_SSTHRESH.unset;
+
+/// `TCPI_OPT_SACK`.
+const OPTION_SACK: u64 = 2;
+
+/// More than TCP small queues leave below the socket for long
+/// (`tcp_small_queue_check()`).
+const MUCH: u64 = 64 << 10;
+
+/// `TCP_CA_Loss` (include/uapi/linux/tcp.h).
+const CA_LOSS: u64 = 4;
+
+impl LastSeen {
+    /// Looks at a socket.
+    pub fn of(socket: &Socket) -> Self {
+        // Of a listener the kernel leaves zeros in all of these fields.
+        let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
+        let read = |slot: Option<Slot>| info?.read(slot?);
+        let word = |index| socket.skmem.as_ref()?.word(index).map(u64::from);
+        // Nearly full for practical purposes: what comes next is pruned or dropped.
+        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
+        let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
+        let ssthresh = read(SND_SSTHRESH);
+        let unread = socket.state != State::Listen && socket.receive_queue > 0;
+        let shown = [
+            (read(RCV_WND) == Some(0) || full, Sign::ReceiverFull),
+            (read(SND_WND) == Some(0), Sign::PeerFull),
+            (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
+            (probing || read(BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
+            (unread, Sign::Unread),
+            (read(OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
+            (ssthresh.is_some() && ssthresh != UNSET, Sign::SlowStartOver),
+            (word(2).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
+        ];
+        Self::new(
+            socket.state,
+            read(CA_STATE).map(|state| state == CA_LOSS),
+            read(SND_MSS).and_then(|mss| u16::try_from(mss).ok()),
+            shown.iter().map(|&(shown, sign)| u8::from(shown) * sign as u8).sum(),
+        )
+    }
+
+    #[inline]
+    fn new(state: State, in_loss: Option<bool>, mss: Option<u16>, signs: u8) -> Self {
+        let loss = match in_loss {
+            None => 0,
+            Some(false) => CALM,
+            Some(true) => IN_LOSS,
+        };
+        let bits = u16::from(signs) | (state as u16) << STATE | loss << LOSS;
+        Self { bits, mss: mss.unwrap_or(0) }
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        // Only states were packed.
+        State::from_kernel((self.bits >> STATE & STATE_MASK) as u8).unwrap_or(State::Close)
+    }
+
+    /// Whether it was in loss recovery after a timeout (`TCP_CA_Loss`); `None`
+    /// where that is not told.
+    pub fn in_loss(&self) -> Option<bool> {
+        match self.bits >> LOSS {
+            0 => None,
+            loss => Some(loss == IN_LOSS),
+        }
+    }
+
+    /// Payload of a full segment; `None` where that is not told.
+    pub fn mss(&self) -> Option<u16> {
+        (self.mss != 0).then_some(self.mss)
+    }
+
+    /// Whether it showed this sign.
+    pub fn shows(&self, sign: Sign) -> bool {
+        self.signs() & sign as u8 != 0
+    }
+
+    /// All signs, as the bits that [`Sign`] numbers them by.
+    pub fn signs(&self) -> u8 {
+        self.bits as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timer;
+    use crate::model::example::{skmem, socket, tcp_info};
+
+    const SIGNS: [Sign; 8] = [
+        Sign::ReceiverFull,
+        Sign::PeerFull,
+        Sign::Unsent,
+        Sign::GivingUp,
+        Sign::Unread,
+        Sign::NoSack,
+        Sign::SlowStartOver,
+        Sign::HostQueue,
+    ];
+
+    #[test]
+    fn packed_and_unpacked_it_is_the_same() {
+        assert_eq!(size_of::<LastSeen>(), 4);
+        for state in State::ALL {
+            for in_loss in [None, Some(false), Some(true)] {
+                for mss in [None, Some(1), Some(1448), Some(u16::MAX)] {
+                    for signs in 0..=u8::MAX {
+                        let last_seen = LastSeen::new(state, in_loss, mss, signs);
+                        assert_eq!(last_seen.state(), state);
+                        assert_eq!(last_seen.in_loss(), in_loss);
+                        assert_eq!(last_seen.mss(), mss);
+                        assert_eq!(last_seen.signs(), signs);
+                        let shown = SIGNS.into_iter().filter(|&sign| last_seen.shows(sign));
+                        assert_eq!(shown.fold(0, |signs, sign| signs | sign as u8), signs);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One that shows nothing, with one thing changed at a time. (Bytes within a
+    /// word of `tcp_info` are those of a little-endian host.)
+    #[test]
+    fn each_sign_is_seen() {
+        let calm = [(4, 2 << 8), (16, 1448), (76, 0x7fff_ffff), (228, 1), (232, 1)];
+        let with = |at: usize, value: u32| {
+            let mut words = calm.to_vec();
+            words.push((at, value));
+            Socket { tcp_info: Some(tcp_info(&words)), skmem: Some(skmem(0)), ..socket() }
+        };
+        let plain = with(16, 1448);
+        let last_seen = LastSeen::of(&plain);
+        assert_eq!(last_seen.state(), State::Established);
+        assert_eq!((last_seen.in_loss(), last_seen.mss()), (Some(false), Some(1448)));
+        assert_eq!(last_seen.signs(), 0);
+        let cases = [
+            (with(228, 0), Sign::PeerFull),
+            (with(232, 0), Sign::ReceiverFull),
+            (Socket { skmem: Some(skmem(100)), ..plain }, Sign::ReceiverFull),
+            (with(144, 1), Sign::Unsent),
+            (Socket { timer: Timer::new(1, 200, 3), ..plain }, Sign::GivingUp),
+            (Socket { receive_queue: 1, ..plain }, Sign::Unread),
+            (with(4, 0), Sign::NoSack),
+            (with(76, 10), Sign::SlowStartOver),
+            (Socket { skmem: Some(skmem(65 << 10)), ..plain }, Sign::HostQueue),
+        ];
+        for (socket, sign) in cases {
+            assert!(!last_seen.shows(sign) && LastSeen::of(&socket).shows(sign), "{sign:?}");
+        }
+        assert_eq!(LastSeen::of(&with(0, 4 << 8)).in_loss(), Some(true));
+        let blind = Socket { tcp_info: None, skmem: None, state: State::SynSent, ..plain };
+        let last_seen = LastSeen::of(&blind);
+        assert_eq!((last_seen.signs(), last_seen.in_loss(), last_seen.mss()), (0, None, None));
+        assert_eq!(last_seen.state(), State::SynSent);
+    }
+}
