@@ -1,10 +1,10 @@
-//! What one look at the counters costs, and how much of it is the kernel's.
+//! The cost of reading the counters, and the kernel's part in it.
 //!
-//! `floor` reads the same files through descriptors that stay open and looks at nothing: the
-//! kernel printing the numbers, below which no reader gets. `tcpdiag` is the reader that the
-//! attribution polls with. `cat` opens each file anew, as most tools do.
+//! `floor` reads the same files through open descriptors and ignores their content: no reader can
+//! be faster than the kernel printing the numbers. `tcpdiag` is the reader that attribution polls
+//! with. `cat` reopens each file, as most tools do.
 #![allow(missing_docs, reason = "criterion_group! makes a function without")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot read has nothing to say")]
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::fs::File;
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tcpdiag::counters::{CounterReader, CounterWidth, Counters, deltas};
 
 const ROOT: &str = "/proc/thread-self/net";
-/// All counters of the catalogue are in these.
+/// These files contain all counters of the catalogue.
 const WATCHED: &[&str] = &["snmp", "netstat"];
 const ALL: &[&str] = &["snmp", "netstat", "snmp6", "sockstat", "sockstat6"];
 
@@ -65,7 +65,7 @@ fn all(c: &mut Criterion) {
     cat(c, "all/cat", ALL);
 }
 
-/// One file: the only one that procfs has a reader for, and that for its own 15 Tcp counters.
+/// One file: the only one that the procfs crate reads, and only its 15 Tcp counters.
 fn snmp_alone(c: &mut Criterion) {
     floor(c, "snmp/floor", &["snmp"]);
     cat(c, "snmp/cat", &["snmp"]);

@@ -1,9 +1,8 @@
-//! Decoding real captures: nanoseconds and heap allocations per socket, from
-//! the framing alone to a written row, and netlink-packet-sock-diag's owned
-//! parser for comparison.
+//! Decoding real captures: nanoseconds and heap allocations per socket, from framing alone to a
+//! written row, and netlink-packet-sock-diag's owned parser for comparison.
 //!
-//! Each line of criterion's output is the processor time for one socket. Every step does
-//! what the steps before it do as well.
+//! Each line of criterion's output is the processor time for one socket. Every step includes the
+//! steps before it.
 #![allow(
     unsafe_code,
     reason = "a global allocator that counts, and a clock that is in no safe library of the tree"
@@ -19,23 +18,24 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use netlink_packet_core::NetlinkMessage;
 use netlink_packet_sock_diag::SockDiagMessage;
 
-use tcpdiag::filter::{self, Candidate, NoNames, Owner};
+use tcpdiag::filter::{self, Candidate, Known, NoNames, Owner, Service};
+use tcpdiag::identity::ServiceBasis;
 use tcpdiag::model::{Role, RoleBasis, Socket};
 use tcpdiag::output::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
 use tcpdiag::report::{Connection, Processes};
 use tcpdiag::tracking::Latest;
-use tcpdiag::wire::{EcnWord, Messages, Reply, kind};
+use tcpdiag::wire::{EcnWord, Messages, Reply, uapi};
 
-/// Counts what the allocator is asked for.
+/// Counts allocations.
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call is handed to the system's allocator unchanged.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Block) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are the system allocator's demands.
+        // SAFETY: the caller's guarantees are what the system allocator requires.
         unsafe { System.alloc(layout) }
     }
 
@@ -54,16 +54,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Kernels whose captures are read; the newest sends the most.
+/// Kernels whose captures are read; the newest sends the most attributes.
 const KERNELS: [(&str, EcnWord); 2] = [("5.10.223", EcnWord::Unknown), ("7.2.13", EcnWord::Bits)];
-
-/// `SOCK_DIAG_BY_FAMILY`.
-const BY_FAMILY: u16 = 20;
 
 /// An expression that needs evaluating for every socket.
 const EXPRESSION: &str = "rtt > 50ms and total_retrans > 0 or sport >= :1024 and bytes_sent > 10kB";
 
-/// What `tcpdiag conns` shows.
+/// The columns of `tcpdiag conns`.
 const COLUMNS: [&str; 11] = [
     "state",
     "role",
@@ -99,14 +96,14 @@ impl Capture {
         Ok(capture)
     }
 
-    /// The same sockets, each of which has received another segment.
+    /// The same sockets, each after receiving another segment.
     fn moved(&self) -> Self {
         /// Offset of `tcpi_segs_in`.
         const SEGS_IN: usize = 140;
         let mut places = Vec::new();
         let base = self.bytes.as_ptr().addr();
         self.replies(|reply| {
-            let info = reply.attribute(kind::INFO).filter(|info| info.len() > SEGS_IN);
+            let info = reply.attribute(uapi::INET_DIAG_INFO).filter(|info| info.len() > SEGS_IN);
             places.extend(info.map(|info| info.as_ptr().addr() - base + SEGS_IN));
         });
         let mut bytes = self.bytes.clone();
@@ -121,7 +118,7 @@ impl Capture {
     #[inline]
     fn replies(&self, mut each: impl FnMut(&Reply<'_>)) {
         for message in Messages::new(&self.bytes).map_while(Result::ok) {
-            if message.kind == BY_FAMILY
+            if message.kind == uapi::SOCK_DIAG_BY_FAMILY
                 && let Some(reply) = Reply::new(message.payload)
             {
                 each(&reply);
@@ -147,6 +144,7 @@ impl Capture {
                 role: Role::Client,
                 role_basis: RoleBasis::NoListener,
                 service: Some("https"),
+                service_basis: Some(ServiceBasis::PortName),
                 netns: None,
                 interface: None,
                 cgroup_path: Some("/system.slice/app.service"),
@@ -159,11 +157,12 @@ impl Capture {
                 delta: None,
                 interval_s: None,
                 syn_recv: None,
+                group: None,
             });
         });
     }
 
-    /// The crate's parser of whole messages into owned values.
+    /// Parses whole messages into owned values with the crate.
     fn owned(&self) {
         let mut rest = self.bytes.as_slice();
         while let Ok(message) = NetlinkMessage::<SockDiagMessage>::deserialize(rest) {
@@ -174,12 +173,11 @@ impl Capture {
     }
 }
 
-/// Processor time of this process so far: the machine may have more to do than
-/// measure.
+/// Processor time of this process, because the machine may be busy with other work.
 fn processor_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a writable timespec. The call cannot fail for
-    // this clock (clock_gettime(2)), and would leave zeros.
+    // SAFETY: the pointer is to a writable timespec. The call cannot fail for this clock
+    // (clock_gettime(2)), and would leave zeros.
     unsafe {
         libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time);
     }
@@ -236,7 +234,7 @@ fn steps(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
     measure(criterion, &name("ledger"), count, || {
         ledger.begin();
         capture.sockets(|socket| {
-            black_box(&ledger.enter(socket));
+            black_box(&ledger.observe(socket));
         });
         ledger.end(|_| {});
     });
@@ -247,7 +245,7 @@ fn steps(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
         ledger.begin();
         let capture = if pass % 2 == 0 { capture } else { &moved };
         capture.sockets(|socket| {
-            black_box(&ledger.enter(socket));
+            black_box(&ledger.observe(socket));
         });
         ledger.end(|_| {});
     });
@@ -277,7 +275,7 @@ fn rows(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
         capture.connections(|row| drop(black_box(table.row(row))));
     });
     let mut json = JsonLines::new(
-        std::io::BufWriter::with_capacity(1 << 16, Pit),
+        std::io::BufWriter::with_capacity(1 << 16, OpaqueWriter),
         "row",
         "2026-01-01T00:00:00.000000000Z".to_owned(),
     );
@@ -291,10 +289,10 @@ fn rows(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
     }
 }
 
-/// A writer that, unlike `io::sink()`, the compiler cannot see through.
-struct Pit;
+/// A writer that, unlike `io::sink()`, the compiler cannot optimise away.
+struct OpaqueWriter;
 
-impl io::Write for Pit {
+impl io::Write for OpaqueWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(black_box(bytes).len())
     }
@@ -307,12 +305,14 @@ impl io::Write for Pit {
 fn candidate(socket: &Socket) -> Candidate<'_> {
     Candidate {
         socket,
-        role: Role::Client,
-        service: Some("https"),
         netns: None,
         netns_inode: 1,
-        cgroup_path: None,
-        owner: Owner::Pending,
+        known: Some(Known {
+            role: Role::Client,
+            service: Some(Service { name: "https", bare: "https" }),
+            cgroup_path: None,
+            owner: Owner::Pending,
+        }),
     }
 }
 

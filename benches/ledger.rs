@@ -1,17 +1,16 @@
-//! What the ledger and the kernel's destroy events cost.
+//! The cost of the ledger and of the kernel's destroy events.
 //!
 //! ```text
 //! cargo bench --bench ledger             # figures
 //! cargo bench --bench ledger -- events   # only these, or `bookkeeping`
-//! cargo bench --bench ledger -- --test   # one small round: that it runs
+//! cargo bench --bench ledger -- --test   # one small round, as a test
 //! ```
 //!
-//! Printed: nanoseconds and bytes per socket of a poll's bookkeeping, and the
-//! processor time of short connections with and without a subscriber. The last
-//! counts four accounts: the process that connects and is connected to, the
-//! subscriber, and the kernel's workers, which send the events (all kworkers of
-//! the host, so on a busy one the figure has noise). `cargo bench` passes
-//! `--bench`; anything else is ignored.
+//! Prints nanoseconds and bytes per socket of a poll's bookkeeping, and the processor time of short
+//! connections with and without a subscriber. The latter has three parts: the process with both
+//! ends of the connections, the subscriber, and the kernel's workers, which send the events (all
+//! kworkers of the host, so the figure is noisy on a busy one). `cargo bench` passes `--bench`;
+//! other arguments are ignored.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +27,7 @@ use std::time::{Duration, Instant};
 use tcpdiag::model::Socket;
 use tcpdiag::socket_diag::{EventOptions, Events};
 use tcpdiag::sys::Usage;
-use tcpdiag::tracking::{Ending, Ledger, Watch};
+use tcpdiag::tracking::{Ending, SocketTracker, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 const ENDING: Ending = Ending { watch: Watch::Whole, whole_dump: true };
@@ -52,12 +51,12 @@ fn main() {
     }
 }
 
-/// Established sockets as Linux 6.18 sends them, after so many more segments.
+/// Established sockets as Linux 6.18 sends them, after this many more segments.
 fn templates(round: u32) -> Vec<Socket> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/6.18.44/tcp4.nl");
     let mut bytes = std::fs::read(path).unwrap();
-    // Every tcp_info has segs_out (136), segs_in (140) and bytes_sent (200)
-    // behind the header of its attribute: length 284, type 2.
+    // Every tcp_info has segs_out (136), segs_in (140) and bytes_sent (200) after its attribute
+    // header: length 284, type 2.
     for at in 0..bytes.len() - 284 {
         if bytes[at..at + 4] == [28, 1, 2, 0] {
             for field in [136, 140, 200] {
@@ -76,7 +75,7 @@ fn templates(round: u32) -> Vec<Socket> {
 
 /// A poll of sockets that are decoded just before, as in a dump: the templates
 /// stay in the processor's cache. Processor time and number of activities.
-fn poll(ledger: &mut Ledger, count: usize, round: u32, step: usize) -> (Duration, u64) {
+fn poll(ledger: &mut SocketTracker, count: usize, round: u32, step: usize) -> (Duration, u64) {
     let mut templates = templates(round);
     let kinds = templates.len();
     let usage = Usage::now();
@@ -85,7 +84,7 @@ fn poll(ledger: &mut Ledger, count: usize, round: u32, step: usize) -> (Duration
         let number = number * step % count;
         let socket = &mut templates[number % kinds];
         socket.cookie = number as u64 + 1;
-        ledger.enter(socket);
+        ledger.observe(socket);
     }
     let mut activities = 0;
     ledger.end(ENDING, |activity| activities += u64::from(black_box(activity).closed) + 1);
@@ -95,11 +94,11 @@ fn poll(ledger: &mut Ledger, count: usize, round: u32, step: usize) -> (Duration
 
 fn bookkeeping(count: usize, rounds: u32) {
     let per_socket = |time: Duration| time.as_nanos() as f64 / count as f64;
-    let mut ledger = Ledger::new();
+    let mut ledger = SocketTracker::new();
     let first = poll(&mut ledger, count, 0, 1).0;
     println!("{count} sockets, best of {rounds}, nanoseconds per socket and poll:");
     println!("  first poll        {:7.1}", per_socket(first));
-    // Steps of a prime are no order that a guess could follow.
+    // Steps by a prime make the order unpredictable.
     for (name, step) in [("idle", 1), ("idle, no order", 7919)] {
         let best = (0..rounds).map(|_| poll(&mut ledger, count, 0, step)).min().unwrap();
         assert_eq!(best.1, 0);
@@ -111,13 +110,13 @@ fn bookkeeping(count: usize, rounds: u32) {
     println!("bytes per socket: {:.1}", ledger.allocated() as f64 / count as f64);
 }
 
-/// Churn with and without a subscriber, in turns.
+/// Churn with and without a subscriber, alternating.
 fn events(connections: u64, rate: u64, rounds: usize) {
-    // None, one socket with a large buffer, and sixteen with what is granted
-    // where nobody raised net.core.rmem_max.
+    // None, one socket with a large buffer, and sixteen with the buffer that the default
+    // net.core.rmem_max allows.
     let subscribers = [None, Some(32 << 20), Some(212_992)];
     let mut columns: [Vec<[f64; 3]>; 3] = Default::default();
-    let mut told = (0, 0);
+    let mut received = (0, 0);
     for _ in 0..rounds {
         for (receive_buffer, column) in subscribers.iter().zip(&mut columns) {
             let mut events = receive_buffer.map(|receive_buffer| {
@@ -135,7 +134,7 @@ fn events(connections: u64, rate: u64, rounds: usize) {
                 std::thread::sleep(Duration::from_millis(100));
                 if let Some(events) = &mut events {
                     let drained = events.drain(|event| _ = black_box(event.cookie())).unwrap();
-                    told = (told.0 + drained.events, told.1 + drained.lost);
+                    received = (received.0 + drained.events, received.1 + drained.lost);
                 }
                 if over {
                     break;
@@ -165,7 +164,7 @@ fn events(connections: u64, rate: u64, rounds: usize) {
             traffic + own + workers
         );
     }
-    println!("events: {} told, {} lost", told.0, told.1);
+    println!("events: {} received, {} lost", received.0, received.1);
 }
 
 /// Processor time of all kernel workers so far.
@@ -180,8 +179,8 @@ fn kworkers() -> Duration {
     tick * ticks.sum()
 }
 
-/// Connections to itself, one after the other, at most so many a second; prints its own processor time in
-/// microseconds.
+/// Connects to itself, one connection after another, at this rate at most; prints its own processor
+/// time in microseconds.
 fn churn(connections: u64, rate: u64) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

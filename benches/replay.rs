@@ -1,12 +1,12 @@
-//! What reading a recording costs: an hour of `services --read`, and finding a sample in an hour.
+//! The cost of reading a recording: an hour of `services --read`, and finding a sample in an hour.
 //!
-//! The recordings are made here, of a socket of `fixtures/` that was copied as often as wanted: a
-//! fifth of the copies sends something in each second, of all others only the clocks move. Of
-//! 10,000 sockets some minutes are made; what a further minute costs tells the hour.
+//! The recordings are made here from copies of a socket of `fixtures/`: a fifth of the copies sends
+//! something in each second; in the others only the times since the last segment change. For 10,000
+//! sockets, recordings of some minutes are made; the cost per further minute gives the hour.
 //!
 //! ```text
 //! cargo bench --bench replay
-//! cargo bench --bench replay -- --test     a second: whether it still runs
+//! cargo bench --bench replay -- --test     one second, as a test
 //! ```
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
@@ -20,47 +20,47 @@ use std::path::Path;
 use std::time::Instant;
 
 use tcpdiag::recording::{
-    About, Compression, DumpBegun, DumpEnded, EventsDrained, HostFacts, Kind, NamespaceOf, Place,
-    SampleBegun, SocketHolder, SocketOwners, Way, Writer,
+    About, Compression, Direction, DumpBegun, DumpEnded, EventsDrained, HostFacts, Kind,
+    NamespaceInterface, NamespaceOf, SampleBegun, SocketHolder, SocketOwners, Writer,
 };
 use tcpdiag::sys::Clocks;
-use tcpdiag::wire::{Messages, Reply};
+use tcpdiag::wire::{Messages, Reply, uapi};
 
 const TCPDIAG: &str = env!("CARGO_BIN_EXE_tcpdiag");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/7.2.13");
 
-/// What a datagram of a dump holds at most.
+/// The largest datagram of a dump.
 const DATAGRAM: usize = 32 * 1024;
 
-/// Servers' ports; each has a listener.
+/// Server ports, each with a listener.
 const PORTS: u16 = 10;
 
-/// One socket in so many sends something in a second.
+/// One of this many sockets sends something in a second.
 const MOVING: usize = 5;
 
 const INODE: u64 = 4_026_531_840;
 const SECOND: u64 = 1_000_000_000;
 
-/// Where things lie in a message, from include/uapi/linux/{netlink,inet_diag,tcp}.h.
+/// Offsets in a message, from include/uapi/linux/{netlink,inet_diag,tcp}.h.
 mod at {
     pub(super) const STATE: usize = 17;
     pub(super) const LOCAL_PORT: usize = 20;
     pub(super) const REMOTE_PORT: usize = 22;
     pub(super) const COOKIE: usize = 60;
     pub(super) const INODE: usize = 84;
-    /// In `tcp_info`: how long ago something was sent, or came, in milliseconds.
+    /// In `tcp_info`: milliseconds since something was sent or received.
     pub(super) const CLOCKS: [usize; 3] = [44, 52, 56];
     /// In `tcp_info`: bytes acknowledged and sent, segments out and in.
     pub(super) const BYTES: [usize; 2] = [120, 200];
     pub(super) const SEGMENTS: [usize; 2] = [136, 140];
 }
 
-/// The sockets of the host that is made up.
+/// The sockets of a synthetic host.
 struct Sockets {
-    /// All messages of a dump, and where each begins.
+    /// All messages of a dump, and the offset of each.
     dump: Vec<u8>,
     starts: Vec<usize>,
-    /// Where `tcp_info` begins in a connection's message.
+    /// The offset of `tcp_info` in a connection's message.
     info: usize,
 }
 
@@ -86,10 +86,12 @@ impl Sockets {
                 .unwrap();
             bytes.to_vec()
         };
-        let (established, listening) = (of_state(1), of_state(10));
-        // The attribute INET_DIAG_INFO.
-        let mut info = 16 + 72;
-        while u16::from_ne_bytes(established[info + 2..info + 4].try_into().unwrap()) != 2 {
+        let (established, listening) =
+            (of_state(uapi::TCP_ESTABLISHED), of_state(uapi::TCP_LISTEN));
+        let mut info = uapi::NLMSG_HDRLEN + uapi::INET_DIAG_MSG_LEN;
+        while u16::from_ne_bytes(established[info + 2..info + 4].try_into().unwrap())
+            != uapi::INET_DIAG_INFO
+        {
             let length = u16::from_ne_bytes(established[info..info + 2].try_into().unwrap());
             info += usize::from(length).next_multiple_of(4);
         }
@@ -117,7 +119,7 @@ impl Sockets {
         sockets
     }
 
-    /// Lets a second pass.
+    /// Advances by a second.
     fn pass(&mut self, second: usize) {
         for (number, &start) in self.starts.iter().enumerate() {
             let info = start + self.info;
@@ -162,6 +164,7 @@ impl Sockets {
                 pid: 1 + number % 100,
                 fd: number,
                 comm: format!("server-{}", number % 100),
+                program: None,
                 cgroup: None,
             }],
             hidden: false,
@@ -169,7 +172,7 @@ impl Sockets {
     }
 }
 
-/// The counter files, with so many segments more than in the capture.
+/// The counter files, with this many more segments than in the capture.
 fn counters(sent: u64) -> [String; 2] {
     let text = |name: &str| std::fs::read_to_string(format!("{FIXTURES}/dump/{name}")).unwrap();
     let snmp: Vec<String> = text("snmp")
@@ -188,10 +191,10 @@ fn counters(sent: u64) -> [String; 2] {
     [format!("snmp\n{}", snmp.concat()), format!("netstat\n{}", text("netstat"))]
 }
 
-/// Writes a recording of so many sockets and samples, a second apart.
+/// Writes a recording of this many sockets and samples, a second apart.
 fn record(file: &Path, sockets: usize, samples: usize) -> io::Result<()> {
     let about = About { program: "tcpdiag", system: "Linux 7.2.13", machine: "x86_64" };
-    let place = Place { inode: INODE, name: None };
+    let place = NamespaceInterface { inode: INODE, name: None };
     let out = BufWriter::with_capacity(1 << 18, File::create(file)?);
     let mut writer = Writer::new(out, Compression::Zstd, &about, &place)?;
     let facts = HostFacts {
@@ -216,7 +219,7 @@ fn record(file: &Path, sockets: usize, samples: usize) -> io::Result<()> {
         texts.iter().try_for_each(|text| writer.note(Kind::Counters, INODE, text.as_bytes()))?;
         let begun = DumpBegun { states: 0x3fff, extensions: 0xff, ipv4: true, ipv6: true };
         writer.json(Kind::DumpBegin, INODE, &begun)?;
-        state.datagrams().try_for_each(|bytes| writer.datagram(0, Way::Received, bytes))?;
+        state.datagrams().try_for_each(|bytes| writer.datagram(0, Direction::Received, bytes))?;
         let ended =
             DumpEnded { sockets: dumped, decode_errors: 0, bad_attributes: 0, interrupted: 0 };
         writer.json(Kind::DumpEnd, INODE, &ended)?;
@@ -239,7 +242,7 @@ fn spent(arguments: &[&str]) -> io::Result<[f64; 2]> {
     Ok([cpu, begun.elapsed().as_secs_f64()])
 }
 
-/// The better of some rounds, processor time deciding.
+/// The best of several rounds, by processor time.
 fn best(rounds: usize, arguments: &[&str]) -> io::Result<[f64; 2]> {
     let mut best = [f64::INFINITY; 2];
     for _ in 0..rounds {

@@ -1,19 +1,21 @@
-//! The shape of the house, read off its source.
+//! The rules for the modules of this program, checked on its source.
 //!
-//! A room imports only what stands upstream of it; only `sys` is unsafe; files
-//! stay small; and what ss or nstat print is never read.
+//! A module imports only modules before it in [`ORDER`], commands do not import each other, only
+//! `sys` is unsafe, only `cli` uses clap and anyhow, files stay small, and the output of ss and
+//! nstat is never read.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "clippy allows them in #[test] functions only, not in what those call"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms from the source to the mouth. `export` and `tui` stand side by
-/// side but nothing forbids one to show the other.
-const ORDER: [&str; 16] = [
+/// The modules. Each imports only itself and those before it.
+const ORDER: [&str; 22] = [
+    "text",
     "sys",
     "wire",
     "model",
@@ -22,25 +24,34 @@ const ORDER: [&str; 16] = [
     "filter",
     "procfs",
     "socket_diag",
+    "identity",
     "tracking",
+    "recording",
+    "monitor",
     "attribution",
     "diagnosis",
-    "recording",
     "history",
     "report",
+    // Builds the document of `diff` itself.
+    "comparison",
     "output",
+    "config",
+    "api",
     "cli",
 ];
 
-/// Lines of code, without blank ones and comments, that a file may have.
-const LONGEST: usize = 500;
+/// The most lines of code in a file, without blank lines and comments.
+const LONGEST_FILE: usize = 500;
+
+/// The most lines in `cli`, with blank lines and comments.
+const LONGEST_CLI: usize = 5_000;
 
 /// One file under src/.
 struct File {
     path: PathBuf,
-    /// The first part of its path: its room. `None` for lib.rs and main.rs.
-    room: Option<&'static str>,
-    /// Its lines without comments and literals, blank ones included.
+    /// The first part of its path. `None` for lib.rs and main.rs.
+    module: Option<&'static str>,
+    /// Its lines, blank ones included, without comments and literals.
     code: Vec<String>,
 }
 
@@ -56,9 +67,9 @@ fn sources() -> Vec<File> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let inner = path.strip_prefix(&root).unwrap().to_owned();
                 let first = inner.components().next().unwrap().as_os_str().to_str().unwrap();
-                let room = room(first.trim_end_matches(".rs"));
+                let module = module(first.trim_end_matches(".rs"));
                 let text = fs::read_to_string(&path).unwrap();
-                files.push(File { path: inner, room, code: code(&text) });
+                files.push(File { path: inner, module, code: code(&text) });
             }
         }
     }
@@ -66,15 +77,15 @@ fn sources() -> Vec<File> {
     files
 }
 
-fn room(name: &str) -> Option<&'static str> {
+fn module(name: &str) -> Option<&'static str> {
     if ["lib", "main"].contains(&name) {
         return None;
     }
-    let known = ORDER.into_iter().find(|room| *room == name);
-    Some(known.unwrap_or_else(|| panic!("src/{name} has no place in the order: add it here")))
+    let known = ORDER.into_iter().find(|module| *module == name);
+    Some(known.unwrap_or_else(|| panic!("src/{name} is not in ORDER: add it")))
 }
 
-/// The lines of a file with comments, strings and characters taken out.
+/// The lines of a file without comments, strings and characters.
 fn code(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut rest = text;
@@ -141,17 +152,21 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// The rooms that a file names: `crate::room`, `crate::{room, ...}`.
+/// The modules that a file names: `crate::module`, `crate::{module, ...}`.
 fn imports(file: &File) -> Vec<String> {
-    let text = file.code.join("\n");
+    names_after(&file.code.join("\n"), "crate::")
+}
+
+/// The names after a path prefix, alone or in braces.
+fn names_after(text: &str, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        // `$crate` of macros counts, `thecrate` does not.
+    for (at, _) in text.match_indices(prefix) {
+        // `$crate` of macros counts, `thecrate` does not, nor the second half of `super::super::`.
         let before = text[..at].chars().next_back();
-        if before.is_some_and(|before| before.is_alphanumeric() || before == '_') {
+        if before.is_some_and(|before| before.is_alphanumeric() || "_:".contains(before)) {
             continue;
         }
-        let rest = &text[at + "crate::".len()..];
+        let rest = &text[at + prefix.len()..];
         match rest.strip_prefix('{') {
             None => found.extend(words(rest).next().map(str::to_owned)),
             Some(group) => found.extend(heads(group)),
@@ -178,40 +193,111 @@ fn heads(group: &str) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_imported_from_downstream() {
-    let place = |room: &str| ORDER.iter().position(|known| *known == room);
-    let mut arrows = 0;
+fn every_module_is_in_the_order() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        found.extend(module(name.trim_end_matches(".rs")));
+    }
+    assert_eq!(found, BTreeSet::from(ORDER));
+}
+
+#[test]
+fn modules_import_only_modules_before_them() {
+    let position = |module: &str| ORDER.iter().position(|known| *known == module);
+    let mut checked = 0;
     for file in sources() {
-        let Some(own) = file.room else { continue };
+        let Some(own) = file.module else { continue };
         for import in imports(&file) {
-            // Macros of the crate's root have no place in the order.
-            let Some(other) = place(&import) else {
-                panic!("{}: crate::{import} is no room", file.path.display())
+            // Also refuses macros of the crate's root, which have no position.
+            let Some(other) = position(&import) else {
+                panic!("{}: crate::{import} is no module", file.path.display())
             };
-            arrows += usize::from(import != own);
+            checked += usize::from(import != own);
             assert!(
-                other <= place(own).unwrap(),
-                "{}: {own} imports {import}, which is downstream of it",
+                other <= position(own).unwrap(),
+                "{}: {own} imports {import}, which comes after it",
                 file.path.display()
             );
         }
-        // The way around: `super` from the room's own door is the root.
-        let is_door = file.path.ends_with("mod.rs") && file.path.components().count() == 2;
-        let depth = file.path.components().count() - usize::from(file.path.ends_with("mod.rs"));
-        let too_far = "super::".repeat(depth + 1);
+        // `super` in a module's own mod.rs is the root, and so is one `super` too many.
+        let is_mod = file.path.ends_with("mod.rs");
+        let is_own_mod = is_mod && file.path.components().count() == 2;
+        let depth = file.path.components().count() - usize::from(is_mod);
+        let too_many = "super::".repeat(depth + 1);
         for line in &file.code {
-            assert!(!line.contains(&too_far), "{}: {line}", file.path.display());
-            let at_root = is_door && line.starts_with("use super::");
-            assert!(!at_root, "{}: {line}", file.path.display());
+            assert!(!line.contains(&too_many), "{}: {line}", file.path.display());
+            let is_at_root = is_own_mod && line.starts_with("use super::");
+            assert!(!is_at_root, "{}: {line}", file.path.display());
         }
     }
     // Otherwise this test reads nothing.
-    assert!(arrows > 20, "{arrows}");
+    assert!(checked > 20, "{checked}");
+}
+
+/// The modules of the commands: those that cli/mod.rs names as a variant's type.
+fn commands(files: &[File]) -> BTreeSet<String> {
+    let main = files.iter().find(|file| file.path == Path::new("cli/mod.rs")).unwrap();
+    let mut lines = main.code.iter().skip_while(|line| !line.starts_with("enum Command"));
+    lines.next();
+    let variants = lines.take_while(|line| !line.starts_with('}'));
+    variants.filter_map(|line| words(line).nth(1).map(str::to_owned)).collect()
+}
+
+#[test]
+fn commands_do_not_import_each_other() {
+    let files = sources();
+    let commands = commands(&files);
+    assert!(commands.contains("conns") && commands.contains("sysctl"), "{commands:?}");
+    for file in files.iter().filter(|file| file.module == Some("cli")) {
+        let mut path = file.path.components().skip(1);
+        let own = path.next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        // cli/mod.rs runs the commands. Shared modules must not import a command either.
+        if own == "mod" {
+            continue;
+        }
+        let is_mod = file.path.ends_with("mod.rs");
+        let depth = file.path.components().count() - 1 - usize::from(is_mod);
+        let text = file.code.join("\n");
+        let mut imports = names_after(&text, "crate::cli::");
+        imports.extend(names_after(&text, &"super::".repeat(depth)));
+        for import in imports {
+            assert!(
+                import == own || !commands.contains(&import),
+                "{}: {own} imports the command {import}",
+                file.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn only_cli_uses_clap_and_anyhow() {
+    for file in sources() {
+        if file.module == Some("cli") || file.path == Path::new("main.rs") {
+            continue;
+        }
+        for line in &file.code {
+            let found = words(line)
+                .any(|word| ["clap", "clap_complete", "clap_mangen", "anyhow"].contains(&word));
+            assert!(!found, "{}: {line}", file.path.display());
+        }
+    }
+}
+
+#[test]
+fn cli_is_small() {
+    let files = sources();
+    let cli = files.iter().filter(|file| file.module == Some("cli"));
+    // Without what follows the last newline.
+    let lines: usize = cli.map(|file| file.code.len() - 1).sum();
+    assert!(lines < LONGEST_CLI, "src/cli has {lines} lines");
 }
 
 #[test]
 fn only_sys_is_unsafe() {
-    for file in sources().iter().filter(|file| file.room != Some("sys")) {
+    for file in sources().iter().filter(|file| file.module != Some("sys")) {
         for line in &file.code {
             let found = words(line).any(|word| word == "unsafe" || word == "unsafe_code");
             assert!(!found, "{}: {line}", file.path.display());
@@ -223,14 +309,14 @@ fn only_sys_is_unsafe() {
 fn files_are_small() {
     for file in sources() {
         let lines = file.code.iter().filter(|line| !line.trim().is_empty()).count();
-        assert!(lines <= LONGEST, "{} has {lines} lines of code", file.path.display());
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines of code", file.path.display());
     }
 }
 
 #[test]
-fn no_other_program_is_asked() {
+fn the_output_of_other_programs_is_not_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    // Tests may compare with what others print.
+    // Tests may compare with the output of other programs.
     let is_test = |file: &File| file.path.to_string_lossy().ends_with("tests.rs");
     for file in sources().into_iter().filter(|file| !is_test(file)) {
         // Literals count here.
@@ -243,12 +329,20 @@ fn no_other_program_is_asked() {
 }
 
 #[test]
-fn the_reader_of_this_test_reads_well() {
+fn comments_and_literals_are_not_code() {
     let text = "use crate::{wire::Reply, model::{A, B}}; // crate::cli\n\
                 let s = \"crate::tui\"; let c = '\"'; /* crate::cli\n/* */ */ fn f<'a>(x: &'a u8) {}\n\
                 let r = r#\"unsafe \" \"#; crate::sys::f();";
-    let file = File { path: PathBuf::new(), room: None, code: code(text) };
+    let file = File { path: PathBuf::new(), module: None, code: code(text) };
     assert_eq!(imports(&file), ["wire", "model", "sys"]);
     assert_eq!(file.code.len(), 4);
     assert!(!file.code.join("\n").contains("unsafe"));
+}
+
+#[test]
+fn names_after_a_prefix() {
+    let text = "use super::super::conns; use super::{a::B, c}; use crate::cli::diff::D;";
+    assert_eq!(names_after(text, "super::"), ["super", "a", "c"]);
+    assert_eq!(names_after(text, "super::super::"), ["conns"]);
+    assert_eq!(names_after(text, "crate::cli::"), ["diff"]);
 }

@@ -1,10 +1,9 @@
-//! What `tcpdiag diagnose` costs beyond a poll, side by side with the drain floor.
+//! The cost of `tcpdiag diagnose` in addition to a poll, compared with the drain floor.
 //!
-//! `cargo bench --bench diagnose` makes live loopback sockets in a network namespace of its own
-//! and prints a table. `-- --test` runs everything once with few of them. The target: what each
-//! look at all connections costs beyond decoding them, with its part of judging them all at the
-//! end of the usual ten seconds, is at most half of what it costs to receive one dump and throw
-//! it away.
+//! `cargo bench --bench diagnose` makes live loopback sockets in its own network namespace and
+//! prints a table. `-- --test` runs everything once with few sockets. The target: a sample of all
+//! connections, beyond decoding, plus its share of the evaluation at the end of the default ten
+//! seconds, costs at most half as much as receiving one dump and discarding it.
 #![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 #[path = "../poll/clock.rs"]
@@ -12,6 +11,8 @@
 mod clock;
 #[path = "../poll/drain.rs"]
 mod drain;
+#[path = "../poll/monitored.rs"]
+mod monitored;
 #[path = "../poll/namespace.rs"]
 mod namespace;
 #[path = "../poll/population.rs"]
@@ -22,25 +23,28 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clock::own_cpu_us;
 use drain::Drain;
+use monitored::Monitored;
 use population::{Blend, Population};
 use tcpdiag::counters::CounterWidth;
-use tcpdiag::diagnosis::{Diagnosis, Limits, Question, RULES};
-use tcpdiag::model::{Families, Role, Socket, StateSet};
+use tcpdiag::diagnosis::{Diagnosis, FilteredDiagnosis, Question, RULES, RuleLimits};
+use tcpdiag::filter::Expr;
+use tcpdiag::model::{Families, Role, RoleBasis, Socket, StateSet};
+use tcpdiag::monitor::{CounterFiles, PollRequest, SocketFilter};
 use tcpdiag::procfs::Host;
 use tcpdiag::settings::Values;
-use tcpdiag::socket_diag::{Listeners, Query, Sockets};
+use tcpdiag::socket_diag::{Query, Sockets};
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form, Messages, Reply};
 
 const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO);
 
-/// A look and its part of judging may cost this part of the floor, beyond decoding.
+/// A sample and its share of the evaluation may cost this part of the floor, beyond decoding.
 const TARGET: f64 = 0.5;
 
-/// Looks of the usual ten seconds.
+/// Samples in the default ten seconds.
 const LOOKS: f64 = 11.0;
 
 fn main() -> ExitCode {
@@ -73,15 +77,14 @@ fn run() -> anyhow::Result<bool> {
 
 fn question() -> Question {
     Question {
-        limits: Limits::default(),
+        limits: RuleLimits::default(),
         asked: vec![true; RULES.len()],
         target_rate: None,
         width: CounterWidth::Bits64,
-        ephemeral: 32_768..=60_999,
     }
 }
 
-/// Processor time of something, microseconds.
+/// Processor time of a function, microseconds.
 fn cost<T>(act: impl FnOnce() -> T) -> (f64, T) {
     let before = own_cpu_us();
     let done = act();
@@ -99,12 +102,13 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
         raw: Drain::open()?,
         sockets: Sockets::open()?,
         ecn: Host::this().ecn_word(),
-        listeners: Listeners::default(),
-        diagnosis: Diagnosis::new(question()),
-        at: Duration::ZERO,
+        polls: Monitored::open(CounterFiles::None, true, |monitor| {
+            let filter = SocketFilter::new(Expr::True);
+            FilteredDiagnosis::new(question(), filter, monitor.namespace.clone())
+        })?,
     };
-    bench.look()?;
-    let (mut floor, mut decoding, mut look) = (Vec::new(), Vec::new(), Vec::new());
+    bench.poll()?;
+    let (mut floor, mut decoding, mut poll) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let (took, drained) = cost(|| bench.drain());
         drained?;
@@ -112,20 +116,20 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
         let (took, decoded) = cost(|| bench.decode());
         decoded?;
         decoding.push(took);
-        let (took, looked) = cost(|| bench.look());
-        looked?;
-        look.push(took);
+        let (took, polled) = cost(|| bench.poll());
+        polled?;
+        poll.push(took);
     }
     let judging = (0..rounds).map(|_| {
         let mut diagnosis = Diagnosis::new(question());
-        std::mem::swap(&mut bench.diagnosis, &mut diagnosis);
-        bench.look()?;
-        bench.look()?;
+        std::mem::swap(&mut bench.polls.consumer.diagnosis, &mut diagnosis);
+        bench.poll()?;
+        bench.poll()?;
         Ok(conclude(diagnosis))
     });
     let judging = judging.collect::<anyhow::Result<Vec<f64>>>()?;
     let moving: Vec<[f64; 2]> = (0..rounds).map(|_| moving(sockets)).collect();
-    let (floor, decoding, look) = (median(floor), median(decoding), median(look));
+    let (floor, decoding, poll) = (median(floor), median(decoding), median(poll));
     let column = |place: usize| median(moving.iter().map(|row| row[place]).collect());
     println!("{sockets} connections, medians of {rounds}; the floor: {:.1} ms", floor / 1e3);
     println!("{:<46} {:>9} {:>9}", "", "ms", "floors");
@@ -133,7 +137,7 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
     let mut missed = false;
     let judged = median(judging);
     for (what, look, judged) in
-        [("idle ones", look - decoding, judged), ("moving ones", column(0), column(1))]
+        [("idle ones", poll - decoding, judged), ("moving ones", column(0), column(1))]
     {
         let each = look + judged / LOOKS;
         missed |= each / floor > TARGET;
@@ -154,9 +158,7 @@ struct Bench {
     raw: Drain,
     sockets: Sockets,
     ecn: EcnWord,
-    listeners: Listeners,
-    diagnosis: Diagnosis,
-    at: Duration,
+    polls: Monitored<FilteredDiagnosis>,
 }
 
 impl Bench {
@@ -180,21 +182,14 @@ impl Bench {
         Ok(())
     }
 
-    fn look(&mut self) -> anyhow::Result<()> {
-        let (ecn, mut socket) = (self.ecn, Socket::BLANK);
-        self.listeners.read(&mut self.sockets)?;
-        let (diagnosis, listeners) = (&mut self.diagnosis, &self.listeners);
-        self.at += Duration::from_secs(1);
-        diagnosis.begin(self.at);
-        self.sockets.read(&query(), |reply| {
-            if socket.fill(reply, ecn) {
-                let (role, _) = listeners.role(&socket);
-                diagnosis.enter(&socket, role);
-            }
-            ControlFlow::Continue(())
-        })?;
-        diagnosis.end(true, true);
-        Ok(())
+    /// A poll as `tcpdiag diagnose` makes it.
+    fn poll(&mut self) -> anyhow::Result<()> {
+        Ok(self.polls.poll(&PollRequest {
+            reads_counters: false,
+            names_services: false,
+            query: query(),
+            ..PollRequest::of_connections(Instant::now(), false)
+        })?)
     }
 }
 
@@ -209,7 +204,7 @@ fn query() -> Query<'static> {
     }
 }
 
-/// What judging costs, microseconds.
+/// The cost of the evaluation, microseconds.
 fn conclude(diagnosis: Diagnosis) -> f64 {
     let settings = Values::read(Path::new("/proc/sys"));
     let (took, conclusion) = cost(|| diagnosis.conclude(settings, |ratio| ratio.threshold()));
@@ -217,11 +212,11 @@ fn conclude(diagnosis: Diagnosis) -> f64 {
     took
 }
 
-/// Established sockets as Linux 6.18 sends them, after so many more segments.
+/// Established sockets as Linux 6.18 sends them, after this many more segments.
 fn templates(round: u32) -> Vec<Socket> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/6.18.44/tcp4.nl");
     let mut bytes = std::fs::read(path).unwrap_or_default();
-    // Every tcp_info has counters behind the header of its attribute: length 284, type 2.
+    // Every tcp_info has counters after its attribute header: length 284, type 2.
     for at in 0..bytes.len().saturating_sub(284) {
         if bytes[at..at + 4] == [28, 1, 2, 0] {
             for field in [120, 136, 140, 156, 200] {
@@ -238,7 +233,7 @@ fn templates(round: u32) -> Vec<Socket> {
     established.filter_map(|reply| Socket::new(&reply, EcnWord::Halves)).collect()
 }
 
-/// What a look costs and what judging does where every connection moves, microseconds.
+/// The cost of a sample and of the evaluation if every connection moves, microseconds.
 fn moving(count: usize) -> [f64; 2] {
     let mut diagnosis = Diagnosis::new(question());
     let mut looks = Vec::new();
@@ -250,12 +245,12 @@ fn moving(count: usize) -> [f64; 2] {
             for number in 0..count {
                 let socket = &mut templates[number % kinds];
                 socket.cookie = number as u64 + 1;
-                diagnosis.enter(socket, Role::Server);
+                diagnosis.observe(socket, (Role::Server, RoleBasis::TcpInfo));
             }
             diagnosis.end(true, true);
         });
         looks.push(took);
     }
-    // The first opens the accounts.
+    // The first sample creates the accounts.
     [median(looks.split_off(1)), conclude(diagnosis)]
 }

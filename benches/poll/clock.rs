@@ -1,4 +1,4 @@
-//! Processor time and memory of this process and of those it runs.
+//! Processor time and memory of this process and its children.
 #![allow(
     unsafe_code,
     reason = "getrusage(2), wait4(2) and close_range(2) are in no safe library of the tree"
@@ -8,13 +8,13 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::process::{Command, Stdio};
 
-/// What something has cost.
+/// The cost of something.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spent {
     /// Processor time, user and system, microseconds.
     pub(super) cpu_us: u64,
-    /// Largest resident set, kilobytes. An upper bound: the kernel starts it
-    /// from that of the process that ran `exec`, so the parent must be small.
+    /// Largest resident set, kilobytes. An upper bound: the kernel starts it at that of the process
+    /// that called `exec`, so the parent must be small.
     pub(super) peak_kb: u64,
 }
 
@@ -30,7 +30,7 @@ impl Spent {
     }
 }
 
-/// Processor time of this process so far, microseconds.
+/// Processor time of this process, microseconds.
 pub(super) fn own_cpu_us() -> u64 {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to a writable rusage, and all zeros are a valid one.
@@ -41,18 +41,18 @@ pub(super) fn own_cpu_us() -> u64 {
     Spent::of(&usage).cpu_us
 }
 
-/// Keeps descriptors that this process was started with from those it starts:
-/// how many a process has decides what looking for a socket among them costs.
+/// Keeps this process's initial descriptors from its children: the cost of searching a process for
+/// a socket depends on its number of descriptors.
 pub(super) fn keep_descriptors_here() {
     let flags = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
-    // SAFETY: closes nothing; only sets a flag on what is open. Before Linux
-    // 5.11 it fails and does nothing.
+    // SAFETY: closes nothing; only sets a flag on open descriptors. Before Linux 5.11 it fails and
+    // does nothing.
     unsafe {
         libc::close_range(3, libc::c_uint::MAX, flags);
     }
 }
 
-/// Runs a program to its end with its output thrown away.
+/// Runs a program to its end, discarding its output.
 pub(super) fn run(program: &str, arguments: &[&str]) -> io::Result<Spent> {
     let null = || std::fs::OpenOptions::new().write(true).open("/dev/null");
     let child = Command::new(program)
@@ -64,9 +64,8 @@ pub(super) fn run(program: &str, arguments: &[&str]) -> io::Result<Spent> {
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: both pointers are to writable memory of the right types, and all
-    // zeros are a valid rusage. The child is ours and is waited for only here:
-    // `Child` does not wait when dropped.
+    // SAFETY: both pointers are to writable memory of the right types, and all zeros are a valid
+    // rusage. The child is ours and is waited for only here: `Child` does not wait when dropped.
     let (waited, usage) = unsafe {
         let waited = libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr());
         (waited, usage.assume_init())

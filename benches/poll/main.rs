@@ -1,11 +1,12 @@
-//! Live polls against the drain floor and against ss, side by side in one run.
+//! Live polls compared with the drain floor and with ss, in one run.
 //!
-//! `cargo bench --bench poll` makes live loopback sockets in a network
-//! namespace of its own and prints a table of processor times (user and system)
-//! and ratios. `-- --help` tells the options, RESULTS.md what came out.
+//! `cargo bench --bench poll` makes live loopback sockets in its own network namespace and prints a
+//! table of processor times (user and system) and ratios. `-- --help` lists the options; RESULTS.md
+//! has results.
 
 mod clock;
 mod drain;
+mod monitored;
 mod namespace;
 mod population;
 mod table;
@@ -25,25 +26,35 @@ use worker::{Task, Worker};
 const HELP: &str = "\
 Usage: cargo bench --bench poll -- [OPTIONS]
   --sizes N,N,..     live sockets to measure at [1000,10000,50000]
-  --rounds N         measurements of each thing, at most [15]
+  --rounds N         maximum number of rounds [15]
   --bystanders N     processes without sockets [500]
   --check            missed targets are an error
-  --test, --quick    1000 sockets, one round, no judgement
-  --shell COMMAND    only make the first size and run a command beside it";
+  --test, --quick    1000 sockets, one round, targets not checked
+  --shell COMMAND    only create the first size, and run a command meanwhile";
 
 /// The program under test.
 const TCPDIAG: &str = env!("CARGO_BIN_EXE_tcpdiag");
 
-/// One size is measured no longer than this, with fewer rounds if need be.
+/// The longest time for one size; the rounds are reduced if need be.
 const LONGEST_SIZE: Duration = Duration::from_secs(240);
 
 /// In-process measurements are repeated until they cover this many sockets.
 const SOCKETS_AT_ONCE: usize = 100_000;
 
-/// `ss` printing what `tcpdiag conns` prints, one line per socket.
-const SS_ALL: &[&str] = &["-tinemOH"];
+/// `ss` with the figures of `tcpdiag conns`, one line per socket.
+const SS_FIGURES: &[&str] = &["-tinemOH"];
 
-/// Peak memory may grow by this much from the smallest size to any other.
+/// The same with processes. `conns` needs the holders of listeners to name services.
+const SS_OWNERS: &[&str] = &["-tinempOH"];
+
+/// The columns of `conns` but the service, which needs no owners.
+const FIGURES: &[&str] = &[
+    "conns",
+    "--columns",
+    "state,role,local,remote,rtt,retr,snd_cwnd,queues,delivery_rate,limited",
+];
+
+/// Peak memory may differ by this factor between the smallest size and any other.
 const FLAT: f64 = 1.1;
 
 #[derive(Debug)]
@@ -145,17 +156,17 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     Ok(options.check && !options.smoke && missed > 0)
 }
 
-/// How often an in-process measurement is repeated in one round.
+/// Repetitions of an in-process measurement in one round.
 fn times(sockets: usize) -> u32 {
     (SOCKETS_AT_ONCE / sockets.max(1)).clamp(2, 100) as u32
 }
 
-/// Which form of the request is the cheaper where there is only IPv4.
+/// Which form of the request is cheaper if there are only IPv4 sockets.
 fn walks(size: usize, rounds: usize) -> anyhow::Result<Vec<Finding>> {
     let _population = Population::new(size, Blend::V4)?;
     let mut worker = Worker::start()?;
     let mut series: [Series; 5] = Default::default();
-    let tasks = [Task::Floor, Task::TwoWalks, Task::V4Walk, Task::Vain, Task::TwoVain];
+    let tasks = [Task::Floor, Task::TwoWalks, Task::V4Walk, Task::Unmatched, Task::TwoUnmatched];
     let started = Instant::now();
     for _ in 0..rounds {
         for (series, task) in series.iter_mut().zip(tasks) {
@@ -165,15 +176,15 @@ fn walks(size: usize, rounds: usize) -> anyhow::Result<Vec<Finding>> {
             break;
         }
     }
-    let [single, two, v4, vain, two_vain] = &series;
+    let [single, two, v4, unmatched, two_unmatched] = &series;
     let reference = ("two by-family walks, only IPv4 live", two);
     Ok(vec![
         Finding::cpu(size, ("single walk", single), reference, None),
         Finding::cpu(size, ("by-family walk for IPv4 alone", v4), reference, None),
         Finding::cpu(
             size,
-            ("single walk, no socket matches", vain),
-            ("two by-family walks, no socket matches", two_vain),
+            ("single walk, no socket matches", unmatched),
+            ("two by-family walks, no socket matches", two_unmatched),
             None,
         ),
     ])
@@ -192,6 +203,9 @@ struct Measured {
     ss_narrow: Series,
     text_peak: Series,
     json_peak: Series,
+    /// Without services.
+    figures: Series,
+    ss_owners: Series,
 }
 
 /// Peak memory at the smallest size, as text and as JSON.
@@ -216,8 +230,8 @@ fn whole(size: usize, options: &Options, baseline: &mut Baseline) -> anyhow::Res
 }
 
 impl Measured {
-    /// Measures everything once. Which of a pair comes first changes every
-    /// round: the first pays for caches that the programs before have filled.
+    /// Measures everything once. The order within a pair alternates each round: the first one warms
+    /// the caches for the second.
     fn round(
         &mut self,
         worker: &mut Worker,
@@ -236,7 +250,9 @@ impl Measured {
         let text = program(TCPDIAG, &["conns"], &[])?;
         self.text.push(text.cpu_us as f64);
         self.text_peak.push(text.peak_kb as f64);
-        self.ss.push(program("ss", SS_ALL, &[])?.cpu_us as f64);
+        self.figures.push(program(TCPDIAG, FIGURES, &[])?.cpu_us as f64);
+        self.ss.push(program("ss", SS_FIGURES, &[])?.cpu_us as f64);
+        self.ss_owners.push(program("ss", SS_OWNERS, &[])?.cpu_us as f64);
         let json = program(TCPDIAG, &["conns", "-o", "json"], &[])?;
         self.json.push(json.cpu_us as f64);
         self.json_peak.push(json.peak_kb as f64);
@@ -248,6 +264,7 @@ impl Measured {
     fn findings(&self, size: usize, baseline: &mut Baseline) -> Vec<Finding> {
         let cpu = |own, other, target| Finding::cpu(size, own, other, target);
         let ss = ("ss -tinemOH", &self.ss);
+        let ss_owners = ("ss -tinempOH", &self.ss_owners);
         let (text, json) = (self.text_peak.median(), self.json_peak.median());
         let (text_before, json_before) = *baseline.get_or_insert((text, json));
         let peak = |what, now: f64, before: f64| Finding {
@@ -263,8 +280,10 @@ impl Measured {
         vec![
             cpu(("single walk", &self.floor), ("two by-family walks, both live", &self.two), None),
             cpu(("poll: rows and deltas", &self.poll), ("drain floor", &self.floor), Some(1.3)),
-            cpu(("conns", &self.text), ss, Some(1.0 / 3.0)),
-            cpu(("conns -o json", &self.json), ss, Some(1.0)),
+            cpu(("conns without services", &self.figures), ss, Some(1.0 / 3.0)),
+            cpu(("conns", &self.text), ss, None),
+            cpu(("conns", &self.text), ss_owners, Some(1.0 / 3.0)),
+            cpu(("conns -o json", &self.json), ss_owners, Some(1.0)),
             cpu(
                 ("conns -P sport = :PORT", &self.narrow),
                 ("ss -tnp sport = :PORT", &self.ss_narrow),
@@ -276,7 +295,7 @@ impl Measured {
     }
 }
 
-/// Runs a program with a filter expression; the output is thrown away.
+/// Runs a program with a filter expression; discards its output.
 fn program(name: &str, arguments: &[&str], filter: &[String]) -> anyhow::Result<Spent> {
     let all: Vec<&str> =
         arguments.iter().copied().chain(filter.iter().map(String::as_str)).collect();
@@ -285,8 +304,8 @@ fn program(name: &str, arguments: &[&str], filter: &[String]) -> anyhow::Result<
 
 /// Refuses to compare programs that do not show the same sockets.
 fn same_sockets(size: usize, filter: &[String]) -> anyhow::Result<()> {
-    // Counted as it comes: a large buffer here would show in the peak memory of
-    // every program started later.
+    // Counted as it arrives: a large buffer here would show in the peak memory of every program
+    // started later.
     let lines = |name: &str, arguments: &[&str], filter: &[String]| -> anyhow::Result<usize> {
         let mut child = Command::new(name)
             .args(arguments)
@@ -308,7 +327,7 @@ fn same_sockets(size: usize, filter: &[String]) -> anyhow::Result<()> {
     };
     let (ours, theirs) = (
         lines(TCPDIAG, &["conns", "--no-header", "-O"], &[])?,
-        lines("ss", SS_ALL, &[]).context("ss of iproute2 is needed")?,
+        lines("ss", SS_FIGURES, &[]).context("ss of iproute2 is needed")?,
     );
     if ours != theirs || ours != size {
         bail!("{size} sockets made, ss shows {theirs}, tcpdiag {ours}");

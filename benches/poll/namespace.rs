@@ -1,4 +1,4 @@
-//! A network namespace of a benchmark's own.
+//! A separate network namespace for a benchmark.
 
 use std::process::Command;
 
@@ -9,15 +9,15 @@ use super::clock;
 /// Set inside the namespace.
 const INSIDE: &str = "TCPDIAG_BENCH_INSIDE";
 
-/// A whole run takes minutes; one that takes this long hangs.
+/// A whole run takes minutes; one that takes this long has hung.
 const LONGEST_RUN: &str = "1500";
 
-/// Whether this process is in it.
+/// Whether this process is inside the namespace.
 pub(super) fn is_entered() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs this program again inside, for a limited time; tells whether it failed.
+/// Runs this program again inside, with a time limit; returns whether it failed.
 pub(super) fn enter(arguments: &[String]) -> anyhow::Result<bool> {
     clock::keep_descriptors_here();
     let unshare = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };

@@ -1,6 +1,6 @@
-//! Live sockets: processes that each hold both ends of loopback connections,
-//! and processes that hold none. All end when the benchmark does, however it
-//! ends: they wait on one pipe whose other end only the benchmark has.
+//! Live sockets: processes that each hold both ends of loopback connections, and processes that
+//! hold none. All end when the benchmark does, however it ends: they wait for a pipe that only the
+//! benchmark keeps open.
 
 use std::io::{self, BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Connections of one process at most: two descriptors each, within the usual
-/// hard limits of 20,000 and more.
+/// The most connections per process: two descriptors each, within the usual hard limits of 20,000
+/// and more.
 const OF_ONE_PROCESS: usize = 8_000;
 
-/// Connections to the port that narrow filters look for.
+/// Connections to the port that narrow filters select.
 const NARROW: usize = 3;
 
-/// Descriptors a process needs besides.
+/// Other descriptors that a process needs.
 const SPARE: u64 = 64;
 
-/// What every connection carries, so that its figures are not all zero.
+/// The data of each connection, so that its figures are not all zero.
 const REQUEST: [u8; 300] = [b'q'; 300];
 const RESPONSE: [u8; 3_000] = [b'r'; 3_000];
 
@@ -43,7 +43,7 @@ pub(super) struct Population {
 }
 
 impl Population {
-    /// Makes `sockets` of them, listeners not counted.
+    /// Makes this many sockets, not counting listeners.
     pub(super) fn new(sockets: usize, blend: Blend) -> io::Result<Self> {
         let (waiting, lifeline) = io::pipe()?;
         let mut population =
@@ -59,7 +59,7 @@ impl Population {
         Ok(population)
     }
 
-    /// Starts one process, waits until its connections stand; tells its port.
+    /// Starts one process and waits for its connections; returns its port.
     fn hold(&mut self, connections: usize, v6: bool) -> io::Result<u16> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--hold", &connections.to_string(), if v6 { "v6" } else { "v4" }])
@@ -73,8 +73,8 @@ impl Population {
         line.trim().parse().map_err(|_| io::Error::other("a holder of connections failed"))
     }
 
-    /// Starts processes that hold no socket: half of them idle with three
-    /// descriptors, half with ten, as a small daemon has.
+    /// Starts processes without sockets: half of them idle with three descriptors, half with ten,
+    /// like a small daemon.
     pub(super) fn add_bystanders(&mut self, count: usize) -> io::Result<()> {
         const IDLE: &str = "exec cat";
         const DAEMON: &str = "exec 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&0 && exec cat";
@@ -99,7 +99,7 @@ impl Drop for Population {
     }
 }
 
-/// What a holder does: connects to itself and waits for the end of its input.
+/// The work of a holder: connects to itself and waits for the end of its input.
 pub(super) fn hold(connections: usize, v6: bool) -> io::Result<()> {
     allow_descriptors(connections as u64 * 2 + SPARE)?;
     let any: SocketAddr =
@@ -109,8 +109,8 @@ pub(super) fn hold(connections: usize, v6: bool) -> io::Result<()> {
     let mut held = Vec::with_capacity(connections * 2);
     let mut buffer = [0; RESPONSE.len()];
     for index in 0..connections {
-        // Several addresses: the local ports of one pair of addresses and one
-        // destination port are some 28,000.
+        // Several addresses: one pair of addresses and one destination port allow some 28,000 local
+        // ports.
         let host = Ipv4Addr::new(127, 0, 0, 1 + (index % 8) as u8);
         let to: SocketAddr =
             if v6 { (Ipv6Addr::LOCALHOST, port).into() } else { (host, port).into() };
@@ -128,7 +128,7 @@ pub(super) fn hold(connections: usize, v6: bool) -> io::Result<()> {
     println!("{port}");
     io::stdin().read_to_end(&mut Vec::new())?;
     for stream in &held {
-        // Closed with a reset: no population leaves TIME-WAIT for the next.
+        // Closed with a reset, so that no TIME-WAIT is left for the next population.
         let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
     }
     Ok(())

@@ -1,8 +1,8 @@
-//! What was measured, against what it has to be.
+//! Measured figures and their targets.
 
 use std::fmt;
 
-/// Figures of one thing over all rounds.
+/// The figures of one measurement over all rounds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Series(Vec<f64>);
 
@@ -11,7 +11,7 @@ impl Series {
         self.0.push(value);
     }
 
-    /// The middle one; the mean of the two middle ones.
+    /// The middle value, or the mean of the two middle values.
     pub(super) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -24,8 +24,8 @@ impl Series {
         }
     }
 
-    /// The median of the quotients of each round: what both halves of a round
-    /// suffered alike drops out.
+    /// The median of the ratios of each round: disturbances that affect both sides of a round
+    /// cancel out.
     pub(super) fn ratio_to(&self, other: &Self) -> f64 {
         Self(self.0.iter().zip(&other.0).map(|(own, other)| own / other).collect()).median()
     }
@@ -45,12 +45,12 @@ pub(super) struct Finding {
     pub(super) than: &'static str,
     pub(super) reference: f64,
     pub(super) ratio: f64,
-    /// The largest ratio allowed, where one is.
+    /// The largest ratio allowed, if any.
     pub(super) target: Option<f64>,
 }
 
 impl Finding {
-    /// Processor time of `own` against `other`, milliseconds.
+    /// Processor time of `own` compared with `other`, milliseconds.
     pub(super) fn cpu(
         sockets: usize,
         (what, own): (&'static str, &Series),

@@ -1,39 +1,43 @@
-//! Dumps and polls inside one process, told apart from the process that starts
-//! programs: `ru_maxrss` of a program begins at its parent's, and a ledger of
-//! 50,000 sockets is large.
+//! Dumps and polls in a process separate from the one that starts programs: `ru_maxrss` of a
+//! program begins at its parent's, and a tracker of 50,000 sockets is large.
 
 use std::hint::black_box;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 use tcpdiag::model::{Families, Socket, StateSet};
-use tcpdiag::procfs::Host;
-use tcpdiag::socket_diag::{Query, Sockets};
+use tcpdiag::monitor::{
+    Consumer, CounterFiles, Identities, Identity, Interest, Interfaces, PollBegun, PollEnded,
+    PollRequest,
+};
+use tcpdiag::socket_diag::Query;
 use tcpdiag::tracking::Latest;
-use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form};
+use tcpdiag::wire::{DumpRequest, Extensions, Form};
 
 use super::clock::own_cpu_us;
 use super::drain::Drain;
+use super::monitored::Monitored;
 
-/// A local port that no socket of the namespace has.
-const NOBODYS: u16 = 9;
+/// A local port that no socket of the namespace uses.
+const UNUSED_PORT: u16 = 9;
 
-/// What the worker can be told to do.
+/// The worker's tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Receive a whole dump and throw it away: the floor.
+    /// Receive a whole dump and discard it: the floor.
     Floor,
-    /// Decode everything into rows and compare with the poll before.
+    /// Decode everything into rows and compare with the previous poll.
     Poll,
     /// The floor of two by-family walks.
     TwoWalks,
     /// The floor of one by-family walk for IPv4.
     V4Walk,
-    /// A single walk that finds nothing, as with a narrow filter.
-    Vain,
-    /// Two by-family walks that find nothing.
-    TwoVain,
+    /// A single walk that matches nothing, as with a narrow filter.
+    Unmatched,
+    /// Two by-family walks that match nothing.
+    TwoUnmatched,
 }
 
 const TASKS: [(&str, Task); 6] = [
@@ -41,11 +45,11 @@ const TASKS: [(&str, Task); 6] = [
     ("poll", Task::Poll),
     ("two", Task::TwoWalks),
     ("v4", Task::V4Walk),
-    ("vain", Task::Vain),
-    ("twovain", Task::TwoVain),
+    ("unmatched", Task::Unmatched),
+    ("twovain", Task::TwoUnmatched),
 ];
 
-/// The worker as its owner sees it.
+/// The worker, from the parent's side.
 pub(super) struct Worker {
     child: Child,
     orders: Option<ChildStdin>,
@@ -64,8 +68,8 @@ impl Worker {
         Ok(Self { child, orders, answers: BufReader::new(answers) })
     }
 
-    /// Has a task done `times` times; tells microseconds of processor time and
-    /// the sockets seen, each for one time.
+    /// Runs a task `times` times; returns microseconds of processor time and the sockets seen, both
+    /// per run.
     pub(super) fn cost(&mut self, task: Task, times: u32) -> io::Result<(f64, u64)> {
         let name = TASKS.iter().find(|(_, known)| *known == task).map_or("", |(name, _)| name);
         let orders = self.orders.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -89,15 +93,13 @@ impl Drop for Worker {
     }
 }
 
-/// What the worker does.
+/// The worker's main loop.
 pub(super) fn work() -> anyhow::Result<()> {
     let mut bench = Bench {
         raw: Drain::open()?,
-        sockets: Sockets::open()?,
-        ledger: Latest::new(),
-        ecn: Host::this().ecn_word(),
+        polls: Monitored::open(CounterFiles::None, false, |_| Deltas::default())?,
     };
-    // The first poll opens the accounts; it is the later ones that count.
+    // The first poll creates the accounts; only later ones are measured.
     bench.poll()?;
     for line in io::stdin().lines() {
         let line = line?;
@@ -119,9 +121,36 @@ pub(super) fn work() -> anyhow::Result<()> {
 
 struct Bench {
     raw: Drain,
-    sockets: Sockets,
-    ledger: Latest,
-    ecn: EcnWord,
+    polls: Monitored<Deltas>,
+}
+
+/// Compares every socket with the previous poll, as `tcpdiag conns --interval` does.
+#[derive(Debug, Default)]
+struct Deltas {
+    latest: Latest,
+    /// Records of the last poll.
+    dumped: u64,
+}
+
+impl Consumer for Deltas {
+    fn begin(&mut self, _: &PollBegun<'_>) {
+        self.latest.begin();
+    }
+
+    #[inline]
+    fn observe(&mut self, socket: &Socket) -> Interest {
+        black_box(&self.latest.observe(socket));
+        Interest::NOTHING
+    }
+
+    fn identified(&mut self, _: &Socket, _: &Identity<'_>, _: &mut Interfaces) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn end(&mut self, poll: PollEnded<'_>, _: &mut Identities<'_>) {
+        self.latest.end(|_| {});
+        self.dumped = poll.dumped;
+    }
 }
 
 impl Bench {
@@ -130,8 +159,10 @@ impl Bench {
             Task::Floor => self.drain(Form::Both, 0)?,
             Task::TwoWalks => self.drain(Form::Ipv4, 0)? + self.drain(Form::Ipv6, 0)?,
             Task::V4Walk => self.drain(Form::Ipv4, 0)?,
-            Task::Vain => self.drain(Form::Both, NOBODYS)?,
-            Task::TwoVain => self.drain(Form::Ipv4, NOBODYS)? + self.drain(Form::Ipv6, NOBODYS)?,
+            Task::Unmatched => self.drain(Form::Both, UNUSED_PORT)?,
+            Task::TwoUnmatched => {
+                self.drain(Form::Ipv4, UNUSED_PORT)? + self.drain(Form::Ipv6, UNUSED_PORT)?
+            }
             Task::Poll => self.poll()?,
         })
     }
@@ -149,24 +180,19 @@ impl Bench {
     }
 
     fn poll(&mut self) -> anyhow::Result<u64> {
-        let query = Query {
-            families: Families::BOTH,
-            states: StateSet::DEFAULT,
-            extensions: Extensions::ALL,
-            local_port: 0,
-            remote_port: 0,
-            program: &[],
-        };
-        self.ledger.begin();
-        let (ledger, ecn) = (&mut self.ledger, self.ecn);
-        let mut socket = Socket::BLANK;
-        let outcome = self.sockets.read(&query, |reply| {
-            if socket.fill(reply, ecn) {
-                black_box(&ledger.enter(&socket));
-            }
-            ControlFlow::Continue(())
+        self.polls.poll(&PollRequest {
+            reads_counters: false,
+            names_services: false,
+            query: Query {
+                families: Families::BOTH,
+                states: StateSet::DEFAULT,
+                extensions: Extensions::ALL,
+                local_port: 0,
+                remote_port: 0,
+                program: &[],
+            },
+            ..PollRequest::of_connections(Instant::now(), false)
         })?;
-        self.ledger.end(|_| {});
-        Ok(outcome.sockets)
+        Ok(self.polls.consumer.dumped)
     }
 }

@@ -1,4 +1,4 @@
-//! Ways to compress, each given the bytes of a recording sample by sample.
+//! Ways to compress, each fed with the bytes of a recording sample by sample.
 
 use std::io::Write as _;
 
@@ -16,7 +16,7 @@ pub(super) struct Candidate {
     pub(super) flush_each: usize,
 }
 
-/// What a sample took.
+/// The cost of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
     pub(super) bytes: f64,
@@ -95,7 +95,7 @@ pub(super) const CANDIDATES: &[Candidate] = &[
     },
 ];
 
-/// A candidate at work.
+/// A candidate in use.
 pub(super) struct Trial {
     candidate: &'static Candidate,
     encoder: zstd::Encoder<'static, Counter>,
@@ -111,7 +111,7 @@ impl Trial {
         Ok(Self { candidate, encoder, samples: 0 })
     }
 
-    /// Compresses a further sample; tells processor time and bytes.
+    /// Compresses another sample; returns processor time and bytes.
     pub(super) fn add(&mut self, sample: &[Vec<u8>]) -> anyhow::Result<Cost> {
         let before = self.encoder.get_ref().0;
         let start = own_cpu_us();
@@ -142,6 +142,6 @@ impl std::io::Write for Counter {
     }
 }
 
-/// What `record` can be told.
+/// The compressions that `record` supports.
 pub(super) const FORMS: [(&str, Compression); 2] =
     [("zstd", Compression::Zstd), ("none", Compression::None)];

@@ -1,7 +1,7 @@
-//! What recording costs: ways to compress real bytes, and what a recording adds to polls.
+//! The cost of recording: ways to compress real bytes, and the time that recording adds to polls.
 //!
-//! `cargo bench --bench record` makes live loopback sockets in a network namespace of its own and
-//! prints tables. `-- --help` tells the options, RESULTS.md what came out.
+//! `cargo bench --bench record` makes live loopback sockets in its own network namespace and prints
+//! tables. `-- --help` lists the options; RESULTS.md has results.
 #![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 mod candidates;
@@ -14,7 +14,7 @@ mod drain;
 mod namespace;
 mod population;
 #[path = "../poll/table.rs"]
-#[allow(dead_code, reason = "the bench of polls also tells how many rounds there were")]
+#[allow(dead_code, reason = "the bench of polls also counts rounds")]
 mod table;
 
 use std::cell::RefCell;
@@ -29,7 +29,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tcpdiag::model::{Families, StateSet};
-use tcpdiag::recording::{About, Compression, Place, RecordingTransport, SharedWriter, Writer};
+use tcpdiag::recording::{
+    About, Compression, NamespaceInterface, RecordingTransport, SampleBegun, SampleEnded,
+    SharedWriter, Writer,
+};
 use tcpdiag::socket_diag::{Query, Sockets};
 use tcpdiag::sys::NetlinkSocket;
 use tcpdiag::wire::{DumpRequest, Extensions, Form};
@@ -43,18 +46,18 @@ use table::{Finding, Series};
 const HELP: &str = "\
 Usage: cargo bench --bench record -- [OPTIONS]
   --sockets N    live sockets, a fifth of which move each sample [10000]
-  --samples N    samples of which ways to compress are given the bytes [20]
-  --rounds N     live measurements of each thing [15]
+  --samples N    samples to compress with each candidate [20]
+  --rounds N     number of rounds [15]
   --check        missed targets are an error
-  --test         few sockets, one round, no judgement";
+  --test         few sockets, one round, targets not checked";
 
-/// What recording may add to a poll, in drain floors.
+/// The time that recording may add to a poll, in drain floors.
 const ADDED: f64 = 0.3;
 
-/// Samples that fill the largest window.
+/// Samples needed to fill the largest window.
 const WARM: usize = 8;
 
-/// Time between samples, so that the times since the last segment differ as they do.
+/// Time between samples, so that times since the last segment differ realistically.
 const PAUSE: Duration = Duration::from_millis(250);
 
 const QUERY: Query<'static> = Query {
@@ -125,18 +128,18 @@ impl Options {
 
 fn writer<W: Write>(out: W, compression: Compression) -> anyhow::Result<Writer<W>> {
     let about = About { program: "bench", system: "Linux", machine: "" };
-    Ok(Writer::new(out, compression, &about, &Place { inode: 1, name: None })?)
+    Ok(Writer::new(out, compression, &about, &NamespaceInterface { inode: 1, name: None })?)
 }
 
-/// The blocks of each sample, as they are handed to the compression.
+/// The blocks of each sample, as passed to the compression.
 fn capture(
     options: &Options,
     population: &mut Population,
 ) -> anyhow::Result<(Vec<Vec<Vec<u8>>>, u64)> {
     let kept = Rc::new(RefCell::new(Vec::new()));
-    let tape = SharedWriter::new(writer(Keeper(Rc::clone(&kept)), Compression::None)?);
+    let recorder = SharedWriter::new(writer(BlockCollector(Rc::clone(&kept)), Compression::None)?);
     let mut sockets =
-        Sockets::over(RecordingTransport::new(NetlinkSocket::open()?, tape, Rc::default()));
+        Sockets::over(RecordingTransport::new(NetlinkSocket::open()?, recorder, Rc::default()));
     let mut samples = Vec::new();
     let mut count = 0;
     for number in 0..options.samples {
@@ -149,9 +152,9 @@ fn capture(
 }
 
 /// Keeps each block that is written.
-struct Keeper(Rc<RefCell<Vec<Vec<u8>>>>);
+struct BlockCollector(Rc<RefCell<Vec<Vec<u8>>>>);
 
-impl Write for Keeper {
+impl Write for BlockCollector {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.borrow_mut().push(bytes.to_vec());
         Ok(bytes.len())
@@ -165,7 +168,7 @@ impl Write for Keeper {
 /// Ways to compress, given the same bytes.
 fn compare(options: &Options, population: &mut Population) -> anyhow::Result<()> {
     let (samples, sockets) = capture(options, population)?;
-    // Memory that the compression touches for the first time is the kernel's to make.
+    // The kernel has to provide memory that the compression touches for the first time.
     let warm = WARM.min(samples.len() - 1);
     let raw: usize = samples.iter().skip(warm).flatten().map(Vec::len).sum();
     let sockets_in_all = (sockets * (samples.len() - warm) as u64) as f64;
@@ -178,7 +181,7 @@ fn compare(options: &Options, population: &mut Population) -> anyhow::Result<()>
     let mut trials: Vec<Trial> =
         CANDIDATES.iter().map(Trial::begin).collect::<anyhow::Result<_>>()?;
     let mut costs = vec![Vec::new(); trials.len()];
-    // One after the other for each sample: what else the machine does befalls all of them.
+    // All candidates in turn for each sample, so that other load affects them equally.
     for sample in &samples {
         for (trial, costs) in trials.iter_mut().zip(&mut costs) {
             costs.push(trial.add(sample)?);
@@ -200,7 +203,7 @@ fn compare(options: &Options, population: &mut Population) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Polls alone, recorded, and thrown away.
+/// Polls alone, recorded, and discarded.
 fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> {
     let mut floor = Drain::open()?;
     let request = DumpRequest {
@@ -217,13 +220,13 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
     for (name, form) in FORMS {
         let path = directory.path().join(name);
         let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
-        let tape = SharedWriter::new(writer(file, form)?);
+        let recorder = SharedWriter::new(writer(file, form)?);
         let sockets = Sockets::over(RecordingTransport::new(
             NetlinkSocket::open()?,
-            tape.clone(),
+            recorder.clone(),
             Rc::default(),
         ));
-        recorded.push((name, tape, sockets, Series::default()));
+        recorded.push((name, recorder, sockets, Series::default()));
     }
     let (mut floors, mut polls) = (Series::default(), Series::default());
     let mut count = 0;
@@ -241,13 +244,13 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
             floors.push(floor as f64);
             polls.push(poll as f64);
         }
-        for (_, tape, sockets, series) in &mut recorded {
+        for (_, recorder, sockets, series) in &mut recorded {
             let start = own_cpu_us();
-            tape.begin_sample(round as u32);
+            recorder.begin_sample(round as u32, &SampleBegun::default());
             sockets.read(&QUERY, |_| ControlFlow::Continue(()))?;
-            tape.end_sample();
-            tape.flush()?;
-            // The first fills the memory of the compression.
+            recorder.end_sample(&SampleEnded::default());
+            recorder.flush()?;
+            // The first rounds fill the memory of the compression.
             if round >= warm {
                 series.push((own_cpu_us() - start).saturating_sub(poll) as f64);
             }
@@ -269,7 +272,7 @@ fn live(options: &Options, population: &mut Population) -> anyhow::Result<bool> 
     Ok(options.check && !options.smoke && missed)
 }
 
-/// What a further sample costs the program as a whole: counters, holders and deaths besides.
+/// The cost of another sample in the whole program, including counters, owners and destroy events.
 fn program(
     options: &Options,
     population: &mut Population,

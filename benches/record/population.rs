@@ -1,4 +1,4 @@
-//! Live sockets of this process, of which some move when they are told to.
+//! Live sockets of this process, some of which transfer data on request.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors needed besides.
+/// Other descriptors needed.
 const SPARE: u64 = 64;
 
 const REQUEST: [u8; 300] = [b'q'; 300];
@@ -16,7 +16,7 @@ const RESPONSE: [u8; 3_000] = [b'r'; 3_000];
 pub(super) struct Population(Vec<[TcpStream; 2]>);
 
 impl Population {
-    /// Makes so many sockets.
+    /// Makes this many sockets.
     pub(super) fn new(sockets: usize) -> io::Result<Self> {
         let needed = sockets as u64 + SPARE;
         let limit = getrlimit(Resource::Nofile);
@@ -40,9 +40,9 @@ impl Population {
         Ok(population)
     }
 
-    /// A fifth of them, chosen by this number, carry a request and its answer.
+    /// A fifth of them, selected by `number`, transfer a request and its answer.
     pub(super) fn talk(&mut self, number: usize) -> io::Result<()> {
-        // Scattered: neighbours in the kernel's table are not neighbours here anyhow.
+        // Scattered: neighbours in the kernel's table are not neighbours here anyway.
         (number % 5..self.0.len()).step_by(5).try_for_each(|index| self.exchange(index))
     }
 

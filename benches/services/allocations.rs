@@ -1,4 +1,4 @@
-//! Counts what is asked of the heap.
+//! Counts heap allocations.
 #![allow(unsafe_code, reason = "an allocator cannot be had without")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// The system's allocator, counted.
+/// The system's allocator, with a counter.
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many there were so far, of all threads.
+/// Allocations so far, in all threads.
 pub(super) fn so_far() -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed)
 }

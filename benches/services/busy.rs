@@ -1,16 +1,22 @@
-//! What it costs to divide an interval in which sockets did something: no
-//! kernel, no dump, only the attributor.
+//! The cost of dividing an interval in which sockets did something: no kernel, no dump, only the
+//! attributor.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tcpdiag::attribution::{Attributor, Classifier, Closing, Facts, Grouping, Owner, Rules};
-use tcpdiag::counters::{CounterReader, CounterWidth};
-use tcpdiag::model::{Endpoint, Role, Socket, State};
+use tcpdiag::attribution::Attributor;
+use tcpdiag::counters::{CounterReader, CounterWidth, Counters};
+use tcpdiag::identity::{
+    DEFAULT_EPHEMERAL, Grouping, NamespaceIdentity, Owner, Rules, ServiceRegistry, Subject,
+};
+use tcpdiag::model::{Endpoint, Role, RoleBasis, Socket, State};
+use tcpdiag::monitor::{
+    Consumer as _, Identities, Identity, Interfaces, Level, Namespace, OwnerInfo, OwnerResolver,
+    Placement, PollBegun, PollEnded, Quality,
+};
 use tcpdiag::procfs::PortNames;
-use tcpdiag::socket_diag::Listeners;
 use tcpdiag::sys::Usage;
 use tcpdiag::tracking::{Ending, Watch};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
@@ -18,36 +24,36 @@ use tempfile::TempDir;
 
 use super::allocations;
 
-/// An interval to be divided.
+/// An interval to divide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Busy {
     pub(super) services: usize,
     /// Sockets that sent and received something.
     pub(super) active: usize,
-    /// Of these, such as sent something again.
+    /// The ones among them that retransmitted something.
     pub(super) repeating: usize,
-    /// Half-open connections that are gone.
+    /// Half-open connections that ended.
     pub(super) requests: usize,
 }
 
-/// What that cost, the cheapest of all rounds.
+/// Its cost, in the cheapest of all rounds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bill {
+pub(super) struct Cost {
     busy: Busy,
-    /// Entering all sockets and dividing.
+    /// Adding all sockets and dividing.
     pub(super) poll: Duration,
-    /// The end of the poll alone, in which everything is divided.
+    /// Only the end of the poll, in which everything is divided.
     pub(super) end: Duration,
     pub(super) allocations: u64,
 }
 
-impl Bill {
+impl Cost {
     pub(super) const HEADING: &str = "\
-| services | active | repeating | half-open, gone | poll | of it dividing | allocations |
+| services | active | repeating | half-open, ended | poll | part: dividing | allocations |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 }
 
-impl fmt::Display for Bill {
+impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Busy { services, active, repeating, requests } = self.busy;
         let us = |duration: Duration| duration.as_nanos() as f64 / 1e3;
@@ -63,34 +69,36 @@ impl fmt::Display for Bill {
 
 impl Busy {
     /// Measures it.
-    pub(super) fn bill(self, rounds: u32) -> anyhow::Result<Bill> {
-        let mut scene = Scene::new(self)?;
-        scene.poll(0)?;
-        let mut best: Option<Bill> = None;
+    pub(super) fn measure(self, rounds: u32) -> anyhow::Result<Cost> {
+        let mut setup = Setup::new(self)?;
+        setup.poll(0)?;
+        let mut best: Option<Cost> = None;
         for round in 1..=rounds {
-            let bill = scene.poll(round)?;
-            if best.is_none_or(|best| bill.end < best.end) {
-                best = Some(bill);
+            let measure = setup.poll(round)?;
+            if best.is_none_or(|best| measure.end < best.end) {
+                best = Some(measure);
             }
         }
         best.context("no round")
     }
 }
 
-struct Scene {
+struct Setup {
     busy: Busy,
     template: Vec<u8>,
     snmp: String,
     netstat: String,
-    /// Counter files that look like the kernel's, so that readings are what they are.
+    /// Counter files like the kernel's, so that readings are realistic.
     files: TempDir,
     reader: CounterReader,
+    counters: [Counters; 2],
     attributor: Attributor,
-    classifier: Classifier,
-    listeners: Listeners,
+    registry: ServiceRegistry,
+    identity: NamespaceIdentity,
+    interfaces: Interfaces,
 }
 
-impl Scene {
+impl Setup {
     fn new(busy: Busy) -> anyhow::Result<Self> {
         let fixture = |path: &str| {
             let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/");
@@ -105,12 +113,14 @@ impl Scene {
             reader: CounterReader::watched(files.path()),
             files,
             attributor: Attributor::new(CounterWidth::Bits64),
-            classifier: Classifier::new(Rules::default(), Grouping::Remote, PortNames::load()),
-            listeners: Listeners::default(),
+            counters: Default::default(),
+            registry: ServiceRegistry::new(Rules::default(), Grouping::Remote, PortNames::load()),
+            identity: NamespaceIdentity::new(DEFAULT_EPHEMERAL),
+            interfaces: Interfaces::default(),
         })
     }
 
-    fn poll(&mut self, round: u32) -> anyhow::Result<Bill> {
+    fn poll(&mut self, round: u32) -> anyhow::Result<Cost> {
         let calm = self.socket(round, 0)?;
         // One to seven segments in each round.
         let troubled: Vec<Socket> =
@@ -120,10 +130,17 @@ impl Scene {
             let grown = counters(text, u64::from(round), repeats as u64);
             std::fs::write(self.files.path().join(name), grown)?;
         }
-        self.reader.sample(&mut self.attributor.readings().first)?;
-        self.reader.sample(&mut self.attributor.readings().second)?;
+        for counters in &mut self.counters {
+            self.reader.sample(counters)?;
+        }
+        let namespace = Namespace { inode: 1, name: None };
         let start = Usage::now();
-        self.attributor.begin(Instant::now(), round.is_multiple_of(2));
+        self.attributor.begin(&PollBegun {
+            namespace: &namespace,
+            at: Instant::now(),
+            ends_interval: round.is_multiple_of(2),
+            ecn: EcnWord::Halves,
+        });
         for index in 0..self.busy.active {
             let mut socket = match index < self.busy.repeating {
                 true => troubled[index % 7],
@@ -131,49 +148,74 @@ impl Scene {
             };
             socket.cookie = index as u64 + 1;
             self.place(&mut socket, index);
-            self.see(&socket);
+            self.observe(&socket);
         }
-        // Those of this poll are gone in the next.
+        // Half-open connections of this poll are gone in the next.
         for index in 0..self.busy.requests {
             let mut socket = calm;
             socket.cookie = 1 << 40 | u64::from(round) << 24 | index as u64;
             (socket.state, socket.tcp_info) = (State::SynRecv, None);
             self.place(&mut socket, index);
-            self.see(&socket);
+            self.observe(&socket);
         }
         let (middle, before) = (Usage::now(), allocations::so_far());
-        let ending = Ending { watch: Watch::Whole, whole_dump: true };
-        let closing = Closing { ending, events_lost: 0 };
-        self.attributor.end(closing, &mut self.classifier, &self.listeners);
+        self.end();
         let allocations = allocations::so_far() - before;
         let of = |usage: Usage| {
             let used = usage.elapsed();
             used.user + used.system
         };
-        Ok(Bill { busy: self.busy, end: of(middle), poll: of(start), allocations })
+        Ok(Cost { busy: self.busy, end: of(middle), poll: of(start), allocations })
     }
 
-    /// Gives a socket its service: a peer of its own.
+    /// Gives a socket its own peer, and so its own service.
     fn place(&self, socket: &mut Socket, index: usize) {
         let peer = 0x0a00_0000 + (index % self.busy.services) as u32;
         let address = IpAddr::V4(Ipv4Addr::from_bits(peer));
         socket.remote = Endpoint { address, port: socket.remote.port.max(1) };
     }
 
-    fn see(&mut self, socket: &Socket) {
-        if !self.attributor.see(socket) {
-            let (local, remote) = (socket.local, socket.remote);
-            let facts = Facts { local, remote, role: Role::Server, owner: Owner::default() };
-            let service = self.classifier.classify(&facts);
-            self.attributor.assign(socket, service);
+    fn observe(&mut self, socket: &Socket) {
+        if self.attributor.observe(socket).level == Level::Nothing {
+            return;
         }
+        let (role, role_basis) = (Role::Server, RoleBasis::TcpInfo);
+        let subject = Subject::new(socket, Owner::default(), false);
+        let identified = self.identity.identify(&mut self.registry, &subject, (role, role_basis));
+        let identity = Identity {
+            role,
+            role_basis,
+            identified: Some(identified),
+            owner: OwnerInfo::default(),
+            placement: Placement::default(),
+            registry: &self.registry,
+        };
+        let _ = self.attributor.identified(socket, &identity, &mut self.interfaces);
     }
 
-    /// An established socket as Linux 6.18 sends it, after so many rounds in each of which it
-    /// repeated so many segments.
+    /// Divides everything.
+    fn end(&mut self) {
+        let [first, second] = &self.counters;
+        let poll = PollEnded {
+            counters: [first, second],
+            ending: Ending { watch: Watch::Whole, whole_dump: true },
+            events: Some(0),
+            events_lost: 0,
+            dumped: 0,
+            quality: &Quality::default(),
+            recorded: None,
+            interfaces: &mut self.interfaces,
+            owners: &OwnerResolver::none(),
+        };
+        let identities = &mut Identities::new(&mut self.identity, &mut self.registry);
+        self.attributor.end(poll, identities);
+    }
+
+    /// An established socket as Linux 6.18 sends it, after this many rounds with this many
+    /// retransmits in each.
     fn socket(&self, round: u32, repeats: u32) -> anyhow::Result<Socket> {
         let mut bytes = self.template.clone();
-        // Every tcp_info has its fields behind the header of its attribute: length 284, type 2.
+        // Every tcp_info has its fields after its attribute header: length 284, type 2.
         let starts: Vec<usize> =
             (0..bytes.len() - 284).filter(|&at| bytes[at..at + 4] == [28, 1, 2, 0]).collect();
         // segs_out, segs_in, data_segs_in, data_segs_out; bytes_sent, low half.
@@ -200,8 +242,8 @@ impl Scene {
     }
 }
 
-/// A file in which every counter has grown by a little in each round since the first, and
-/// those of retransmits by what sockets have repeated.
+/// A file in which every counter has grown a little in each round since the first, and those of
+/// retransmits by the sockets' retransmits.
 fn counters(text: &str, round: u64, repeats: u64) -> String {
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
     let mut grown = String::with_capacity(text.len() * 2);

@@ -1,68 +1,69 @@
-//! What `tcpdiag services` costs: polls against the drain floor, memory for each
-//! socket, watching a quiet host, dividing a busy interval.
+//! The cost of `tcpdiag services`: polls compared with the drain floor, memory per socket, watching
+//! a quiet host, dividing a busy interval.
 //!
-//! `cargo bench --bench services` makes live loopback sockets in a network
-//! namespace of its own and prints tables. `-- --help` tells the options,
-//! RESULTS.md what came out.
+//! `cargo bench --bench services` makes live loopback sockets in its own network namespace and
+//! prints tables. `-- --help` lists the options; RESULTS.md has results.
 #![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 mod allocations;
+mod attributed;
 mod busy;
 #[path = "../poll/clock.rs"]
 #[allow(dead_code, reason = "the bench of polls also runs programs to their end")]
 mod clock;
 #[path = "../poll/drain.rs"]
 mod drain;
+#[path = "../poll/monitored.rs"]
+mod monitored;
 #[path = "../poll/namespace.rs"]
 mod namespace;
-mod place;
 #[path = "../poll/population.rs"]
 #[allow(dead_code, reason = "the bench of polls also filters, and needs bystanders")]
 mod population;
 mod program;
 #[path = "../poll/table.rs"]
-#[allow(dead_code, reason = "the bench of polls also tells how many rounds there were")]
+#[allow(dead_code, reason = "the bench of polls also counts rounds")]
 mod table;
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 
-use busy::{Bill, Busy};
+use attributed::Attributed;
+use busy::{Busy, Cost};
 use clock::own_cpu_us;
-use place::Place;
 use population::{Blend, Population};
 use table::{Finding, Series};
 
 const HELP: &str = "\
 Usage: cargo bench --bench services -- [OPTIONS] [poll] [memory] [quiet] [owners] [busy]
-  --rounds N         measurements of each thing [15]
+  --rounds N         number of rounds [15]
   --quiet-for TIME   how long a quiet host is watched [30s]
   --check            missed targets are an error
-  --test             few sockets, one round, no judgement";
+  --test             few sockets, one round, targets not checked";
 
-/// Polls are measured with so many sockets.
+/// Numbers of sockets for measuring polls.
 const POLLED: [usize; 2] = [10_000, 50_000];
 
 /// A poll may cost this many times the floor.
 const POLL_TO_FLOOR: f64 = 1.3;
 
-/// Memory is measured with none, and with so many.
+/// Numbers of sockets for measuring memory, in addition to none.
 const KEPT: [usize; 2] = [50_000, 100_000];
 
-/// A socket may take this many bytes.
+/// The most bytes per socket.
 const BYTES_OF_ONE: f64 = 200.0;
 
-/// A quiet host has so many sockets.
+/// Sockets of a quiet host.
 const QUIET: usize = 10_000;
 
-/// Watching it may take this much of one processor, milliseconds of each second.
+/// The processor time that watching it may take, milliseconds per second.
 const QUIET_MS: f64 = 10.0;
 
-/// Owners are looked for with so many sockets.
+/// Number of sockets for measuring the owner search.
 const OWNED: usize = 50_000;
 
-/// The first poll may take this long with all owners looked for, milliseconds.
+/// The longest first poll that finds all owners, milliseconds.
 const FIRST_POLL_MS: f64 = 3_000.0;
 
 #[derive(Debug)]
@@ -133,7 +134,7 @@ impl Options {
         self.sections.is_empty() || self.sections.iter().any(|wanted| wanted == section)
     }
 
-    /// How many sockets: few where it only has to run.
+    /// The number of sockets; few in a smoke test.
     fn sockets(&self, wanted: usize) -> usize {
         if self.smoke { wanted / 500 } else { wanted }
     }
@@ -142,23 +143,23 @@ impl Options {
 fn measure(options: &Options) -> anyhow::Result<bool> {
     println!("{}", Finding::HEADING);
     let mut findings = Vec::new();
-    let mut tell = |found: Vec<Finding>| {
+    let mut print = |found: Vec<Finding>| {
         found.iter().for_each(|finding| println!("{finding}"));
         findings.extend(found);
     };
     if options.wants("poll") {
         for sockets in POLLED {
-            tell(polls(options.sockets(sockets), options)?);
+            print(polls(options.sockets(sockets), options)?);
         }
     }
     if options.wants("memory") {
-        tell(memory(options)?);
+        print(memory(options)?);
     }
     if options.wants("quiet") {
-        tell(quiet(options)?);
+        print(quiet(options)?);
     }
     if options.wants("owners") {
-        tell(owners(options)?);
+        print(owners(options)?);
     }
     if options.wants("busy") {
         divisions(options)?;
@@ -170,26 +171,29 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     Ok(options.check && !options.smoke && missed > 0)
 }
 
-/// Polls with nothing new, against the same dumps thrown away.
+/// Polls without changes, compared with the same dumps discarded.
 fn polls(size: usize, options: &Options) -> anyhow::Result<Vec<Finding>> {
     let _population = Population::new(size, Blend::Mixed)?;
-    let mut place = Place::open()?;
+    let mut attributed = Attributed::open()?;
     let (mut floor, mut poll, mut last) = (Series::default(), Series::default(), Series::default());
     let times = if options.smoke { 1 } else { (100_000 / size).max(2) };
     let rounds = if options.smoke { 1 } else { options.rounds };
     for round in 0..rounds {
-        // Which of them comes first changes: the first finds its caches cold.
+        // The order alternates, because the first one finds its caches cold.
         for turn in 0..3 {
             match (round + turn) % 3 {
-                0 => floor.push(cost(times, || place.floor())?),
-                1 => poll.push(cost(times, || place.poll(false))?),
-                _ => last.push(cost(times, || place.poll(true))?),
+                0 => floor.push(cost(times, || attributed.floor())?),
+                1 => poll.push(cost(times, || attributed.poll())?),
+                _ => last.push(cost(times, || attributed.end_interval().map(drop))?),
             }
         }
     }
-    let seen = place.poll(false)?;
+    let table = attributed.end_interval()?.table;
+    let seen = table.rows().flat_map(|(_, row)| row.connections()).map(|(_, count)| count);
+    let seen: u64 = seen.sum();
     ensure!(seen == size as u64, "{size} sockets made, {seen} seen");
-    eprintln!("{size} sockets: {:.1} bytes each in the attributor", each(place.allocated(), size));
+    let allocated = each(attributed.allocated(), size);
+    eprintln!("{size} sockets: {allocated:.1} bytes each in the attributor");
     let reference = ("drain floor", &floor);
     Ok(vec![
         Finding::cpu(size, ("poll", &poll), reference, Some(POLL_TO_FLOOR)),
@@ -201,8 +205,8 @@ fn each(all: usize, sockets: usize) -> f64 {
     all as f64 / sockets as f64
 }
 
-/// Microseconds of processor time of one of them.
-fn cost(times: usize, mut task: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<f64> {
+/// Microseconds of processor time per run.
+fn cost(times: usize, mut task: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let before = own_cpu_us();
     for _ in 0..times {
         task()?;
@@ -210,11 +214,11 @@ fn cost(times: usize, mut task: impl FnMut() -> anyhow::Result<u64>) -> anyhow::
     Ok((own_cpu_us() - before) as f64 / times as f64)
 }
 
-/// Memory of the whole program with sockets and without, and with twice as many: what all
-/// populations have in common drops out of that.
+/// Memory of the whole program with sockets and without, and with twice as many, so that the common
+/// part cancels out.
 fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let interval = if options.smoke { "100ms" } else { "1s" };
-    // Also where every socket's holder is looked up.
+    // Also with the owner of every socket.
     let ways: [(&str, &[&str]); 2] = [
         ("memory of each further socket", &["-i", interval]),
         ("memory of each further socket, --by process", &["-i", interval, "--by", "process"]),
@@ -242,7 +246,7 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Processor time of watching sockets that do nothing.
+/// Processor time of watching idle sockets.
 fn quiet(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let sockets = options.sockets(QUIET);
     let _population = Population::new(sockets, Blend::Mixed)?;
@@ -254,7 +258,7 @@ fn quiet(options: &Options) -> anyhow::Result<Vec<Finding>> {
     Ok(vec![finding(sockets, "a second of watching", share, "ms", allowed)])
 }
 
-/// The first poll with the holders of all sockets looked for.
+/// The first poll, finding the owners of all sockets.
 fn owners(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let sockets = options.sockets(OWNED);
     let _population = Population::new(sockets, Blend::Mixed)?;
@@ -283,7 +287,7 @@ fn finding(
     Finding { sockets, what, figure, unit, than, reference, ratio, target: Some(1.0) }
 }
 
-/// What dividing costs, by how much there is to divide.
+/// The cost of dividing, by the amount to divide.
 fn divisions(options: &Options) -> anyhow::Result<()> {
     const INTERVALS: [Busy; 8] = {
         const fn busy(services: usize, active: usize, repeating: usize, requests: usize) -> Busy {
@@ -300,7 +304,7 @@ fn divisions(options: &Options) -> anyhow::Result<()> {
             busy(20_000, 20_000, 20_000, 0),
         ]
     };
-    println!("\n{}", Bill::HEADING);
+    println!("\n{}", Cost::HEADING);
     for mut busy in INTERVALS {
         if options.smoke {
             for count in
@@ -309,7 +313,7 @@ fn divisions(options: &Options) -> anyhow::Result<()> {
                 *count = count.div_ceil(100);
             }
         }
-        println!("{}", busy.bill(if options.smoke { 1 } else { 7 })?);
+        println!("{}", busy.measure(if options.smoke { 1 } else { 7 })?);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `tcpdiag services` itself, from outside.
+//! Runs `tcpdiag services` itself.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,8 +10,7 @@ use serde_json::Value;
 /// The program under test.
 const TCPDIAG: &str = env!("CARGO_BIN_EXE_tcpdiag");
 
-/// Intervals after which memory is looked at: what the first ones left behind is
-/// in it.
+/// Intervals before memory is measured, so that what the first ones leave behind is included.
 const SETTLED: usize = 3;
 
 fn start(arguments: &[&str]) -> anyhow::Result<(Child, BufReader<ChildStdout>)> {
@@ -27,8 +26,8 @@ fn start(arguments: &[&str]) -> anyhow::Result<(Child, BufReader<ChildStdout>)> 
     Ok((child, BufReader::new(output)))
 }
 
-/// Anonymous memory of a run that has settled, kilobytes: heap and stacks, not
-/// the pages of the program's file, of which more or fewer are in memory.
+/// Anonymous memory of a settled run, kilobytes: heap and stacks, not the pages of the program's
+/// file, whose resident part varies.
 pub(super) fn resident_kb(arguments: &[&str]) -> anyhow::Result<u64> {
     let (mut child, mut output) = start(arguments)?;
     let mut line = String::new();
@@ -44,18 +43,18 @@ pub(super) fn resident_kb(arguments: &[&str]) -> anyhow::Result<u64> {
     Ok(number.context("no RssAnon")?.trim().parse()?)
 }
 
-/// What a run cost, as it tells itself.
+/// The cost of a run, as it reports itself.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) cpu_ms: f64,
     pub(super) wall_ms: f64,
-    /// From the start to the end, the first poll included.
+    /// From start to end, including the first poll.
     pub(super) whole: Duration,
     /// The closing line.
     pub(super) closing: String,
 }
 
-/// Runs to the end of a duration.
+/// Runs for the given duration.
 pub(super) fn run(arguments: &[&str]) -> anyhow::Result<Run> {
     let started = Instant::now();
     let (mut child, output) = start(arguments)?;

@@ -1,26 +1,43 @@
-//! Files through the reader of recordings: it ends, with a clear word, and what was read can be
+//! Files through the reader of recordings: it ends with a clear error, and what was read can be
 //! written and read again. `cargo +nightly fuzz run recordings`.
 #![no_main]
 
+use std::ops::ControlFlow;
+
 use libfuzzer_sys::fuzz_target;
-use tcpdiag::record::{About, Compression, Entry, Sample, Place, ReplayTransport, Reader, Writer};
-use tcpdiag::socket_diag::{Listeners, Sockets};
+use tcpdiag::model::{Families, StateSet};
+use tcpdiag::recording::{
+    About, Compression, Entry, NamespaceInterface, Reader, ReplayTransport, Sample, Writer,
+};
+use tcpdiag::socket_diag::{Query, Sockets};
+use tcpdiag::wire::Extensions;
+
+const EVERYTHING: Query<'_> = Query {
+    families: Families::BOTH,
+    states: StateSet::ALL,
+    extensions: Extensions::ALL,
+    local_port: 0,
+    remote_port: 0,
+    program: &[],
+};
 
 fuzz_target!(|file: &[u8]| {
     let Ok(mut reader) = Reader::new(file) else { return };
-    for scene in Sample::find(&mut reader, None).moment.into_iter().flat_map(|found| found.scenes) {
-        let mut sockets = Sockets::over(ReplayTransport::new(scene.take.dump));
-        let _ = Listeners::default().read(&mut sockets);
+    let sample = Sample::find(&mut reader, None).sample;
+    for mut namespace in sample.into_iter().flat_map(|sample| sample.namespaces) {
+        let mut transport = ReplayTransport::default();
+        transport.load(&mut namespace.part);
+        let _ = Sockets::over(transport).read(&EVERYTHING, |_| ControlFlow::Continue(()));
     }
     let mut reader = Reader::new(file).expect("as before");
     let about = About { program: "", system: "", machine: "" };
-    let place = Place { inode: 0, name: None };
-    let mut copy = Writer::new(Vec::new(), Compression::None, &about, &place).expect("memory");
+    let namespace = NamespaceInterface { inode: 0, name: None };
+    let mut copy = Writer::new(Vec::new(), Compression::None, &about, &namespace).expect("memory");
     let mut entries = 0;
     while let Ok(Some(entry)) = reader.read_entry() {
         entries += 1;
         match entry {
-            Entry::Datagram(datagram) => copy.datagram(0, datagram.way, datagram.bytes),
+            Entry::Datagram(datagram) => copy.datagram(0, datagram.direction, datagram.bytes),
             Entry::Note(note) => {
                 let _ = (note.json::<serde_json::Value>(), note.named_text());
                 copy.set_sample(note.sample);

@@ -6,9 +6,9 @@ use std::io::sink;
 
 use libfuzzer_sys::fuzz_target;
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::render::{JsonLines, Layout, Style, Table, all_columns, detail};
+use tcpdiag::output::{JsonLines, Layout, Style, Table, all_columns, detail};
 use tcpdiag::report::{Connection, Interface, Processes};
-use tcpdiag::sample::Delta;
+use tcpdiag::tracking::Delta;
 use tcpdiag::wire::{Answer, EcnWord, Messages, Reply};
 
 fuzz_target!(|datagram: &[u8]| {
@@ -33,6 +33,7 @@ fn show(socket: &Socket, delta: Option<&Delta>) {
         role: Role::Unknown,
         role_basis: RoleBasis::ListenersUnknown,
         service: None,
+        service_basis: None,
         netns: None,
         interface: Some(Interface { index: socket.interface, name: None }),
         cgroup_path: None,
@@ -45,6 +46,7 @@ fn show(socket: &Socket, delta: Option<&Delta>) {
         delta,
         interval_s: Some(1.0),
         syn_recv: None,
+        group: None,
     };
     let style = Style::new(true);
     JsonLines::new(sink(), "", String::new()).row(&row).expect("a sink takes everything");

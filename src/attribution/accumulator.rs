@@ -1,4 +1,4 @@
-//! Many intervals together.
+//! Adds up many intervals.
 
 use rustc_hash::FxHashMap;
 
@@ -7,16 +7,16 @@ use super::divide::Estimate;
 use super::kinds::{KindRow, KindTable};
 use super::reason::Reason;
 use super::reconcile::{Attribution, Part, Reconciliation};
-use super::services::ServiceId;
+use crate::identity::ServiceId;
 
-/// Sums of intervals: values and bounds add up. Short intervals, in which few sockets did
-/// anything, need little inference, so their sum is closer than one long interval would be.
+/// Sums of intervals: values and bounds add up. In short intervals few sockets do anything and
+/// little has to be inferred, so their sum is more accurate than one long interval.
 ///
-/// One for a namespace; several of the same services can be put into one for the host.
+/// Use one per namespace; several with the same services can be added up for the host.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     counters: Vec<Account>,
-    places: FxHashMap<Box<str>, usize>,
+    positions: FxHashMap<Box<str>, usize>,
     kinds: FxHashMap<ServiceId, KindRow>,
     outside: KindRow,
     intervals: u64,
@@ -35,7 +35,7 @@ struct Account {
 }
 
 impl Accumulator {
-    /// Nothing yet.
+    /// Without intervals.
     pub fn new() -> Self {
         Self::default()
     }
@@ -47,14 +47,14 @@ impl Accumulator {
         self.join(interval);
     }
 
-    /// Adds another namespace's part of the interval that was added last.
+    /// Adds another namespace's part of the last added interval.
     pub fn join(&mut self, interval: &Reconciliation) {
         for attribution in interval.counters.iter().chain(&interval.late) {
-            let place = self.places.get(&attribution.counter).copied();
-            match place.and_then(|place| self.counters.get_mut(place)) {
+            let position = self.positions.get(&attribution.counter).copied();
+            match position.and_then(|position| self.counters.get_mut(position)) {
                 Some(account) => account.add(attribution),
                 None => {
-                    self.places.insert(attribution.counter.clone(), self.counters.len());
+                    self.positions.insert(attribution.counter.clone(), self.counters.len());
                     self.counters.push(Account::of(attribution));
                 }
             }
@@ -70,7 +70,7 @@ impl Accumulator {
         self.intervals
     }
 
-    /// What they come to.
+    /// The sum of all intervals.
     pub fn total(&self) -> Reconciliation {
         let mut services: Vec<_> = self.kinds.iter().map(|(id, row)| (*id, *row)).collect();
         services.sort_by_key(|(service, _)| *service);
@@ -107,7 +107,7 @@ impl Account {
     }
 
     fn add(&mut self, more: &Attribution) {
-        // The least firm interval decides what may be said of all.
+        // The least reliable interval decides the class of the sum.
         self.class = self.class.max(more.class);
         self.delta += more.delta;
         self.skew += more.skew;
@@ -127,17 +127,17 @@ impl Account {
         }
     }
 
-    /// What sockets show in one interval and the host counted in another (a child inherits what
-    /// its request repeated, a counter is read a moment before the sockets) meets here.
+    /// Sets off what sockets show in one interval against what the host counted in another: a child
+    /// inherits its request's repeats, or a counter is read just before the sockets.
     fn settle(&mut self) {
-        let mut owed: Vec<ServiceId> = self
+        let mut with_surplus: Vec<ServiceId> = self
             .services
             .iter()
             .filter(|(_, (_, surplus))| *surplus > 0)
             .map(|(service, _)| *service)
             .collect();
-        owed.sort_unstable();
-        for service in owed {
+        with_surplus.sort_unstable();
+        for service in with_surplus {
             let Some((estimate, surplus)) = self.services.get_mut(&service) else { continue };
             let met = (*surplus).min(self.unattributed);
             *surplus -= met;

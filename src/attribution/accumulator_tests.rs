@@ -1,4 +1,4 @@
-//! Hosts whose truth is known, seen in short and in long intervals.
+//! Hosts whose truth is known, observed in short and in long intervals.
 
 use proptest::prelude::*;
 
@@ -7,44 +7,44 @@ use crate::attribution::testing::{Host, Sketch, Slot};
 use crate::attribution::{Interval, ListenerDrops, RetransmitKind, Work, reconcile};
 use crate::model::Role;
 
-/// A generator that gives the same numbers everywhere (splitmix64).
-struct Dice(u64);
+/// A generator with the same sequence on every platform (splitmix64).
+struct Random(u64);
 
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)) % below
+        (word ^ (word >> 31)) % limit
     }
 
     fn happens(&mut self, percent: u64) -> bool {
-        self.roll(100) < percent
+        self.below(100) < percent
     }
 }
 
 /// How a service's connections lose segments.
 #[derive(Clone, Copy)]
-struct Habit {
+struct LossProfile {
     sockets: u64,
-    /// Chance per socket and tick that something is lost, in percent.
+    /// The chance of a loss per socket and tick, in percent.
     loss: u64,
-    /// Of losses: chances of a fast repair, a timeout, a probe. The rest are SYNs of new
-    /// connections.
+    /// How losses are repaired: the chances of a fast retransmit, a timeout, a probe. The rest are
+    /// SYNs of new connections.
     fast: u64,
     timeout: u64,
     probe: u64,
-    /// Segments lost at once.
+    /// Segments lost at the same time.
     burst: u64,
 }
 
-/// Bulk transfer, requests over a bad path, short connections, a little of everything.
-const HABITS: [Habit; 4] = [
-    Habit { sockets: 6, loss: 8, fast: 96, timeout: 2, probe: 2, burst: 14 },
-    Habit { sockets: 10, loss: 2, fast: 20, timeout: 45, probe: 35, burst: 3 },
-    Habit { sockets: 20, loss: 1, fast: 5, timeout: 25, probe: 20, burst: 1 },
-    Habit { sockets: 5, loss: 2, fast: 50, timeout: 20, probe: 20, burst: 5 },
+/// Bulk transfer, requests over a bad path, short connections, a mixture.
+const LOSS_PROFILES: [LossProfile; 4] = [
+    LossProfile { sockets: 6, loss: 8, fast: 96, timeout: 2, probe: 2, burst: 14 },
+    LossProfile { sockets: 10, loss: 2, fast: 20, timeout: 45, probe: 35, burst: 3 },
+    LossProfile { sockets: 20, loss: 1, fast: 5, timeout: 25, probe: 20, burst: 1 },
+    LossProfile { sockets: 5, loss: 2, fast: 50, timeout: 20, probe: 20, burst: 5 },
 ];
 
 #[derive(Clone, Copy, Default)]
@@ -69,47 +69,47 @@ impl Did {
 }
 
 /// By tick, service and socket.
-fn simulate(ticks: usize, dice: &mut Dice) -> Vec<Vec<Vec<Did>>> {
+fn simulate(ticks: usize, random: &mut Random) -> Vec<Vec<Vec<Did>>> {
     let mut in_loss: Vec<Vec<bool>> =
-        HABITS.iter().map(|habit| vec![false; habit.sockets as usize]).collect();
+        LOSS_PROFILES.iter().map(|profile| vec![false; profile.sockets as usize]).collect();
     let mut tick = || -> Vec<Vec<Did>> {
-        let services = HABITS.iter().zip(&mut in_loss);
+        let services = LOSS_PROFILES.iter().zip(&mut in_loss);
         services
-            .map(|(habit, in_loss)| {
-                in_loss.iter_mut().map(|in_loss| act(habit, in_loss, dice)).collect()
+            .map(|(profile, in_loss)| {
+                in_loss.iter_mut().map(|in_loss| act(profile, in_loss, random)).collect()
             })
             .collect()
     };
     (0..ticks).map(|_| tick()).collect()
 }
 
-fn act(habit: &Habit, in_loss: &mut bool, dice: &mut Dice) -> Did {
+fn act(profile: &LossProfile, in_loss: &mut bool, random: &mut Random) -> Did {
     let mut did =
-        Did { in_loss: *in_loss, fresh: dice.roll(4 * habit.burst) + 1, ..Did::default() };
+        Did { in_loss: *in_loss, fresh: random.below(4 * profile.burst) + 1, ..Did::default() };
     let [fast, slow, rto, probe, syn] = &mut did.kinds;
     if *in_loss {
-        // What else was lost is repeated, then it is over.
-        *slow += dice.roll(habit.burst + 1);
-        *in_loss = dice.happens(30);
-    } else if dice.happens(habit.loss) {
-        let kind = dice.roll(100);
-        if kind < habit.fast {
-            *fast += 1 + dice.roll(habit.burst);
-        } else if kind < habit.fast + habit.timeout {
+        // The other lost segments are retransmitted, which ends recovery.
+        *slow += random.below(profile.burst + 1);
+        *in_loss = random.happens(30);
+    } else if random.happens(profile.loss) {
+        let kind = random.below(100);
+        if kind < profile.fast {
+            *fast += 1 + random.below(profile.burst);
+        } else if kind < profile.fast + profile.timeout {
             *rto += 1;
-            *slow += dice.roll(habit.burst);
-            *in_loss = dice.happens(60);
-        } else if kind < habit.fast + habit.timeout + habit.probe {
+            *slow += random.below(profile.burst);
+            *in_loss = random.happens(60);
+        } else if kind < profile.fast + profile.timeout + profile.probe {
             *probe += 1;
         } else {
-            *syn += 1 + dice.roll(2);
+            *syn += 1 + random.below(2);
             did.opened = true;
         }
     }
     did
 }
 
-/// Joins so many ticks to one interval.
+/// Joins this many ticks to one interval.
 fn joined(ticks: &[Vec<Vec<Did>>], by: usize) -> Vec<Vec<Vec<Did>>> {
     let intervals = ticks.chunks(by);
     intervals
@@ -127,7 +127,7 @@ fn joined(ticks: &[Vec<Vec<Did>>], by: usize) -> Vec<Vec<Vec<Did>>> {
         .collect()
 }
 
-type Kinds = [[u64; 5]; HABITS.len()];
+type Kinds = [[u64; 5]; LOSS_PROFILES.len()];
 
 fn truth(ticks: &[Vec<Vec<Did>>]) -> Kinds {
     let mut truth = Kinds::default();
@@ -153,8 +153,8 @@ fn work(service: usize, did: &Did) -> Work {
     if did.opened { sketch.opened().work() } else { sketch.work() }
 }
 
-/// The services' kinds as they are found when the host is looked at once per interval.
-fn found(intervals: &[Vec<Vec<Did>>], dice: &mut Dice) -> KindTable {
+/// The attributed kinds when the host is sampled once per interval.
+fn found(intervals: &[Vec<Vec<Did>>], random: &mut Random) -> KindTable {
     let mut accumulator = Accumulator::new();
     for interval in intervals {
         let works: Vec<Work> = interval
@@ -170,7 +170,7 @@ fn found(intervals: &[Vec<Vec<Did>>], dice: &mut Dice) -> KindTable {
             ("TcpExtTCPFastRetrans", column(0)),
             ("TcpExtTCPSlowStartRetrans", column(1)),
             ("TcpExtTCPTimeouts", column(2) + column(4)),
-            ("TcpExtTCPLossProbes", column(3) + dice.roll(3)),
+            ("TcpExtTCPLossProbes", column(3) + random.below(3)),
             ("TcpExtTCPSynRetrans", column(4)),
             ("TcpExtTCPRetransFail", 0),
         ]);
@@ -179,7 +179,7 @@ fn found(intervals: &[Vec<Vec<Did>>], dice: &mut Dice) -> KindTable {
     accumulator.total().kinds
 }
 
-/// Segments of the wrong kind or service, as a share of all.
+/// Segments with the wrong kind or service, as a share of all.
 fn variation(truth: &Kinds, values: &[[f64; 5]]) -> f64 {
     let all: u64 = truth.iter().flatten().sum();
     let cells = truth.iter().flatten().zip(values.iter().flatten());
@@ -187,14 +187,14 @@ fn variation(truth: &Kinds, values: &[[f64; 5]]) -> f64 {
 }
 
 fn values(table: &KindTable) -> Vec<[f64; 5]> {
-    let mut values = vec![[0.0; 5]; HABITS.len()];
+    let mut values = vec![[0.0; 5]; LOSS_PROFILES.len()];
     for (service, row) in &table.services {
         values[service.index()] = RetransmitKind::ALL.map(|kind| row.kind(kind).value as f64);
     }
     values
 }
 
-/// The host's kinds, spread over services by their retransmits.
+/// The host's kinds, divided among services by their retransmits.
 fn proportional(truth: &Kinds) -> Vec<[f64; 5]> {
     let all: u64 = truth.iter().flatten().sum();
     let row = |row: &[u64; 5]| {
@@ -217,15 +217,15 @@ fn contains(table: &KindTable, truth: &Kinds) -> Result<(), String> {
 }
 
 #[test]
-fn short_intervals_sharpen() {
-    let mut dice = Dice(1);
-    let ticks = simulate(600, &mut dice);
+fn short_intervals_narrow_the_bounds() {
+    let mut random = Random(1);
+    let ticks = simulate(600, &mut random);
     let truth = truth(&ticks);
     let guess = variation(&truth, &proportional(&truth));
     let mut errors = Vec::new();
     let mut widths = Vec::new();
     for by in [1, 10, 600] {
-        let table = found(&joined(&ticks, by), &mut dice);
+        let table = found(&joined(&ticks, by), &mut random);
         contains(&table, &truth).unwrap();
         errors.push(variation(&truth, &values(&table)));
         let cells = table
@@ -246,17 +246,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
     #[test]
-    fn the_truth_is_inside_whatever_the_interval(seed in any::<u64>(), by in 1usize..40) {
-        let mut dice = Dice(seed);
-        let ticks = simulate(40, &mut dice);
-        let table = found(&joined(&ticks, by), &mut dice);
+    fn bounds_contain_the_truth_for_any_interval_length(seed in any::<u64>(), by in 1usize..40) {
+        let mut random = Random(seed);
+        let ticks = simulate(40, &mut random);
+        let table = found(&joined(&ticks, by), &mut random);
         prop_assert_eq!(contains(&table, &truth(&ticks)), Ok(()));
     }
 }
 
 #[test]
-fn what_one_interval_shows_and_another_counted_meets() {
-    // SYN-ACK repeats: the host counts them first, the child shows them when it is made.
+fn repeats_shown_in_a_later_interval_are_set_off() {
+    // SYN-ACK repeats: the host counts them first, the child shows them once it exists.
     let counted = Host::grown(&[("TcpRetransSegs", 2)]);
     let quiet = [Sketch::new(1, Role::Server).work()];
     let child = [Sketch::new(1, Role::Server).grew(Slot::TotalRetrans, 3).opened().work()];
@@ -272,8 +272,8 @@ fn what_one_interval_shows_and_another_counted_meets() {
 }
 
 #[test]
-fn it_meets_also_when_the_counter_stands_still_by_then() {
-    // Counted when it connects, seen when it dies; and nothing comes after.
+fn growth_is_set_off_after_the_counter_stopped() {
+    // Counted when it connects, seen only at its destroy event; the counter does not move again.
     let counted = Host::grown(&[("TcpActiveOpens", 2)]);
     let known = [Sketch::new(1, Role::Client).opened().work()];
     let still = Host::grown(&[("TcpActiveOpens", 0)]);
@@ -284,7 +284,7 @@ fn it_meets_also_when_the_counter_stands_still_by_then() {
         for order in orders {
             match order {
                 0 => accumulator.add(&reconcile(&counted.interval(&known))),
-                // By way of another accumulator, as intervals become a run.
+                // Through another accumulator, as the intervals of a run are added up.
                 _ => {
                     let mut inner = Accumulator::new();
                     inner.add(&late);
@@ -299,7 +299,7 @@ fn it_meets_also_when_the_counter_stands_still_by_then() {
 }
 
 #[test]
-fn levels_are_those_of_the_end_in_all_namespaces() {
+fn levels_are_the_last_ones_summed_over_namespaces() {
     let established = [(ServiceId(1), 4)];
     let at = |level: u64| {
         let host = Host::grown(&[("TcpCurrEstab", level)]);
@@ -322,14 +322,32 @@ fn levels_are_those_of_the_end_in_all_namespaces() {
 }
 
 #[test]
-fn drops_counted_while_listeners_were_read_meet_too() {
+fn the_least_reliable_interval_decides_the_class() {
+    let host = Host::grown(&[("TcpRetransSegs", 2), ("TcpExtTCPTimeouts", 0)]);
+    let sketch = Sketch::new(0, Role::Server).grew(Slot::TotalRetrans, 2);
+    let mut sum = Accumulator::new();
+    for (sketch, class) in [
+        (sketch.clone(), Class::Exact),
+        (sketch.clone().inferred(), Class::Inferred),
+        (sketch, Class::Inferred),
+    ] {
+        sum.add(&reconcile(&host.interval(&[sketch.work()])));
+        let total = sum.total();
+        let mut counters = total.counters.iter();
+        let found = counters.find(|counter| &*counter.counter == "TcpRetransSegs").unwrap();
+        assert_eq!((found.class, found.attributed), (class, found.delta));
+    }
+}
+
+#[test]
+fn drops_counted_while_listeners_were_read_are_set_off() {
     let drops = [ListenerDrops { service: ServiceId(1), drops: 8 }];
     let read_between = Host::read_twice(&[("TcpExtListenDrops", 0)], &[("TcpExtListenDrops", 7)]);
     let counted = reconcile(&read_between.interval(&[]));
     assert_eq!((counted.counters[0].unattributed, counted.counters[0].skew), (7, 7));
     let mut accumulator = Accumulator::new();
     accumulator.add(&counted);
-    // The listener shows them in the next interval, and one that is no drop of the counter's.
+    // The listener shows them in the next interval, and one more that the counter does not count.
     let still = Host::grown(&[("TcpExtListenDrops", 0)]);
     let next = Interval { before: read_between.interval(&[]).after, ..still.interval(&[]) };
     let next = Interval { after: next.before, listeners: &drops, ..next };

@@ -1,6 +1,7 @@
 //! One network namespace's running account: from sockets, events and counters to whose they are.
 
 use std::mem;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -9,24 +10,26 @@ use super::accumulator::Accumulator;
 use super::interval::{Interval, Reading, Requests};
 use super::kinds::KindRow;
 use super::reconcile::reconcile;
-use super::services::{Classifier, Facts, Owner, ServiceId};
 use super::table::ServiceTable;
 use super::work::{Hints, Work};
 use crate::counters::{CounterWidth, Counters};
+use crate::identity::{Identified, ServiceId};
 use crate::model::{Role, Socket, State};
-use crate::socket_diag::Listeners;
-use crate::tracking::{Activity, Ending, Entered, Identity, Ledger, Totals, Watch};
+use crate::monitor::{
+    Consumer, Identities, Identity, Interest, Interfaces, Level, PollBegun, PollEnded,
+};
+use crate::tracking::{Activity, Ending, Observed, SocketTracker, Totals, Watch};
 
-/// Events come sooner than this after a death, as long as none is seen to be later.
+/// The longest delay of a destroy event, as long as none is seen to be later.
 const LATEST: Duration = Duration::from_millis(20);
 
 /// The counters on both sides of a poll.
 #[derive(Debug, Clone, Default)]
-pub struct Readings {
+struct Readings {
     /// Before the dump.
-    pub first: Counters,
+    first: Counters,
     /// After the events were taken.
-    pub second: Counters,
+    second: Counters,
 }
 
 impl Readings {
@@ -35,10 +38,25 @@ impl Readings {
     }
 }
 
+/// Set in the tag of a socket whose owner, role or service is not beyond doubt.
+const INFERRED: u32 = 1 << 31;
+
+/// A socket's service as the tracker keeps it.
+fn tag(identified: Identified) -> u32 {
+    let doubt = if identified.is_certain { 0 } else { INFERRED };
+    identified.service.0 | doubt
+}
+
+/// The service of a tag.
+fn service(tag: u32) -> ServiceId {
+    ServiceId(tag & !INFERRED)
+}
+
 /// A half-open connection, as it was last seen.
 #[derive(Debug, Clone, Copy)]
 struct Request {
     service: ServiceId,
+    is_certain: bool,
     /// SYN-ACKs sent again so far.
     repeats: u32,
     /// Of these, since the last poll.
@@ -47,41 +65,29 @@ struct Request {
     seen: bool,
 }
 
-/// How a poll ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closing {
-    /// What the ledger has to know.
-    pub ending: Ending,
-    /// Destroy events that were lost since the last poll.
-    pub events_lost: u64,
-}
-
-/// What a poll came to.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// The ledger's part, of all kinds of sockets.
+    /// The tracker's part, of all kinds of sockets.
     pub totals: Totals,
     /// Connections that began.
     pub opened: u64,
     /// Connections that ended.
     pub closed: u64,
-    /// Of these, those that no event told of.
+    /// Of these, those without a destroy event.
     pub without_event: u64,
-    /// Connections that began and ended since the poll before: only events tell of them.
+    /// Connections that began and ended since the poll before: only known from events.
     pub between_polls: u64,
 }
 
 /// One network namespace's running account.
 ///
-/// A poll is: [`readings`](Self::readings) filled in `first`, [`begin`](Self::begin), for every
-/// record of the listening sockets and then of all others [`see`](Self::see), for every destroy
-/// event [`on_destroy`](Self::on_destroy), `second` filled, [`end`](Self::end). The first poll sets the
-/// baseline; each one after it divides what grew since the one before, and
-/// [`begin_interval`](Self::begin_interval) tells what that came to.
+/// The first poll sets the baseline. Each one after it divides what grew since the one before,
+/// and [`begin_interval`](Self::begin_interval) returns the result.
 #[derive(Debug)]
 pub struct Attributor {
     width: CounterWidth,
-    ledger: Ledger,
+    tracker: SocketTracker,
     table: ServiceTable,
     interval: Accumulator,
     before: Readings,
@@ -95,6 +101,10 @@ pub struct Attributor {
     levels: bool,
     /// Used again for each poll.
     work: Vec<Work>,
+    /// The result of the last poll.
+    last: Polled,
+    /// Whether an established connection's service is not beyond doubt.
+    has_inferred: bool,
 }
 
 impl Attributor {
@@ -102,7 +112,7 @@ impl Attributor {
     pub fn new(width: CounterWidth) -> Self {
         Self {
             width,
-            ledger: Ledger::new(),
+            tracker: SocketTracker::new(),
             table: ServiceTable::new(),
             interval: Accumulator::new(),
             before: Readings::default(),
@@ -112,23 +122,15 @@ impl Attributor {
             owed: KindRow::default(),
             levels: false,
             work: Vec::new(),
+            last: Polled::default(),
+            has_inferred: false,
         }
-    }
-
-    /// Where the counters of the poll that runs are to be read into.
-    pub fn readings(&mut self) -> &mut Readings {
-        &mut self.after
-    }
-
-    /// The counters as of the end of the last poll, and those read since.
-    pub fn compared(&self) -> (&Counters, &Counters) {
-        (&self.before.second, &self.after.first)
     }
 
     /// Begins a poll. With `levels` it also counts states, queues and round-trip times, which
     /// only the poll that ends an interval needs.
-    pub fn begin(&mut self, now: Instant, levels: bool) {
-        self.ledger.begin(now);
+    fn begin_poll(&mut self, now: Instant, levels: bool) {
+        self.tracker.begin(now);
         self.begun = [Some(now), self.begun[0]];
         self.levels = levels;
         if levels {
@@ -137,29 +139,19 @@ impl Attributor {
         for request in self.requests.values_mut() {
             (request.seen, request.fresh) = (false, 0);
         }
+        self.has_inferred = false;
     }
 
-    /// Enters a record of the dump. False if its service is not known: then
-    /// [`assign`](Self::assign) is to follow before the poll ends.
-    #[inline]
-    pub fn see(&mut self, socket: &Socket) -> bool {
-        if socket.state == State::SynRecv && socket.is_minisock() {
-            return self.see_request(socket);
-        }
-        match self.ledger.enter(socket) {
-            Entered::Ignored => true,
-            Entered::Known(tag) => {
-                if self.levels {
-                    self.table.see(ServiceId(tag), socket);
-                }
-                true
-            }
-            Entered::Untagged => false,
+    /// Counts a socket of a service that is known.
+    fn count(&mut self, tag: u32, socket: &Socket) {
+        if self.levels {
+            self.table.see(service(tag), socket);
+            self.has_inferred |= tag & INFERRED != 0;
         }
     }
 
     /// A half-open connection: what its SYN-ACK was repeated since the last poll.
-    fn see_request(&mut self, socket: &Socket) -> bool {
+    fn observe_request(&mut self, socket: &Socket) -> bool {
         let Some(request) = self.requests.get_mut(&socket.cookie) else { return false };
         let repeats = repeats(socket);
         request.seen = true;
@@ -171,64 +163,60 @@ impl Attributor {
         true
     }
 
-    /// Says which service a socket is of that [`see`](Self::see) did not know.
-    pub fn assign(&mut self, socket: &Socket, service: ServiceId) {
+    /// Notes which service a socket is of.
+    fn assign(&mut self, socket: &Socket, identified: Identified) {
         if socket.state == State::SynRecv && socket.is_minisock() {
             let repeats = repeats(socket);
-            let request = Request { service, repeats, fresh: repeats, seen: true };
+            let Identified { service, is_certain, .. } = identified;
+            let request = Request { service, is_certain, repeats, fresh: repeats, seen: true };
             self.requests.insert(socket.cookie, request);
         } else {
-            self.ledger.tag(socket.cookie, service.0);
+            self.tracker.tag(socket.cookie, tag(identified));
         }
-        if self.levels {
-            self.table.see(service, socket);
-        }
+        self.count(tag(identified), socket);
     }
 
-    /// Says that a socket which is known is of this service from now on.
-    pub fn hand_over(&mut self, socket: &Socket, service: ServiceId) {
-        self.ledger.tag(socket.cookie, service.0);
-    }
-
-    /// Enters a destroy event.
-    pub fn on_destroy(&mut self, event: &Socket) {
-        self.ledger.on_destroy(event);
-    }
-
-    /// Ends a poll: divides what grew. `listeners` are those of this poll.
-    pub fn end(
+    /// Ends a poll: divides what grew.
+    fn end_poll(
         &mut self,
-        closing: Closing,
-        classifier: &mut Classifier,
-        listeners: &Listeners,
+        ending: Ending,
+        events_lost: u64,
+        identities: &mut Identities<'_>,
     ) -> Polled {
         let mut polled = Polled::default();
         let mut work = mem::take(&mut self.work);
         work.clear();
         let requests = &mut self.requests;
-        polled.totals = self.ledger.end(closing.ending, |activity| {
+        polled.totals = self.tracker.end(ending, |activity| {
             let connected = activity.identity.remote.port != 0;
             polled.between_polls += u64::from(activity.opened && activity.closed && connected);
             // The child counts what its request repeated; what polls saw of that is accounted for.
             let request = activity.opened.then(|| requests.remove(&activity.cookie)).flatten();
             let inherited = request.map_or(0, |request| request.repeats);
-            let own = work_of(activity, inherited, classifier, listeners);
+            let own = work_of(activity, inherited, identities);
             polled.opened += u64::from(own.began());
             polled.closed += u64::from(own.ended());
             polled.without_event += u64::from(own.ended() && activity.vanished);
             work.push(own);
         });
-        let requests = self.settle_requests(closing.ending.whole_dump);
+        let requests = self.settle_requests(ending.whole_dump);
         if !polled.totals.first {
             let late = self.late(&polled.totals);
-            self.divide(&work, &requests, closing, late);
+            self.divide(&work, &requests, ending.watch, events_lost, late);
         }
         self.work = work;
         mem::swap(&mut self.before, &mut self.after);
         polled
     }
 
-    fn divide(&mut self, work: &[Work], requests: &[Requests], closing: Closing, late: f64) {
+    fn divide(
+        &mut self,
+        work: &[Work],
+        requests: &[Requests],
+        watch: Watch,
+        events_lost: u64,
+        late: f64,
+    ) {
         for work in work {
             self.table.enter(work);
         }
@@ -244,16 +232,17 @@ impl Attributor {
             listeners: &[],
             requests,
             established: if self.levels { &established } else { &[] },
-            notified: closing.ending.watch != Watch::Off,
-            events_lost: closing.events_lost,
+            is_established_inferred: self.has_inferred,
+            notified: watch != Watch::Off,
+            events_lost,
             late,
-            owed: self.owed,
+            carried_over: self.owed,
         });
         self.owed = reconciliation.kinds.outside;
         self.interval.add(&reconciliation);
     }
 
-    /// What share of the dead may have been told of too late. The kernel's workers send the events
+    /// The share of closed sockets whose events may have come too late. The kernel's workers send the events
     /// when they get a processor; when some are seen to be late, any may be.
     fn late(&self, totals: &Totals) -> f64 {
         let [now, before] = self.begun;
@@ -272,10 +261,11 @@ impl Attributor {
             let gone = !request.seen && whole_dump;
             if gone || request.fresh > 0 {
                 let service = request.service;
-                let none = Requests { service, repeats: 0, gone: 0 };
+                let none = Requests { service, repeats: 0, gone: 0, inferred: false };
                 let sum = sums.entry(service).or_insert(none);
                 sum.repeats += u64::from(request.fresh);
                 sum.gone += u64::from(gone);
+                sum.inferred |= !request.is_certain;
             }
             !gone
         });
@@ -295,9 +285,14 @@ impl Attributor {
         mem::take(&mut self.interval)
     }
 
-    /// Bytes of the heap that the ledger occupies.
+    /// The result of the last poll.
+    pub fn last_poll(&self) -> &Polled {
+        &self.last
+    }
+
+    /// Bytes of the heap that the tracker occupies.
     pub fn allocated(&self) -> usize {
-        self.ledger.allocated()
+        self.tracker.allocated()
     }
 }
 
@@ -306,27 +301,86 @@ fn repeats(socket: &Socket) -> u32 {
     socket.timer.map_or(0, |timer| u32::from(timer.retransmits))
 }
 
-/// A socket's part, with its service and role. Of one that no dump has shown the ends tell.
-fn work_of(
-    activity: &Activity,
-    inherited: u32,
-    classifier: &mut Classifier,
-    listeners: &Listeners,
-) -> Work {
-    let Identity { local, remote, state, interface, .. } = activity.identity;
-    let service = activity.tag.map(ServiceId).unwrap_or_else(|| {
-        let role = match state {
-            State::Listen => Role::Listener,
-            State::SynSent => Role::Client,
-            _ if remote.port == 0 => Role::Unknown,
-            _ => listeners.connection(local, interface).0,
-        };
-        classifier.classify(&Facts { local, remote, role, owner: Owner::default() })
-    });
-    let role = match state {
+impl Consumer for Attributor {
+    fn begin(&mut self, poll: &PollBegun<'_>) {
+        self.begin_poll(poll.at, poll.ends_interval);
+    }
+
+    #[inline]
+    fn observe(&mut self, socket: &Socket) -> Interest {
+        if socket.state == State::SynRecv && socket.is_minisock() {
+            let is_known = self.observe_request(socket);
+            return if is_known { Interest::NOTHING } else { Interest::new(Level::Service) };
+        }
+        match self.tracker.observe(socket) {
+            Observed::Ignored => Interest::NOTHING,
+            Observed::Untagged => Interest::new(Level::Service),
+            // A listener belongs to its present holder.
+            Observed::Known(_) if socket.state == State::Listen => Interest::new(Level::Service),
+            // What was only inferred may be beyond doubt by now.
+            Observed::Known(tag) if self.levels && tag & INFERRED != 0 => {
+                Interest::new(Level::Service)
+            }
+            Observed::Known(tag) => {
+                self.count(tag, socket);
+                Interest::NOTHING
+            }
+        }
+    }
+
+    fn identified(
+        &mut self,
+        socket: &Socket,
+        identity: &Identity<'_>,
+        _: &mut Interfaces,
+    ) -> ControlFlow<()> {
+        if let Some(identified) = identity.identified {
+            self.assign(socket, identified);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn on_destroy(&mut self, event: &Socket, identities: &mut Identities<'_>) {
+        let is_new = !self.tracker.contains(event.cookie);
+        self.tracker.on_destroy(event);
+        if is_new && self.tracker.contains(event.cookie) {
+            let identified = identities.identify_destroyed(event);
+            self.tracker.tag(event.cookie, tag(identified));
+        }
+    }
+
+    fn end(&mut self, poll: PollEnded<'_>, identities: &mut Identities<'_>) {
+        let [first, second] = poll.counters;
+        self.after.first.copy_from(first);
+        self.after.second.copy_from(second);
+        self.last = self.end_poll(poll.ending, poll.events_lost, identities);
+    }
+}
+
+/// A socket's part, with its service and role. Sockets that no dump has shown are known from
+/// their destroy events, or else from their ends.
+fn work_of(activity: &Activity, inherited: u32, identities: &mut Identities<'_>) -> Work {
+    let identity = activity.identity;
+    let (service, is_certain) = match activity.tag {
+        Some(tag) => (service(tag), tag & INFERRED == 0),
+        None => {
+            let found = identities.identify_by_ends(
+                identity.local,
+                identity.remote,
+                identity.interface,
+                identity.state,
+            );
+            (found.service, found.is_certain)
+        }
+    };
+    let role = match identity.state {
         State::Listen => Role::Listener,
-        _ => classifier.key(service).map_or(Role::Unknown, |key| key.role),
+        _ => identities.registry.key(service).map_or(Role::Unknown, |key| key.role),
     };
     let hints = Hints { inherited, ..Hints::of(activity.before, activity.after) };
-    Work { activity: *activity, service, role, hints }
+    Work { activity: *activity, service, is_certain, role, hints }
 }
+
+#[cfg(test)]
+#[path = "attributor_tests.rs"]
+mod tests;

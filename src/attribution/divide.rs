@@ -1,20 +1,20 @@
-//! One sum divided among many, each of which can only have so much.
+//! Divides one sum among rows with limits.
 
-/// What one row can have had.
+/// How much one row can have had.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Share {
     /// At least this much.
     pub(crate) low: u64,
     /// At most this much; [`u64::MAX`] for no limit.
     pub(crate) high: u64,
-    /// What lies between is divided in these proportions.
+    /// The amount between the limits is divided in proportion to this.
     pub(crate) weight: f64,
-    /// Beyond this it is not believed to have had any, though it can.
+    /// More than this is possible but improbable.
     pub(crate) likely: u64,
 }
 
 impl Share {
-    /// Exactly this much.
+    /// Exactly this value.
     pub(crate) fn exactly(value: u64) -> Self {
         Self { low: value, high: value, weight: 0.0, likely: value }
     }
@@ -24,7 +24,7 @@ impl Share {
         Self { low, high: high.max(low), weight, likely: high.max(low) }
     }
 
-    /// The same, believed to stay below a limit.
+    /// The same, with values above `likely` improbable.
     #[must_use]
     pub(crate) fn likely(mut self, likely: u64) -> Self {
         self.likely = likely.clamp(self.low, self.high);
@@ -49,7 +49,7 @@ impl Estimate {
         Self { value, low: value, high: value }
     }
 
-    /// Adds another interval's.
+    /// Adds another interval's estimate.
     pub fn add(&mut self, other: Self) {
         self.value += other.value;
         self.low = self.low.saturating_add(other.low);
@@ -57,19 +57,19 @@ impl Estimate {
     }
 }
 
-/// The result: one estimate per row, and what no row had.
+/// The result: one estimate per row, and the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Division {
     pub(crate) rows: Vec<Estimate>,
     pub(crate) outside: u64,
 }
 
-/// Divides `total` among `rows`; `outside` is what none of them had, and takes what they are not
-/// believed to have had.
+/// Divides `total` among `rows`. `outside` is the part that no row had; it takes what is improbable
+/// for the rows.
 ///
-/// The intervals are what remains of the rows' own when all must add up: one row cannot have
-/// less than what is left when all others have their most. Where the rows' lows exceed the
-/// total (the sockets were read at another moment than the counter), lows give way.
+/// The bounds are the rows' own limits, narrowed because all must add up: a row has at least what
+/// is left when all others have their most. If the rows' lower limits exceed the total (the sockets
+/// and the counter were read at different times), the lower limits give way.
 pub(crate) fn divide(total: u64, rows: &[Share], outside: Share) -> Division {
     let mut values: Vec<u64> = rows.iter().map(|row| row.low).collect();
     let lows: u64 = values.iter().fold(0, |sum, low| sum.saturating_add(*low));
@@ -84,10 +84,10 @@ pub(crate) fn divide(total: u64, rows: &[Share], outside: Share) -> Division {
     }
     let kept = outside.low.min(total - lows);
     let mut left = total - lows - kept;
-    // First up to what is likely, then up to what is possible, if somebody must have had it.
+    // First up to the likely limit, then up to the possible one if a row must have had it.
     fill(&mut values, rows, &mut left, |row| row.likely);
-    let room = outside.high.saturating_sub(kept);
-    let taken = left.min(room);
+    let available = outside.high.saturating_sub(kept);
+    let taken = left.min(available);
     left -= taken;
     fill(&mut values, rows, &mut left, |row| row.high);
     let outside_value = kept + taken + left;
@@ -105,17 +105,18 @@ pub(crate) fn divide(total: u64, rows: &[Share], outside: Share) -> Division {
     Division { rows: estimates.collect(), outside: outside_value }
 }
 
-/// Raises values in proportion to the rows' weights, each to its limit at most, until nothing is
-/// left or nothing fits. Whole numbers by largest remainder.
+/// Raises values in proportion to the rows' weights, each up to its limit, until nothing is left or
+/// nothing fits. Whole numbers by largest remainder.
 fn fill(values: &mut [u64], rows: &[Share], left: &mut u64, limit: impl Fn(&Share) -> u64) {
     // Each round either uses everything up or fills a row to its limit.
     while *left > 0 {
         let open = || rows.iter().enumerate();
-        let room = |at: usize, row: &Share, values: &[u64]| {
+        let available = |at: usize, row: &Share, values: &[u64]| {
             limit(row).saturating_sub(values.get(at).copied().unwrap_or(0))
         };
-        let is_open =
-            |at: usize, row: &Share, values: &[u64]| row.weight > 0.0 && room(at, row, values) > 0;
+        let is_open = |at: usize, row: &Share, values: &[u64]| {
+            row.weight > 0.0 && available(at, row, values) > 0
+        };
         let weights: f64 =
             open().filter(|(at, row)| is_open(*at, row, values)).map(|(_, row)| row.weight).sum();
         if weights <= 0.0 {
@@ -129,7 +130,7 @@ fn fill(values: &mut [u64], rows: &[Share], left: &mut u64, limit: impl Fn(&Shar
                 continue;
             }
             let ideal = before as f64 * (row.weight / weights);
-            let whole = (ideal as u64).min(room(at, row, values)).min(before - given);
+            let whole = (ideal as u64).min(available(at, row, values)).min(before - given);
             if let Some(value) = values.get_mut(at) {
                 *value += whole;
                 given += whole;

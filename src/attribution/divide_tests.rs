@@ -5,28 +5,28 @@ use super::*;
 const ANYTHING: Share = Share { low: 0, high: u64::MAX, weight: 0.0, likely: u64::MAX };
 
 #[test]
-fn cases() {
+fn divides_known_cases() {
     let exactly = Share::exactly;
-    // Known values; the rest is nobody's.
+    // Known values; the rest is outside.
     let division = divide(10, &[exactly(3), exactly(5)], ANYTHING);
     assert_eq!(division.rows, [Estimate::exactly(3), Estimate::exactly(5)]);
     assert_eq!(division.outside, 2);
-    // Too much was seen: what is there is divided, the lows say what must be.
+    // The rows show more than the total: divide the total, and lower the lower limits.
     let division = divide(6, &[exactly(4), exactly(4)], ANYTHING);
     let half = Estimate { value: 3, low: 2, high: 4 };
     assert_eq!((division.rows, division.outside), (vec![half, half], 0));
-    // Limits and proportions, and limits that sharpen each other.
+    // Limits and proportions, and limits that narrow each other.
     let rows = [Share::between(0, 2, 9.0), Share::between(0, 100, 1.0)];
     let division = divide(10, &rows, exactly(0));
     let wanted = [Estimate { value: 2, low: 0, high: 2 }, Estimate { value: 8, low: 8, high: 10 }];
     assert_eq!((division.rows, division.outside), (wanted.to_vec(), 0));
-    // One that alone can have it has it.
+    // Only one row can have had it.
     let division = divide(7, &[Share::between(0, 0, 1.0), Share::between(0, 9, 1.0)], exactly(0));
     assert_eq!(division.rows, [Estimate::exactly(0), Estimate::exactly(7)]);
-    // Nobody can: it stays outside, whatever outside was thought to take.
+    // No row can have had it: it stays outside, whatever the limit of outside.
     let division = divide(7, &[Share::between(0, 3, 1.0)], exactly(0));
     assert_eq!((division.rows, division.outside), (vec![Estimate::exactly(3)], 4));
-    // What is not likely goes outside while that can take it.
+    // An improbable amount goes outside while outside is below its limit.
     let rows = [Share::between(0, u64::MAX, 1.0).likely(2)];
     let division = divide(7, &rows, ANYTHING);
     assert_eq!(division.rows, [Estimate { value: 2, low: 0, high: 7 }]);
@@ -53,9 +53,9 @@ proptest! {
         }
     }
 
-    /// Whatever happened, as long as it happened within the rows' own limits.
+    /// For any truth within the rows' own limits.
     #[test]
-    fn the_truth_is_inside(truth in prop::collection::vec((0u64..50, 0u64..9, 0u64..9, 0.0f64..5.0), 0..10),
+    fn bounds_contain_the_truth(truth in prop::collection::vec((0u64..50, 0u64..9, 0u64..9, 0.0f64..5.0), 0..10),
         outside in (0u64..50, 0u64..9, 0u64..9)) {
         let around = |value: u64, below: u64, above: u64, weight| {
             Share::between(value.saturating_sub(below), value + above, weight)

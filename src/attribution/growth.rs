@@ -1,8 +1,8 @@
-//! A socket's growth, laid out for sums.
+//! A socket's growth as an array, for fast sums.
 
 use crate::tracking::{COUNTERS, Delta};
 
-/// A counter's place in [`COUNTERS`]; a test holds the two together.
+/// A counter's index in [`COUNTERS`]; a test checks that the two agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Slot {
@@ -29,10 +29,10 @@ pub(crate) enum Slot {
     Drops = 28,
 }
 
-/// [`COUNTERS`] has this many.
+/// The number of [`COUNTERS`].
 pub(crate) const COUNT: usize = 29;
 
-/// How much each counter grew; absent ones stay told apart from those that stood still.
+/// How much each counter grew. Absent counters and unchanged ones are kept apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     present: u32,
@@ -40,14 +40,14 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    /// Takes a delta apart in one pass: [`Delta::growth`] looks a field up for each call.
+    /// Converts a delta in one pass; [`Delta::growth`] looks up a field on each call.
     pub(crate) fn of(delta: &Delta) -> Self {
         let mut growth = Self::default();
-        let mut places = COUNTERS.iter().zip(&mut growth.values).enumerate();
-        // Both go through COUNTERS in its order.
+        let mut positions = COUNTERS.iter().zip(&mut growth.values).enumerate();
+        // Both iterate over COUNTERS in its order.
         for (field, grown) in delta.iter() {
-            let place = places.find(|(_, (counter, _))| std::ptr::eq(**counter, field));
-            if let Some((index, (_, value))) = place {
+            let position = positions.find(|(_, (counter, _))| std::ptr::eq(**counter, field));
+            if let Some((index, (_, value))) = position {
                 *value = grown;
                 growth.present |= 1 << index;
             }
@@ -60,9 +60,9 @@ impl Growth {
         self.values.get(slot as usize).copied().unwrap_or(0)
     }
 
-    /// Growth of the counter at a place in [`COUNTERS`].
-    pub(crate) fn at(&self, place: usize) -> u64 {
-        self.values.get(place).copied().unwrap_or(0)
+    /// Growth of the counter at an index in [`COUNTERS`].
+    pub(crate) fn at(&self, position: usize) -> u64 {
+        self.values.get(position).copied().unwrap_or(0)
     }
 
     /// Whether the kernel sent the counter.
@@ -70,13 +70,13 @@ impl Growth {
         self.present & 1 << slot as usize != 0
     }
 
-    /// Adds another's; a counter is present that one of the two has.
+    /// Adds another growth. A counter is present if either has it.
     pub(crate) fn add(&mut self, other: &Self) {
         self.present |= other.present;
         self.values.iter_mut().zip(other.values).for_each(|(sum, more)| *sum += more);
     }
 
-    /// Takes something off a counter, at most down to 0.
+    /// Reduces a counter, to 0 at least.
     pub(crate) fn reduce(&mut self, slot: Slot, by: u64) {
         if let Some(value) = self.values.get_mut(slot as usize) {
             *value = value.saturating_sub(by);
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_those_of_the_sample_room() {
+    fn slots_match_the_ledger_counters() {
         assert_eq!(COUNTERS.len(), COUNT);
         for (slot, name) in [
             (Slot::TotalRetrans, "total_retrans"),

@@ -1,4 +1,4 @@
-//! Percentiles in constant space.
+//! Percentiles in constant memory.
 
 /// Buckets per doubling: a bucket is 9 % wide, so its middle is off by 4.5 % at most.
 const FINE: u32 = 8;
@@ -32,7 +32,7 @@ impl Histogram {
         self.most = self.most.max(value);
     }
 
-    /// Adds another's values.
+    /// Adds another histogram's values.
     pub fn merge(&mut self, other: &Self) {
         if other.is_empty() {
             return;
@@ -45,14 +45,14 @@ impl Histogram {
         self.most = self.most.max(other.most);
     }
 
-    /// Forgets everything.
+    /// Removes all values.
     pub fn clear(&mut self) {
         if self.total > 0 {
             *self = Self::default();
         }
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> u64 {
         self.total
     }
@@ -62,7 +62,7 @@ impl Histogram {
         self.total == 0
     }
 
-    /// The value below or at which this share (0 to 1) of the values lies.
+    /// The smallest value that is not exceeded by this share (0 to 1) of the values.
     pub fn quantile(&self, share: f64) -> Option<u64> {
         let wanted = ((self.total as f64 * share).ceil() as u64).clamp(1, self.total.max(1));
         let mut seen = 0;

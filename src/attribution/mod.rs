@@ -1,24 +1,28 @@
-//! Whose is it: services, and what part each of them has in the growth of the host's counters.
+//! Services, and each service's part in the growth of the host's counters.
 //!
-//! Knows service rules, what the kernel counts per host and per socket, and how the two relate.
-//! Refuses to know where facts come from (no I/O, no clock) and how they are shown.
+//! Contains what the kernel counts per host and per socket, and how the two relate. Only
+//! [`ServiceWatch`], which polls by a schedule, does I/O and reads clocks. Does not format output.
 //!
-//! A [`Classifier`] names the service of a socket; the ledger keeps it as the socket's tag. What
-//! sockets did in an interval goes with it into [`reconcile`]: every counter that grew is divided
-//! among the services, with bounds, and what is nobody's stays so and says why. An
-//! [`Accumulator`] adds intervals up, a [`ServiceTable`] keeps the rest that is worth saying.
+//! The identity module names the service of a socket; the tracker stores it as the socket's tag. What
+//! sockets did in an interval goes into [`reconcile()`] together with the tag: the growth of every
+//! counter is divided among the services, with bounds; the rest stays unattributed, with the
+//! reason. An [`Accumulator`] adds intervals up. A [`ServiceTable`] holds the services' other
+//! figures.
 
 mod accumulator;
 mod attributor;
 mod counters;
+mod coverage;
 mod divide;
 mod growth;
 mod histogram;
 mod interval;
+mod interval_sum;
 pub mod kinds;
+mod polls;
 mod reason;
 mod reconcile;
-pub mod services;
+mod service_watch;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -28,14 +32,17 @@ mod truth_tests;
 mod work;
 
 pub use accumulator::Accumulator;
-pub use attributor::{Attributor, Closing, Polled, Readings};
+pub use attributor::{Attributor, Polled};
 pub use counters::Class;
+pub use coverage::Coverage;
 pub use divide::Estimate;
 pub use histogram::Histogram;
 pub use interval::{Interval, ListenerDrops, Reading, Requests};
+pub use interval_sum::{IntervalSum, NamespaceAttribution};
 pub use kinds::{KindRow, KindTable, RetransmitKind};
+pub use polls::Polls;
 pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
-pub use services::{Classifier, Facts, Grouping, Owner, Rules, ServiceId, ServiceKey};
+pub use service_watch::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
 pub use work::{Hints, Work};

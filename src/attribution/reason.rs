@@ -1,41 +1,42 @@
-//! Why something is nobody's.
+//! Reasons for unattributed growth.
 
 /// Why part of a counter's growth is attributed to no service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Reason {
-    /// Notifications of ended sockets were lost.
+    /// Destroy events were lost.
     EventsLost,
-    /// Ends of sockets are not notified: what lived between two polls was not seen.
+    /// Destroy events were not received: sockets that lived between two polls were not observed.
     NotNotified,
     /// Counters and sockets were not read at the same moment.
     Skew,
-    /// SYN-ACKs are sent by half-open connections, which are no sockets.
+    /// SYN-ACKs are sent by half-open connections, which are not sockets.
     SynAcks,
-    /// SYN-ACK repeats of half-open connections that died or are not complete yet.
+    /// SYN-ACK repeats of half-open connections that ended or are not complete yet.
     HalfOpen,
-    /// Leftovers of closed connections answer without a socket.
+    /// TIME-WAIT records of closed connections answer without a socket.
     TimeWait,
-    /// Resets to segments that belong to no socket.
+    /// Resets in answer to segments that belong to no socket.
     NoSocket,
     /// The last timeout, at which a connection is given up, is not in `total_rto`.
     GivenUp,
     /// `tcp_disconnect()` cleared a socket's counters before they were read.
     Cleared,
-    /// Connections that are over while a program keeps them open: invisible until it closes them.
+    /// Connections that are over but held open by their program: invisible until it closes them.
     ClosingUnconfirmed,
-    /// The kernel keeps no field of a socket that moves with this counter.
+    /// No field of a socket moves with this counter.
     NoField,
     /// This kernel is too old to have the field.
     OldKernel,
     /// No socket showed a sign of having caused it.
     NoSign,
-    /// Other protocols count here too, and headers.
+    /// The counter includes headers and other protocols.
     OtherProtocols,
-    /// Half-open connections and children that the listener did not keep.
+    /// Half-open connections and children that the listener discarded.
     NotAccepted,
     /// The catalogue does not know the counter.
     UnknownCounter,
-    /// The peer's duplicate reports that the kernel did not believe.
+    /// Duplicate reports by the peer that the kernel ignored as dubious.
     Dubious,
 }
 
@@ -63,7 +64,7 @@ impl Reason {
         }
     }
 
-    /// For people.
+    /// The meaning, for output.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::EventsLost => "notifications of closed connections were lost",
@@ -73,7 +74,9 @@ impl Reason {
             Self::HalfOpen => "SYN-ACKs repeated for connections that did not complete (yet)",
             Self::TimeWait => "closed connections answer without a socket",
             Self::NoSocket => "resets and segments that belong to no socket",
-            Self::GivenUp => "the timeout at which a connection is given up is not its own",
+            Self::GivenUp => {
+                "the timeout at which a connection is given up is not counted per connection"
+            }
             Self::Cleared => "a socket's counters were cleared before they could be read",
             Self::ClosingUnconfirmed => {
                 "connections that are over but still held open cannot be seen"

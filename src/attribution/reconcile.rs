@@ -1,56 +1,57 @@
-//! The growth of every counter, divided among services, with the rest and its reasons.
+//! Divides the growth of every counter among services, with the rest and its reasons.
 
 use super::counters::{Class, Context, Outside, Plan, exact, plan};
 use super::divide::{Estimate, Share, divide};
 use super::interval::{Grown, Interval};
-use super::kinds::{KindTable, Puzzle};
+use super::kinds::{KindTable, KindTableBuilder};
 use super::reason::Reason;
-use super::services::ServiceId;
 use super::tally::Tallies;
+use crate::identity::ServiceId;
 
 /// A service's part in a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// The service.
     pub service: ServiceId,
-    /// How much of the growth is its own.
+    /// How much of the growth belongs to it.
     pub estimate: Estimate,
-    /// What its sockets show beyond what the counter grew by: the host has counted it in
-    /// another interval.
+    /// How much its sockets show beyond the counter's growth: the host counted it in another
+    /// interval.
     pub(super) surplus: u64,
 }
 
-/// One counter that grew. The values of the services come to `attributed`, and that with
-/// `unattributed` to `delta`.
+/// One counter that grew. The services' values add up to `attributed`; `attributed` and
+/// `unattributed` add up to `delta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
     /// Its name in nstat's spelling.
     pub counter: Box<str>,
-    /// How firm this is.
+    /// How reliable this attribution is.
     pub class: Class,
-    /// It is a level: `delta` is where it stands now.
+    /// Whether it is a gauge: `delta` is its current level.
     pub gauge: bool,
     /// What it grew by.
     pub delta: u64,
-    /// How much of that may belong to the neighbouring intervals.
+    /// How much of it may belong to the neighbouring intervals.
     pub skew: u64,
-    /// What services had.
+    /// The part attributed to services.
     pub attributed: u64,
-    /// What none of them had.
+    /// The rest.
     pub unattributed: u64,
-    /// Why that may be so. Empty if there is no such rest.
+    /// Reasons for the rest. Empty if there is none.
     pub reasons: Vec<Reason>,
-    /// The services, largest part first. Those that had none and can have had any are among them.
+    /// The services, largest part first, including those with a value of 0 whose upper bound is not
+    /// 0.
     pub by_service: Vec<Part>,
 }
 
-/// What an interval came to.
+/// The result of an interval.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reconciliation {
-    /// Every counter of TCP that grew, in the order of the kernel's files.
+    /// Every TCP counter that grew, in the order of the kernel's files.
     pub counters: Vec<Attribution>,
-    /// Those that stood still while sockets show some of them: the host has counted it in
-    /// another interval, with which it meets in an [`Accumulator`](super::Accumulator).
+    /// Counters that did not move while sockets show growth: the host counted it in another
+    /// interval, and an [`Accumulator`](super::Accumulator) sets the two off.
     pub late: Vec<Attribution>,
     /// Retransmits by kind and service.
     pub kinds: KindTable,
@@ -58,13 +59,13 @@ pub struct Reconciliation {
 
 /// Reconciles the host's counters with what its sockets did.
 pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
-    let (mut puzzle, mut tallies) = (Puzzle::new(interval), Tallies::default());
+    let (mut builder, mut tallies) = (KindTableBuilder::new(interval), Tallies::default());
     for work in interval.work {
         let growth = work.growth();
-        puzzle.add(work, &growth);
+        builder.add(work, &growth);
         tallies.add(work, &growth);
     }
-    let kinds = puzzle.solve(interval);
+    let kinds = builder.solve(interval);
     tallies.finish(interval, &kinds);
     let mut counters: Vec<Attribution> = established(interval).into_iter().collect();
     let mut late = Vec::new();
@@ -97,15 +98,15 @@ fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> At
         .iter()
         .map(|(_, tally)| {
             let share = (plan.share)(tally);
-            // A socket that came and went unseen had whatever it had.
+            // An unobserved socket may have had any amount.
             if gaps { Share { high: u64::MAX, ..share } } else { share }
         })
         .collect();
     let open = gaps || plan.outside == Outside::Others;
     let outside = if open { Share::between(0, u64::MAX, 0.0) } else { Share::exactly(0) };
     let division = divide(grown.delta, &shares, outside);
-    // Bounds hold for what sockets did from dump to dump; from counter to counter it may be
-    // different by what was counted between the two. What is nobody's may be anybody's.
+    // The bounds hold from dump to dump. From counter to counter they may differ by what was
+    // counted in between. Any service may have had the unattributed rest.
     let rest = if plan.class == Class::Estimated { 0 } else { division.outside };
     let widened = |estimate: Estimate| Estimate {
         value: estimate.value,
@@ -128,7 +129,7 @@ fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> At
     by_service.sort_by_key(|part| (std::cmp::Reverse(part.estimate.value), part.service));
     Attribution {
         counter: name.into(),
-        class: plan.class,
+        class: class_of(plan.class, context, &division.rows),
         gauge: false,
         delta: grown.delta,
         skew: grown.skew,
@@ -137,6 +138,13 @@ fn attribute(name: &str, grown: Grown, plan: &Plan, context: &Context<'_>) -> At
         reasons: reasons(plan, division.outside, grown, context.interval),
         by_service,
     }
+}
+
+/// Exact sums are exact for a service only if its sockets are its own beyond doubt.
+fn class_of(class: Class, context: &Context<'_>, rows: &[Estimate]) -> Class {
+    let mut services = context.tallies.services.iter().zip(rows);
+    let is_inferred = services.any(|((_, tally), row)| row.value > 0 && tally.inferred > 0);
+    if class == Class::Exact && is_inferred { Class::Inferred } else { class }
 }
 
 fn reasons(plan: &Plan, rest: u64, grown: Grown, interval: &Interval<'_>) -> Vec<Reason> {
@@ -152,8 +160,8 @@ fn reasons(plan: &Plan, rest: u64, grown: Grown, interval: &Interval<'_>) -> Vec
     known.chain(plan.reasons.iter().copied()).collect()
 }
 
-/// `TcpCurrEstab` is the number of sockets in ESTABLISHED and CLOSE-WAIT, the kernel's own and
-/// not yet accepted ones included (`tcp_set_state()`).
+/// `TcpCurrEstab` is the number of sockets in ESTABLISHED and CLOSE-WAIT, including kernel sockets
+/// and those that are not accepted yet (`tcp_set_state()`).
 fn established(interval: &Interval<'_>) -> Option<Attribution> {
     let level = |counters: &crate::counters::Counters| {
         counters.get("TcpCurrEstab").and_then(|level| u64::try_from(level).ok())
@@ -173,7 +181,7 @@ fn established(interval: &Interval<'_>) -> Option<Attribution> {
     let rest = division.outside;
     Some(Attribution {
         counter: "TcpCurrEstab".into(),
-        class: Class::Exact,
+        class: if interval.is_established_inferred { Class::Inferred } else { Class::Exact },
         gauge: true,
         delta,
         skew,

@@ -81,7 +81,7 @@ fn counters_and_their_twins() {
             &[(0, 5, 5, 7), (2, 3, 3, 5), (1, 2, 2, 4)],
             2,
         ),
-        // One connection was given up: its last timeout is in no socket.
+        // One connection was given up: no socket counts its last timeout.
         (
             "TcpExtTCPTimeouts",
             &[("TcpExtTCPTimeouts", 5), ("TcpExtTCPAbortOnTimeout", 1)],
@@ -89,7 +89,7 @@ fn counters_and_their_twins() {
             &[(2, 3, 3, 5), (0, 1, 1, 3)],
             1,
         ),
-        // 100 + 20 from sockets, 0 from the SYN (segs_out is absent from the sketch), 3 others.
+        // 100 + 20 from sockets, 0 from the SYN (the sketch has no segs_out), 3 others.
         (
             "TcpOutSegs",
             &[("TcpOutSegs", 123)],
@@ -141,7 +141,7 @@ fn counters_and_their_twins() {
         ),
         ("TcpActiveOpens", &[("TcpActiveOpens", 1)], Class::Exact, &[(2, 1, 1, 1)], 0),
         ("TcpPassiveOpens", &[("TcpPassiveOpens", 2)], Class::Exact, &[(0, 1, 1, 2)], 1),
-        // Bare segments are never merged, data may be.
+        // Bare segments are never merged, data segments may be.
         ("TcpInSegs", &[("TcpInSegs", 90)], Class::Bounded, &[(0, 65, 61, 69), (1, 25, 21, 29)], 0),
         ("TcpExtTCPOFOQueue", &[("TcpExtTCPOFOQueue", 3)], Class::Bounded, &[(0, 3, 3, 3)], 0),
         (
@@ -194,7 +194,7 @@ fn listeners() {
             vec![(1, 7, 7, 7), (2, 3, 3, 3)],
             vec![(1, 3, 1, 4), (2, 1, 0, 3)],
         ),
-        // Final ACKs count twice on the listener; with one alone there is no question.
+        // The listener counts final ACKs twice; with only one listener the division is certain.
         (vec![drops(1, 14), drops(2, 0)], Class::Exact, vec![(1, 10, 10, 10)], vec![(1, 4, 4, 4)]),
         (
             vec![drops(1, 10), drops(2, 5)],
@@ -211,12 +211,57 @@ fn listeners() {
 }
 
 #[test]
-fn half_open_connections_and_what_children_inherit() {
+fn sums_over_inferred_services_are_not_exact() {
+    let repeated = |service| server(service).grew(Slot::TotalRetrans, 2);
+    let host = Host::grown(&[("TcpRetransSegs", 4), ("TcpExtTCPTimeouts", 0)]);
+    let idle = server(2).grew(Slot::SegsOut, 1).inferred();
+    for (sketches, class) in [
+        ([repeated(0), repeated(1)], Class::Exact),
+        ([repeated(0), repeated(1).inferred()], Class::Inferred),
+        // A service without a part in the counter does not matter.
+        ([repeated(0).grew(Slot::TotalRetrans, 2), idle], Class::Exact),
+    ] {
+        let works = sketches.map(Sketch::work);
+        assert_eq!(only(&host.interval(&works), "TcpRetransSegs").class, class);
+    }
+    // What is only limited or estimated stays so.
+    let host = Host::grown(&[("TcpOutSegs", 10)]);
+    let works = [server(0).grew(Slot::SegsOut, 10).inferred().work()];
+    let class = only(&host.interval(&works), "TcpOutSegs").class;
+    assert!([Class::Inferred, Class::Bounded].contains(&class), "{class:?}");
+    assert!(Class::Exact < Class::Inferred && Class::Inferred < Class::Bounded);
+}
+
+#[test]
+fn half_open_connections_of_inferred_services() {
     let host = Host::grown(&[("TcpRetransSegs", 3), ("TcpExtTCPTimeouts", 3)]);
-    let requests = [Requests { service: ServiceId(1), repeats: 3, gone: 1 }];
+    for (inferred, class) in [(false, Class::Exact), (true, Class::Inferred)] {
+        let requests = [Requests { service: ServiceId(1), repeats: 3, gone: 0, inferred }];
+        let interval = Interval { requests: &requests, ..host.interval(&[]) };
+        assert_eq!(only(&interval, "TcpRetransSegs").class, class);
+    }
+}
+
+#[test]
+fn established_connections_of_inferred_services() {
+    let host = Host::grown(&[("TcpCurrEstab", 2)]);
+    for (inferred, class) in [(false, Class::Exact), (true, Class::Inferred)] {
+        let interval = Interval {
+            established: &[(ServiceId(1), 2)],
+            is_established_inferred: inferred,
+            ..host.interval(&[])
+        };
+        assert_eq!(only(&interval, "TcpCurrEstab").class, class);
+    }
+}
+
+#[test]
+fn half_open_connections_and_inherited_repeats() {
+    let host = Host::grown(&[("TcpRetransSegs", 3), ("TcpExtTCPTimeouts", 3)]);
+    let requests = [Requests { service: ServiceId(1), repeats: 3, gone: 1, inferred: false }];
     let interval = Interval { requests: &requests, ..host.interval(&[]) };
     assert_eq!(parts(&only(&interval, "TcpRetransSegs")), [(1, 3, 3, 3)]);
-    // Later the child comes and shows two of them again.
+    // Later the child is created and shows two of them again.
     let child = server(1).grew(Slot::TotalRetrans, 3).grew(Slot::TotalRto, 2).opened();
     let works = [child.hints(|hints| hints.inherited = 2).work()];
     let host = Host::grown(&[("TcpRetransSegs", 1), ("TcpExtTCPTimeouts", 0)]);
@@ -225,7 +270,7 @@ fn half_open_connections_and_what_children_inherit() {
 }
 
 #[test]
-fn gaps_and_skew_are_said() {
+fn gaps_and_skew_are_reported() {
     let works = [server(0).grew(Slot::TotalRetrans, 5).work()];
     let host = Host::grown(&[("TcpRetransSegs", 9)]);
     let lost = only(&Interval { events_lost: 3, ..host.interval(&works) }, "TcpRetransSegs");
@@ -233,7 +278,7 @@ fn gaps_and_skew_are_said() {
     assert_eq!(lost.reasons[0], Reason::EventsLost);
     let polled = only(&Interval { notified: false, ..host.interval(&works) }, "TcpRetransSegs");
     assert_eq!(polled.reasons[0], Reason::NotNotified);
-    // Two of them were counted while the dump ran.
+    // Two of them were counted during the dump.
     let host = Host::read_twice(&[("TcpRetransSegs", 4)], &[("TcpRetransSegs", 6)]);
     let skewed = only(&host.interval(&works), "TcpRetransSegs");
     assert_eq!((skewed.skew, parts(&skewed)), (2, vec![(0, 5, 3, 6)]));
@@ -325,9 +370,9 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// However little sockets and counters agree.
+    /// Even when sockets and counters contradict each other.
     #[test]
-    fn it_always_adds_up(works in prop::collection::vec(any_work(), 0..8),
+    fn parts_always_add_up(works in prop::collection::vec(any_work(), 0..8),
         grown in prop::collection::vec((0u64..300, 0u64..5), COUNTERS.len()),
         drops in prop::collection::vec((0u32..5, 0u64..20), 0..3),
         requests in prop::collection::vec((0u32..5, 0u64..5, 0u64..3), 0..3),
@@ -336,7 +381,7 @@ proptest! {
         let first: Vec<_> = COUNTERS.into_iter().zip(&grown).map(|(name, grown)| (name, grown.0.saturating_sub(grown.1))).collect();
         let host = Host::read_twice(&first, &second);
         let listeners: Vec<_> = drops.into_iter().map(|(service, drops)| ListenerDrops { service: ServiceId(service), drops }).collect();
-        let requests: Vec<_> = requests.into_iter().map(|(service, repeats, gone)| Requests { service: ServiceId(service), repeats, gone }).collect();
+        let requests: Vec<_> = requests.into_iter().map(|(service, repeats, gone)| Requests { service: ServiceId(service), repeats, gone, inferred: false }).collect();
         let interval = Interval { listeners: &listeners, requests: &requests, events_lost, notified, ..host.interval(&works) };
         let reconciliation = reconcile(&interval);
         prop_assert_eq!(reconciliation.counters.len(), second.iter().filter(|(_, grown)| *grown > 0).count());

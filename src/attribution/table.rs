@@ -1,24 +1,24 @@
-//! What there is to say about services besides their part in counters.
+//! Figures of services besides their part in counters.
 
 use super::growth::{Growth, Slot};
 use super::histogram::Histogram;
 use super::interval::ListenerDrops;
-use super::services::ServiceId;
 use super::work::Work;
+use crate::identity::ServiceId;
 use crate::model::{Socket, State, fields, fields::tcp_info as t};
 
-/// A service's accept queues, all its listeners together.
+/// A service's accept queues, summed over its listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Listen {
-    /// Connections that wait for `accept()`.
+    /// Connections waiting for `accept()`.
     pub accept_queue: u64,
-    /// How many may wait.
+    /// The sum of the queues' limits.
     pub accept_queue_max: u64,
     /// Segments dropped at the listeners in the interval.
     pub drops: u64,
 }
 
-/// One service. Levels are those of the last poll, growth is since the interval began.
+/// One service. Levels are those of the last poll; growth is since the interval began.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceRow {
     states: [u64; 16],
@@ -35,19 +35,19 @@ pub struct ServiceRow {
     request_repeats: u64,
 }
 
-/// Shares of the time in which there was something to send.
+/// Shares of the time in which data was waiting to be sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limited {
-    /// The peer's receive window was in the way.
+    /// Limited by the peer's receive window.
     pub rwnd: f64,
-    /// The send buffer was too small.
+    /// Limited by the send buffer.
     pub sndbuf: f64,
-    /// Neither was: the network or the congestion window set the pace.
+    /// Limited by neither: by the network or the congestion window.
     pub busy: f64,
 }
 
 impl ServiceRow {
-    /// How many connections are in each state; states that none is in are left out.
+    /// The number of connections in each state; states without any are left out.
     pub fn connections(&self) -> impl Iterator<Item = (State, u64)> {
         State::ALL.into_iter().filter_map(|state| {
             let count = self.states.get(state as usize).copied()?;
@@ -70,7 +70,7 @@ impl ServiceRow {
         self.grown(Slot::BytesReceived)
     }
 
-    /// Payload sent, retransmits included; before 4.19 what was acknowledged.
+    /// Payload sent, including retransmits; before 4.19, payload acknowledged.
     pub fn bytes_out(&self) -> Option<u64> {
         self.grown(Slot::BytesSent).or_else(|| self.grown(Slot::BytesAcked))
     }
@@ -80,44 +80,44 @@ impl ServiceRow {
         self.grown(Slot::SegsIn)
     }
 
-    /// Segments sent, retransmits included.
+    /// Segments sent, including retransmits.
     pub fn segs_out(&self) -> Option<u64> {
         self.grown(Slot::SegsOut)
     }
 
-    /// Segments sent again, SYN-ACKs of half-open connections included.
+    /// Segments retransmitted, including SYN-ACKs of half-open connections.
     pub fn retrans_segs(&self) -> u64 {
         self.growth.get(Slot::TotalRetrans) + self.request_repeats
     }
 
-    /// Retransmits as a share of what was sent.
+    /// Retransmits as a share of segments sent.
     pub fn retrans_ratio(&self) -> Option<f64> {
         let sent = self.segs_out().filter(|sent| *sent > 0)?;
-        // SYN-ACKs are not in segs_out.
+        // segs_out does not include SYN-ACKs.
         Some((self.retrans_segs() as f64 / sent as f64).min(1.0))
     }
 
-    /// The shortest round trip that its connections have seen.
+    /// The shortest round-trip time of its connections.
     pub fn min_rtt(&self) -> Option<u64> {
         self.min_rtt
     }
 
-    /// What held sending back. `None` where nothing was sent or the kernel keeps no such clocks.
+    /// What limited sending. `None` if nothing was sent or the kernel does not keep these times.
     pub fn limited(&self) -> Option<Limited> {
         let busy = self.grown(Slot::BusyTime).filter(|busy| *busy > 0)? as f64;
-        // The three clocks are read one after the other.
+        // The kernel reads the three times one after the other.
         let rwnd = (self.growth.get(Slot::RwndLimited) as f64 / busy).min(1.0);
         let sndbuf = (self.growth.get(Slot::SndbufLimited) as f64 / busy).min(1.0 - rwnd);
         Some(Limited { rwnd, sndbuf, busy: 1.0 - rwnd - sndbuf })
     }
 
-    /// Its accept queues, where it listens.
+    /// Its accept queues, if it has listeners.
     pub fn listen(&self) -> Option<Listen> {
         let listens = self.listen.is_some() || self.drops > 0;
         listens.then(|| Listen { drops: self.drops, ..self.listen.unwrap_or_default() })
     }
 
-    /// Adds another namespace's part, or another interval's.
+    /// Adds another namespace's part or another interval.
     fn add(&mut self, other: &Self) {
         self.states.iter_mut().zip(other.states).for_each(|(count, more)| *count += more);
         self.growth.add(&other.growth);
@@ -134,7 +134,7 @@ impl ServiceRow {
         }
     }
 
-    /// Whether there is anything to say.
+    /// Whether all figures are zero.
     pub fn is_empty(&self) -> bool {
         self.states.iter().all(|count| *count == 0)
             && self.opened + self.closed + self.request_repeats + self.drops == 0
@@ -155,7 +155,7 @@ impl ServiceTable {
         Self::default()
     }
 
-    /// Begins a poll: levels are read anew.
+    /// Begins a poll: clears the levels.
     pub fn begin_poll(&mut self) {
         for row in &mut self.rows {
             row.states = Default::default();
@@ -165,7 +165,7 @@ impl ServiceTable {
         }
     }
 
-    /// Begins an interval: growth starts again.
+    /// Begins an interval: clears the growth.
     pub fn begin_interval(&mut self) {
         for row in &mut self.rows {
             row.growth = Growth::default();
@@ -180,7 +180,7 @@ impl ServiceTable {
         self.rows.get_mut(service.index())
     }
 
-    /// A socket as it is now.
+    /// Adds a socket's current levels.
     pub fn see(&mut self, service: ServiceId, socket: &Socket) {
         let Some(row) = self.row(service) else { return };
         if socket.state == State::Listen {
@@ -192,7 +192,7 @@ impl ServiceTable {
         if let Some(count) = row.states.get_mut(socket.state as usize) {
             *count += 1;
         }
-        // 0 stands for not measured yet.
+        // 0 means not measured yet.
         let rtt = t::RTT.integer(socket).filter(|rtt| *rtt > 0);
         if let Some(rtt) = rtt {
             row.rtt.add(rtt);
@@ -202,7 +202,7 @@ impl ServiceTable {
         }
     }
 
-    /// What a socket did.
+    /// Adds what a socket did.
     pub fn enter(&mut self, work: &Work) {
         let Some(row) = self.row(work.service) else { return };
         row.growth.add(&work.growth());
@@ -215,8 +215,8 @@ impl ServiceTable {
         }
     }
 
-    /// Adds what another table holds, growth and levels, of the same services. For the sum of
-    /// intervals, [`begin_poll`](Self::begin_poll) before it leaves only the last one's levels.
+    /// Adds another table of the same services, growth and levels. When summing intervals, call
+    /// [`begin_poll`](Self::begin_poll) first so that only the last interval's levels remain.
     pub fn add(&mut self, other: &Self) {
         for (service, more) in other.rows() {
             if let Some(row) = self.row(service) {
@@ -225,27 +225,27 @@ impl ServiceTable {
         }
     }
 
-    /// SYN-ACKs that half-open connections repeated.
+    /// Adds SYN-ACK repeats of half-open connections.
     pub fn add_repeats(&mut self, service: ServiceId, repeats: u64) {
         if let Some(row) = self.row(service) {
             row.request_repeats += repeats;
         }
     }
 
-    /// What listeners dropped, where they are not among the activities.
+    /// Adds drops of listeners that are not among the activities.
     pub fn add_drops(&mut self, drops: &ListenerDrops) {
         if let Some(row) = self.row(drops.service) {
             row.drops += drops.drops;
         }
     }
 
-    /// The services that there is something to say about.
+    /// The services with any figures.
     pub fn rows(&self) -> impl Iterator<Item = (ServiceId, &ServiceRow)> {
         let rows = self.rows.iter().zip(0..).map(|(row, id)| (ServiceId(id), row));
         rows.filter(|(_, row)| !row.is_empty())
     }
 
-    /// One of them.
+    /// One service.
     pub fn get(&self, service: ServiceId) -> Option<&ServiceRow> {
         self.rows.get(service.index())
     }

@@ -1,4 +1,4 @@
-//! What a service's sockets did together, in the sums that attribution asks for.
+//! Sums over a service's sockets, as attribution needs them.
 
 use rustc_hash::FxHashMap;
 
@@ -6,56 +6,59 @@ use super::divide::Estimate;
 use super::growth::{Growth, Slot};
 use super::interval::Interval;
 use super::kinds::{KindTable, RetransmitKind};
-use super::services::ServiceId;
 use super::work::Work;
+use crate::identity::ServiceId;
 use crate::model::{Role, State};
 use crate::tracking::Sign;
 
-/// No segment is larger.
+/// The largest payload of a segment.
 const LARGEST: u64 = 65_535;
 
-/// One service's interval. Limits that hold for each socket hold for their sums, so nothing
-/// needs the sockets themselves.
+/// One service's interval. Limits that hold for each socket also hold for the sums, so the sockets
+/// themselves are not needed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub(super) growth: Growth,
+    /// Sockets whose owner, role or service is not beyond doubt.
+    pub(super) inferred: u64,
     /// Connections that began, by side; those of neither known side.
     pub(super) opened_clients: u64,
     pub(super) opened_servers: u64,
     pub(super) opened_unknown: u64,
     pub(super) closed: u64,
-    /// Closed ones by what was last seen of them.
+    /// Closed connections by their last observed state.
     pub(super) closed_established: u64,
     pub(super) closed_connecting: u64,
     pub(super) closed_unread: u64,
     pub(super) closed_giving_up: u64,
-    /// Clients' sockets that repeated something and may have been shaking hands.
+    /// Client sockets that retransmitted and may have been in their handshake.
     client_handshakes: u64,
     /// Sockets that may have sent a bare FIN.
     pub(super) finishers: u64,
     /// Segments without payload.
     pub(super) bare_out: u64,
     pub(super) bare_in: u64,
-    /// Of those sent: by sockets that moved no data, by sockets whose peer's window was closed.
+    /// Bare segments sent by sockets that moved no data, and by sockets whose peer's window was
+    /// closed.
     pub(super) quiet_out: u64,
     pub(super) probing_out: u64,
     /// Sockets that sent or received data.
     pub(super) senders: u64,
     pub(super) receivers: u64,
-    /// Retransmits that the timer did not send, and sockets that had some, by SACK.
+    /// Retransmits that the timer did not send, and the sockets that had some, by use of SACK.
     pub(super) untimed_repeats: u64,
     pub(super) sack_repeaters: u64,
     pub(super) reno_repeaters: u64,
-    /// Data segments among the retransmits, at least.
+    /// The least number of data segments among the retransmits.
     pub(super) data_repeats: u64,
     /// How often a socket can have been in state Loss.
     pub(super) losses: u64,
-    /// Sockets that showed a sign.
+    /// Sockets that showed a certain sign.
     pub(super) receiver_full: u64,
     pub(super) unsent: u64,
     pub(super) slow_start_over: u64,
     pub(super) host_queue: u64,
-    /// Sockets of which drops are not known: a destroy notification does not have them.
+    /// Sockets whose drops are unknown: a destroy event does not report them.
     pub(super) drops_unknown: u64,
     pub(super) listener_drops: u64,
     /// SYN-ACK repeats and ends of half-open connections.
@@ -78,7 +81,7 @@ impl Tally {
         self.growth.get(slot)
     }
 
-    /// Retransmits, those of half-open connections included.
+    /// Retransmits, including those of half-open connections.
     pub(super) fn repeats(&self) -> u64 {
         self.sum(Slot::TotalRetrans) + self.request_repeats
     }
@@ -91,13 +94,14 @@ impl Tally {
         }
         let own = |value: u64| value.saturating_sub(self.request_repeats);
         let Estimate { value, low, high } = self.syns;
-        // Some of them may be SYNs of clients, which their sockets did send. Services of both
-        // sides are rare: they need two roles in one group.
+        // Some of them may be SYNs of clients, which their sockets did send. A service rarely has
+        // both sides: it needs two roles in one group.
         let (value, low) = if self.client_handshakes > 0 { (0, 0) } else { (value, low) };
         Estimate { value: own(value), low: own(low), high: own(high) }
     }
 
     fn add(&mut self, work: &Work, growth: &Growth) {
+        self.inferred += u64::from(!work.is_certain);
         if work.activity.identity.state == State::Listen {
             self.listener_drops += growth.get(Slot::Drops);
             return;
@@ -160,13 +164,13 @@ impl Tally {
     }
 }
 
-/// The services' tallies, and which counters sockets have.
+/// The services' tallies, and which counters the sockets have.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     /// In the order of their numbers, once finished.
     pub(super) services: Vec<(ServiceId, Tally)>,
-    places: FxHashMap<ServiceId, usize>,
-    /// All sockets together. A counter that is present in none is one the kernel lacks.
+    positions: FxHashMap<ServiceId, usize>,
+    /// The sum over all sockets. A counter that no socket has does not exist in this kernel.
     pub(super) all: Growth,
 }
 
@@ -176,7 +180,7 @@ impl Tallies {
         self.change(work.service, |tally| tally.add(work, growth));
     }
 
-    /// Adds what is not in sockets.
+    /// Adds what is not in sockets: requests, listeners, kinds.
     pub(super) fn finish(&mut self, interval: &Interval<'_>, kinds: &KindTable) {
         for listener in interval.listeners {
             self.change(listener.service, |tally| tally.listener_drops += listener.drops);
@@ -185,6 +189,7 @@ impl Tallies {
             self.change(requests.service, |tally| {
                 tally.request_repeats += requests.repeats;
                 tally.requests_gone += requests.gone;
+                tally.inferred += u64::from(requests.inferred);
             });
         }
         for (service, row) in &kinds.services {
@@ -198,16 +203,16 @@ impl Tallies {
         }
         self.services.iter().for_each(|(_, tally)| self.all.add(&tally.growth));
         self.services.sort_by_key(|(service, _)| *service);
-        self.places.clear();
+        self.positions.clear();
     }
 
     fn change(&mut self, service: ServiceId, change: impl FnOnce(&mut Tally)) {
         let services = &mut self.services;
-        let place = *self.places.entry(service).or_insert_with(|| {
+        let position = *self.positions.entry(service).or_insert_with(|| {
             services.push((service, Tally::default()));
             services.len() - 1
         });
-        if let Some((_, tally)) = services.get_mut(place) {
+        if let Some((_, tally)) = services.get_mut(position) {
             change(tally);
         }
     }

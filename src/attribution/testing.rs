@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 pub(crate) use super::growth::Slot;
-use super::{Facts, Hints, Interval, Owner, Reading, ServiceId, Work};
+use super::{Hints, Interval, Reading, Work};
 use crate::counters::{CounterWidth, Counters, Group, parse_snmp};
+use crate::identity::{
+    DEFAULT_EPHEMERAL, NamespaceIdentity, Owner, ServiceId, ServiceRegistry, Subject,
+};
 use crate::model::example::{skmem, socket, tcp_info};
-use crate::model::{Endpoint, Role, Socket, State};
+use crate::model::{Endpoint, Role, RoleBasis, Socket, State};
 use crate::tracking::{Activity, COUNTERS, Delta, Identity};
 
 /// Counters with these values.
@@ -46,7 +49,7 @@ impl Host {
         Self { zero, first: own(first), second: own(second) }
     }
 
-    /// The interval in which sockets did this.
+    /// The interval in which the sockets did this.
     pub(crate) fn interval<'a>(&'a self, work: &'a [Work]) -> Interval<'a> {
         Interval {
             before: Reading { first: &self.zero, second: &self.zero },
@@ -56,15 +59,16 @@ impl Host {
             listeners: &[],
             requests: &[],
             established: &[],
+            is_established_inferred: false,
             notified: true,
             events_lost: 0,
             late: 0.0,
-            owed: Default::default(),
+            carried_over: Default::default(),
         }
     }
 }
 
-/// A socket in the making.
+/// Builder of a socket's work.
 #[derive(Clone)]
 pub(crate) struct Sketch {
     words: Vec<(usize, u32)>,
@@ -77,7 +81,7 @@ fn record(words: &[(usize, u32)], drops: Option<u32>) -> Socket {
 }
 
 impl Sketch {
-    /// An established socket of a service that was there before, not in state Loss.
+    /// An established socket of a service that existed before, not in state Loss.
     pub(crate) fn new(service: u32, role: Role) -> Self {
         let base = socket();
         let identity = Identity {
@@ -100,7 +104,7 @@ impl Sketch {
             after: None,
             opened: false,
             closed: false,
-            born_before_first_look: true,
+            in_baseline: true,
             wiped: false,
             vanished: false,
         };
@@ -110,7 +114,7 @@ impl Sketch {
             mss: Some(1000),
             ..Hints::default()
         };
-        let work = Work { activity, service: ServiceId(service), role, hints };
+        let work = Work { activity, service: ServiceId(service), is_certain: true, role, hints };
         Self { words: Vec::new(), drops: None, work }
     }
 
@@ -122,6 +126,12 @@ impl Sketch {
         // total_rto is the lower half of its word.
         let at = COUNTERS[slot as usize].slot().unwrap().range().0;
         self.words.push((at, by as u32));
+        self
+    }
+
+    /// Its owner, role or service is inferred.
+    pub(crate) fn inferred(mut self) -> Self {
+        self.work.is_certain = false;
         self
     }
 
@@ -155,11 +165,43 @@ impl Sketch {
     }
 }
 
-/// What is known of a server's socket that this process holds.
-pub(crate) fn server_facts<'a>(local: &str, process: &'a str) -> Facts<'a> {
-    let local: std::net::SocketAddr = local.parse().unwrap();
-    let local = Endpoint { address: local.ip(), port: local.port() };
-    let remote = socket().remote;
-    let owner = Owner { process: Some(process), ..Owner::default() };
-    Facts { local, remote, role: Role::Server, owner }
+fn endpoint(text: &str) -> Endpoint {
+    let address: std::net::SocketAddr = text.parse().unwrap();
+    Endpoint { address: address.ip(), port: address.port() }
+}
+
+fn service(
+    registry: &mut ServiceRegistry,
+    [local, remote]: [Endpoint; 2],
+    owner: Owner<'_>,
+    role: Role,
+) -> ServiceId {
+    let is_held = owner != Owner::default();
+    let subject = Subject { local, remote, interface: 0, owner, is_held, is_queued: false };
+    let mut identity = NamespaceIdentity::new(DEFAULT_EPHEMERAL);
+    identity.identify(registry, &subject, (role, RoleBasis::TcpInfo)).service
+}
+
+/// The service of a server's connection whose holder is known.
+pub(crate) fn server_of(
+    registry: &mut ServiceRegistry,
+    local: &str,
+    owner: Owner<'_>,
+) -> ServiceId {
+    service(registry, [endpoint(local), socket().remote], owner, Role::Server)
+}
+
+/// The same where only the name of the holder is known.
+pub(crate) fn server_of_process(
+    registry: &mut ServiceRegistry,
+    local: &str,
+    process: &str,
+) -> ServiceId {
+    server_of(registry, local, Owner { process: Some(process), ..Owner::default() })
+}
+
+/// The service of a client's connection whose holder is unknown.
+pub(crate) fn client_of(registry: &mut ServiceRegistry, remote: &str) -> ServiceId {
+    let local = Endpoint { port: 45_000, ..socket().local };
+    service(registry, [local, endpoint(remote)], Owner::default(), Role::Client)
 }

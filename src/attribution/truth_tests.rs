@@ -1,13 +1,14 @@
-//! Hosts simulated down to what the kernel would count, against what is found out about them.
+//! Simulates hosts with everything the kernel would count, and compares the attribution with it.
 
 use proptest::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::testing::{Host, Sketch, Slot};
-use super::{Interval, ListenerDrops, Part, ServiceId, Work, reconcile};
+use super::{Interval, ListenerDrops, Part, Work, reconcile};
+use crate::identity::ServiceId;
 use crate::model::{Role, State};
 
-/// What a connection went through.
+/// The events of one connection.
 #[derive(Debug, Clone, Copy, Default)]
 struct Life {
     service: u32,
@@ -26,7 +27,7 @@ struct Life {
     probes: u64,
     bare_in: u64,
     data_in: u64,
-    /// Packets that GRO made of `data_in`.
+    /// Packets after GRO merged `data_in`.
     packets_in: u64,
     out_of_order: u64,
     out_of_order_packets: u64,
@@ -37,7 +38,7 @@ struct Life {
     backlog_drops: u64,
     recoveries: u64,
     undone: bool,
-    /// The notification of its end was lost, so that nothing is known of it.
+    /// Its destroy event was lost, so that it is unknown.
     unseen: bool,
 }
 
@@ -73,7 +74,7 @@ prop_compose! {
 
 type Count = fn(&Life) -> u64;
 
-/// What the kernel counts for it: per service this is the truth, over all the counters.
+/// What the kernel counts for a connection: summed per service this is the truth.
 const COUNTED: [(&str, Count); 17] = [
     ("TcpRetransSegs", repeats),
     ("TcpExtTCPTimeouts", |life| life.timeouts + u64::from(life.given_up)),
@@ -106,7 +107,7 @@ fn repeats(life: &Life) -> u64 {
 fn work(life: &Life) -> Work {
     let role = if life.client { Role::Client } else { Role::Server };
     let syn = u64::from(life.client && life.opened);
-    // A child inherits the SYN-ACK's repeats, but did not send them.
+    // A child inherits the SYN-ACK repeats but did not send them.
     let sent_syns = if life.client { life.syn_repeats } else { 0 };
     let child = u64::from(life.opened && !life.client);
     let bare = life.bare_out + u64::from(life.finished) + syn + life.fin_repeats + sent_syns;
@@ -132,7 +133,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_truth_is_inside(lives in prop::collection::vec(life(), 0..10),
+    fn bounds_contain_the_truth(lives in prop::collection::vec(life(), 0..10),
         listeners in prop::collection::vec((0u32..3, 0u64..5, 0u64..3), 0..3),
         socketless in (0u64..9, 0u64..9), skews in prop::collection::vec(0u64..4, COUNTED.len())) {
         let mut truth: FxHashMap<(u32, &str), u64> = FxHashMap::default();
@@ -145,7 +146,7 @@ proptest! {
         }
         grown[3].1 += socketless.0;
         grown[6].1 += socketless.1;
-        // Each drop of a final ACK counts once more on the listener.
+        // A dropped final ACK counts twice on the listener.
         let drops: u64 = listeners.iter().map(|listener| listener.1).sum();
         grown.push(("TcpExtListenDrops", drops));
         for (service, drops, _) in &listeners {
@@ -153,7 +154,7 @@ proptest! {
         }
         let dropped: Vec<_> = listeners.iter().map(|&(service, drops, twice)| ListenerDrops {
             service: ServiceId(service), drops: drops + twice.min(drops) }).collect();
-        // The last read was a little earlier for some, and the sockets agree with either.
+        // The first read was a little earlier for some counters; the sockets may agree with either.
         let first: Vec<_> = grown.iter().enumerate().map(|(at, &(name, value))| {
             (name, value.saturating_sub(skews.get(at).copied().unwrap_or(0)))
         }).collect();
@@ -163,7 +164,7 @@ proptest! {
         let interval = Interval { listeners: &dropped, events_lost, ..host.interval(&works) };
         for found in reconcile(&interval).counters {
             for Part { service, estimate, .. } in &found.by_service {
-                // How connections end is not simulated far enough.
+                // The simulation does not cover how connections end.
                 if &*found.counter == "TcpExtTCPAbortOnTimeout" {
                     continue;
                 }

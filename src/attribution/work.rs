@@ -1,41 +1,41 @@
-//! What a socket did in an interval, with everything attribution needs to know of it.
+//! What a socket did in an interval, with everything that attribution needs.
 
 use super::growth::{Growth, Slot};
-use super::services::ServiceId;
+use crate::identity::ServiceId;
 use crate::model::{Role, State};
 use crate::tracking::{Activity, LastSeen, Sign};
 
-/// What is known of a socket's interval beyond its counters. The default claims nothing, which
-/// is always right and makes bounds wider.
+/// What is known of a socket's interval besides its counters. The default assumes nothing, which is
+/// always correct and widens the bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hints {
-    /// State at the start of the interval; `None` for a socket that was not seen then.
+    /// State at the start of the interval; `None` if the socket was not observed then.
     pub state_before: Option<State>,
     /// Whether it was in loss recovery after a timeout (`TCP_CA_Loss`) at the start.
     pub in_loss: Option<bool>,
     /// Payload of a full segment.
     pub mss: Option<u32>,
-    /// SYN-ACK repeats of its request that earlier intervals have accounted for
-    /// ([`Requests::repeats`](super::Requests::repeats)): the child shows them again as its own.
+    /// SYN-ACK repeats of its request that earlier intervals already counted
+    /// ([`Requests::repeats`](super::Requests::repeats)); the child shows them again as its own.
     pub inherited: u32,
     pub(super) signs: u8,
 }
 
 impl Hints {
-    /// From what was seen at both ends of the interval, as far as anything was.
+    /// From the observations at both ends of the interval, where they exist.
     pub fn of(before: Option<LastSeen>, after: Option<LastSeen>) -> Self {
         let seen = || [before, after].into_iter().flatten();
         Self {
             state_before: before.map(|last_seen| last_seen.state()),
             in_loss: before.and_then(|last_seen| last_seen.in_loss()),
-            // The larger one: from it follows how many segments there were at least.
+            // The larger one gives the least number of segments.
             mss: seen().filter_map(|last_seen| last_seen.mss()).max().map(u32::from),
             inherited: 0,
             signs: seen().fold(0, |signs, last_seen| signs | last_seen.signs()),
         }
     }
 
-    /// Whether a sign was seen.
+    /// Whether a sign was observed.
     pub fn shows(&self, sign: Sign) -> bool {
         self.signs & sign as u8 != 0
     }
@@ -48,6 +48,8 @@ pub struct Work {
     pub activity: Activity,
     /// Its service.
     pub service: ServiceId,
+    /// Whether its owner, role and service are beyond doubt.
+    pub is_certain: bool,
     /// The part it plays.
     pub role: Role,
     /// What else is known.
@@ -55,7 +57,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The growth, without what the socket was born with and others have accounted for.
+    /// The growth, without what the socket inherited and others already counted.
     pub(super) fn growth(&self) -> Growth {
         let mut growth = Growth::of(&self.activity.delta);
         if self.activity.opened && self.hints.inherited > 0 {
@@ -67,8 +69,8 @@ impl Work {
         growth
     }
 
-    /// Whether its handshake may have been under way in the interval, so that SYNs may have
-    /// been repeated.
+    /// Whether its handshake may have been in progress in the interval, so that SYNs may have been
+    /// repeated.
     pub(super) fn may_have_shaken_hands(&self) -> bool {
         self.activity.opened
             || self.activity.delta.reset
@@ -80,7 +82,7 @@ impl Work {
             }
     }
 
-    /// Whether all it ever sent is its SYN.
+    /// Whether it has only sent SYNs.
     pub(super) fn is_only_syn(&self) -> bool {
         self.activity.identity.state == State::SynSent && !self.activity.closed
     }
@@ -96,8 +98,8 @@ impl Work {
         connected && (self.activity.opened || idle)
     }
 
-    /// Whether a connection ended. Listeners, half-open connections and leftovers end too, but no
-    /// connection does with them.
+    /// Whether a connection ended. Listeners, half-open connections and TIME-WAIT records end too,
+    /// but are not connections.
     pub(super) fn ended(&self) -> bool {
         let state = self.activity.identity.state;
         self.activity.closed

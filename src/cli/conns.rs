@@ -3,13 +3,9 @@
 use clap::Args;
 
 use super::exit::Exit;
-use super::expression::FilterArgs;
-use super::output::{ColumnSets, OutputArgs};
-use super::past::PastArgs;
-use super::repeat::RepeatArgs;
-use super::run::{Run, Subject};
-use super::sink::Schema;
+use super::run::{SocketArgs, Subject};
 use crate::model::StateSet;
+use crate::output::{ColumnSets, RowSchema};
 
 /// Show TCP connections: end points, role, times, loss, queues, owners.
 ///
@@ -34,97 +30,17 @@ service, role, family, congestion, netns. A figure that a socket does not have
 compares as false.")]
 pub(super) struct Conns {
     #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    repeat: RepeatArgs,
-    #[command(flatten)]
-    past: PastArgs,
+    sockets: SocketArgs,
 }
 
 const SUBJECT: Subject = Subject {
-    schema: Schema {
+    schema: RowSchema {
         document: "tcpdiag.conns/1",
         row: "tcpdiag.conns.row/1",
         end: "tcpdiag.conns.end/1",
         rows: "connections",
     },
-    columns: ColumnSets {
-        usual: &[
-            "state",
-            "role",
-            "local",
-            "remote",
-            "rtt",
-            "retr",
-            "process",
-            "service",
-            "snd_cwnd",
-            "queues",
-            "delivery_rate",
-            "limited",
-        ],
-        repeated: &[
-            "change",
-            "state",
-            "role",
-            "local",
-            "remote",
-            "rtt",
-            "total_retrans+",
-            "bytes_sent/s",
-            "bytes_received/s",
-            "limited",
-            "snd_cwnd",
-            "segs_out/s",
-            "segs_in/s",
-            "queues",
-            "process",
-            "service",
-        ],
-        wide: &[
-            "state",
-            "role",
-            "local",
-            "remote",
-            "service",
-            "process",
-            "rtt",
-            "rttvar",
-            "min_rtt",
-            "rto",
-            "retr",
-            "retrans_ratio",
-            "lost",
-            "snd_cwnd",
-            "snd_ssthresh",
-            "congestion",
-            "snd_mss",
-            "recv_q",
-            "send_q",
-            "notsent_bytes",
-            "unacked",
-            "limited",
-            "delivery_rate",
-            "pacing_rate",
-            "bytes_acked",
-            "bytes_received",
-            "segs_out",
-            "segs_in",
-            "total_rto",
-            "dsack_dups",
-            "reord_seen",
-            "rcv_ooopack",
-            "drops",
-            "snd_wnd",
-            "rcv_wnd",
-            "timer",
-            "uid",
-            "cgroup",
-            "cookie",
-        ],
-    },
+    columns: ColumnSets::CONNECTIONS,
     default_states: StateSet::DEFAULT,
     only_states: StateSet::ALL,
     owners: false,
@@ -133,13 +49,6 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Run {
-            subject: SUBJECT,
-            filter: self.filter,
-            output: self.output,
-            repeat: self.repeat,
-            past: self.past,
-        }
-        .run()
+        self.sockets.run(SUBJECT)
     }
 }

@@ -1,19 +1,22 @@
-//! How a run ends.
+//! Exit codes, error messages and the configuration that all commands share.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
+
+use crate::config::Config;
 
 /// Exit codes that other programs rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     /// Done.
     Done,
-    /// Done, and something was found that `--fail-on` asked for.
+    /// Done, and something was found that `--fail-on` names.
     Found,
-    /// Done, with partial data, where `--strict` asked to be told.
+    /// Done with partial data, and `--strict` was given.
     Partial,
-    /// The user interrupted before there was a result.
+    /// Interrupted by the user before there was a result.
     Interrupted,
 }
 
@@ -34,13 +37,12 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
     }
 }
 
-/// Help and version are results; everything else is wrong usage, told in one
-/// line.
+/// Help and version are results; everything else is a usage error, reported in one line.
 pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
     let asks_for_help = !error.use_stderr()
         || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if asks_for_help {
-        // A closed pipe behind `--help | head` is a normal end.
+        // A closed pipe, as with `--help | head`, is a normal end.
         let _ = error.print();
     } else {
         say(format_args!("tcpdiag: {}", one_line(&error.to_string())));
@@ -48,7 +50,7 @@ pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(USAGE_OR_FATAL) } else { ExitCode::SUCCESS }
 }
 
-/// Clap's message without its heading, its usage and its advice to ask for help.
+/// Clap's message without its prefix, usage and hint to ask for help.
 fn one_line(message: &str) -> String {
     let message = message.split("\n\nUsage:").next().unwrap_or(message);
     let lines = message
@@ -65,13 +67,22 @@ fn one_line(message: &str) -> String {
     joined
 }
 
-/// Writes a line to standard error. `eprintln!` would panic where its reader
-/// went away, as in `tcpdiag conns 2>&1 >rows | head -1`.
+/// Writes a line to standard error. `eprintln!` would panic if its reader has gone away, as in
+/// `tcpdiag conns 2>&1 >rows | head -1`.
 pub(super) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Whether the reader of standard output went away, as `head` does.
+/// The configuration. Usual files that the user may not read are named and left out.
+pub(super) fn configuration(given: Option<&Path>) -> anyhow::Result<Config> {
+    let config = Config::load(given)?;
+    for line in &config.unreadable {
+        say(format_args!("tcpdiag: {line}; its settings are not used"));
+    }
+    Ok(config)
+}
+
+/// Whether the reader of standard output has gone away, as `head` does.
 pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)

@@ -1,15 +1,12 @@
 //! Which sockets: plain flags and the trailing expression, as one formula.
 
-use std::path::Path;
-
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
 use crate::model::{Role, StateSet};
-use crate::procfs::{Cgroups, PortNames, capabilities};
-use crate::recording::Sample;
+use crate::procfs::capabilities;
 use crate::wire::bytecode::Side;
 
 /// Filter flags, and where and how far to look.
@@ -35,6 +32,16 @@ impl FilterArgs {
     /// All that was asked for as one formula.
     pub(super) fn expression(&self, names: &dyn Names) -> anyhow::Result<Expr> {
         self.which.expression(names)
+    }
+
+    /// Whether several namespaces may be shown.
+    pub(super) fn has_many_namespaces(&self) -> bool {
+        self.netns.len() > 1 || self.netns.iter().any(|spec| spec == "all")
+    }
+
+    /// Whether owners are asked for.
+    pub(super) fn asks_for_owners(&self) -> bool {
+        self.processes || self.all_owners
     }
 
     /// What the kernel may be asked to decide. It decides marks for holders of
@@ -211,46 +218,4 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
 pub(super) fn states(text: &str) -> Result<StateSet, String> {
     StateSet::named(text)
         .ok_or_else(|| format!("`{text}` is no state; accepted are {}", StateSet::NAMES))
-}
-
-/// Names in expressions, looked up on this host, or in what is known of another sample.
-#[derive(Debug)]
-pub(super) struct Lookups<'a> {
-    pub(super) ports: &'a PortNames,
-    pub(super) past: Option<&'a Sample>,
-}
-
-impl Names for Lookups<'_> {
-    fn port(&self, service: &str) -> Option<u16> {
-        self.ports.port(service)
-    }
-
-    fn interface(&self, name: &str) -> Option<u32> {
-        if let Some(sample) = self.past {
-            let names = sample.namespaces.iter().flat_map(|namespace| &namespace.interfaces);
-            return names.into_iter().find(|(_, known)| *known == name).map(|(index, _)| *index);
-        }
-        let socket = rustix::net::socket(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::DGRAM,
-            None,
-        )
-        .ok()?;
-        rustix::net::netdevice::name_to_index(socket, name).ok()
-    }
-
-    fn cgroup(&self, path: &str) -> Option<u64> {
-        if let Some(sample) = self.past {
-            return sample.cgroups.iter().find(|(_, known)| *known == path).map(|(id, _)| *id);
-        }
-        Cgroups::new(Path::new("/proc")).ok()?.id_of_path(Path::new(path)).ok()
-    }
-
-    fn user(&self, name: &str) -> Option<u32> {
-        let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-        passwd.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
-        })
-    }
 }

@@ -3,13 +3,9 @@
 use clap::Args;
 
 use super::exit::Exit;
-use super::expression::FilterArgs;
-use super::output::{ColumnSets, OutputArgs};
-use super::past::PastArgs;
-use super::repeat::RepeatArgs;
-use super::run::{Run, Subject};
-use super::sink::Schema;
+use super::run::{SocketArgs, Subject};
 use crate::model::{State, StateSet};
+use crate::output::{ColumnSets, RowSchema};
 
 /// Show listening sockets: accept queue against its limit, drops, owner.
 ///
@@ -24,64 +20,17 @@ use crate::model::{State, StateSet};
   tcpdiag listeners --sort -drops --interval 1s")]
 pub(super) struct ListenersCommand {
     #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    repeat: RepeatArgs,
-    #[command(flatten)]
-    past: PastArgs,
+    sockets: SocketArgs,
 }
 
 const SUBJECT: Subject = Subject {
-    schema: Schema {
+    schema: RowSchema {
         document: "tcpdiag.listeners/1",
         row: "tcpdiag.listeners.row/1",
         end: "tcpdiag.listeners.end/1",
         rows: "listeners",
     },
-    columns: ColumnSets {
-        usual: &[
-            "local",
-            "accept_queue",
-            "accept_queue_max",
-            "syn_recv_count",
-            "drops",
-            "process",
-            "service",
-            "unit",
-        ],
-        repeated: &[
-            "change",
-            "local",
-            "accept_queue",
-            "accept_queue_max",
-            "syn_recv_count",
-            "drops",
-            "drops+",
-            "process",
-            "service",
-        ],
-        wide: &[
-            "local",
-            "accept_queue",
-            "accept_queue_max",
-            "syn_recv_count",
-            "drops",
-            "process",
-            "service",
-            "unit",
-            "container",
-            "cgroup",
-            "uid",
-            "inode",
-            "congestion",
-            "rcvbuf",
-            "sndbuf",
-            "interface",
-            "cookie",
-        ],
-    },
+    columns: ColumnSets::LISTENERS,
     default_states: StateSet::of(&[State::Listen]),
     only_states: StateSet::of(&[State::Listen]),
     owners: true,
@@ -90,13 +39,6 @@ const SUBJECT: Subject = Subject {
 
 impl ListenersCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Run {
-            subject: SUBJECT,
-            filter: self.filter,
-            output: self.output,
-            repeat: self.repeat,
-            past: self.past,
-        }
-        .run()
+        self.sockets.run(SUBJECT)
     }
 }

@@ -3,7 +3,6 @@
 //! Knows flags, files, terminals and exit codes. Knows no kernel bytes.
 
 mod completions;
-mod config;
 mod conns;
 mod convert;
 mod diagnose;
@@ -11,26 +10,18 @@ mod diff;
 mod exit;
 mod explain;
 mod expression;
-mod grid;
 mod listeners;
-mod look;
 mod man;
 mod output;
-mod owners;
-mod passage;
-mod past;
 mod record;
+mod recording_args;
 mod repeat;
 mod run;
-mod sample;
-mod scene;
 mod services;
-mod sink;
 mod size;
 mod stats;
-mod summary;
 mod sysctl;
-mod wants;
+mod table_args;
 
 use std::process::ExitCode;
 

@@ -5,9 +5,11 @@ use std::io::{IsTerminal, stdout};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use crate::output::{Column, Layout, Style, all_columns, find_column};
+use crate::output::{
+    Column, ColumnSets, Layout, RowForm, Style, all_columns, find_column, record_columns,
+};
 use crate::sys::terminal_size;
-use crate::tracking::COUNTERS;
+use crate::text;
 
 /// Forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,27 +82,20 @@ pub(super) struct OutputArgs {
     pub(super) strict: bool,
 }
 
-/// Sets of columns for a command.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ColumnSets {
-    /// Without flags; the most wanted first.
-    pub(super) usual: &'static [&'static str],
-    /// With `--interval`.
-    pub(super) repeated: &'static [&'static str],
-    /// With `--wide`.
-    pub(super) wide: &'static [&'static str],
-}
-
 impl OutputArgs {
     /// Whether `--columns help` was asked.
     pub(super) fn wants_column_list(&self) -> bool {
         matches!(self.columns.as_slice(), [only] if only == "help" || only == "list")
     }
 
+    /// Whether the output is JSON, which holds everything.
+    pub(super) fn is_structured(&self) -> bool {
+        matches!(self.output, Format::Json | Format::Jsonl)
+    }
+
     /// Refuses flags that contradict the form of output.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        let structured = matches!(self.output, Format::Json | Format::Jsonl);
-        if structured && !self.columns.is_empty() {
+        if self.is_structured() && !self.columns.is_empty() {
             bail!(
                 "--columns does not go with -o json or jsonl, which hold everything; use -o csv or tsv, or jq"
             );
@@ -120,32 +115,13 @@ impl OutputArgs {
         owners: bool,
     ) -> anyhow::Result<Vec<Column>> {
         let records = matches!(self.output, Format::Csv | Format::Tsv);
-        if records && self.columns.is_empty() {
-            // Programs take what they need: all columns, growth where there is any.
-            let growth = COUNTERS.iter().filter(|_| repeats);
-            return all_columns()
-                .map(Ok)
-                .chain(growth.map(|field| column(&format!("{}+", field.name))))
-                .collect();
-        }
-        let names: Vec<&str> = if !self.columns.is_empty() {
-            self.columns.iter().map(|name| name.trim()).collect()
+        if !self.columns.is_empty() {
+            self.columns.iter().map(|name| column(name.trim())).collect()
+        } else if records {
+            Ok(record_columns(repeats).collect())
         } else {
-            let mut names: Vec<&str> = Vec::new();
-            let repeated = if repeats { sets.repeated } else { &[] };
-            let set = match (self.wide, repeats) {
-                (true, _) => sets.wide,
-                (false, true) => &[],
-                (false, false) => sets.usual,
-            };
-            for name in netns.then_some(&"netns").into_iter().chain(repeated).chain(set) {
-                if !names.contains(name) && (owners || *name != "process") {
-                    names.push(name);
-                }
-            }
-            names
-        };
-        names.into_iter().map(column).collect()
+            sets.names(self.wide, repeats, netns, owners).into_iter().map(column).collect()
+        }
     }
 
     /// The column to sort by, and whether the largest come first.
@@ -158,8 +134,24 @@ impl OutputArgs {
         Ok(Some((column(name)?, descending)))
     }
 
+    /// The form of a sample; only the first has headers.
+    pub(super) fn form(&self, redrawn: bool, first: bool, repeats: bool) -> RowForm {
+        let header = first && !self.no_header;
+        match self.output {
+            Format::Table if self.detail => RowForm::Detail {
+                width: terminal_size().map_or(80, |(columns, _)| usize::from(columns)),
+                style: self.color.style(),
+            },
+            Format::Table => RowForm::Table(self.layout(redrawn)),
+            Format::Json => RowForm::Json { one_line: repeats },
+            Format::Jsonl => RowForm::JsonLines,
+            Format::Csv => RowForm::Delimited { delimiter: b',', header },
+            Format::Tsv => RowForm::Delimited { delimiter: b'\t', header },
+        }
+    }
+
     /// The look of a table. On a terminal it fits; `redrawn` it also fits in height.
-    pub(super) fn layout(&self, redrawn: bool) -> Layout {
+    fn layout(&self, redrawn: bool) -> Layout {
         let terminal = terminal_size();
         let unlimited = self.wide || self.oneline || !self.columns.is_empty();
         Layout {
@@ -170,13 +162,8 @@ impl OutputArgs {
                 .then_some(terminal)
                 .flatten()
                 .map(|(_, rows)| usize::from(rows).saturating_sub(4)),
-            style: self.style(),
+            style: self.color.style(),
         }
-    }
-
-    /// Colours or none.
-    pub(super) fn style(&self) -> Style {
-        self.color.style()
     }
 }
 
@@ -207,14 +194,8 @@ fn column(name: &str) -> anyhow::Result<Column> {
     if let Some(column) = find_column(name) {
         return Ok(column);
     }
-    // Of a short name nearly every other one differs by three letters only.
-    let farthest = (name.chars().count() / 2).min(3);
-    let near = all_columns()
-        .map(|column| (strsim::damerau_levenshtein(name, column.name), column.name))
-        .min()
-        .filter(|(distance, _)| *distance <= farthest);
-    match near {
-        Some((_, near)) => {
+    match text::nearest(name, all_columns().map(|column| column.name)) {
+        Some(near) => {
             bail!("unknown column '{name}'; did you mean '{near}'? `--columns help` lists them all")
         }
         None => bail!("unknown column '{name}'; `--columns help` lists them all"),

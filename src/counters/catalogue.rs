@@ -33,9 +33,9 @@ const FILES: [(&str, &str); 10] = [
 pub struct Catalogue {
     categories: Vec<Category>,
     entries: Vec<Entry>,
-    /// nstat's spelling as it is, for look-ups of what a file said.
+    /// By nstat's spelling, for names of files.
     exact: HashMap<String, usize>,
-    /// Every accepted spelling, folded.
+    /// By every accepted spelling, folded.
     folded: HashMap<String, usize>,
 }
 
@@ -53,8 +53,8 @@ impl Catalogue {
     /// The catalogue that is built in. Parsed once, at the first call.
     pub fn builtin() -> &'static Self {
         static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
-        // The data is part of the program and a test parses it, so the empty catalogue is
-        // never seen; it is what a library does instead of a panic.
+        // The data is part of the program and a test parses it, so the empty catalogue is never
+        // used.
         BUILTIN.get_or_init(|| Self::parse(CATEGORIES, &FILES).unwrap_or_default())
     }
 
@@ -93,12 +93,12 @@ impl Catalogue {
         Ok(Self { categories, entries, exact, folded })
     }
 
-    /// All entries, by category, most telling first within one.
+    /// All entries by category, the most useful first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// All categories, in the order in which they should be shown.
+    /// All categories, in the order of the output.
     pub fn categories(&self) -> &[Category] {
         &self.categories
     }
@@ -109,7 +109,7 @@ impl Catalogue {
         self.categories.iter().find(|category| fold(&category.id) == id)
     }
 
-    /// The entries of a category: those it is the main one of, then those that also belong.
+    /// The entries of a category: those with it as their main category, then the others.
     pub fn in_category<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Entry> {
         let main = self.entries.iter().filter(move |entry| entry.category == id);
         let also =
@@ -122,12 +122,12 @@ impl Catalogue {
         self.exact.get(name).and_then(|at| self.entries.get(*at))
     }
 
-    /// Where the entry of exactly this name stands in [`entries`](Self::entries).
+    /// The index of the entry of exactly this name in [`entries`](Self::entries).
     pub fn position(&self, name: &str) -> Option<usize> {
         self.exact.get(name).copied()
     }
 
-    /// The entry meant by any spelling: `TcpRetransSegs`, `RetransSegs`, `Tcp:RetransSegs`,
+    /// The entry of a name in any spelling: `TcpRetransSegs`, `RetransSegs`, `Tcp:RetransSegs`,
     /// `tcpext.tcplossprobes`, `lossprobes`.
     ///
     /// A bare name that two groups have means the first of Tcp, TcpExt, IpExt, MPTcpExt.
@@ -143,40 +143,40 @@ impl Catalogue {
         })
     }
 
-    /// Up to five names close to one that [`find`](Self::find) does not know, nearest first.
+    /// Up to five names that an unknown name may be meant for, nearest first.
     pub fn suggest(&self, name: &str) -> Vec<&str> {
         suggest(&self.entries, name)
     }
 }
 
-/// Every accepted spelling. The first to claim one keeps it, so full names come first, then
-/// kernel names group by group, then kernel names without their `TCP`.
+/// Every accepted spelling. The first entry with a spelling has it: full names come first, then kernel
+/// names group by group, then kernel names without `TCP`.
 fn spellings(entries: &[Entry]) -> HashMap<String, usize> {
     let mut folded = HashMap::new();
-    let mut claim = |spelling: &str, at: usize| {
+    let mut add = |spelling: &str, at: usize| {
         folded.entry(fold(spelling)).or_insert(at);
     };
     for (at, entry) in entries.iter().enumerate() {
-        claim(&entry.name, at);
+        add(&entry.name, at);
     }
     let of_group =
         |group| entries.iter().enumerate().filter(move |(_, entry)| entry.group() == Some(group));
     for group in Group::ALL {
         for (at, entry) in of_group(group) {
-            claim(entry.kernel_name(), at);
+            add(entry.kernel_name(), at);
         }
     }
     for group in Group::ALL {
         for (at, entry) in of_group(group) {
             let kernel = fold(entry.kernel_name());
             if let Some(short) = kernel.strip_prefix("tcp") {
-                claim(short, at);
+                add(short, at);
             }
         }
     }
     for (at, entry) in entries.iter().enumerate() {
         for alias in &entry.aliases {
-            claim(alias, at);
+            add(alias, at);
         }
     }
     folded

@@ -1,25 +1,25 @@
-//! `/proc/net/dev`: packets that network devices could not take or send.
+//! `/proc/net/dev`: packets that network devices received, sent or dropped.
 //!
-//! Printed by `dev_seq_printf_stats()` in net/core/net-procfs.c; of the namespace of the reader.
+//! Printed by `dev_seq_printf_stats()` in net/core/net-procfs.c, for the reader's namespace.
 
 /// One device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Packets received.
     pub received: u64,
-    /// Received and dropped, or missed for want of a buffer.
+    /// Packets received and dropped, or missed for lack of a buffer.
     pub receive_drops: u64,
-    /// Received broken.
+    /// Packets received with an error.
     pub receive_errors: u64,
     /// Packets sent.
     pub sent: u64,
-    /// Dropped instead of sent.
+    /// Packets dropped instead of sent.
     pub send_drops: u64,
 }
 
-/// Parses the text; lines that make no sense are left out.
+/// Parses the text. Lines that cannot be read are left out.
 pub fn parse_devices(text: &str) -> Vec<Device> {
     text.lines().filter_map(device).collect()
 }

@@ -1,7 +1,7 @@
 //! One counter of the catalogue.
 //!
-//! This is also the format of `catalogue/*.toml`: a field here is a key there. Keys with a
-//! usual value may be left out; an unknown key is an error.
+//! This is also the format of `catalogue/*.toml`: a field here is a key there. Keys with a default
+//! may be left out; an unknown key is an error.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +11,18 @@ use super::kind::Kind;
 use super::release::Release;
 use super::twin::Twin;
 
-/// What a counter's number is about.
+/// The scope of a counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Events of one network namespace.
     #[default]
     Namespace,
-    /// A state of the whole host; the number is kept by whichever namespace was at hand.
+    /// State of the whole host, counted in some namespace of it.
     Host,
 }
 
-/// Everything known about one counter.
+/// One counter.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -30,47 +30,47 @@ pub struct Entry {
     pub name: String,
     /// Id of its main category.
     pub category: String,
-    /// Ids of further categories under which somebody may look for it.
+    /// Ids of further categories that it belongs to.
     #[serde(default)]
     pub also: Vec<String>,
-    /// Counter or gauge. Usually a counter.
+    /// Counter or gauge; a counter by default.
     #[serde(default)]
     pub kind: Kind,
-    /// Namespace or host. Usually the namespace.
+    /// Namespace or host; the namespace by default.
     #[serde(default)]
     pub scope: Scope,
-    /// What one step of it is: `segments`, `packets` (which GRO may have merged), `events`.
+    /// Unit: `segments`, `packets` (which GRO may have merged), `events`.
     #[serde(default = "events")]
     pub unit: String,
     /// One or two plain sentences.
     pub meaning: String,
-    /// The kernel functions that count it, and when.
+    /// The kernel functions that count it, and their conditions.
     pub trigger: String,
-    /// What growth suggests.
+    /// Probable causes of growth.
     pub suggests: String,
     /// What to check next: commands, or where to look.
     pub check: String,
-    /// What is normal, where that can be said.
+    /// The normal range, if there is one.
     #[serde(default)]
     pub healthy: Option<Healthy>,
-    /// Which socket fields know of it.
+    /// The socket fields that correspond to it.
     pub twin: Twin,
-    /// First mainline kernel that has it; 3.10 stands for 3.10 or earlier.
+    /// First mainline kernel that has it; 3.10 means 3.10 or earlier.
     #[serde(default = "oldest")]
     pub since: Release,
     /// First mainline kernel that no longer has it.
     #[serde(default)]
     pub until: Option<Release>,
-    /// Kernel in which it came back after `until`.
+    /// Kernel in which it was added again after `until`.
     #[serde(default)]
     pub again: Option<Release>,
-    /// Older stable or vendor series that got it later, by backport.
+    /// Older stable or vendor series with a backport.
     #[serde(default)]
     pub stable: Vec<String>,
-    /// Its name from `until` on, where it was renamed rather than removed.
+    /// Its name from `until` on, if it was renamed.
     #[serde(default)]
     pub renamed_to: Option<String>,
-    /// Other names it has had.
+    /// Earlier names.
     #[serde(default)]
     pub aliases: Vec<String>,
 }
@@ -84,7 +84,7 @@ fn oldest() -> Release {
 }
 
 impl Entry {
-    /// The group it is in. `None` only for a name that is in none, which a test rules out.
+    /// The group. `None` for a name without one, which a test excludes.
     pub fn group(&self) -> Option<Group> {
         Group::split(&self.name).map(|(group, _)| group)
     }
@@ -101,7 +101,7 @@ impl Entry {
         self.since <= kernel && (!removed || back)
     }
 
-    /// Whether a later stable release of this series got it by backport.
+    /// Whether a later stable release of this series has a backport.
     pub fn in_stable(&self, kernel: Release) -> bool {
         self.stable
             .iter()

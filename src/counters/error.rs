@@ -1,12 +1,12 @@
-//! What can go wrong: in the catalogue's data, and in reading counter files.
+//! Errors in the catalogue's data and in reading counter files.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A catalogue file that is not what it should be. Cannot happen with the built-in one.
+/// A catalogue file that is not valid. Cannot happen with the built-in one.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// The file is no TOML, or not of the right form.
+    /// The file is no TOML, or has other keys.
     #[error("cannot parse catalogue file {file}")]
     Parse {
         /// Which file.
@@ -18,14 +18,14 @@ pub enum CatalogueError {
     /// An entry names a category that no file defines.
     #[error("{entry}: there is no category {category:?}")]
     Category {
-        /// The entry at fault.
+        /// The entry.
         entry: String,
         /// The category it names.
         category: String,
     },
 }
 
-/// A counter file that could not be read. An absent file is not an error, it is absent.
+/// A counter file that could not be read. An absent file is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file exists, but cannot be opened.
@@ -46,7 +46,7 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
-    /// Not one of the counter files is there, so the directory is the wrong one.
+    /// The directory has no counter files.
     #[error("no counter files in {root} (wanted snmp or netstat)")]
     Nothing {
         /// The directory.

@@ -1,8 +1,8 @@
-//! A counter's full name in pieces, so that it can be compared without being put together.
+//! A counter's full name in parts, which are compared without joining them.
 
 use std::fmt;
 
-/// The pieces of a name, as they stand in the text of a file.
+/// The parts of a name, as in the text of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FullName<'a>(pub(super) [&'a str; 4]);
 
@@ -12,7 +12,7 @@ impl<'a> FullName<'a> {
         Self([group, name, "", ""])
     }
 
-    /// Whether this is `full`. Polling asks it for every counter, so it must not allocate.
+    /// Whether the name is `full`. Called for every counter of a poll, so it must not allocate.
     pub(super) fn is(&self, full: &str) -> bool {
         let mut rest = Some(full);
         for piece in self.0 {
@@ -28,20 +28,20 @@ impl fmt::Display for FullName<'_> {
     }
 }
 
-/// What a file said about one counter.
+/// One counter of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Item<'a> {
     /// A name with the text of its value; `None` if there is no value for it.
     Named(FullName<'a>, Option<&'a str>),
-    /// Something that is no name with a value.
+    /// Text that is no name with a value.
     Malformed,
 }
 
 /// Reads a value as the kernel prints it.
 ///
-/// Counters are unsigned, `MaxConn` is signed, and a gauge that is decremented on another CPU
-/// than it was incremented on may for a moment be printed as an unsigned number just below
-/// 2^64; that is a small negative one. No counter reaches 2^63 in earnest.
+/// Counters are unsigned, and `MaxConn` is signed. A gauge that is decremented on another CPU than it
+/// was incremented on may be printed as an unsigned number just below 2^64, which is a small negative
+/// one. No counter reaches 2^63.
 pub(super) fn parse_value(text: &str) -> Option<i64> {
     text.parse().ok().or_else(|| text.parse::<u64>().ok().map(u64::cast_signed))
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comparing_pieces() {
+    fn comparing_parts() {
         let name = FullName(["sockstat.", "TCP", ".", "mem"]);
         assert!(name.is("sockstat.TCP.mem"));
         assert!(!name.is("sockstat.TCP.memory"));

@@ -16,7 +16,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All groups. The order decides which one a bare kernel name means when two have it.
+    /// All groups. A kernel name that two groups have means the one of the first group.
     pub const ALL: [Self; 4] = [Self::Tcp, Self::TcpExt, Self::IpExt, Self::MpTcpExt];
 
     /// The kernel's spelling.

@@ -1,19 +1,18 @@
-//! What is normal for a counter.
+//! The normal range of a counter.
 
 use serde::{Deserialize, Serialize};
 
-/// The healthy range of a counter's growth, and why it is that.
-///
-/// Only counters for which a range can be defended have one.
+/// The healthy range of a counter's growth, with its reason. Counters without a reason for a range
+/// have none.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Healthy {
-    /// Largest growth that is normal: a share of the growth of `of`, or without `of` a number
-    /// per interval. 0 means that it should not grow at all.
+    /// Largest normal growth: a share of the growth of `of`, or without `of` a number per interval. 0
+    /// means that the counter should not grow.
     pub max: f64,
     /// The counter that `max` is a share of, in nstat's spelling.
     #[serde(default)]
     pub of: Option<String>,
-    /// Why this is the limit.
+    /// Reason for the limit.
     pub reason: String,
 }

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::Catalogue;
 
-/// How a value moves.
+/// How a value changes over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Only grows, until its namespace ends; the growth per interval is what counts.
+    /// Only grows. Its growth per interval is what matters.
     #[default]
     Counter,
-    /// A level that goes up and down, or a constant; the value itself is what counts.
+    /// Goes up and down, or is constant. Its value is what matters.
     Gauge,
 }
 
@@ -20,7 +20,7 @@ impl Kind {
     pub fn of(name: &str) -> Self {
         match Catalogue::builtin().entry(name) {
             Some(entry) => entry.kind,
-            // All of sockstat is levels; these two lead the Ip group but are settings.
+            // All values of sockstat are levels. These two are in the Ip group but are settings.
             None if name.starts_with("sockstat") => Self::Gauge,
             None if matches!(name, "IpForwarding" | "IpDefaultTTL") => Self::Gauge,
             None => Self::Counter,

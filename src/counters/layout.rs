@@ -1,11 +1,11 @@
-//! Which counters there are, in which order: the fixed part of a reading.
+//! The names of the counters of a reading, in order.
 
 use super::kind::Kind;
 
 /// The names of a reading, in order of appearance, with look-up.
 ///
-/// Shared by all readings of one reader until a name appears or goes (the first packet of an
-/// ICMP type adds a line, a module adds a group).
+/// Shared by all readings of one reader until a name is added or removed (the first packet of an ICMP
+/// type adds a line, a module adds a group).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     names: Vec<String>,
@@ -19,12 +19,12 @@ impl Layout {
     pub(super) fn new(names: Vec<String>) -> Self {
         let kinds = names.iter().map(|name| Kind::of(name)).collect();
         let mut sorted: Vec<usize> = (0..names.len()).collect();
-        // Stable, so of two equal names the first one is found first.
+        // Stable, so that the first of two equal names is found.
         sorted.sort_by(|a, b| names.get(*a).cmp(&names.get(*b)));
         Self { names, kinds, sorted }
     }
 
-    /// How many names there are.
+    /// Number of names.
     pub fn len(&self) -> usize {
         self.names.len()
     }

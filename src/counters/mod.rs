@@ -1,15 +1,15 @@
 //! The system counters: what each one means, and the files they are read from.
 //!
-//! Knows the **catalogue** (every counter of the groups Tcp, TcpExt, IpExt and MPTcpExt of
-//! Linux 3.10 to 7.x, with its meaning, trigger, healthy range and per-socket twin; written as
-//! data in `catalogue/*.toml`) and the **readers** of `/proc/net/{snmp,netstat,snmp6,sockstat,
-//! sockstat6,softnet_stat}`, which keep counters the catalogue has never heard of. Also which
-//! **ratios** of them are unhealthy from where on (`ratios.toml`).
+//! - The **catalogue**: every counter of the groups Tcp, TcpExt, IpExt and MPTcpExt of Linux 3.10
+//!   to 7.x, with its meaning, trigger, healthy range and per-socket twin (`catalogue/*.toml`).
+//! - The **readers** of `/proc/net/{snmp,netstat,snmp6,sockstat,sockstat6,softnet_stat}`. They keep
+//!   counters that are not in the catalogue.
+//! - **Ratios** of counters, with the thresholds of their verdicts (`ratios.toml`).
 //!
-//! Refuses to know sockets: a twin is a list of field names, and what is done with them is the
-//! attribution's business.
+//! Knows no sockets: a twin is a list of field names, which attribution uses.
 
 mod catalogue;
+mod categories;
 mod category;
 mod delta;
 mod devices;
@@ -25,6 +25,7 @@ mod ratio;
 mod reader;
 mod release;
 mod retransmits;
+mod selection;
 mod snmp;
 mod snmp6;
 mod sockstat;
@@ -41,6 +42,7 @@ mod verdict;
 mod tests;
 
 pub use catalogue::Catalogue;
+pub use categories::{UNKNOWN_CATEGORY, category_of, is_host_wide, is_shown_by_default};
 pub use category::Category;
 pub use delta::{CounterWidth, Delta, deltas};
 pub use devices::{Device, parse_devices};
@@ -54,11 +56,12 @@ pub use ratio::Ratio;
 pub use reader::{CounterReader, LayoutChange, read};
 pub use release::{ParseReleaseError, Release};
 pub use retransmits::{Estimate, Retransmits};
+pub use selection::{Selection, SelectionError};
 pub use snmp::parse_snmp;
 pub use snmp6::parse_snmp6;
 pub use sockstat::{parse_sockstat, parse_sockstat6};
 pub use softnet::{Softnet, SoftnetCpu, parse_softnet, read_softnet};
-pub use spelling::{fold, matches};
+pub use spelling::{fold, is_pattern, matches};
 pub use texts::CounterTexts;
 pub use twin::{Bound, Twin, TwinClass};
 pub use values::Counters;

@@ -1,4 +1,4 @@
-//! One file of /proc that is read again and again through the same descriptor.
+//! A file of /proc that is read repeatedly through one descriptor.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -8,19 +8,18 @@ use std::path::PathBuf;
 
 use super::error::ReadError;
 
-/// First size of a buffer: netstat has some 7 kB.
+/// Initial size of a buffer: netstat has some 7 kB.
 const FIRST: usize = 16 * 1024;
 
-/// A file that may not be there.
+/// A file that may be absent.
 ///
-/// Opened once and read from offset 0 each time, which makes seq_file start over. A
-/// descriptor below `/proc/PID/net` stays with the namespace it was opened in, even when the
-/// process is gone.
+/// Opened once and read from offset 0 each time, which makes seq_file start again. A descriptor below
+/// `/proc/PID/net` stays with the namespace that it was opened in, also after the process has ended.
 #[derive(Debug)]
 pub(super) struct ProcFile {
     path: PathBuf,
     file: Option<File>,
-    /// Not to be opened any more.
+    /// Absent, and not to be opened any more.
     settled: bool,
 }
 
@@ -30,7 +29,7 @@ impl ProcFile {
         Self { path, file: None, settled: false }
     }
 
-    /// Opens the file, if it is there, and never tries again.
+    /// Opens the file if there is one, and never tries again.
     pub(super) fn open_for_good(&mut self) -> Result<(), ReadError> {
         self.settled = true;
         self.open()
@@ -45,9 +44,9 @@ impl ProcFile {
         Ok(())
     }
 
-    /// The whole text, in a buffer that is used again; `None` if the file is not there.
+    /// The whole text, in a reused buffer; `None` if the file is absent.
     ///
-    /// An absent file is looked for each time: the IPv6 module may come later.
+    /// An absent file is tried each time: the IPv6 module may be loaded later.
     pub(super) fn read<'b>(
         &mut self,
         buffer: &'b mut Vec<u8>,
@@ -67,14 +66,14 @@ impl ProcFile {
     }
 }
 
-/// No such file, or none any more: /proc answers ENOENT, or ESRCH for a process that is gone.
+/// Whether the file is absent: /proc returns ENOENT, or ESRCH for a process that has ended.
 fn is_absent(error: &io::Error) -> bool {
     const ESRCH: i32 = 3;
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || error.raw_os_error() == Some(ESRCH)
 }
 
-/// Reads the file from its start to its end, which only a read of 0 bytes tells.
+/// Reads the file from its start until a read returns 0 bytes.
 fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     if buffer.is_empty() {
         buffer.resize(FIRST, 0);
@@ -84,8 +83,8 @@ fn read_all(file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if length == buffer.len() {
             buffer.resize(buffer.len() * 2, 0);
         }
-        let room = buffer.get_mut(length..).unwrap_or_default();
-        match file.read_at(room, length as u64) {
+        let free = buffer.get_mut(length..).unwrap_or_default();
+        match file.read_at(free, length as u64) {
             Ok(0) => return Ok(length),
             Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! A share of counters that tells whether something is wrong.
+//! Ratios of counters with thresholds.
 //!
 //! This is also the format of `ratios.toml`: a field here is a key there.
 
@@ -10,13 +10,13 @@ use super::verdict::Threshold;
 
 const TEXT: &str = include_str!("ratios.toml");
 
-/// A ratio, from where on it is unhealthy, and what to do then.
+/// A ratio, its thresholds and the advice.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ratio {
-    /// Stable name, as the configuration file takes it.
+    /// Stable name, as in the configuration file.
     pub id: String,
-    /// What people call it.
+    /// Title.
     pub title: String,
     /// Category of counters it belongs to.
     pub category: String,
@@ -24,20 +24,20 @@ pub struct Ratio {
     pub numerator: Vec<String>,
     /// Counters to add up; [`ELAPSED_MS`](Self::ELAPSED_MS) for the time.
     pub denominator: Vec<String>,
-    /// Below this denominator too little happened for a verdict.
+    /// Smallest denominator for a verdict.
     pub least: u64,
-    /// Above this it is worth a look.
+    /// Above this the verdict is a warning.
     #[serde(default)]
     pub warn: Option<f64>,
-    /// Above this it is trouble.
+    /// Above this the verdict is critical.
     #[serde(default)]
     pub critical: Option<f64>,
-    /// Why these thresholds.
+    /// Reason for the thresholds.
     #[serde(default)]
     pub reason: Option<String>,
-    /// What it is a share of, and of what that tells.
+    /// What it is a share of, and what that means.
     pub meaning: String,
-    /// One line: what to do.
+    /// Advice, in one line.
     pub advice: String,
 }
 
@@ -47,13 +47,13 @@ struct File {
 }
 
 impl Ratio {
-    /// Stands for the milliseconds that were looked at.
+    /// The length of the interval in milliseconds.
     pub const ELAPSED_MS: &str = "elapsed_ms";
 
-    /// All ratios, in the order in which they are shown.
+    /// All ratios, in the order of the output.
     pub fn all() -> &'static [Self] {
         static ALL: OnceLock<Vec<Ratio>> = OnceLock::new();
-        // Part of the program and parsed by a test: never empty in earnest.
+        // Part of the program, and parsed by a test: never empty.
         ALL.get_or_init(|| toml::from_str::<File>(TEXT).map(|file| file.ratio).unwrap_or_default())
     }
 
@@ -62,7 +62,7 @@ impl Ratio {
         Self::all().iter().find(|ratio| ratio.id == id)
     }
 
-    /// The thresholds it comes with.
+    /// The default thresholds.
     pub fn threshold(&self) -> Threshold {
         Threshold { warn: self.warn, critical: self.critical }
     }

@@ -1,4 +1,4 @@
-//! Reading the counter files of a namespace, once or again and again.
+//! Reads the counter files of a namespace, once or repeatedly.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::template::Template;
 use super::values::{Builder, Counters};
 use super::{snmp, snmp6, sockstat};
 
-/// How a file is laid out.
+/// The format of a file.
 #[derive(Clone, Copy, Debug)]
 enum Format {
     Pairs,
@@ -30,7 +30,7 @@ impl Format {
     }
 }
 
-/// The first two have everything the catalogue knows.
+/// The first two files have all counters of the catalogue.
 const FILES: [(&str, Format); 5] = [
     ("snmp", Format::Pairs),
     ("netstat", Format::Pairs),
@@ -45,11 +45,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
-/// Where a text comes from.
+/// The source of a text.
 #[derive(Debug)]
 enum Origin {
     File(ProcFile),
-    /// It is handed in, if there is one.
+    /// The caller provides it, if there is one.
     Given(Option<String>),
 }
 
@@ -62,7 +62,7 @@ impl Origin {
     }
 }
 
-/// One of the files, and what stood around its values.
+/// A file, and the text around its values.
 #[derive(Debug)]
 struct Source {
     name: &'static str,
@@ -76,15 +76,15 @@ struct Source {
 pub enum LayoutChange {
     /// Same names in the same order.
     Same,
-    /// Names came or went; compare by name.
+    /// Names were added or removed; compare by name.
     Changed,
 }
 
-/// Reads the counter files of a namespace, again and again.
+/// Reads the counter files of a namespace repeatedly.
 ///
-/// Files stay open and the buffer is used again, so while the names stay the same a sample
-/// costs two system calls per file and no allocation. Nearly all of its time is the kernel
-/// printing the numbers (benches/counters.rs), so ask only for the files that are wanted.
+/// Files stay open and the buffer is reused: while the names stay the same, a sample costs two system
+/// calls per file and no allocation. Nearly all of the time is the kernel printing the numbers
+/// (benches/counters.rs), so only the files that are needed should be read.
 #[derive(Debug)]
 pub struct CounterReader {
     root: PathBuf,
@@ -101,17 +101,17 @@ impl CounterReader {
         Self::of(root, FILES.len())
     }
 
-    /// A reader of snmp and netstat only, which hold every counter of the catalogue.
+    /// A reader of snmp and netstat only, which have all counters of the catalogue.
     pub fn watched(root: &Path) -> Self {
         Self::of(root, WATCHED)
     }
 
-    /// A reader of what is given to it of such files.
+    /// A reader of texts of such files that the caller provides.
     pub fn given() -> Self {
         Self::of(Path::new("a recording"), FILES.len()).handed_in()
     }
 
-    /// The same, of snmp and netstat only.
+    /// The same for snmp and netstat only.
     pub fn given_watched() -> Self {
         Self::of(Path::new("a recording"), WATCHED).handed_in()
     }
@@ -121,8 +121,8 @@ impl CounterReader {
         self
     }
 
-    /// Gives it the texts of the next samples, each with the name of its file; files that are not
-    /// among them are not there.
+    /// Provides the texts of the next samples, each with the name of its file. Other files are
+    /// absent.
     pub fn give<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t str)> + Clone) {
         for source in &mut self.sources {
             let text = texts.clone().find(|(name, _)| *name == source.name);
@@ -145,10 +145,10 @@ impl CounterReader {
         }
     }
 
-    /// Opens the files now and never again: what is absent now stays absent.
+    /// Opens the files now and never again: files that are absent now stay absent.
     ///
-    /// For another namespace, which only the thread inside it may open files of; samples can
-    /// then be taken by any thread.
+    /// For another namespace, whose files only a thread inside it can open. Any thread can then take
+    /// samples.
     pub fn open(mut self) -> Result<Self, ReadError> {
         for source in &mut self.sources {
             if let Origin::File(file) = &mut source.origin {
@@ -158,10 +158,10 @@ impl CounterReader {
         Ok(self)
     }
 
-    /// Reads all files into `into`, which is best the sample before last.
+    /// Reads all files into `into`, which should be the sample before last.
     ///
-    /// The files are read one after another while the kernel goes on counting, and the kernel
-    /// sums its CPUs without a lock: the numbers of one sample belong together only roughly.
+    /// The files are read one after another while the kernel goes on counting, and the kernel adds its
+    /// CPUs up without a lock: the numbers of one sample are not of one instant.
     pub fn sample(&mut self, into: &mut Counters) -> Result<LayoutChange, ReadError> {
         if self.refill(into)? {
             return Ok(LayoutChange::Same);
@@ -171,7 +171,7 @@ impl CounterReader {
         Ok(LayoutChange::Changed)
     }
 
-    /// Reads into the present layout; `false` as soon as a name is not where it was.
+    /// Reads into the current layout; `false` as soon as a name has another position.
     fn refill(&mut self, into: &mut Counters) -> Result<bool, ReadError> {
         let layout = &*self.layout;
         if layout.is_empty() {
@@ -199,7 +199,7 @@ impl CounterReader {
         Ok(true)
     }
 
-    /// Reads without knowing the names.
+    /// Reads with a new layout.
     fn rebuild(&mut self) -> Result<Counters, ReadError> {
         let mut builder = Builder::default();
         let mut found = false;

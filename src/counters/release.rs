@@ -1,4 +1,4 @@
-//! A kernel release, as far as the catalogue cares: the first two numbers.
+//! The first two numbers of a kernel release.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A kernel series such as 6.12.
 ///
-/// Distributions backport counters, so a release says when a counter came to mainline, not
-/// whether a given kernel has it: that is decided by its name being in the file.
+/// Distributions backport counters: a release is when a counter came to mainline. A given kernel has
+/// the counter if its name is in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Release {
@@ -22,7 +22,7 @@ pub struct Release {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a kernel release: {text:?} (wanted something like 6.12 or 6.12.107-cloud)")]
 pub struct ParseReleaseError {
-    /// What was to be parsed.
+    /// The text.
     pub text: String,
 }
 

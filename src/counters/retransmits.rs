@@ -1,9 +1,9 @@
-//! What kinds the retransmitted segments were, as far as the counters tell.
+//! The kinds of the retransmitted segments, from the counters.
 //!
-//! Every retransmit is one of: fast, in slow start, a timeout's head, a repeated SYN or
-//! SYN-ACK, or a loss probe. The first two and the SYNs are counted as such. A timeout is at
-//! most one retransmit (none against a closed window, and SYNs time out too), and a loss probe
-//! may be new data, so those two are only known within bounds.
+//! A retransmit is fast, in slow start, the first one after a timeout, a repeated SYN or SYN-ACK, or a
+//! loss probe. Fast ones, those in slow start and SYNs have counters. A timeout is at most one
+//! retransmit (none against a closed window, and SYNs time out too), and a loss probe may be new data,
+//! so these two kinds are only bounded.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::verdict::Amount;
 /// A number that is only known within bounds: `low <= value <= high`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// The likeliest.
+    /// The most likely number.
     pub value: u64,
     /// At least this.
     pub low: u64,
@@ -26,7 +26,7 @@ impl Estimate {
     }
 }
 
-/// Retransmitted segments by what made the sender send them again.
+/// Retransmitted segments by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Retransmits {
     /// All of them.
@@ -46,8 +46,8 @@ pub struct Retransmits {
 impl Retransmits {
     /// From the growth of the counters. `None` if the kernel lacks one, or one went backwards.
     ///
-    /// The counters are not read at one moment, so parts may come to more than the total; what
-    /// is too much is taken off the kinds that are counted last.
+    /// The counters are not read at one instant, so the kinds may add up to more than the total. The
+    /// excess is subtracted from the last kinds.
     pub fn of(amount: impl Fn(&str) -> Amount) -> Option<Self> {
         let events = |name| match amount(name) {
             Amount::Events(events) => Some(events),
@@ -65,14 +65,14 @@ impl Retransmits {
         let syn = take(events("TcpExtTCPSynRetrans")?);
         let timeouts = events("TcpExtTCPTimeouts")?;
         let probes = events("TcpExtTCPLossProbes")?;
-        // Timers of SYNs and SYN-ACKs are among the timeouts.
+        // Timeouts include those of SYNs and SYN-ACKs.
         let rto = bounded(timeouts.saturating_sub(syn.value), timeouts, probes, left);
         let probe = bounded(left - rto.value, probes, timeouts, left);
         Some(Self { total, fast, slow_start, rto, probe, syn })
     }
 }
 
-/// A part of `whole` of which there are at most `most`, beside another with at most `other`.
+/// A part of `whole` that is at most `most`, beside another part that is at most `other`.
 fn bounded(guess: u64, most: u64, other: u64, whole: u64) -> Estimate {
     let high = most.min(whole);
     let low = whole.saturating_sub(other).min(high);
@@ -99,7 +99,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Measured on lossy links (design/kernel.md 7): 33 timeouts and 7 probes were retransmits.
+    /// Measured on lossy links: 33 timeouts and 7 probes were retransmits.
     #[test]
     fn a_measured_mix() {
         let kinds = of([644, 601, 3, 0, 33, 50]);
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn syns_that_nobody_answers() {
+    fn unanswered_syns() {
         let kinds = of([4, 0, 0, 4, 5, 0]);
         assert_eq!((kinds.syn.value, kinds.rto.value, kinds.probe.value), (4, 0, 0));
     }
 
     #[test]
-    fn whatever_the_numbers_the_kinds_fit_the_total() {
+    fn kinds_always_fit_the_total() {
         let numbers = [0, 1, 5, 1000];
         let mut seen = 0;
         for total in numbers {

@@ -14,7 +14,7 @@ pub fn parse_snmp(text: &str) -> Counters {
     builder.build()
 }
 
-/// Hands each name with its value to `take`.
+/// Passes each name with its value to `take`.
 pub(super) fn visit<'a>(text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
     while let Some(line) = lines.next() {
@@ -22,8 +22,8 @@ pub(super) fn visit<'a>(text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
             take(Item::Malformed);
             continue;
         };
-        // The values must follow under the same group; a line that lost its partner is
-        // skipped, and the next one gets its chance as a line of names.
+        // The values must follow with the same group. A line without them is skipped, and the
+        // next one is tried as a line of names.
         let values =
             lines.next_if(|next| next.split_once(':').is_some_and(|(other, _)| other == group));
         let Some((_, values)) = values.and_then(|line| line.split_once(':')) else {
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_matter_and_unknown_names_survive() {
+    fn order_does_not_matter_and_unknown_names_are_kept() {
         let counters = parse_snmp("New: Z A\nNew: 1 2\nTcp: OutSegs InSegs\nTcp: 3 4\n");
         let all: Vec<_> = counters.iter().collect();
         assert_eq!(all, [("NewZ", 1), ("NewA", 2), ("TcpOutSegs", 3), ("TcpInSegs", 4)]);
     }
 
     #[test]
-    fn damage_is_counted_and_contained() {
+    fn damage_is_counted_and_local() {
         for (text, good, malformed) in [
             ("", 0, 0),
             ("\n\n", 0, 0),

@@ -13,7 +13,7 @@ pub fn parse_snmp6(text: &str) -> Counters {
     builder.build()
 }
 
-/// Hands each name with its value to `take`.
+/// Passes each name with its value to `take`.
 pub(super) fn visit<'a>(text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();

@@ -1,8 +1,8 @@
 //! `/proc/net/sockstat` and `sockstat6`: a group, then keys with values on the same line.
 //!
-//! Printed by `sockstat_seq_show()` in net/ipv4/proc.c and net/ipv6/proc.c. Mind the scopes:
-//! `inuse` and `tw` are of the namespace, but TCP's `orphan`, `alloc` and `mem` (in pages)
-//! are of the whole host, whichever namespace reads them.
+//! Printed by `sockstat_seq_show()` in net/ipv4/proc.c and net/ipv6/proc.c. `inuse` and `tw`
+//! are of the namespace; `orphan`, `alloc` and `mem` (in pages) of TCP are of the whole host in every
+//! namespace.
 
 use super::full_name::{FullName, Item};
 use super::values::{Builder, Counters};
@@ -28,7 +28,7 @@ fn parse(prefix: &'static str, text: &str) -> Counters {
     builder.build()
 }
 
-/// Hands each name with its value to `take`.
+/// Passes each name with its value to `take`.
 pub(super) fn visit<'a>(prefix: &'static str, text: &'a str, take: &mut dyn FnMut(Item<'a>)) {
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let Some((group, rest)) = line.split_once(':') else {

@@ -1,14 +1,15 @@
 //! `/proc/net/softnet_stat`: what each CPU did with received packets.
 //!
 //! Printed by `softnet_seq_show()` in net/core/net-procfs.c as rows of hexadecimal columns
-//! without names. Of the host, not of a namespace. All columns are 32 bits wide and wrap.
+//! without names, for the host and not a namespace. All columns are 32 bits wide and wrap.
 
 use std::path::Path;
 
 use super::error::ReadError;
 use super::procfile::ProcFile;
+use crate::model::wrap;
 
-/// The columns by the kernel's names; the empty ones are unused and always 0.
+/// The columns by the kernel's names. Those without a name are unused and always 0.
 ///
 /// 3.10 prints ten, 3.11 added `flow_limit_count`, 5.10 `backlog_len` and the CPU, 6.5 or so
 /// the two queues that `backlog_len` is the sum of.
@@ -39,7 +40,7 @@ pub struct SoftnetCpu {
     /// The CPU: as the row says, or its line number on kernels that do not (offline CPUs have
     /// no row, so before 5.10 this is a guess).
     pub cpu: u32,
-    /// All columns, those without a name included.
+    /// All columns, with those that have no name.
     pub columns: Vec<u32>,
 }
 
@@ -73,6 +74,21 @@ impl Softnet {
     pub fn total(&self, name: &str) -> Option<u64> {
         self.cpus.iter().filter_map(|cpu| cpu.get(name)).map(u64::from).reduce(|a, b| a + b)
     }
+
+    /// Growth of a column since `before`, over the CPUs that both have; `None` if there is none,
+    /// or if a column fell.
+    pub fn growth(&self, before: &Self, name: &str) -> Option<u64> {
+        let mut sum = None;
+        for cpu in &self.cpus {
+            let Some(old) = before.cpus.iter().find(|old| old.cpu == cpu.cpu) else { continue };
+            let (Some(old), Some(new)) = (old.get(name), cpu.get(name)) else { continue };
+            if wrap::went_back(old, new) {
+                return None;
+            }
+            sum = Some(sum.unwrap_or(0) + wrap::growth(old, new));
+        }
+        sum
+    }
 }
 
 /// Parses the text of `/proc/net/softnet_stat`.
@@ -105,6 +121,18 @@ pub fn read_softnet(root: &Path) -> Result<Option<Softnet>, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn growth_of_each_cpu_may_wrap() {
+        let of = |first: u32, second: u32| {
+            parse_softnet(&format!("{first:08x} 00000000\n{second:08x} 00000000\n"))
+        };
+        let before = of(u32::MAX, 7);
+        assert_eq!(of(2, 9).growth(&before, "processed"), Some(5));
+        assert_eq!(of(2, 6).growth(&before, "processed"), None);
+        assert_eq!(of(2, 9).growth(&before, "received_rps"), None);
+        assert_eq!(of(2, 9).growth(&Softnet::default(), "processed"), None);
+    }
 
     const NEW: &str = "\
 00000012 00000001 00000002 00000000 00000000 00000000 00000000 00000000 00000000 00000003 00000004 00000005 00000000 00000005 00000000

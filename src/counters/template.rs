@@ -1,8 +1,7 @@
-//! All of a counter file but its values, remembered.
+//! The text of a counter file without its values.
 //!
-//! The kernel prints the same names in the same places each time. Comparing what stands
-//! between the values with the text before costs a tenth of looking at each name, whatever
-//! the layout of the file.
+//! The kernel prints the same names in the same order each time. Comparing the text between the values
+//! with that of the sample before takes a tenth of the time of reading each name, for every format.
 
 use super::full_name::{Item, parse_value};
 
@@ -10,13 +9,13 @@ use super::full_name::{Item, parse_value};
 #[derive(Debug, Default)]
 pub(super) struct Template {
     text: String,
-    /// Where in `text` the piece before each value ends; the last piece is behind them all.
+    /// Where in `text` the part before each value ends. The last part is behind all values.
     ends: Vec<usize>,
 }
 
 impl Template {
-    /// Cuts a text at the values that `visit` finds in it. Of a text with anything odd nothing
-    /// is remembered, so that it is read name by name and what is wrong with it is counted.
+    /// Cuts a text at the values that `visit` finds. A text with errors has no template: it is then
+    /// read name by name each time, and its errors are counted.
     pub(super) fn learn<'t>(
         text: &'t str,
         visit: impl FnOnce(&'t str, &mut dyn FnMut(Item<'t>)),
@@ -33,19 +32,19 @@ impl Template {
         template
     }
 
-    /// Keeps what stands between `from` and an item's value; hands back where the value ends.
+    /// Keeps the text between `from` and an item's value, and returns where the value ends.
     fn cut(&mut self, text: &str, from: usize, item: Item<'_>) -> Option<usize> {
         let Item::Named(_, value) = item else { return None };
         parse_value(value?)?;
-        // A value is a piece of the text, so its place follows from its address.
+        // A value is a part of the text, so its position follows from its address.
         let start = value?.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
         self.text.push_str(text.get(from..start)?);
         self.ends.push(self.text.len());
         Some(start + value?.len())
     }
 
-    /// Appends the values of a text that differs in nothing but them to `into`. `false`, and
-    /// `into` as it was, if it differs.
+    /// Appends the values of a text to `into`. `false`, without a change to `into`, if the text
+    /// differs in anything else.
     pub(super) fn read(&self, text: &str, into: &mut Vec<Option<i64>>) -> bool {
         let before = into.len();
         let known = !self.ends.is_empty() && self.fill(text.as_bytes(), into).is_some();
@@ -68,7 +67,7 @@ impl Template {
     }
 }
 
-/// As `strip_prefix`, but quick where the prefix is the one space between two values.
+/// As `strip_prefix`, but fast where the prefix is the space between two values.
 fn strip<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     match (prefix, text) {
         ([one], [first, rest @ ..]) => (one == first).then_some(rest),
@@ -76,7 +75,7 @@ fn strip<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The number that a text begins with, and what follows.
+/// The number at the start of a text, and the rest.
 fn leading_value(text: &[u8]) -> Option<(i64, &[u8])> {
     /// This many digits always fit.
     const SAFE: usize = 18;
@@ -99,7 +98,7 @@ fn leading_value(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((value, text.get(digits..)?))
 }
 
-/// As [`leading_value`] for what is rare: a sign, or very many digits.
+/// As [`leading_value`], for a sign or very many digits.
 fn long_value(text: &[u8]) -> Option<(i64, &[u8])> {
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
     let (value, behind) = text.split_at_checked(end)?;
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_odd_text_nothing_is_remembered() {
+    fn a_text_with_errors_has_no_template() {
         for text in ["", "Tcp: A\nTcp: 1 2\n", "Tcp: A B\nTcp: 1\n", "Tcp: A\n", "Tcp: A\nTcp: x\n"]
         {
             assert!(!Template::learn(text, snmp::visit).read(text, &mut Vec::new()), "{text:?}");

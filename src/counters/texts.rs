@@ -1,4 +1,4 @@
-//! The counter files as they are, for those who keep them.
+//! The texts of the counter files, for recordings.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use super::error::ReadError;
 use super::procfile::ProcFile;
 use super::reader::names;
 
-/// Files beside the counters that tell of the host: what processors did with received packets,
-/// what devices dropped, and how full connection tracking is.
+/// Files about the host besides the counters: received packets by CPU, drops of devices, and the size
+/// of connection tracking.
 const OF_HOST: [(&str, &str); 4] = [
     ("softnet_stat", "/proc/thread-self/net/softnet_stat"),
     ("dev", "/proc/thread-self/net/dev"),
@@ -15,7 +15,7 @@ const OF_HOST: [(&str, &str); 4] = [
     ("nf_conntrack_max", "/proc/sys/net/netfilter/nf_conntrack_max"),
 ];
 
-/// Reads the texts of the counter files of a namespace, again and again.
+/// Reads the texts of the counter files of a namespace repeatedly.
 #[derive(Debug)]
 pub struct CounterTexts {
     files: Vec<(&'static str, ProcFile)>,
@@ -23,20 +23,20 @@ pub struct CounterTexts {
 }
 
 impl CounterTexts {
-    /// Opens snmp, netstat, snmp6, sockstat and sockstat6 below `root`, now and never again:
-    /// only the thread inside another namespace may open its files.
+    /// Opens snmp, netstat, snmp6, sockstat and sockstat6 below `root`, now and never again: the files
+    /// of another namespace can only be opened by a thread inside it.
     ///
     /// # Errors
-    /// When one that is there cannot be opened.
+    /// If a file exists and cannot be opened.
     pub fn open(root: &Path) -> Result<Self, ReadError> {
         Self::of(names().map(|name| (name, root.join(name))))
     }
 
-    /// The same of the thread's own namespace, and softnet_stat, dev, nf_conntrack_count and
+    /// The same for the thread's own namespace, with softnet_stat, dev, nf_conntrack_count and
     /// nf_conntrack_max.
     ///
     /// # Errors
-    /// When one that is there cannot be opened.
+    /// If a file exists and cannot be opened.
     pub fn open_with_host() -> Result<Self, ReadError> {
         let root = Path::new("/proc/thread-self/net");
         let more = OF_HOST.iter().map(|(name, path)| (*name, PathBuf::from(path)));
@@ -53,10 +53,10 @@ impl CounterTexts {
         Ok(Self { files, buffer: Vec::new() })
     }
 
-    /// Hands on the name and text of each file that is there.
+    /// Passes on the name and text of each file that exists.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// If a file cannot be read.
     pub fn read(&mut self, mut each: impl FnMut(&str, &str)) -> Result<(), ReadError> {
         for (name, file) in &mut self.files {
             if let Some(text) = file.read(&mut self.buffer)? {
@@ -87,11 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_told_of_too() {
-        let mut told = Vec::new();
+    fn files_about_the_host_are_read_too() {
+        let mut texts_read = Vec::new();
         let mut texts = CounterTexts::open_with_host().unwrap();
-        texts.read(|name, text| told.push((name.to_owned(), text.to_owned()))).unwrap();
-        let text = |wanted: &str| told.iter().find(|(name, _)| name == wanted).map(|it| &it.1);
+        texts.read(|name, text| texts_read.push((name.to_owned(), text.to_owned()))).unwrap();
+        let text =
+            |wanted: &str| texts_read.iter().find(|(name, _)| name == wanted).map(|it| &it.1);
         assert!(
             crate::counters::parse_softnet(text("softnet_stat").unwrap())
                 .total("dropped")
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_is_left_out() {
+    fn absent_files_are_left_out() {
         let mut texts = CounterTexts::open(Path::new("/proc/version/net")).unwrap();
         texts.read(|name, _| panic!("{name}")).unwrap();
     }

@@ -1,10 +1,10 @@
-//! The per-socket twin of a counter: what attribution may infer from socket fields.
+//! The per-socket twin of a counter: the socket fields that attribution may use.
 
 use serde::{Deserialize, Serialize};
 
 use super::release::Release;
 
-/// How firmly a counter can be traced to sockets.
+/// How well a counter corresponds to socket fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TwinClass {
@@ -12,14 +12,14 @@ pub enum TwinClass {
     Exact,
     /// Socket fields bound the counter on one side.
     Bounded,
-    /// Socket fields move along with it and tell who is likely, not how much.
+    /// Socket fields move along with it: they show which sockets are likely, not how much.
     Proxy,
-    /// No socket field knows of it.
+    /// No socket field corresponds to it.
     None,
 }
 
 impl TwinClass {
-    /// All classes, firmest first.
+    /// All classes, best first.
     pub const ALL: [Self; 4] = [Self::Exact, Self::Bounded, Self::Proxy, Self::None];
 }
 
@@ -34,11 +34,11 @@ pub enum Bound {
     AtLeast,
 }
 
-/// Which socket fields know of a counter, and how well.
+/// The socket fields that correspond to a counter, and how well.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {
-    /// How firm the relation is.
+    /// Class of the relation.
     pub class: TwinClass,
     /// Fields of `struct tcp_info` without `tcpi_`, or of the memory attribute (`drops`,
     /// `rmem_alloc` and so on). Empty exactly when the class is [`TwinClass::None`].
@@ -50,15 +50,14 @@ pub struct Twin {
     /// First kernel whose sockets have all the fields, where later than the counter itself.
     #[serde(default)]
     pub since: Option<Release>,
-    /// The relation in words, with its exceptions; for [`TwinClass::None`] why there is none.
+    /// The relation in words, with its exceptions; for [`TwinClass::None`] the reason.
     pub relation: String,
 }
 
 impl Twin {
     /// Whether the twin can be used on this kernel, going by mainline.
     ///
-    /// Distributions backport fields of `tcp_info`: where a socket carries the fields, they
-    /// may be used whatever this says.
+    /// Distributions backport fields of `tcp_info`: fields that a socket has may always be used.
     pub fn usable_on(&self, kernel: Release) -> bool {
         self.class != TwinClass::None && self.since.is_none_or(|since| since <= kernel)
     }

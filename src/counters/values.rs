@@ -8,13 +8,13 @@ use super::layout::Layout;
 
 /// Counters as read from one or several files: name to value, in order of appearance.
 ///
-/// Names are in nstat's spelling (`TcpRetransSegs`, `Ip6InOctets`); those of sockstat, which
-/// nstat leaves out, are `sockstat.TCP.mem`. Nothing is left out for being unknown, and what
-/// a file does not have is absent rather than 0.
+/// Names are in nstat's spelling (`TcpRetransSegs`, `Ip6InOctets`); those of sockstat, which nstat
+/// leaves out, are `sockstat.TCP.mem`. Unknown names are kept, and a counter that a file does not have
+/// is absent rather than 0.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     pub(super) layout: Arc<Layout>,
-    /// One per name of the layout; `None` where the file had something unreadable.
+    /// One per name of the layout; `None` where the value could not be read.
     pub(super) values: Vec<Option<i64>>,
     pub(super) malformed: usize,
 }
@@ -43,7 +43,7 @@ impl Counters {
         })
     }
 
-    /// How many values there are.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.values.iter().flatten().count()
     }
@@ -53,7 +53,7 @@ impl Counters {
         self.len() == 0
     }
 
-    /// The names whose values could not be understood.
+    /// The names whose values could not be read.
     pub fn unreadable(&self) -> impl Iterator<Item = &str> {
         self.layout
             .names()
@@ -62,9 +62,16 @@ impl Counters {
             .map(|(name, _)| name)
     }
 
-    /// How many names, values or lines could not be understood and were skipped.
+    /// Number of names, values or lines that could not be read and were skipped.
     pub fn malformed(&self) -> usize {
         self.malformed
+    }
+
+    /// Becomes the same as another reading, in the memory that it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.layout.clone_from(&other.layout);
+        self.values.clone_from(&other.values);
+        self.malformed = other.malformed;
     }
 
     /// The names of this reading. Equal pointers mean that positions may be compared.
@@ -73,7 +80,7 @@ impl Counters {
     }
 }
 
-/// A reading in the making, while its layout is not known yet.
+/// A reading whose layout is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     names: Vec<String>,
@@ -82,7 +89,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Takes what a file said.
+    /// Adds an item of a file.
     pub(super) fn push(&mut self, item: Item<'_>) {
         match item {
             Item::Named(name, value) => {

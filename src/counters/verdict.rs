@@ -1,4 +1,4 @@
-//! What a ratio comes to, and whether that is healthy.
+//! The value of a ratio, and whether it is healthy.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ pub enum Verdict {
     NoData,
     /// Healthy, or only for information.
     Ok,
-    /// Worth a look.
+    /// Unusual.
     Warn,
-    /// Trouble.
+    /// Bad.
     Critical,
 }
 
@@ -30,26 +30,26 @@ impl Verdict {
     }
 }
 
-/// From where on a ratio is unhealthy. Without either it only informs.
+/// The limits of a healthy ratio. Without limits the verdict is always `Ok`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
-    /// Above this it is worth a look.
+    /// Above this the verdict is [`Verdict::Warn`].
     #[serde(default)]
     pub warn: Option<f64>,
-    /// Above this it is trouble.
+    /// Above this the verdict is [`Verdict::Critical`].
     #[serde(default)]
     pub critical: Option<f64>,
 }
 
 impl Threshold {
-    /// These, and where they are silent those of `other`.
+    /// These limits, and those of `other` where there is none.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { warn: self.warn.or(other.warn), critical: self.critical.or(other.critical) }
     }
 
-    /// What is wrong with the numbers.
+    /// The reason why the limits are not valid, if they are not.
     pub fn fault(self) -> Option<&'static str> {
         let bad =
             |limit: Option<f64>| limit.is_some_and(|limit| !(limit.is_finite() && limit >= 0.0));
@@ -74,14 +74,14 @@ impl Threshold {
     }
 }
 
-/// What is known of one counter's events over the time that was looked at.
+/// The events of one counter over an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// This many.
+    /// Their number.
     Events(u64),
     /// This kernel does not count them.
     Absent,
-    /// The counter fell, so that nothing can be said.
+    /// Not known, since the counter fell.
     Broken,
 }
 
@@ -92,29 +92,29 @@ pub enum NoData {
     NotCounted,
     /// One of the counters went backwards.
     WentBack,
-    /// Fewer than the ratio's least.
+    /// Fewer than the ratio's smallest denominator.
     TooLittle,
 }
 
-/// A ratio worked out.
+/// A ratio with its verdict.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
-    /// Events of the numerator, where they are known.
+    /// Events of the numerator, if known.
     pub numerator: Option<u64>,
-    /// Events of the denominator, where they are known.
+    /// Events of the denominator, if known.
     pub denominator: Option<u64>,
-    /// Numerator by denominator, where there is enough of it.
+    /// Numerator divided by denominator, if the denominator is large enough.
     pub value: Option<f64>,
-    /// Whether that is healthy.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The thresholds it was held against.
+    /// The thresholds of the verdict.
     pub threshold: Threshold,
-    /// Why there is no verdict, where there is none.
+    /// The reason for no verdict.
     pub no_data: Option<NoData>,
 }
 
 impl Ratio {
-    /// Works the ratio out on what `amount` tells of each counter.
+    /// Computes the ratio from the `amount` of each counter.
     pub fn judge(&self, threshold: Threshold, amount: impl Fn(&str) -> Amount) -> Judgement {
         let numerator = sum(&self.numerator, &amount);
         let denominator = sum(&self.denominator, &amount);
@@ -145,7 +145,7 @@ impl Ratio {
     }
 }
 
-/// The sum of those that the kernel counts.
+/// The sum over the counters that the kernel has.
 fn sum(names: &[String], amount: impl Fn(&str) -> Amount) -> Amount {
     names.iter().map(|name| amount(name)).fold(Amount::Absent, |sum, next| match (sum, next) {
         (Amount::Broken, _) | (_, Amount::Broken) => Amount::Broken,
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_leave_out_what_a_kernel_does_not_count() {
+    fn sums_leave_out_absent_counters() {
         let judged = judge(
             "reordering",
             &[("TcpExtTCPSACKReorder", Amount::Events(7)), ("TcpOutSegs", Amount::Events(100_000))],
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn without_thresholds_it_only_informs() {
+    fn without_thresholds_the_verdict_is_ok() {
         let counters = [("TcpExtSyncookiesFailed", Amount::Events(900))];
         assert_eq!(judge("syn_cookies_failed", &counters).verdict, Verdict::Ok);
     }

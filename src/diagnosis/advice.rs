@@ -1,31 +1,31 @@
-//! Advice with the words of this host filled in.
+//! Advice with this host's values filled in.
 
 use std::collections::BTreeMap;
 
 use crate::settings::{Setting, Values};
 
-/// What the braces of advice may name, beside settings.
+/// The values of placeholders in advice, beside settings.
 #[derive(Debug, Clone, Default)]
 pub struct Words(BTreeMap<&'static str, String>);
 
 impl Words {
-    /// Says what a name stands for.
-    pub fn say(&mut self, name: &'static str, word: impl Into<String>) {
+    /// Sets the value of a placeholder.
+    pub fn set(&mut self, name: &'static str, word: impl Into<String>) {
         self.0.insert(name, word.into());
     }
 
-    /// Whether it is said.
-    pub fn has(&self, name: &str) -> bool {
+    /// Whether a placeholder has a value.
+    pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }
 
-/// The names in the braces of a text.
+/// The names in braces in a text.
 pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
-/// A text with its braces filled in; `None` where one of them is not known here.
+/// A text with its placeholders filled in; `None` if one of them has no value on this host.
 pub fn fill(text: &str, words: &Words, settings: &Values) -> Option<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,10 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_settings() {
+    fn placeholders_are_words_and_settings() {
         let settings = Values::read("/proc/sys".as_ref());
         let mut words = Words::default();
-        words.say("remote", "192.0.2.1");
+        words.set("remote", "192.0.2.1");
         let filled = |text| fill(text, &words, &settings);
         assert_eq!(filled("plain").as_deref(), Some("plain"));
         assert_eq!(filled("to {remote}, {remote}").as_deref(), Some("to 192.0.2.1, 192.0.2.1"));

@@ -1,53 +1,54 @@
-//! What a connection did while it was watched, as rules see it.
+//! What a connection did while it was watched, as rules receive it.
 
 use super::sign::Sign;
 use crate::model::{Role, State, Timer, TimerKind};
 
-/// What became of a connection.
+/// Whether a connection still exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It is still there.
-    Alive,
-    /// It ended, and the kernel told of it.
+pub enum Lifecycle {
+    /// It was in the last dump.
+    Open,
+    /// It ended with a destroy event.
     Closed,
-    /// It was in no dump any more.
+    /// It ended without a destroy event: dumps no longer show it.
     Vanished,
 }
 
-/// One connection's interval. Growth is since it was first seen, or since it began where it was
-/// opened meanwhile; levels are as of the last look. `None` is what this kernel does not tell.
+/// One connection's interval. Counters are growth since the first poll, or since the connection
+/// was opened if that was later. Levels are of the last poll. `None`: this kernel does not report
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
-    /// The part it plays.
+    /// Its role.
     pub role: Role,
-    /// State at the last look.
+    /// State at the last poll.
     pub state: State,
-    /// State at the first look.
+    /// State at the first poll.
     pub first_state: State,
-    /// What became of it.
-    pub fate: Fate,
+    /// Whether it still exists.
+    pub lifecycle: Lifecycle,
     /// It was opened while it was watched.
-    pub born: bool,
-    /// Seconds from the first look at it to the last.
+    pub opened_while_watched: bool,
+    /// Seconds from the first poll that showed it to the last.
     pub watched_s: f64,
-    /// Looks that showed it.
-    pub looks: u32,
-    /// How many of them showed each sign.
+    /// Polls that showed it.
+    pub polls: u32,
+    /// The number of polls that showed each sign.
     pub signs: [u16; Sign::COUNT],
-    /// The timer that runs.
+    /// The running timer.
     pub timer: Option<Timer>,
-    /// It has a file.
-    pub held: bool,
+    /// It has an inode: a file holds it.
+    pub has_inode: bool,
 
-    /// Bytes unread at the last look, or when it ended.
+    /// Bytes unread at the last poll, or when it ended.
     pub receive_queue: u64,
-    /// The same at the first look.
+    /// The same at the first poll.
     pub first_receive_queue: u64,
-    /// The least of all looks.
+    /// The least of all polls.
     pub least_receive_queue: u64,
-    /// Bytes not acknowledged at the last look.
+    /// Bytes not acknowledged at the last poll.
     pub send_queue: u64,
-    /// Seconds without an acknowledgement of anything, with data queued.
+    /// Seconds with data queued in which nothing was acknowledged.
     pub stalled_s: f64,
 
     /// `retransmits`: timeouts in a row.
@@ -62,21 +63,21 @@ pub struct Evidence {
     pub rto_us: u64,
     /// `snd_mss`.
     pub mss: u64,
-    /// The largest of all looks.
+    /// The largest of all polls.
     pub largest_mss: u64,
     /// `advmss`.
     pub advmss: u64,
     /// `pmtu`.
     pub pmtu: u64,
-    /// The largest of all looks.
+    /// The largest of all polls.
     pub largest_pmtu: u64,
     /// `unacked`: segments in flight.
     pub unacked: u64,
     /// `rtt`.
     pub rtt_us: u64,
-    /// The largest of all looks.
+    /// The largest of all polls.
     pub largest_rtt_us: u64,
-    /// `rto`: the least of all looks.
+    /// `rto`: the least of all polls.
     pub least_rto_us: u64,
     /// `rttvar`.
     pub rttvar_us: u64,
@@ -100,7 +101,7 @@ pub struct Evidence {
     pub sndbuf: Option<u64>,
     /// `rcvbuf`.
     pub rcvbuf: Option<u64>,
-    /// Bytes acknowledged over its life.
+    /// Bytes acknowledged since the connection was opened.
     pub bytes_acked_ever: Option<u64>,
 
     /// Growth of `total_retrans`.
@@ -132,18 +133,18 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Looks that showed a sign.
-    pub fn looks_at(&self, sign: Sign) -> u32 {
+    /// The number of polls that showed a sign.
+    pub fn polls_with(&self, sign: Sign) -> u32 {
         self.signs.get(sign as usize).copied().unwrap_or(0).into()
     }
 
-    /// The part of the looks that showed a sign; 0 where there were none.
-    pub fn share_of_looks(&self, sign: Sign) -> f64 {
-        if self.looks == 0 { 0.0 } else { f64::from(self.looks_at(sign)) / f64::from(self.looks) }
+    /// The share of polls that showed a sign; 0 without polls.
+    pub fn share_of_polls(&self, sign: Sign) -> f64 {
+        if self.polls == 0 { 0.0 } else { f64::from(self.polls_with(sign)) / f64::from(self.polls) }
     }
 
-    /// Retransmits of segments that were lost, and not for a timeout: what the peer got twice it
-    /// had not missed.
+    /// Retransmits that repaired a loss before a timeout. Segments that the peer received twice
+    /// were not lost.
     pub fn repaired(&self) -> u64 {
         let others = self.timeouts.unwrap_or(0) + self.dsack_dups.unwrap_or(0);
         self.retrans.saturating_sub(others)
@@ -154,18 +155,18 @@ impl Evidence {
         if self.data_segs_out == 0 { 0.0 } else { self.retrans as f64 / self.data_segs_out as f64 }
     }
 
-    /// Bytes per second that reached the peer.
+    /// Bytes per second that the peer acknowledged.
     pub fn rate(&self) -> f64 {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
     }
 
-    /// The part of the time with data queued in which something held it back.
+    /// The share of the time with data queued in which the sender was limited.
     pub fn share_of_busy(&self, limited_us: Option<u64>) -> Option<f64> {
         let busy = self.busy_us.filter(|&busy| busy > 0)?;
         Some((limited_us? as f64 / busy as f64).min(1.0))
     }
 
-    /// The part of the watched time with data queued.
+    /// The share of the watched time with data queued.
     pub fn busy_share(&self) -> Option<f64> {
         let busy = self.busy_us? as f64 / 1e6;
         (self.watched_s > 0.0).then(|| (busy / self.watched_s).min(1.0))
@@ -176,18 +177,18 @@ impl Evidence {
         (self.bytes_received + self.first_receive_queue).saturating_sub(self.receive_queue)
     }
 
-    /// Whether the timer of this kind runs.
+    /// Whether a timer of this kind runs.
     pub fn runs(&self, kind: TimerKind) -> bool {
         self.timer.is_some_and(|timer| timer.kind == kind)
     }
 
-    /// What the timer has sent in vain.
-    pub fn in_vain(&self) -> u64 {
+    /// Segments that the timer has sent without an answer.
+    pub fn unanswered(&self) -> u64 {
         self.timer.map_or(0, |timer| timer.retransmits.into())
     }
 
-    /// Whether the program fixed its send buffer (SO_SNDBUF), as far as that can be told: one that
-    /// grows by itself begins at `initial`, ends at `most`, and holds twice the congestion window
+    /// Whether the program probably fixed its send buffer (SO_SNDBUF). A buffer that the kernel
+    /// sizes starts at `initial`, ends at `most`, and holds twice the congestion window
     /// (`tcp_sndbuf_expand()`).
     pub fn has_fixed_buffer(&self, initial: u64, most: u64) -> bool {
         let Some(size) = self.sndbuf else { return false };
@@ -195,7 +196,7 @@ impl Evidence {
         size < initial || size > most || size < grown.min(most)
     }
 
-    /// Whether data can still flow from here.
+    /// Whether the state still allows sending data.
     pub fn sends(&self) -> bool {
         matches!(self.state, State::Established | State::CloseWait)
     }

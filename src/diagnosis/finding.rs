@@ -1,65 +1,65 @@
-//! What was found.
+//! Findings: what a rule matched, and of what.
 
 use super::rule::{Confidence, Rule, Severity};
 use crate::model::{Endpoint, Role, Socket, State};
 
-/// A figure that speaks for a finding.
+/// A figure that supports a finding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measure {
-    /// What it is of: a field, a counter, or something worked out.
+    /// A field, a counter, or a computed figure.
     pub field: &'static str,
-    /// What it is.
+    /// Its value.
     pub value: f64,
-    /// Of the value.
+    /// The unit of the value.
     pub unit: &'static str,
-    /// From where on it counts.
+    /// The limit that it was compared with.
     pub threshold: Option<f64>,
-    /// It is of the connection's whole life, for want of anything else.
+    /// It covers the connection's whole life: nothing shorter is known.
     pub lifetime: bool,
 }
 
 impl Measure {
-    /// A figure of the time that was watched.
+    /// A figure of the watched time.
     pub fn new(field: &'static str, value: f64, unit: &'static str) -> Self {
         Self { field, value, unit, threshold: None, lifetime: false }
     }
 
-    /// The same, held against a threshold.
+    /// The same, compared with a threshold.
     #[must_use]
     pub fn over(self, threshold: f64) -> Self {
         Self { threshold: Some(threshold), ..self }
     }
 
-    /// The same, of the connection's whole life.
+    /// The same, covering the connection's whole life.
     #[must_use]
-    pub fn of_its_life(self) -> Self {
+    pub fn over_lifetime(self) -> Self {
         Self { lifetime: true, ..self }
     }
 }
 
-/// What a rule sees in one subject.
+/// What a rule found in one subject.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleMatch {
-    /// How bad.
+    /// How bad it is.
     pub severity: Severity,
-    /// How sure.
+    /// How certain it is.
     pub confidence: Confidence,
-    /// How large, to put equals in order: of one rule only.
+    /// Orders matches of one rule with equal severity and confidence.
     pub effect: f64,
-    /// What speaks for it.
+    /// The figures that support it.
     pub evidence: Vec<Measure>,
-    /// What it offers to the advice.
+    /// Values for the placeholders of the advice.
     pub words: Vec<(&'static str, String)>,
-    /// Who it is about, where the subject has no name of its own.
+    /// The part of the subject that it is about: a peer, a device, a ratio.
     pub about: Option<String>,
-    /// What to say instead of the rule's own cause.
+    /// The cause, if it differs from the rule's meaning.
     pub cause: Option<String>,
-    /// Codes that explain this one rule_match, beside the rule's.
+    /// Codes that explain this match, beside those of the rule.
     pub explained_by: &'static [&'static str],
 }
 
 impl RuleMatch {
-    /// One of this weight.
+    /// A match without figures.
     pub fn new(severity: Severity, confidence: Confidence, effect: f64) -> Self {
         Self {
             severity,
@@ -73,21 +73,21 @@ impl RuleMatch {
         }
     }
 
-    /// With this figure.
+    /// Adds a figure.
     #[must_use]
     pub fn with(mut self, measure: Measure) -> Self {
         self.evidence.push(measure);
         self
     }
 
-    /// With this word for the advice.
+    /// Adds the value of a placeholder.
     #[must_use]
-    pub fn saying(mut self, name: &'static str, word: impl Into<String>) -> Self {
+    pub fn with_word(mut self, name: &'static str, word: impl Into<String>) -> Self {
         self.words.push((name, word.into()));
         self
     }
 
-    /// Whether it is worse than another of the same rule.
+    /// Whether it is worse than another match of the same rule.
     pub fn is_worse_than(&self, other: &Self) -> bool {
         let order = (self.severity, self.confidence).cmp(&(other.severity, other.confidence));
         order.then(self.effect.total_cmp(&other.effect)).is_gt()
@@ -97,28 +97,28 @@ impl RuleMatch {
 /// A socket that a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
-    /// The kernel's name for it.
+    /// Its cookie.
     pub cookie: u64,
-    /// The part it plays.
+    /// Its role.
     pub role: Role,
     /// Its last state.
     pub state: State,
-    /// Own end.
+    /// The local end.
     pub local: Endpoint,
-    /// The peer's end.
+    /// The remote end.
     pub remote: Endpoint,
     /// Interface it is bound to, 0 for none.
     pub interface: u32,
-    /// Owner's user id.
+    /// The owner's user id.
     pub uid: u32,
     /// Inode of its file, 0 for none.
     pub inode: u32,
-    /// Cgroup it was made in.
+    /// The cgroup that created it.
     pub cgroup_id: Option<u64>,
 }
 
 impl Example {
-    /// By a dump's record, or a notice of death.
+    /// From a record of a dump, or from a destroy event.
     pub fn of(socket: &Socket, role: Role) -> Self {
         Self {
             cookie: socket.cookie,
@@ -134,31 +134,31 @@ impl Example {
     }
 }
 
-/// Who a finding is about.
+/// What a finding is about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
     /// Connections of one service; the worst of them first.
     Connections {
-        /// How many.
+        /// Their number.
         count: u64,
-        /// The worst, with their rule_matches.
+        /// The worst of them, with their matches.
         worst: Vec<(Example, RuleMatch)>,
     },
     /// A listener.
     Listener(Example),
-    /// All connections of a service, by one of them.
+    /// All connections of a service; one of them as an example.
     Service(Example),
     /// The host.
     Host,
 }
 
-/// Something found.
+/// A finding.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// By which rule.
+    /// The rule.
     pub rule: &'static Rule,
-    /// About whom.
+    /// What it is about.
     pub subject: Subject,
-    /// What: of several connections the worst one's.
+    /// The match; with several connections that of the worst.
     pub rule_match: RuleMatch,
 }

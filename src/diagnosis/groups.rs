@@ -1,19 +1,19 @@
-//! Connections by service, as far as ports tell.
+//! Connections by service, as far as ports identify it.
 
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
 use super::connection_history::{ConnectionHistory, Rtt};
-use super::evidence::Fate;
+use super::evidence::Lifecycle;
 use super::finding::Example;
 use crate::model::fields::tcp_info as t;
 use crate::model::{Role, State};
 
-/// Remotes that are kept apart in one group.
-const REMOTES: usize = 4096;
+/// Remote addresses that are kept per group.
+const MAX_REMOTES: usize = 4096;
 
-/// The part played, and the port of the serving end.
+/// The role, and the port of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey {
     /// Server or client, as `Role::name`.
@@ -34,7 +34,7 @@ impl GroupKey {
     }
 }
 
-/// What the connections with one remote host did.
+/// What the connections to one remote host did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Connections that did something.
@@ -46,14 +46,14 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Adds another's.
+    /// Adds the figures of another peer.
     pub fn add(&mut self, other: Self) {
         self.connections += other.connections;
         self.data_segs_out += other.data_segs_out;
         self.retrans += other.retrans;
     }
 
-    /// Retransmitted by sent.
+    /// Retransmitted segments as a share of segments with data.
     pub fn share(&self) -> f64 {
         if self.data_segs_out == 0 { 0.0 } else { self.retrans as f64 / self.data_segs_out as f64 }
     }
@@ -62,68 +62,68 @@ impl Peer {
 /// What the connections of a group did.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// One of them: the one that retransmitted most.
+    /// The connection that retransmitted most.
     pub example: Option<Example>,
-    /// How much that one retransmitted.
-    pub(super) most: u64,
-    /// All together.
+    /// Segments that the example retransmitted.
+    pub(super) most_retrans: u64,
+    /// The sum of all connections.
     pub sum: Peer,
     /// By remote address.
     pub peers: FxHashMap<IpAddr, Peer>,
-    /// Opened while they were watched.
+    /// Connections opened while they were watched.
     pub opened: u64,
-    /// Closed.
+    /// Connections that ended.
     pub closed: u64,
-    /// Alive at the last look.
-    pub alive: u64,
-    /// Bytes both ways, of the closed ones.
+    /// Connections open at the last poll.
+    pub open: u64,
+    /// Bytes both ways on connections that ended.
     pub bytes_of_closed: u64,
-    /// Round trips of those that moved.
+    /// Round trips of active connections.
     pub rtts: Vec<Rtt>,
-    /// Local ports in use towards one remote end, TIME-WAIT included: the largest.
+    /// The remote address with the most local ports in use, TIME-WAIT included, and their number.
     pub ports: Option<(IpAddr, u64)>,
-    /// Of these, in TIME-WAIT.
+    /// Those of them that are in TIME-WAIT.
     pub ports_waiting: u64,
     /// Sockets in TIME-WAIT.
     pub time_wait: u64,
 }
 
-/// Segments with data after which a connection's round trip counts.
-const TOLD: u64 = 3;
+/// Segments with data from which a connection's round trip counts.
+const MIN_DATA_SEGMENTS: u64 = 3;
 
-/// Round trips kept of one group.
-const RTTS: usize = 10_000;
+/// Round trips that are kept per group.
+const MAX_RTTS: usize = 10_000;
 
 impl Group {
     fn add(&mut self, history: &ConnectionHistory) {
-        let retrans = history.grown(&t::TOTAL_RETRANS).unwrap_or(0);
-        if self.example.is_none() || retrans > self.most {
-            (self.example, self.most) = (Some(history.example), retrans);
+        let retrans = history.growth(&t::TOTAL_RETRANS).unwrap_or(0);
+        if self.example.is_none() || retrans > self.most_retrans {
+            (self.example, self.most_retrans) = (Some(history.example), retrans);
         }
-        self.opened += u64::from(history.born);
-        if history.fate == Fate::Alive {
-            self.alive += 1;
+        self.opened += u64::from(history.opened_while_watched);
+        if history.lifecycle == Lifecycle::Open {
+            self.open += 1;
         } else {
             self.closed += 1;
-            let bytes = |field| history.grown(field).unwrap_or(0);
+            let bytes = |field| history.growth(field).unwrap_or(0);
             self.bytes_of_closed += bytes(&t::BYTES_ACKED) + bytes(&t::BYTES_RECEIVED);
         }
-        if !history.has_moved() || history.example.state == State::SynSent {
+        if !history.is_active() || history.example.state == State::SynSent {
             return;
         }
         let peer = Peer {
             connections: 1,
-            data_segs_out: history.grown(&t::DATA_SEGS_OUT).unwrap_or(0),
+            data_segs_out: history.growth(&t::DATA_SEGS_OUT).unwrap_or(0),
             retrans,
         };
         self.sum.add(peer);
         let remote = history.example.remote.address.to_canonical();
-        if self.peers.len() < REMOTES || self.peers.contains_key(&remote) {
+        if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
             self.peers.entry(remote).or_default().add(peer);
         }
-        // A handshake alone is no round trip of the path: its answer may have had to be repeated.
-        if self.rtts.len() < RTTS
-            && peer.data_segs_out >= TOLD
+        // A handshake alone is not a sample of the path: its answer may have been retransmitted.
+        if self.rtts.len() < MAX_RTTS
+            && peer.data_segs_out >= MIN_DATA_SEGMENTS
             && let Some(rtt) = history.rtt()
         {
             self.rtts.push(rtt);
@@ -140,14 +140,14 @@ impl Groups {
         self.0.entry(GroupKey::of(&history.example)).or_default().add(history);
     }
 
-    /// Adds one that did nothing.
+    /// Adds a connection that did nothing.
     pub(super) fn add_quiet(&mut self, history: &ConnectionHistory) {
         let group = self.group(GroupKey::of(&history.example));
-        group.alive += 1;
+        group.open += 1;
         group.example.get_or_insert(history.example);
     }
 
-    /// The group of a key, made if there is none.
+    /// The group of a key, created if there is none.
     pub(super) fn group(&mut self, key: GroupKey) -> &mut Group {
         self.0.entry(key).or_default()
     }

@@ -1,35 +1,21 @@
 //! What the host did while it was watched.
 
-use crate::counters::{
-    Amount, CounterWidth, Counters, Delta, Device, Judgement, Kind, Ratio, Softnet,
-};
+use crate::counters::{Amount, CounterWidth, Delta, Device, Judgement, Kind, Ratio};
+use crate::monitor::HostReading;
 
-/// What is read of a host at one time.
-#[derive(Debug, Clone, Default)]
-pub struct HostReading {
-    /// The counter files, sockstat included.
-    pub counters: Counters,
-    /// What the processors did with received packets.
-    pub softnet: Option<Softnet>,
-    /// Its network devices.
-    pub devices: Vec<Device>,
-    /// Tracked connections and how many there may be.
-    pub conntrack: Option<(u64, u64)>,
-}
-
-/// A host's way from the first reading to the last.
+/// What a host did from the first reading to the last.
 #[derive(Debug, Clone)]
 pub struct HostHistory {
     width: CounterWidth,
     elapsed_ms: u64,
     first: Option<HostReading>,
     last: HostReading,
-    /// Every ratio of `stats` over the time that was watched.
+    /// Every ratio of `stats` over the watched time.
     pub judgements: Vec<(&'static Ratio, Judgement)>,
 }
 
 impl HostHistory {
-    /// Nothing read yet.
+    /// A history without readings.
     pub fn new(width: CounterWidth) -> Self {
         Self {
             width,
@@ -40,7 +26,7 @@ impl HostHistory {
         }
     }
 
-    /// Another reading. The first begins.
+    /// Takes a reading. Growth counts from the first one.
     pub(super) fn read(&mut self, reading: HostReading, elapsed_ms: u64) {
         match &self.first {
             None => self.first = Some(reading.clone()),
@@ -49,15 +35,15 @@ impl HostHistory {
         self.last = reading;
     }
 
-    /// How much a counter grew; `None` where the kernel does not count it, or it fell.
-    pub fn grown(&self, name: &str) -> Option<u64> {
+    /// The growth of a counter; `None` if the kernel does not have it, or if it fell.
+    pub fn growth(&self, name: &str) -> Option<u64> {
         match self.amount(name) {
             Amount::Events(events) => Some(events),
             Amount::Absent | Amount::Broken => None,
         }
     }
 
-    /// The growth as ratios take it.
+    /// The growth of a counter as ratios take it.
     pub(super) fn amount(&self, name: &str) -> Amount {
         if name == Ratio::ELAPSED_MS {
             return Amount::Events(self.elapsed_ms);
@@ -73,19 +59,18 @@ impl HostHistory {
         }
     }
 
-    /// A level as of the last reading.
+    /// A level at the last reading.
     pub fn level(&self, name: &str) -> Option<u64> {
         self.last.counters.get(name).and_then(|level| u64::try_from(level).ok())
     }
 
     /// Growth of a column of softnet_stat over all processors.
     pub fn softnet(&self, column: &str) -> Option<u64> {
-        let now = self.last.softnet.as_ref()?.total(column)?;
-        let before = self.first.as_ref()?.softnet.as_ref()?.total(column)?;
-        now.checked_sub(before)
+        let before = self.first.as_ref()?.softnet.as_ref()?;
+        self.last.softnet.as_ref()?.growth(before, column)
     }
 
-    /// The devices as they were and as they are.
+    /// The devices at the first and at the last reading.
     pub fn devices(&self) -> impl Iterator<Item = (&Device, &Device)> {
         let before = self.first.iter().flat_map(|first| &first.devices);
         before.filter_map(|device| {
@@ -94,14 +79,14 @@ impl HostHistory {
         })
     }
 
-    /// Tracked connections and how many there may be.
+    /// Tracked connections and their limit.
     pub fn conntrack(&self) -> Option<(u64, u64)> {
         self.last.conntrack
     }
 
-    /// Of the segments sent again: by fast retransmission, by timeouts, by probes.
+    /// Segments retransmitted by fast retransmission, by timeouts, and by loss probes.
     pub fn retransmits(&self) -> [u64; 3] {
-        let sum = |names: &[&str]| names.iter().filter_map(|name| self.grown(name)).sum();
+        let sum = |names: &[&str]| names.iter().filter_map(|name| self.growth(name)).sum();
         [
             sum(&["TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"]),
             sum(&["TcpExtTCPTimeouts"]),

@@ -1,26 +1,26 @@
-//! The numbers that rules decide by.
+//! The numbers that rules decide by, and how the configuration file sets them.
 
 use std::collections::BTreeMap;
 
-use super::registry::RULES;
+use super::registry::{RULES, RuleLimits};
 
-/// What the configuration file says wrong.
+/// What the configuration file gets wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LimitsError {
-    /// A code that is none.
+    /// A code that no rule has.
     #[error("there is no rule {0:?}; `tcpdiag explain --category rules` lists them")]
     Rule(String),
-    /// A rule without such a limit.
+    /// A key that is not a limit of the rule.
     #[error("rule {rule} has no limit {key:?}; it has {known}")]
     Key {
         /// The rule.
         rule: &'static str,
-        /// What stands there.
+        /// The key in the file.
         key: String,
-        /// What there is.
+        /// The keys that the rule has.
         known: String,
     },
-    /// A number that limits nothing.
+    /// A value that cannot be a limit.
     #[error("{rule}.{key}: a limit is a number of 0 or more")]
     Value {
         /// The rule.
@@ -30,61 +30,87 @@ pub enum LimitsError {
     },
 }
 
-/// The limits of all rules, in the order of the registry.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits(Vec<Vec<f64>>);
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self(
-            RULES
-                .iter()
-                .map(|rule| rule.limits.iter().map(|limit| limit.value).collect())
-                .collect(),
-        )
-    }
+/// The documentation of one limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Its name in the configuration file.
+    pub key: &'static str,
+    /// The value where the configuration sets none.
+    pub value: f64,
+    /// The value's unit.
+    pub unit: &'static str,
+    /// What it decides.
+    pub meaning: &'static str,
 }
 
-impl Limits {
-    /// The usual ones, but for what is set here: by code, by name of the limit.
+/// Declares the limits of a rule: `key: default, "unit", "meaning";` for each.
+///
+/// Makes a struct `Limits` with one field per limit. `Limits::LIST` documents the limits,
+/// `Limits::default()` holds the defaults, `Limits::get_mut()` finds a limit by its key. A judge
+/// that reads a limit that is not declared does not compile.
+macro_rules! limits {
+    ($($key:ident: $value:expr, $unit:literal, $meaning:literal;)*) => {
+        /// The limits of this rule.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub(in crate::diagnosis) struct Limits {
+            $(#[doc = $meaning] pub(in crate::diagnosis) $key: f64,)*
+        }
+
+        impl Limits {
+            /// Their documentation.
+            pub(in crate::diagnosis) const LIST: &'static [crate::diagnosis::Limit] = &[
+                $(crate::diagnosis::Limit {
+                    key: stringify!($key),
+                    value: $value,
+                    unit: $unit,
+                    meaning: $meaning,
+                },)*
+            ];
+
+            /// The limit with this key.
+            pub(in crate::diagnosis) fn get_mut(&mut self, key: &str) -> Option<&mut f64> {
+                match key {
+                    $(stringify!($key) => Some(&mut self.$key),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($key: $value,)* }
+            }
+        }
+    };
+}
+
+pub(super) use limits;
+
+impl RuleLimits {
+    /// The defaults, with the values that the configuration sets: by code, then by key.
     ///
     /// # Errors
-    /// For codes, names and numbers that are none.
+    /// Unknown codes, unknown keys, and values that are negative or not finite.
     pub fn with(set: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<Self, LimitsError> {
         let mut limits = Self::default();
         for (code, values) in set {
-            let Some(place) = RULES.iter().position(|rule| rule.code.eq_ignore_ascii_case(code))
-            else {
-                return Err(LimitsError::Rule(code.clone()));
-            };
-            let (Some(rule), Some(own)) = (RULES.get(place), limits.0.get_mut(place)) else {
-                continue;
-            };
+            let rule = RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code));
+            let rule = rule.ok_or_else(|| LimitsError::Rule(code.clone()))?;
             for (key, &value) in values {
-                let found = rule.limits.iter().zip(own.iter_mut());
-                let Some((limit, own)) = found.into_iter().find(|(limit, _)| limit.key == key)
+                let documented = rule.limits.iter().find(|limit| limit.key == key);
+                let (Some(documented), Some(limit)) = (documented, limits.get_mut(rule.code, key))
                 else {
                     let known: Vec<&str> = rule.limits.iter().map(|limit| limit.key).collect();
                     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                     return Err(LimitsError::Key { rule: rule.code, key: key.clone(), known });
                 };
                 if !(value.is_finite() && value >= 0.0) {
-                    return Err(LimitsError::Value { rule: rule.code, key: limit.key });
+                    return Err(LimitsError::Value { rule: rule.code, key: documented.key });
                 }
-                *own = value;
+                *limit = value;
             }
         }
         Ok(limits)
-    }
-
-    /// Those of the rule at this place of the registry.
-    pub fn of(&self, place: usize) -> &[f64] {
-        self.0.get(place).map_or(&[], Vec::as_slice)
-    }
-
-    /// Those of a code.
-    pub fn named(&self, code: &str) -> &[f64] {
-        RULES.iter().position(|rule| rule.code == code).map_or(&[], |place| self.of(place))
     }
 }
 
@@ -92,20 +118,47 @@ impl Limits {
 mod tests {
     use super::*;
 
-    fn set(code: &str, key: &str, value: f64) -> Result<Limits, LimitsError> {
+    fn set(code: &str, key: &str, value: f64) -> Result<RuleLimits, LimitsError> {
         let values = BTreeMap::from([(key.to_owned(), value)]);
-        Limits::with(&BTreeMap::from([(code.to_owned(), values)]))
+        RuleLimits::with(&BTreeMap::from([(code.to_owned(), values)]))
     }
 
     #[test]
-    fn what_is_set_counts_and_what_is_wrong_is_said() {
+    fn configured_values_replace_defaults_and_errors_are_reported() {
         let limits = set("td101", "share", 0.75).unwrap();
-        assert_eq!(limits.named("TD101").first(), Some(&0.75));
-        assert_eq!(limits.named("TD102"), Limits::default().named("TD102"));
+        assert_eq!(limits.receiver_window.share, 0.75);
+        assert_eq!(limits.send_buffer, RuleLimits::default().send_buffer);
         assert_eq!(set("TD999", "share", 1.0), Err(LimitsError::Rule("TD999".to_owned())));
-        assert!(matches!(set("TD101", "shore", 1.0), Err(LimitsError::Key { .. })));
+        let unknown = set("TD101", "shore", 1.0).unwrap_err();
+        let text = "rule TD101 has no limit \"shore\"; it has share, busy, fast";
+        assert_eq!(unknown.to_string(), text);
         for bad in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(set("TD101", "share", bad), Err(LimitsError::Value { .. })));
+        }
+    }
+
+    #[test]
+    fn every_documented_limit_has_its_default_and_can_be_set() {
+        for rule in RULES {
+            let mut defaults = RuleLimits::default();
+            for limit in rule.limits {
+                let value = defaults.get_mut(rule.code, limit.key).copied();
+                assert_eq!(value, Some(limit.value), "{}.{}", rule.code, limit.key);
+                let mut changed = set(rule.code, limit.key, limit.value + 1.0).unwrap();
+                let value = changed.get_mut(rule.code, limit.key).copied();
+                assert_eq!(value, Some(limit.value + 1.0), "{}.{}", rule.code, limit.key);
+            }
+        }
+    }
+
+    /// Rules without limits have an empty struct.
+    mod none {
+        super::super::limits! {}
+
+        #[test]
+        fn a_rule_may_have_no_limits() {
+            assert!(Limits::LIST.is_empty());
+            assert_eq!(Limits::default().get_mut("share"), None);
         }
     }
 }

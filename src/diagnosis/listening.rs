@@ -1,55 +1,46 @@
 //! What is kept of one listener while it is watched.
 
 use super::finding::Example;
-use crate::model::{Role, Socket};
+use crate::model::{Role, Socket, wrap};
+use crate::wire::uapi;
 
-/// One listener's way from the first look to the last.
+/// What one listener did from the first poll to the last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListenerHistory {
-    /// Which one.
+    /// Its addresses and owner.
     pub example: Example,
-    /// Number of the look that showed it last.
-    pub(super) seen: u32,
-    /// Looks that showed it.
-    pub looks: u32,
-    /// Of them those with a full accept queue.
-    pub full: u32,
-    /// Connections in its accept queue at the first look.
+    /// Number of the last poll that showed it.
+    pub(super) last_poll: u32,
+    /// Polls that showed it.
+    pub polls: u32,
+    /// Polls that showed its accept queue full.
+    pub full_polls: u32,
+    /// Connections in its accept queue at the first poll.
     pub first_queue: u32,
-    /// At the last look.
+    /// Connections in its accept queue at the last poll.
     pub queue: u32,
-    /// Looks that found more than the one before.
+    /// Polls that showed more queued connections than the poll before.
     pub rises: u32,
-    /// The most at one look.
+    /// The most connections queued at one poll.
     pub most_queued: u32,
-    /// Its backlog, as `listen()` was allowed it.
+    /// Its backlog, as the kernel granted it to `listen()`.
     pub backlog: u32,
-    /// Segments dropped before and now; `None` where the kernel does not tell.
+    /// `sk_drops` at the first and the last poll; `None` if the kernel does not report it.
     drops: Option<(u32, u32)>,
-    /// The most requests in SYN-RECV at one look.
+    /// The most requests in SYN-RECV at one poll.
     pub requests: u32,
-    /// Requests at this look.
+    /// Requests in SYN-RECV at this poll.
     pub(super) requests_now: u32,
 }
 
 impl ListenerHistory {
-    pub(super) fn new(socket: &Socket, look: u32) -> Self {
+    pub(super) fn new(socket: &Socket, poll: u32) -> Self {
         let drops = drops(socket);
         let mut history = Self {
-            example: Example {
-                cookie: socket.cookie,
-                role: Role::Listener,
-                state: socket.state,
-                local: socket.local,
-                remote: socket.remote,
-                interface: socket.interface,
-                uid: socket.uid,
-                inode: socket.inode,
-                cgroup_id: socket.cgroup_id,
-            },
-            seen: look,
-            looks: 0,
-            full: 0,
+            example: Example::of(socket, Role::Listener),
+            last_poll: poll,
+            polls: 0,
+            full_polls: 0,
             first_queue: socket.receive_queue,
             queue: socket.receive_queue,
             rises: 0,
@@ -59,34 +50,34 @@ impl ListenerHistory {
             requests: 0,
             requests_now: 0,
         };
-        history.follow(socket, look);
+        history.update(socket, poll);
         history
     }
 
-    pub(super) fn follow(&mut self, socket: &Socket, look: u32) {
-        self.seen = look;
-        self.looks += 1;
+    pub(super) fn update(&mut self, socket: &Socket, poll: u32) {
+        self.last_poll = poll;
+        self.polls += 1;
         self.rises += u32::from(socket.receive_queue > self.queue);
         self.queue = socket.receive_queue;
         self.most_queued = self.most_queued.max(self.queue);
         self.backlog = socket.send_queue;
-        self.full += u32::from(self.is_full());
+        self.full_polls += u32::from(self.is_full());
         self.drops = self.drops.zip(drops(socket)).map(|((first, _), now)| (first, now));
     }
 
-    /// Whether the next connection would be refused its place (`sk_acceptq_is_full()`).
+    /// Whether the accept queue is full (`sk_acceptq_is_full()`).
     pub fn is_full(&self) -> bool {
         self.queue > self.backlog
     }
 
-    /// Connections that its queue takes.
-    pub fn room(&self) -> u32 {
+    /// The number of connections that its accept queue holds when full.
+    pub fn capacity(&self) -> u32 {
         self.backlog.saturating_add(1)
     }
 
-    /// Segments it dropped while it was watched.
+    /// Segments that it dropped while it was watched.
     pub fn dropped(&self) -> Option<u32> {
-        self.drops.map(|(first, now)| now.wrapping_sub(first))
+        self.drops.map(|(first, now)| wrap::growth(first, now) as u32)
     }
 
     #[cfg(test)]
@@ -96,5 +87,5 @@ impl ListenerHistory {
 }
 
 fn drops(socket: &Socket) -> Option<u32> {
-    socket.skmem.as_ref()?.word(8)
+    socket.skmem.as_ref()?.word(uapi::SK_MEMINFO_DROPS)
 }

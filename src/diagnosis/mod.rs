@@ -1,25 +1,30 @@
-//! What holds a connection back, and what is wrong with a listener, a service or the host.
+//! What limits a connection, and what is wrong with a listener, a service or the host.
 //!
-//! Knows **rules**, one per file in `rules`, each with a stable code, what it means, its evidence,
-//! what it must not be taken in by, what to do, and its sources. They judge what happened while
-//! it was watched, not since the connection began: an [`Diagnosis`] is fed samples (time, rows,
-//! deaths, counters) and keeps one [`ConnectionHistory`] per socket; what that came to is [`Evidence`].
-//! Where two rules see the same cause, the one that explains it speaks
-//! ([`Rule::explained_by`]); connections with the same trouble are one [`Finding`].
+//! **Rules**, one per file in `rules`, have a stable code and their documentation: meaning,
+//! evidence, guards against wrong findings, advice, sources. They judge what happened while the
+//! namespace was watched, not since a connection was opened. A [`Diagnosis`] is fed samples (time,
+//! sockets, destroy events, counters) and keeps one [`ConnectionHistory`] per socket; rules receive
+//! it as [`Evidence`]. Where two rules match for the same cause, only the one that explains it is
+//! reported ([`Rule::explained_by`]). Connections that match the same rule are one [`Finding`].
 //!
-//! Refuses to know where samples come from (no I/O, no clock) and how findings are shown.
+//! Only [`DiagnosisRun`], which polls the kernel or a recording, does I/O and reads clocks. How
+//! findings are shown is not part of this module.
 
 mod advice;
 mod connection_history;
+mod consumer;
 mod evidence;
 mod finding;
 mod groups;
 mod host;
+mod judging;
 mod limits;
 mod listening;
 mod registry;
 mod rule;
 mod rules;
+mod run;
+mod selection;
 mod sign;
 #[cfg(test)]
 mod testing;
@@ -27,16 +32,20 @@ mod watch;
 
 pub use advice::{Words, fill, placeholders};
 pub use connection_history::{ConnectionHistory, Rtt};
-pub use evidence::{Evidence, Fate};
+pub use consumer::FilteredDiagnosis;
+pub use evidence::{Evidence, Lifecycle};
 pub use finding::{Example, Finding, Measure, RuleMatch, Subject};
 pub use groups::{Group, GroupKey, Groups, Peer};
-pub use host::{HostHistory, HostReading};
-pub use limits::{Limits, LimitsError};
+pub use host::HostHistory;
+pub use judging::{Conclusion, Coverage};
+pub use limits::{Limit, LimitsError};
 pub use listening::ListenerHistory;
-pub use registry::{RULES, rule};
+pub use registry::{RULES, RuleLimits, rule};
 pub use rule::{
-    Advice, Confidence, Context, HostInput, Judge, Limit, ListenerInput, Rule, RuleInput,
-    RuleScope, ServiceInput, Severity,
+    Advice, Confidence, Context, HostInput, Judge, ListenerInput, Rule, RuleInput, RuleScope,
+    ServiceInput, Severity,
 };
+pub use run::{Diagnosed, DiagnosedNamespace, DiagnosisOptions, DiagnosisRun, SocketNames};
+pub use selection::{UnknownRule, selected_rules};
 pub use sign::Sign;
-pub use watch::{Conclusion, Diagnosis, Question, Seen};
+pub use watch::{Diagnosis, Question};

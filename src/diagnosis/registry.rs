@@ -3,61 +3,84 @@
 use super::rule::Rule;
 use super::rules::*;
 
-/// The rules.
-pub const RULES: &[&Rule] = &[
-    &receiver_window::RULE,
-    &send_buffer::RULE,
-    &congestion::RULE,
-    &application::RULE,
-    &pacing::RULE,
-    &loss::RULE,
-    &tail_loss::RULE,
-    &timeouts::RULE,
-    &lost_retransmits::RULE,
-    &spurious::RULE,
-    &reordering::RULE,
-    &queueing::RULE,
-    &slow_timer::RULE,
-    &stalled::RULE,
-    &peer_window_closed::RULE,
-    &not_reading::RULE,
-    &slow_reader::RULE,
-    &unread_at_close::RULE,
-    &small_segments::RULE,
-    &black_hole::RULE,
-    &no_window_scaling::RULE,
-    &no_sack::RULE,
-    &keepalive_dying::RULE,
-    &stuck_closing::RULE,
-    &close_wait::RULE,
-    &syn_unanswered::RULE,
-    &buffer_for_target::RULE,
-    &accept_queue_full::RULE,
-    &accept_queue_growing::RULE,
-    &listener_drops::RULE,
-    &syn_queue::RULE,
-    &backlog_capped::RULE,
-    &syn_cookies::RULE,
-    &outlier::RULE,
-    &retransmit_ratio::RULE,
-    &rtt_shift::RULE,
-    &churn::RULE,
-    &time_wait::RULE,
-    &ports_exhausted::RULE,
-    &counter_verdict::RULE,
-    &memory_pressure::RULE,
-    &orphans::RULE,
-    &softnet::RULE,
-    &conntrack::RULE,
-    &device_drops::RULE,
-];
+/// Makes the list of the rules and the struct with the limits of each.
+macro_rules! rules {
+    ($($module:ident)*) => {
+        /// The rules.
+        pub const RULES: &[&Rule] = &[$(&$module::RULE,)*];
 
-/// The rule of a code, in either case, or of a name.
+        /// The limits of all rules: one field per rule, named after its module.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct RuleLimits {
+            $(pub(super) $module: $module::Limits,)*
+        }
+
+        impl RuleLimits {
+            /// The limit with this key of the rule with this code.
+            pub(super) fn get_mut(&mut self, code: &str, key: &str) -> Option<&mut f64> {
+                $(if code == $module::RULE.code {
+                    return self.$module.get_mut(key);
+                })*
+                None
+            }
+        }
+    };
+}
+
+rules! {
+    receiver_window
+    send_buffer
+    congestion
+    application
+    pacing
+    loss
+    tail_loss
+    timeouts
+    lost_retransmits
+    spurious
+    reordering
+    queueing
+    slow_timer
+    stalled
+    peer_window_closed
+    not_reading
+    slow_reader
+    unread_at_close
+    small_segments
+    black_hole
+    no_window_scaling
+    no_sack
+    keepalive_dying
+    stuck_closing
+    close_wait
+    syn_unanswered
+    buffer_for_target
+    accept_queue_full
+    accept_queue_growing
+    listener_drops
+    syn_queue
+    backlog_capped
+    syn_cookies
+    outlier
+    retransmit_ratio
+    rtt_shift
+    churn
+    time_wait
+    ports_exhausted
+    counter_verdict
+    memory_pressure
+    orphans
+    softnet
+    conntrack
+    device_drops
+}
+
+/// The rule with this code, in upper or lower case, or with this name.
 pub fn rule(code: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.code.eq_ignore_ascii_case(code) || rule.name == code)
 }
 
-/// Codes that were in use once and are no more: never to be used again.
+/// Codes of rules that no longer exist. They are never used again.
 #[cfg(test)]
 const RETIRED: &[&str] = &[];
 
@@ -108,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn explainers_exist_and_do_not_go_in_circles() {
+    fn explaining_rules_exist_and_form_no_cycle() {
         fn explained(rule: &Rule, depth: usize) {
             assert!(depth < RULES.len(), "{} is explained by itself", rule.code);
             for code in rule.explained_by {
@@ -120,17 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn what_advice_names_is_known() {
+    fn placeholders_of_advice_are_known() {
         for rule in RULES {
             let texts = rule.advice.iter().flat_map(|one| [Some(one.text), one.command]);
             let mut named: BTreeSet<&str> = texts.flatten().flat_map(placeholders).collect();
             named.extend(rule.advice.iter().filter_map(|one| one.only_with));
             for name in &named {
-                let known = rule.offers.contains(name) || Setting::find(name).is_some();
+                let known = rule.placeholders.contains(name) || Setting::find(name).is_some();
                 assert!(known, "{}: {{{name}}}", rule.code);
             }
-            for offered in rule.offers {
-                assert!(named.contains(offered), "{}: nothing says {{{offered}}}", rule.code);
+            for name in rule.placeholders {
+                assert!(named.contains(name), "{}: no advice uses {{{name}}}", rule.code);
             }
         }
     }

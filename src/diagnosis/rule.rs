@@ -1,18 +1,20 @@
-//! What a rule is.
+//! Rules: their documentation, and the functions that judge.
 
 use super::evidence::Evidence;
 use super::finding::RuleMatch;
 use super::groups::{Group, GroupKey};
 use super::host::HostHistory;
+use super::limits::Limit;
 use super::listening::ListenerHistory;
+use super::registry::RuleLimits;
 use crate::settings::Values;
 
-/// How bad it is.
+/// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Good to know; nothing is wrong.
+    /// Information; nothing is wrong.
     Info,
-    /// Somebody waits longer than need be.
+    /// Something is slower than it could be.
     Warning,
     /// Something does not work.
     Critical,
@@ -32,14 +34,14 @@ impl Severity {
     }
 }
 
-/// How sure it is.
+/// How certain a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Confidence {
     /// One explanation among others.
     Low,
     /// The likely explanation.
     Medium,
-    /// The kernel says so.
+    /// The kernel reports it.
     High,
 }
 
@@ -79,58 +81,31 @@ impl RuleScope {
     }
 }
 
-/// A number that a rule decides by, which the configuration file may set.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    /// Its name in the configuration file.
-    pub key: &'static str,
-    /// What it is when nobody sets it.
-    pub value: f64,
-    /// Of the value.
-    pub unit: &'static str,
-    /// What it decides.
-    pub meaning: &'static str,
-}
-
-impl Limit {
-    /// One that is this much when nobody sets it.
-    pub const fn new(
-        key: &'static str,
-        value: f64,
-        unit: &'static str,
-        meaning: &'static str,
-    ) -> Self {
-        Self { key, value, unit, meaning }
-    }
-}
-
-/// Something to do. Words in braces are filled in: settings by their names as they are on this
-/// host (`{net.ipv4.tcp_wmem}`), and what the finding offers. Where one of them is not known the
-/// advice is not given.
+/// Something to do. Placeholders in braces are filled in: this host's settings by their names
+/// (`{net.ipv4.tcp_wmem}`), and values of the finding. Advice with a placeholder that has no value
+/// is left out.
 #[derive(Debug, Clone, Copy)]
 pub struct Advice {
-    /// What, for people.
+    /// What to do, as a sentence.
     pub text: &'static str,
-    /// What to type, if there is something.
+    /// A command that does it, if there is one.
     pub command: Option<&'static str>,
-    /// It is given only where the finding offers this word.
+    /// Given only if the finding sets this placeholder.
     pub only_with: Option<&'static str>,
 }
 
 impl Advice {
-    /// Something to do that is no command.
+    /// Advice without a command.
     pub const fn new(text: &'static str) -> Self {
         Self { text, command: None, only_with: None }
     }
 
-    /// Something to do, with what to type.
-    pub const fn by(text: &'static str, command: &'static str) -> Self {
+    /// Advice with a command.
+    pub const fn with_command(text: &'static str, command: &'static str) -> Self {
         Self { text, command: Some(command), only_with: None }
     }
-}
 
-impl Advice {
-    /// The same, but only where the finding offers this word.
+    /// The same, but only if the finding sets this placeholder.
     #[must_use]
     pub const fn only_with(self, word: &'static str) -> Self {
         Self { only_with: Some(word), ..self }
@@ -140,127 +115,101 @@ impl Advice {
 /// A rule: its documentation and its function.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Stable, never used for anything else: `TD101`.
+    /// Stable and never reused: `TD101`.
     pub code: &'static str,
     /// In words with hyphens.
     pub name: &'static str,
-    /// What is said of its subjects, to follow "3 connections of X: ".
+    /// What is reported of its subjects: it follows "3 connections of X: ".
     pub title: &'static str,
     /// What it is about.
     pub scope: RuleScope,
     /// What it means.
     pub meaning: &'static str,
-    /// What it goes by.
+    /// The figures that it uses.
     pub evidence: &'static str,
-    /// What it must not be taken in by, and how it is not.
+    /// What could mislead it, and how that is prevented.
     pub guards: &'static str,
     /// Which side of a connection can see it.
     pub seen_from: &'static str,
     /// What to look at on the other side.
     pub other_side: &'static str,
-    /// What to do, the likeliest remedy first.
+    /// What to do, the most likely remedy first.
     pub advice: &'static [Advice],
-    /// RFCs and functions of the kernel.
+    /// RFCs and kernel functions.
     pub references: &'static [&'static str],
-    /// Codes that, where they are found of the same subject, say what this one would in better
-    /// words.
+    /// Codes that explain it: if one of them matches the same subject, this rule is not reported.
     pub explained_by: &'static [&'static str],
-    /// What it decides by.
+    /// The limits that it decides by.
     pub limits: &'static [Limit],
-    /// Names in braces that its rule_matches may offer to the advice.
-    pub offers: &'static [&'static str],
-    /// The function.
+    /// Placeholders that its matches may set for the advice.
+    pub placeholders: &'static [&'static str],
+    /// The function that judges.
     pub judge: Judge,
 }
 
-/// How a rule judges.
+/// What a rule judges, and the function that does. Each receives the limits of all rules and reads
+/// its own.
 #[derive(Debug, Clone, Copy)]
 pub enum Judge {
-    /// Each connection that did something, or should have.
-    Connection(fn(&RuleInput<'_>) -> Option<RuleMatch>),
+    /// Each connection that is not quiet.
+    Connection(fn(&RuleInput<'_>, &RuleLimits) -> Option<RuleMatch>),
     /// Each listener.
-    Listener(fn(&ListenerInput<'_>) -> Option<RuleMatch>),
+    Listener(fn(&ListenerInput<'_>, &RuleLimits) -> Option<RuleMatch>),
     /// Each group of connections.
-    Service(fn(&ServiceInput<'_>) -> Option<RuleMatch>),
-    /// Everything at once; each rule_match is a finding of its own.
-    Host(fn(&HostInput<'_>) -> Vec<RuleMatch>),
+    Service(fn(&ServiceInput<'_>, &RuleLimits) -> Option<RuleMatch>),
+    /// The host; each match is a finding.
+    Host(fn(&HostInput<'_>, &RuleLimits) -> Vec<RuleMatch>),
 }
 
-/// What all cases have in common.
+/// What all rules are given.
 #[derive(Debug)]
 pub struct Context {
     /// The namespace's settings.
     pub settings: Values,
-    /// Bytes per second that each connection should reach, where that was asked about.
+    /// Bytes per second that each connection should reach, if the user asked for a rate.
     pub target_rate: Option<f64>,
     /// Seconds that were watched.
     pub elapsed_s: f64,
-    /// Looks at the sockets.
+    /// Polls of the sockets.
     pub polls: u32,
-    /// What the host's counters did.
+    /// The growth of the host's counters.
     pub host: HostHistory,
 }
 
-/// One connection before a rule.
+/// One connection to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleInput<'a> {
     /// What it did.
     pub evidence: &'a Evidence,
-    /// What is true for all.
+    /// What all rules are given.
     pub context: &'a Context,
-    /// The rule's limits.
-    pub limits: &'a [f64],
 }
 
-/// One listener before a rule.
+/// One listener to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenerInput<'a> {
     /// What it did.
     pub listener: &'a ListenerHistory,
-    /// Whether it is the only one of which that could be said.
-    pub alone: bool,
-    /// What is true for all.
+    /// Whether it is the only listener, so that host counters are about it.
+    pub is_only_listener: bool,
+    /// What all rules are given.
     pub context: &'a Context,
-    /// The rule's limits.
-    pub limits: &'a [f64],
 }
 
-/// The connections of a service before a rule.
+/// The connections of a service to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceInput<'a> {
-    /// Which.
+    /// The service.
     pub key: GroupKey,
     /// What they did.
     pub group: &'a Group,
-    /// What is true for all.
+    /// What all rules are given.
     pub context: &'a Context,
-    /// The rule's limits.
-    pub limits: &'a [f64],
 }
 
-/// The host before a rule.
+/// The host to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct HostInput<'a> {
-    /// What is true.
+    /// What all rules are given.
     pub context: &'a Context,
-    /// The rule's limits.
-    pub limits: &'a [f64],
 }
-
-/// A limit by its place; infinite where there is none, so that nothing reaches it.
-fn limit(limits: &[f64], place: usize) -> f64 {
-    limits.get(place).copied().unwrap_or(f64::INFINITY)
-}
-
-macro_rules! limited {
-    ($($case:ident),*) => {$(
-        impl $case<'_> {
-            /// The rule's limit at this place of its list.
-            pub fn limit(&self, place: usize) -> f64 {
-                limit(self.limits, place)
-            }
-        }
-    )*};
-}
-
-limited!(RuleInput, ListenerInput, ServiceInput, HostInput);

@@ -1,45 +1,45 @@
-//! What a look at a connection shows that is no count.
+//! Conditions of a connection that are not counters.
 
-/// A condition at one look. How many looks showed it tells whether it lasts.
+/// A condition at one poll. The number of polls that showed it says whether it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Sign {
-    /// The peer's window is closed, with data waiting here.
-    PeerFull,
-    /// Our window is closed, or the receive buffer nearly full.
-    OwnFull,
+    /// The peer's window is closed, with data queued here.
+    PeerWindowClosed,
+    /// The own window is closed, or the receive buffer is nearly full.
+    OwnWindowClosed,
     /// The program has not read everything.
     Unread,
     /// Much is unread: half the receive buffer's memory, or 64 KiB.
-    Backlog,
-    /// Data in flight.
+    MuchUnread,
+    /// Data is in flight.
     InFlight,
-    /// Data not sent yet.
-    Waiting,
-    /// Nothing was acknowledged since the last look, with data queued.
-    Still,
-    /// Nothing at all moved since the last look.
+    /// Data is not sent yet.
+    Unsent,
+    /// Nothing was acknowledged since the last poll, with data queued.
+    NoProgress,
+    /// Nothing changed since the last poll.
     Idle,
     /// The congestion window is used up.
     CwndFull,
     /// A stream of segments takes much longer than the path needs.
     Inflated,
-    /// The retransmission timer has fired in vain.
+    /// The retransmission timer has fired and nothing was acknowledged since.
     Timeout,
-    /// Keepalive probes go unanswered.
+    /// Keepalive probes are unanswered.
     Probing,
-    /// The last rate was the program's, not the network's.
+    /// The program limited the last delivery rate, not the network.
     AppLimited,
     /// In recovery from loss.
     Recovering,
     /// A stream of segments takes somewhat longer than the path needs.
     Queued,
-    /// The send buffer is full, all of it is in flight, and the congestion window has room.
-    BufferFull,
+    /// The send buffer is full, all of it is in flight, and the congestion window allows more.
+    SendBufferFull,
 }
 
 impl Sign {
-    /// How many there are.
+    /// The number of signs.
     pub const COUNT: usize = 16;
 
     /// As a bit.

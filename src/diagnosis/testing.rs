@@ -1,30 +1,31 @@
-//! Cases for tests of rules.
+//! Inputs for tests of rules.
 
-use super::evidence::{Evidence, Fate};
+use super::evidence::{Evidence, Lifecycle};
 use super::finding::RuleMatch;
 use super::groups::{Group, GroupKey};
 use super::host::HostHistory;
-use super::limits::Limits;
 use super::listening::ListenerHistory;
+use super::registry::RuleLimits;
 use super::rule::{Context, HostInput, Judge, ListenerInput, Rule, RuleInput, ServiceInput};
 use super::sign::Sign;
 use crate::counters::{CounterWidth, parse_snmp};
 use crate::model::{Role, Socket, State};
+use crate::monitor::HostReading;
 use crate::settings::Values;
 
-/// A connection that sent 10 MB in ten seconds without any trouble.
+/// A connection that sent 10 MB in ten seconds without problems.
 pub(super) fn healthy() -> Evidence {
     Evidence {
         role: Role::Server,
         state: State::Established,
         first_state: State::Established,
-        fate: Fate::Alive,
-        born: false,
+        lifecycle: Lifecycle::Open,
+        opened_while_watched: false,
         watched_s: 10.0,
-        looks: 11,
+        polls: 11,
         signs: [0; Sign::COUNT],
         timer: None,
-        held: true,
+        has_inode: true,
         receive_queue: 0,
         first_receive_queue: 0,
         least_receive_queue: 0,
@@ -73,14 +74,14 @@ pub(super) fn healthy() -> Evidence {
 }
 
 impl Evidence {
-    /// The same, with a sign at so many looks.
-    pub(super) fn shows(mut self, sign: Sign, looks: u16) -> Self {
-        self.signs[sign as usize] = looks;
+    /// The same, with a sign at this many polls.
+    pub(super) fn shows(mut self, sign: Sign, polls: u16) -> Self {
+        self.signs[sign as usize] = polls;
         self
     }
 }
 
-/// A host on which nothing happens, with its settings as they are here.
+/// An idle host, with the settings of this one.
 pub(super) fn context() -> Context {
     Context {
         settings: Values::read("/proc/sys".as_ref()),
@@ -91,7 +92,7 @@ pub(super) fn context() -> Context {
     }
 }
 
-/// A host whose counters grew by this much.
+/// A host whose counters grew by these amounts.
 pub(super) fn host(grown: &[(&str, u64)]) -> HostHistory {
     let text = |value: &dyn Fn(u64) -> u64| {
         let tcp_ext =
@@ -113,28 +114,26 @@ pub(super) fn host(grown: &[(&str, u64)]) -> HostHistory {
     let mut history = HostHistory::new(CounterWidth::Bits64);
     for (by, at) in [(&(|_| 1000_u64) as &dyn Fn(u64) -> u64, 0), (&(|by| 1000 + by), 10_000)] {
         let counters = parse_snmp(&text(by));
-        history.read(super::HostReading { counters, ..super::HostReading::default() }, at);
+        history.read(HostReading { counters, ..HostReading::default() }, at);
     }
     history
 }
 
-/// What a rule of connections says with its usual limits.
+/// What a rule for connections finds with its default limits.
 pub(super) fn judged(rule: &Rule, evidence: Evidence) -> Option<RuleMatch> {
     judged_in(rule, evidence, &context())
 }
 
-/// The same in a context.
+/// The same with a context.
 pub(super) fn judged_in(rule: &Rule, evidence: Evidence, context: &Context) -> Option<RuleMatch> {
     let Judge::Connection(judge) = rule.judge else {
         panic!("{} judges no connections", rule.code)
     };
-    let limits = Limits::default();
-    let of = limits.named(rule.code);
-    assert_eq!(of.len(), rule.limits.len(), "{} is not in the registry", rule.code);
-    judge(&RuleInput { evidence: &evidence, context, limits: of })
+    judge(&RuleInput { evidence: &evidence, context }, &RuleLimits::default())
 }
 
-/// A listener with so many in its accept queue at the first and at the last of eleven looks.
+/// A listener with `first` connections in its accept queue at the first of eleven polls, and
+/// `last` at the last.
 pub(super) fn listening(first: u32, last: u32, backlog: u32) -> ListenerHistory {
     let queue = |receive_queue| Socket {
         state: State::Listen,
@@ -144,40 +143,33 @@ pub(super) fn listening(first: u32, last: u32, backlog: u32) -> ListenerHistory 
         ..crate::model::example::socket()
     };
     let mut history = ListenerHistory::new(&queue(first), 1);
-    for look in 2..11 {
-        history.follow(&queue(if last > backlog { last } else { first.min(last) }), look);
+    for poll in 2..11 {
+        history.update(&queue(if last > backlog { last } else { first.min(last) }), poll);
     }
-    history.follow(&queue(last), 11);
+    history.update(&queue(last), 11);
     history
 }
 
-fn limits(rule: &Rule) -> Limits {
-    let limits = Limits::default();
-    assert_eq!(limits.named(rule.code).len(), rule.limits.len(), "{} not registered", rule.code);
-    limits
-}
-
-/// What a rule of listeners says of one among several.
+/// What a rule for listeners finds about one of several listeners.
 pub(super) fn listener(
     rule: &Rule,
     listener: &ListenerHistory,
     context: &Context,
 ) -> Option<RuleMatch> {
     let Judge::Listener(judge) = rule.judge else { panic!("{} judges no listeners", rule.code) };
-    let limits = limits(rule);
-    judge(&ListenerInput { listener, alone: false, context, limits: limits.named(rule.code) })
+    let input = ListenerInput { listener, is_only_listener: false, context };
+    judge(&input, &RuleLimits::default())
 }
 
-/// What a rule of services says.
+/// What a rule for services finds.
 pub(super) fn service(rule: &Rule, group: &Group, context: &Context) -> Option<RuleMatch> {
     let Judge::Service(judge) = rule.judge else { panic!("{} judges no services", rule.code) };
-    let limits = limits(rule);
     let key = GroupKey { role: "server", port: 80 };
-    judge(&ServiceInput { key, group, context, limits: limits.named(rule.code) })
+    judge(&ServiceInput { key, group, context }, &RuleLimits::default())
 }
 
-/// What a rule of hosts says.
+/// What a rule for the host finds.
 pub(super) fn of_host(rule: &Rule, context: &Context) -> Vec<RuleMatch> {
     let Judge::Host(judge) = rule.judge else { panic!("{} judges no hosts", rule.code) };
-    judge(&HostInput { context, limits: limits(rule).named(rule.code) })
+    judge(&HostInput { context }, &RuleLimits::default())
 }

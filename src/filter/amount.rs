@@ -1,7 +1,6 @@
 //! Numbers with units.
 //!
-//! Knows which units a field takes and converts exactly: a constant becomes an
-//! integer of the field's own unit wherever it is one.
+//! Conversions are exact: a constant becomes an integer in the field's own unit wherever possible.
 
 use std::cmp::Ordering;
 
@@ -27,7 +26,7 @@ impl Amount {
         factor.and_then(|factor| amount(number, factor)).ok_or_else(|| accepted(unit))
     }
 
-    /// How a field's value stands to this; `None` where there is no value.
+    /// The order of a field's value and this; `None` where there is no value.
     pub(super) fn order(self, reading: Reading) -> Option<Ordering> {
         match (reading, self) {
             (Reading::Integer(value), Self::Integer(amount)) => Some(value.cmp(&amount)),
@@ -45,7 +44,7 @@ pub(super) fn split(word: &str) -> (&str, &str) {
     word.split_at(word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len()))
 }
 
-/// The amount of a number and a unit that the field takes.
+/// The amount of a number with a unit.
 pub(super) fn amount(number: &str, (by, over): (u64, u64)) -> Option<Amount> {
     let (digits, scale) = decimal(number)?;
     let (numerator, denominator) = (digits * u128::from(by), scale * u128::from(over));
@@ -71,14 +70,14 @@ fn decimal(number: &str) -> Option<(u128, u128)> {
     Some((whole.parse::<u128>().ok()? * scale + fraction.parse::<u128>().ok()?, scale))
 }
 
-/// Digits after `0x`; a sign, which `from_str_radix` would take, is none.
+/// Digits after `0x`, without the sign that `from_str_radix` would accept.
 pub(super) fn hexadecimal(digits: &str) -> Option<u64> {
     let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if plain { u64::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// What one `suffix` is in the field's unit, as a fraction. No suffix means
-/// the field's own unit. `None` for what the field does not take.
+/// The value of one `suffix` in the field's unit, as a fraction. No suffix means the field's own unit.
+/// `None` for a unit that the field does not accept.
 pub(super) fn factor(unit: Unit, suffix: &str) -> Option<(u64, u64)> {
     match (unit, suffix) {
         (_, "") => Some((1, 1)),
@@ -97,7 +96,7 @@ pub(super) fn is_unit(word: &str) -> bool {
     !word.is_empty() && units.into_iter().any(|unit| factor(unit, word).is_some())
 }
 
-/// The units that a field takes, for messages.
+/// The units that a field accepts, for messages.
 pub(super) fn accepted(unit: Unit) -> &'static str {
     match unit {
         Unit::Microseconds => "us, ms, s, m, h; us where there is no unit",
@@ -152,6 +151,22 @@ fn rate(suffix: &str) -> Option<(u64, u64)> {
         "G" => (1_000_000_000, 8),
         _ => return None,
     })
+}
+
+/// A rate above 0, in bytes per second.
+///
+/// # Errors
+/// What is accepted, where it is something else.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let accepted = "a rate such as 10Gbit, 100Mbit or 50MB (per second)";
+    match Amount::read(text, Unit::BytesPerSecond) {
+        Ok(amount) => match amount {
+            Amount::Integer(value) if value > 0 => Ok(value as f64),
+            Amount::Real(value) if value.is_finite() && value > 0.0 => Ok(value),
+            _ => Err(format!("`{text}` is no rate; accepted is {accepted}")),
+        },
+        Err(_) => Err(format!("`{text}` is no rate; accepted is {accepted}")),
+    }
 }
 
 #[cfg(test)]
@@ -230,5 +245,13 @@ mod tests {
         assert_eq!(Amount::Real(0.01).order(Reading::Ratio(1.0 / 100.0)), Some(Ordering::Equal));
         assert_eq!(Amount::Integer(0).order(Reading::Absent), None);
         assert_eq!(Amount::Integer(0).order(Reading::Unset), None);
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(parse_rate("10Gbit"), Ok(1.25e9));
+        for bad in ["", "0", "-1", "fast", "10s"] {
+            assert!(parse_rate(bad).is_err(), "{bad}");
+        }
     }
 }

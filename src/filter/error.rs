@@ -1,15 +1,13 @@
-//! Why an expression is refused, and where.
-//!
-//! Knows how to point at a place in a line. Knows no grammar.
+//! Errors in an expression, and their position.
 
 use unicode_width::UnicodeWidthStr;
 
-/// A part of an expression, in bytes.
+/// A range of an expression, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Where it begins.
+    /// Start.
     pub start: usize,
-    /// Just behind its end.
+    /// End, exclusive.
     pub end: usize,
 }
 
@@ -20,24 +18,22 @@ impl Span {
     }
 }
 
-/// An expression that cannot be understood. Its `Display` form has several
-/// lines: what is wrong, the expression, a caret under the place, and what
-/// would have been accepted. Characters that a terminal would act on are
-/// replaced.
+/// An expression with a syntax error. Its `Display` form has several lines: the error, the expression,
+/// carets under the position, and what would have been accepted. Control characters are replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}\n{}{}", picture(.text, *.span), hint(.accepted))]
 pub struct SyntaxError {
     /// The whole expression.
     pub text: String,
-    /// The place.
+    /// The position of the error.
     pub span: Span,
-    /// What is wrong with it.
+    /// The error.
     pub message: String,
-    /// What is accepted there; empty where the message says it all.
+    /// What is accepted there, if the message does not say so.
     pub accepted: String,
 }
 
-/// A [`SyntaxError`] to be, before it meets its text.
+/// A [`SyntaxError`] without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     span: Span,
@@ -61,7 +57,7 @@ impl Fault {
     }
 }
 
-/// `text` between backticks, fit to be printed.
+/// `text` between backticks, without control characters.
 pub(super) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = printable(text).take(LONGEST).collect();
@@ -71,19 +67,18 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{shown}`")
 }
 
-/// One column or more for each character, none of which moves the cursor.
+/// The characters, with control characters replaced so that each takes a column.
 fn printable(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|character| match character {
         '\t' | '\n' | '\r' => ' ',
-        // Marks that reorder what follows them.
+        // Marks that change the direction of the text.
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         character if character.is_control() => '\u{fffd}',
         character => character,
     })
 }
 
-/// The expression and carets under `span`. Of a long expression only the
-/// surroundings of the place are shown.
+/// The expression with carets under `span`. A long expression is cut to the text around it.
 fn picture(text: &str, span: Span) -> String {
     const BEFORE: usize = 48;
     const MARKED: usize = 60;
@@ -137,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_nothing_a_terminal_acts_on() {
+    fn control_characters_are_replaced() {
         assert_eq!(
             shown("a\u{1b}[2J\n\u{202e}b", 9, 10),
             "wrong\n  a\u{fffd}[2J \u{fffd}b\n         ^"

@@ -1,26 +1,25 @@
-//! Answering an expression for one socket, in user space.
+//! Evaluates an expression for one socket, in user space.
 //!
-//! Agrees with the kernel's filter programs wherever those can answer, which
-//! a property test holds. Allocates nothing.
+//! Agrees with the kernel's filter programs (tested as a property). Allocates nothing.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::candidate::{Candidate, Owner, Process};
+use super::candidate::{Candidate, Known, Owner, Process};
 use super::expr::Expr;
 use super::predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
 use crate::model::{Endpoint, Socket, fields};
 use crate::wire::bytecode::Side;
 
-/// An answer.
+/// The result of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds.
+    /// It is true.
     Yes,
-    /// It does not.
+    /// It is false.
     No,
-    /// It depends on the owner, which has not been looked up yet.
+    /// It depends on the owner, who is not looked up yet.
     Unknown,
 }
 
@@ -31,8 +30,8 @@ impl From<bool> for Verdict {
 }
 
 impl Expr {
-    /// Whether the expression holds, in Kleene's logic: what decides an answer
-    /// whatever the unknown part may turn out to be is decided.
+    /// Evaluates the expression in Kleene's logic: the result is known where the unknown parts cannot
+    /// change it.
     pub fn eval(&self, candidate: &Candidate<'_>) -> Verdict {
         match self {
             Self::True => Verdict::Yes,
@@ -48,8 +47,7 @@ impl Expr {
     }
 }
 
-/// `decided` as soon as one part is; else `otherwise`, unless some part is
-/// unknown.
+/// `decided` if a part is; else unknown if a part is; else `otherwise`.
 fn chain(
     parts: &[Expr],
     candidate: &Candidate<'_>,
@@ -90,7 +88,7 @@ impl Predicate {
             Self::AutoBound(_) => Verdict::Yes,
             Self::Field(test) => test.holds(socket).into(),
             Self::Uid(uid) => (fields::UID.integer(socket) == Some((*uid).into())).into(),
-            Self::Role(role) => (candidate.role == *role).into(),
+            Self::Role(role) => by_known(candidate, |known| known.role == *role),
             Self::Pid(pid) => by_process(candidate, |process| process.pid == *pid),
             Self::Comm(pattern) => by_process(candidate, |process| pattern.matches(process.comm)),
             Self::Unit(pattern) => by_process(candidate, |process| {
@@ -99,15 +97,16 @@ impl Predicate {
             Self::Container(pattern) => by_process(candidate, |process| {
                 process.container.is_some_and(|container| pattern.matches(container))
             }),
-            Self::Service(pattern) => {
-                candidate.service.is_some_and(|service| pattern.matches(service)).into()
-            }
+            Self::Service(pattern) => by_known(candidate, |known| {
+                let names = known.service.map(|service| [service.name, service.bare]);
+                names.is_some_and(|names| names.iter().any(|name| pattern.matches(name)))
+            }),
             Self::Congestion(pattern) => {
                 socket.congestion.is_some_and(|name| pattern.matches_bytes(name.as_bytes())).into()
             }
-            Self::CgroupPath(pattern) => {
-                candidate.cgroup_path.is_some_and(|path| pattern.matches(path)).into()
-            }
+            Self::CgroupPath(pattern) => by_known(candidate, |known| {
+                known.cgroup_path.is_some_and(|path| pattern.matches(path))
+            }),
             Self::NetnsName(pattern) => {
                 candidate.netns.is_some_and(|name| pattern.matches(name)).into()
             }
@@ -123,9 +122,9 @@ impl Attribute {
             Self::Process => by_process(candidate, |_| true),
             Self::Unit => by_process(candidate, |process| process.unit.is_some()),
             Self::Container => by_process(candidate, |process| process.container.is_some()),
-            Self::Service => candidate.service.is_some().into(),
+            Self::Service => by_known(candidate, |known| known.service.is_some()),
             Self::Congestion => candidate.socket.congestion.is_some().into(),
-            Self::CgroupPath => candidate.cgroup_path.is_some().into(),
+            Self::CgroupPath => by_known(candidate, |known| known.cgroup_path.is_some()),
         }
     }
 }
@@ -137,8 +136,12 @@ impl FieldTest {
     }
 }
 
+fn by_known(candidate: &Candidate<'_>, holds: impl Fn(&Known<'_>) -> bool) -> Verdict {
+    candidate.known.as_ref().map_or(Verdict::Unknown, |known| holds(known).into())
+}
+
 fn by_process(candidate: &Candidate<'_>, holds: impl Fn(&Process<'_>) -> bool) -> Verdict {
-    match candidate.owner {
+    match candidate.known.map_or(Owner::Pending, |known| known.owner) {
         Owner::Pending => Verdict::Unknown,
         Owner::Hidden | Owner::None => Verdict::No,
         Owner::Known(processes) => processes.iter().any(holds).into(),
@@ -236,7 +239,8 @@ mod tests {
         socket.state = State::TimeWait;
         socket.tcp_info = None;
         let mut subject = candidate(&socket);
-        (subject.service, subject.cgroup_path, subject.owner) = (None, None, Owner::None);
+        let known = subject.known.as_mut().unwrap();
+        (known.service, known.cgroup_path, known.owner) = (None, None, Owner::None);
         for text in [
             "rtt > 0",
             "rtt = 0",
@@ -256,7 +260,7 @@ mod tests {
         }
         assert_eq!(ask("not rtt > 50ms", &subject), Verdict::Yes);
         assert_eq!(ask("not comm = java", &subject), Verdict::Yes);
-        // The kernel's own view: what it does not know is 0.
+        // In the kernel an absent mark or cgroup is 0.
         socket.mark = None;
         assert_eq!(ask("fwmark 0", &candidate(&socket)), Verdict::Yes);
     }
@@ -265,7 +269,7 @@ mod tests {
     fn pending_and_hidden_owners() {
         let socket = socket();
         let mut subject = candidate(&socket);
-        subject.owner = Owner::Pending;
+        subject.known.as_mut().unwrap().owner = Owner::Pending;
         for (text, verdict) in [
             ("comm = java", Verdict::Unknown),
             ("comm != java", Verdict::Unknown),
@@ -279,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(ask(text, &subject), verdict, "{text}");
         }
-        subject.owner = Owner::Hidden;
+        subject.known.as_mut().unwrap().owner = Owner::Hidden;
         for text in ["comm = java", "comm != java", "pid != 1", "unit != a", "comm"] {
             assert_eq!(ask(text, &subject), Verdict::No, "{text}");
         }

@@ -1,4 +1,4 @@
-//! Expressions: predicates joined by `and`, `or` and `not`.
+//! Expressions: predicates combined by `and`, `or` and `not`.
 
 use super::predicate::{Attribute, Predicate};
 use crate::model::{Field, Group, fields};
@@ -9,24 +9,24 @@ use crate::wire::Extensions;
 pub enum Expr {
     /// Every socket.
     True,
-    /// Those for which a predicate holds.
+    /// Sockets for which a predicate holds.
     Is(Predicate),
-    /// Those for which it does not.
+    /// Sockets for which an expression does not hold.
     Not(Box<Expr>),
-    /// Those for which all hold.
+    /// Sockets for which all hold.
     And(Vec<Expr>),
-    /// Those for which at least one holds.
+    /// Sockets for which at least one holds.
     Or(Vec<Expr>),
 }
 
 impl Expr {
-    /// Those for which both hold.
+    /// Both expressions.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::all(vec![self, other])
     }
 
-    /// Those for which all hold; every socket where the list is empty.
+    /// All expressions; every socket where the list is empty.
     pub fn all(parts: Vec<Self>) -> Self {
         let mut flat = Vec::with_capacity(parts.len());
         for part in parts {
@@ -43,7 +43,7 @@ impl Expr {
         }
     }
 
-    /// Those for which at least one holds; no socket where the list is empty.
+    /// At least one expression; no socket where the list is empty.
     pub fn any(parts: Vec<Self>) -> Self {
         let mut flat = Vec::with_capacity(parts.len());
         for part in parts {
@@ -56,7 +56,7 @@ impl Expr {
         if flat.len() == 1 { flat.pop().unwrap_or(Self::True) } else { Self::Or(flat) }
     }
 
-    /// What has to be known for evaluation.
+    /// The data that evaluation needs.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
         self.collect(&mut needs);
@@ -93,7 +93,7 @@ impl From<Predicate> for Expr {
     }
 }
 
-/// What evaluating an expression takes.
+/// The data that an expression needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
     /// The processes that hold a socket.
@@ -106,10 +106,10 @@ pub struct Needs {
     pub cgroup_path: bool,
     /// The name or the inode of the network namespace.
     pub netns: bool,
-    /// The socket's mark, which only a holder of CAP_NET_ADMIN is told.
+    /// The socket's mark, which the kernel sends to holders of CAP_NET_ADMIN only.
     pub mark: bool,
-    /// The kernel's verdict: without [`Plan::program`](super::Plan::program)
-    /// in force the answer is too wide (`autobound`).
+    /// The kernel's filter program ([`Plan::program`](super::Plan::program)), which alone can decide
+    /// `autobound`.
     pub program: bool,
     /// Attributes that the kernel has to send.
     pub extensions: Extensions,
@@ -156,8 +156,7 @@ impl Needs {
             (Group::Socket, "tos") => self.want(Extensions::TOS),
             (Group::Socket, "tclass" | "class_id") => self.want(Extensions::TCLASS),
             (Group::Socket, "mark") => self.mark = true,
-            // A FIN-WAIT-2 record has these if a socket stands behind it, and
-            // that shows in its having `tcp_info`.
+            // A FIN-WAIT-2 record has these if there is a full socket, and then it has `tcp_info`.
             (Group::Socket, "uid" | "inode" | "recv_q" | "send_q") => self.want(Extensions::INFO),
             (Group::Socket, _) => {}
         }
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_asked_for() {
+    fn only_what_the_expression_needs() {
         let nothing = Needs::default();
         assert_eq!(needs("state all sport = :80 dst 10/8 lport > 5 src inet:*"), nothing);
         assert_eq!(needs("sport = :80 or not dst 10.0.0.0/8"), nothing);

@@ -1,6 +1,6 @@
 //! Sockets and names for this module's tests.
 
-use super::{Candidate, Names, Owner, Process};
+use super::{Candidate, Known, Names, Owner, Process, Service};
 pub(super) use crate::model::example::{skmem, socket, tcp_info};
 use crate::model::{Role, Socket};
 
@@ -27,7 +27,7 @@ impl Names for SomeNames {
     }
 }
 
-/// That connection's surroundings.
+/// The names around that connection.
 pub(super) fn candidate(socket: &Socket) -> Candidate<'_> {
     const OWNERS: &[Process<'_>] = &[
         Process { pid: 42, comm: "java", unit: Some("app.service"), container: None },
@@ -35,11 +35,13 @@ pub(super) fn candidate(socket: &Socket) -> Candidate<'_> {
     ];
     Candidate {
         socket,
-        role: Role::Server,
-        service: Some("shop"),
         netns: Some("blue"),
         netns_inode: 4_026_531_840,
-        cgroup_path: Some("/system.slice/app.service"),
-        owner: Owner::Known(OWNERS),
+        known: Some(Known {
+            role: Role::Server,
+            service: Some(Service { name: "shop", bare: "shop" }),
+            cgroup_path: Some("/system.slice/app.service"),
+            owner: Owner::Known(OWNERS),
+        }),
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses, prefixes and ports as ss takes them.
+//! Addresses, prefixes and ports in the syntax of ss.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,14 +13,14 @@ const HOST: &str = "ADDRESS[/LENGTH][:PORT], [V6-ADDRESS][/LENGTH][:PORT] with t
     :PORT, *, each after inet: or inet6: if wanted";
 const PORT: &str = "a number from 0 to 65535 or a service's name, after a colon if wanted";
 
-/// The expression being read and where names are looked up.
+/// The expression, and the names to look up.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) text: &'a str,
     pub(super) names: &'a dyn Names,
 }
 
-/// What stands behind `src` and `dst`; what is left out matches everything.
+/// The value of `src` and `dst`. Parts that are left out match everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Host {
     family: Option<Family>,
@@ -29,7 +29,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// That one end is this; without a side, that either end is.
+    /// The condition that one end is this host; without a side, that either end is.
     pub(super) fn on(self, side: Option<Side>) -> Expr {
         let Some(side) = side else {
             return Expr::any(vec![self.on(Some(Side::Local)), self.on(Some(Side::Remote))]);
@@ -43,7 +43,7 @@ impl Host {
 }
 
 impl Scope<'_> {
-    /// Where `part`, a slice of the expression, lies in it.
+    /// The position of `part`, a slice of the expression.
     pub(super) fn span(&self, part: &str) -> Span {
         let start = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         Span { start, end: start + part.len() }
@@ -73,7 +73,7 @@ impl Scope<'_> {
         Ok(Host { family, net, port })
     }
 
-    /// Reads a port, after `:` and a family if wanted; `*` is any.
+    /// Reads a port, with an optional family and `:` before it; `*` is any port.
     pub(super) fn port(&self, word: &str) -> Result<(Option<Family>, Option<u16>), Fault> {
         let (family, rest) = family(word);
         let rest = rest.strip_prefix(':').unwrap_or(rest);
@@ -81,7 +81,7 @@ impl Scope<'_> {
         Ok((family, port))
     }
 
-    /// Splits address and port. Brackets stay with the address.
+    /// Splits address and port. Brackets belong to the address.
     fn cut<'w>(&self, word: &'w str) -> Result<(&'w str, Option<&'w str>), Fault> {
         if let Some(inner) = word.strip_prefix('[') {
             let Some((_, behind)) = inner.split_once(']') else {
@@ -164,8 +164,8 @@ fn family(word: &str) -> (Option<Family>, &str) {
     }
 }
 
-/// An address, in brackets or not. Before the length of a prefix the last
-/// numbers of an IPv4 address may be left out: `193.233.7/24`.
+/// An address, with or without brackets. With a prefix length, the last numbers of an IPv4 address may
+/// be left out: `193.233.7/24`.
 fn address(word: &str, is_prefix: bool) -> Option<IpAddr> {
     if let Some(inner) = word.strip_prefix('[') {
         return inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);

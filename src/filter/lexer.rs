@@ -1,12 +1,11 @@
-//! Characters to tokens.
+//! Splits an expression into tokens: brackets, operators, words and quotes.
 //!
-//! Knows brackets, operators, words and quotes. Which word is a keyword
-//! depends on where it stands, and is the parser's business.
+//! Whether a word is a keyword depends on its position, so the parser decides that.
 
 use super::error::{Fault, Span};
 use super::predicate::Comparison;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `(`
@@ -23,20 +22,20 @@ pub(super) enum Kind {
     Comparison(Comparison),
     /// A run of anything else.
     Word,
-    /// Text between quotes; the span leaves them out.
+    /// Text between quotes, which are not in the span.
     Quoted,
-    /// Behind the last token.
+    /// The end of the text.
     End,
 }
 
-/// A token and where it stands.
+/// A token and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: Kind,
     pub(super) span: Span,
 }
 
-/// The signs, longest first.
+/// The operators, longest first.
 const SIGNS: [(&str, Kind); 14] = [
     ("&&", Kind::And),
     ("||", Kind::Or),
@@ -54,7 +53,7 @@ const SIGNS: [(&str, Kind); 14] = [
     (")", Kind::Close),
 ];
 
-/// Splits a text. The last token is the only [`Kind::End`].
+/// Splits a text. The last token is [`Kind::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -65,13 +64,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
         at = token.span.end + quote;
         tokens.push(token);
     }
-    // Points behind the last token, whatever blanks follow.
+    // The position behind the last token, before any blanks.
     let end = text.trim_end().len();
     tokens.push(Token { kind: Kind::End, span: Span { start: end, end } });
     Ok(tokens)
 }
 
-/// The token that begins at `at`.
+/// The token at `at`.
 fn token(text: &str, at: usize) -> Result<Option<Token>, Fault> {
     let rest = text.get(at..).unwrap_or_default();
     let Some(first) = rest.chars().next() else { return Ok(None) };
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_need_no_blanks() {
+    fn operators_need_no_blanks() {
         assert_eq!(split("rtt>50ms"), ["rtt", ">", "50ms"]);
         assert_eq!(split("sport=:80"), ["sport", "=", ":80"]);
         assert_eq!(split("a>=1&&!b||c!=2"), ["a", ">=", "1", "&&", "!", "b", "||", "c", "!=", "2"]);

@@ -1,17 +1,15 @@
-//! The filter language: the one that ss users know, and every field of the
-//! catalogue besides.
+//! The filter language: that of ss, and every field of the catalogue.
 //!
-//! Text becomes an [`Expr`]. What the kernel can decide of it becomes a
-//! [`Plan`]; the whole of it is then evaluated in user space. Names of
-//! services, interfaces, cgroups and users are looked up through [`Names`]
-//! while reading, so that nothing here does I/O. Knows nothing of output.
+//! A text is parsed to an [`Expr`]. The part that the kernel can decide becomes a [`Plan`]; the whole
+//! expression is then evaluated in user space. The parser looks up services, interfaces, cgroups and
+//! users through [`Names`], so that nothing here does I/O.
 //!
 //! # Grammar
 //! ```text
 //! expression  = conjunction { ("or" | "|" | "||") conjunction }
 //! conjunction = negation { ["and" | "&" | "&&"] negation }
 //! negation    = ("not" | "!") negation | "(" expression ")" | predicate
-//! predicate   = { ("state" | "exclude") STATE }       a row of them is one set
+//! predicate   = { ("state" | "exclude") STATE }       a sequence of them is one set
 //!             | ("src" | "dst" | "addr") ["=" | "!="] HOST
 //!             | ("sport" | "dport" | "port") [OP] [FAMILY:][":"]PORT
 //!             | "dev" ["=" | "!="] INTERFACE
@@ -25,21 +23,18 @@
 //!             | FIELD | "pid" | "comm" | "unit" | "container" | "service" | "congestion"
 //! ```
 //! `OP` is one of `= == eq != ne neq > gt < lt >= ge geq <= le leq`. Text with
-//! blanks or signs in it goes between quotes of either kind. `*` in a pattern
-//! stands for anything.
+//! blanks or operators needs quotes, single or double. `*` in a pattern matches anything.
 //!
-//! # What is not there
-//! A socket that lacks a field, or whose value is the kernel's word for
-//! "none", fails every comparison with it, `!=` too: absent is neither zero
-//! nor another value. `not (rtt > 50ms)` on the other hand holds for it. The
-//! same goes for owners, services and other names. A field alone asks whether
-//! it is above zero, a name alone whether it is known.
+//! # Absent values
+//! For a socket without a field, or with the kernel's value for "none", every comparison with the field
+//! is false, `!=` too: absent is neither zero nor another value. `not (rtt > 50ms)` is true for it. The
+//! same holds for owners, services and other names. A field alone is true if it is above zero, a name
+//! alone if it is known.
 //!
 //! # States
-//! A row of `state` and `exclude` with nothing between is one set, as in ss:
-//! `state listening state time-wait` is either, `state connected exclude
-//! time-wait` is the difference. With `and` between, each is a condition of
-//! its own. See [`Expr::plan`] for the states of an expression without them.
+//! `state` and `exclude` in a row make one set, as in ss: `state listening state time-wait` is either,
+//! `state connected exclude time-wait` is the difference. With `and` between them, each is a condition
+//! of its own. See [`Expr::plan`] for the states of an expression without them.
 
 mod amount;
 mod candidate;
@@ -58,8 +53,8 @@ mod predicate;
 mod properties;
 mod terms;
 
-pub use amount::Amount;
-pub use candidate::{Candidate, Owner, Process};
+pub use amount::{Amount, parse_rate};
+pub use candidate::{Candidate, Known, Owner, Process, Service};
 pub use error::{Span, SyntaxError};
 pub use evaluate::Verdict;
 pub use expr::{Expr, Needs};
@@ -69,7 +64,7 @@ pub use predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
 
 pub use crate::wire::bytecode::Side;
 
-/// Where the names in an expression are looked up.
+/// Looks up the names in an expression.
 pub trait Names {
     /// The port of a service (`/etc/services`).
     fn port(&self, service: &str) -> Option<u16>;
@@ -103,11 +98,10 @@ impl Names for NoNames {
     }
 }
 
-/// Reads an expression. An empty one means every socket.
+/// Parses an expression. An empty one matches every socket.
 ///
 /// # Errors
-/// [`SyntaxError`], at the first place that makes no sense or names something
-/// that is not known.
+/// [`SyntaxError`], for the first syntax error or unknown name.
 pub fn parse(text: &str, names: &dyn Names) -> Result<Expr, SyntaxError> {
     parser::expression(host::Scope { text, names }).map_err(|fault| fault.within(text))
 }

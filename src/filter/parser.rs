@@ -1,8 +1,7 @@
-//! Tokens to expressions: connectives and brackets.
+//! Parses tokens to expressions: connectives and brackets.
 //!
-//! Precedence is what ss documents: `not` before `and` before `or`; nothing
-//! between two predicates means `and`. (ss itself reads `a or b and c` from
-//! left to right, its manual notwithstanding.)
+//! Precedence is that of the manual of ss: `not` before `and` before `or`; two predicates without a
+//! connective mean `and`. (ss itself reads `a or b and c` from left to right, against its manual.)
 
 use super::error::{Fault, Span, quoted};
 use super::expr::Expr;
@@ -10,9 +9,9 @@ use super::host::Scope;
 use super::lexer::{Kind, Token, tokens};
 use super::predicate::Predicate;
 
-/// How deep brackets and `not` may nest.
+/// Largest depth of brackets and `not`.
 const DEEPEST: usize = 64;
-/// How long an expression may be, in bytes.
+/// Largest length of an expression, in bytes.
 const LONGEST: usize = 64 << 10;
 
 pub(super) const PREDICATE: &str = "not, brackets, state, exclude, src, dst, addr, sport, dport, \
@@ -45,7 +44,7 @@ pub(super) struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
-    /// Where `autobound` was met so far.
+    /// Positions of `autobound` so far.
     autobound: Vec<Span>,
 }
 
@@ -71,7 +70,7 @@ impl<'a> Parser<'a> {
         self.scope.text.get(token.span.start..token.span.end).unwrap_or_default()
     }
 
-    /// The connective that a token is, whether sign or word.
+    /// The connective of a token, an operator or a word.
     pub(super) fn connective(&self, token: Token) -> Option<Kind> {
         match token.kind {
             Kind::And | Kind::Or | Kind::Not => Some(token.kind),
@@ -175,14 +174,14 @@ impl<'a> Parser<'a> {
         expr
     }
 
-    /// Notes an `autobound`.
+    /// Stores the position of an `autobound`.
     pub(super) fn autobound(&mut self, token: Token) -> Expr {
         self.autobound.push(token.span);
         Expr::Is(Predicate::AutoBound(true))
     }
 
-    /// Only the kernel can answer `autobound`, and it drops a socket for good:
-    /// there must be no other way for the socket to be wanted.
+    /// Only the kernel can decide `autobound`, and it does not send the sockets for which it is false.
+    /// So it must be a condition of the whole expression.
     fn refuse_autobound(&self, met: usize) -> Result<(), Fault> {
         let Some(&span) = self.autobound.get(met) else { return Ok(()) };
         let message = "only the kernel can tell `autobound`, which must not stand within `or` \

@@ -1,8 +1,8 @@
 //! The part of an expression that the kernel can decide.
 //!
-//! A plan is never narrower than its expression: whatever the kernel cannot
-//! decide counts as true there, and evaluation in user space decides it
-//! afterwards. What a plan saves is sockets that need not be sent.
+//! A plan selects at least the sockets of its expression: a part that the kernel cannot decide counts
+//! as true, and evaluation in user space decides it later. A plan saves the kernel from sending the
+//! other sockets.
 
 use super::Side;
 use super::expr::Expr;
@@ -11,9 +11,8 @@ use crate::model::{Families, Group, Role, State, StateSet};
 use crate::wire::Reply;
 use crate::wire::bytecode::{Condition, Formula, Subject, accepts, assemble, verify};
 
-/// Which conditions may be put into the kernel's program. Others count as
-/// true there. The default asks for nothing that needs a recent kernel or a
-/// capability.
+/// The conditions that the kernel's program may have. Others count as true there. The default needs
+/// neither a recent kernel nor a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlanOptions {
     /// Marks: Linux 4.19 and CAP_NET_ADMIN, else the kernel refuses (`EPERM`).
@@ -22,11 +21,10 @@ pub struct PlanOptions {
     pub cgroup: bool,
 }
 
-/// What to ask the kernel for. A socket has to pass every part.
+/// A request to the kernel. A socket has to match every part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// States. Whoever does not ask the kernel (a replay) has to check them:
-    /// the default states are part of no expression.
+    /// States. A replay has to check them: the default states are not part of the expression.
     pub states: StateSet,
     /// Families.
     pub families: Families,
@@ -34,18 +32,17 @@ pub struct Plan {
     pub local_port: u16,
     /// The request's remote port, 0 for any.
     pub remote_port: u16,
-    /// Filter program, empty for none. Equality of ports, interfaces (4.19)
-    /// and cgroups (5.10) make old kernels answer `EINVAL`: the same request
-    /// without the program is right then, but for [`Needs::program`].
+    /// Filter program, empty for none. Older kernels refuse equality of ports, interfaces (4.19) and
+    /// cgroups (5.10) with `EINVAL`. The same request without the program is right then, except with
+    /// [`Needs::program`].
     ///
     /// [`Needs::program`]: super::Needs::program
     pub program: Vec<u8>,
 }
 
 impl Expr {
-    /// The plan for this expression. `default_states` hold where the
-    /// expression speaks of no states, as in ss; one that asks for listeners
-    /// in another way (`role = listener`, `accept_queue`) adds those.
+    /// The plan for this expression. `default_states` apply if the expression has no states, as in ss;
+    /// other conditions for listeners (`role = listener`, `accept_queue`) add listeners.
     pub fn plan(&self, default_states: StateSet, options: PlanOptions) -> Plan {
         let mut base = default_states;
         if self.speaks_of_states() {
@@ -68,8 +65,8 @@ impl Expr {
         }
     }
 
-    /// What the kernel cannot decide of it: then a plan lets more pass than the expression. `None`
-    /// if it decides all. It takes states together with anything else only where both must hold.
+    /// A part that the kernel cannot decide, so that the plan selects more than the expression. `None`
+    /// if it decides all. The kernel combines states with other conditions by `and` only.
     pub fn undecided(&self, options: PlanOptions) -> Option<String> {
         self.conjuncts().iter().find_map(|part| part.undecided_part(options)).or_else(|| {
             let formula = self.formula(true, options);
@@ -105,7 +102,7 @@ impl Expr {
         }
     }
 
-    /// The parts that all have to hold.
+    /// The parts of a conjunction.
     fn conjuncts(&self) -> &[Self] {
         match self {
             Self::And(parts) => parts,
@@ -113,7 +110,7 @@ impl Expr {
         }
     }
 
-    /// The one port that an end must have.
+    /// The only port that an end may have.
     fn pinned(&self, side: Side) -> Option<u16> {
         self.conjuncts().iter().find_map(|part| match part {
             Self::Is(Predicate::Port { side: Some(end), op: Comparison::Equal, port })
@@ -125,7 +122,7 @@ impl Expr {
         })
     }
 
-    /// Whether this says no more than that the port is the pinned one.
+    /// Whether this only says that the port is the one in the request.
     fn pins(&self, side: Side, pinned: Option<u16>) -> bool {
         pinned.is_some_and(|port| {
             let side = Some(side);
@@ -142,7 +139,7 @@ impl Expr {
         }
     }
 
-    /// Whether some part (`wanted`, or denied) holds for listeners only.
+    /// Whether some part (negated where not `wanted`) holds for listeners only.
     fn asks_for_listeners(&self, wanted: bool) -> bool {
         match self {
             Self::True => false,
@@ -154,8 +151,7 @@ impl Expr {
         }
     }
 
-    /// In which states a socket may be for which this holds, or (not `wanted`)
-    /// for which it does not.
+    /// The possible states of sockets for which this is `wanted`, true or false.
     fn states(&self, wanted: bool) -> StateSet {
         match (self, wanted) {
             (Self::True, true) => StateSet::ALL,
@@ -173,7 +169,7 @@ impl Expr {
         }
     }
 
-    /// Likewise for families.
+    /// The possible families, likewise.
     fn families(&self, wanted: bool) -> Families {
         match (self, wanted) {
             (Self::True, true) => Families::BOTH,
@@ -195,8 +191,8 @@ impl Expr {
         }
     }
 
-    /// A formula for the kernel that holds wherever this does, or (not
-    /// `wanted`) wherever this does not. Exact if every predicate is.
+    /// A formula for the kernel that is true wherever this is `wanted`, true or false. Exact if every
+    /// predicate is.
     pub(super) fn formula(&self, wanted: bool, options: PlanOptions) -> Formula {
         let parts =
             |parts: &[Self]| parts.iter().map(|part| part.formula(wanted, options)).collect();
@@ -216,9 +212,8 @@ impl Expr {
 }
 
 impl Plan {
-    /// Whether the kernel would have picked the socket of this record, its state left aside: what
-    /// a notice of its death does not tell. It tells neither mark nor cgroup either, and not who
-    /// chose the port.
+    /// Whether the kernel would have selected the socket of this destroy event. Destroy events have no
+    /// state, mark or cgroup, and not who chose the port.
     pub fn admits(&self, reply: &Reply<'_>) -> bool {
         let (local, remote) = (reply.local_address(), reply.remote_address());
         let family = if local.is_ipv4() { self.families.v4 } else { self.families.v6 };
@@ -243,7 +238,7 @@ impl Plan {
 }
 
 impl Predicate {
-    /// The word by which it is asked.
+    /// The keyword.
     fn word(&self) -> &'static str {
         match self {
             Self::State(_) => "state",
@@ -268,7 +263,7 @@ impl Predicate {
         }
     }
 
-    /// States of the sockets for which it may hold.
+    /// States of the sockets for which it may be true.
     fn states(&self) -> StateSet {
         const LISTENING: StateSet = StateSet::of(&[State::Listen]);
         let without = |states: &[State]| StateSet::of(states).complement();
@@ -300,7 +295,7 @@ impl Predicate {
         }
     }
 
-    /// The formula that is true exactly where this is, if the kernel has one.
+    /// The formula that equals this, if the kernel has one.
     fn formula(&self, options: PlanOptions) -> Option<Formula> {
         let is = |condition| Some(Formula::Is(condition));
         match self {
@@ -313,7 +308,7 @@ impl Predicate {
             Self::Prefix { side, net } => Some(on_either(*side, |side| {
                 Formula::Is(Condition::Prefix(side, net.addr(), net.prefix_len()))
             })),
-            // IPv6 prefixes match IPv6 sockets only, the empty one all of them.
+            // IPv6 prefixes match IPv6 sockets only, and the empty prefix all of those.
             Self::Family(family) => {
                 let any = std::net::Ipv6Addr::UNSPECIFIED.into();
                 let v6 = Formula::Is(Condition::Prefix(Side::Local, any, 0));
@@ -464,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_cannot_decide_is_true() {
+    fn undecidable_parts_are_true() {
         use Condition::*;
         let is = Formula::Is;
         let none = PlanOptions::default();
@@ -495,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_to_decide() {
+    fn undecidable_parts_are_reported() {
         let options = PlanOptions { mark: true, cgroup: true };
         for (text, left) in [
             ("", None),
@@ -521,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_too_much() {
+    fn empty_and_too_long_programs() {
         let expr = Expr::any(vec![]);
         assert_eq!(expr.plan(StateSet::ALL, PlanOptions::default()).program.len(), 4);
         let many = (1..6000).map(|port| format!("sport = {port}")).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The questions that can be asked of one socket.
+//! The predicates of an expression.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use crate::model::{Field, Role, StateSet};
 use crate::wire::bytecode::Side;
 
-/// How two numbers are compared.
+/// A comparison of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `=`
@@ -27,7 +27,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// What the word form of an operator means: `eq`, `neq`, `ge`, ...
+    /// The operator of a word: `eq`, `neq`, `ge`, ...
     pub(super) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "eq" => Self::Equal,
@@ -40,7 +40,7 @@ impl Comparison {
         })
     }
 
-    /// Whether it holds where the left side stands so to the right one.
+    /// Whether it holds for this order of the left side and the right one.
     pub(super) fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -53,7 +53,7 @@ impl Comparison {
     }
 }
 
-/// The family of a socket. One that carries IPv4 over an IPv6 socket is IPv6.
+/// The family of a socket. An IPv6 socket with a v4-mapped address is IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// `AF_INET`
@@ -62,7 +62,7 @@ pub enum Family {
     V6,
 }
 
-/// What may be known of a socket or not.
+/// An attribute of a socket that may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// A process that holds it.
@@ -79,14 +79,14 @@ pub enum Attribute {
     CgroupPath,
 }
 
-/// A field of the catalogue and what it is compared with.
+/// A comparison of a field of the catalogue.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldTest {
-    /// What is compared.
+    /// The field.
     pub field: &'static Field,
-    /// How.
+    /// The comparison.
     pub op: Comparison,
-    /// With what.
+    /// The value.
     pub amount: Amount,
 }
 
@@ -97,7 +97,7 @@ impl PartialEq for FieldTest {
     }
 }
 
-/// One question. Where a socket lacks what is asked for, the answer is no.
+/// One predicate. False for a socket that lacks the attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predicate {
     /// In one of these states.
@@ -107,42 +107,41 @@ pub enum Predicate {
     /// An address within a prefix; without a side either one. An IPv4 prefix
     /// matches v4-mapped IPv6 addresses too, as in the kernel.
     Prefix {
-        /// Which end.
+        /// The end.
         side: Option<Side>,
         /// The prefix.
         net: IpNet,
     },
-    /// A port compared; without a side either one, but for
-    /// [`Comparison::Different`], which then has to hold for both.
+    /// Compares a port; without a side either one, except that [`Comparison::Different`] then has to
+    /// hold for both.
     Port {
-        /// Which end.
+        /// The end.
         side: Option<Side>,
-        /// How.
+        /// The comparison.
         op: Comparison,
-        /// With what.
+        /// The value.
         port: u16,
     },
     /// Bound to the interface of this index, 0 for none.
     Interface(u32),
-    /// `mark & mask == value`. Only the holder of CAP_NET_ADMIN is told marks;
-    /// a socket without one counts as marked 0.
+    /// `mark & mask == value`. The kernel sends marks to holders of CAP_NET_ADMIN only; an absent mark
+    /// counts as 0.
     Mark {
-        /// What the masked mark has to be.
+        /// The value of the masked mark.
         value: u32,
-        /// Which bits count.
+        /// The bits to compare.
         mask: u32,
     },
-    /// Made in the cgroup of this id; a socket without one counts as in 0.
+    /// Created in the cgroup of this id; an absent id counts as 0.
     Cgroup(u64),
-    /// Made in a cgroup whose path matches.
+    /// Created in a cgroup whose path matches.
     CgroupPath(Pattern),
-    /// Whether the kernel chose the local port. Nothing tells but the kernel's
-    /// own filter program: here every socket passes. To be used only as part
-    /// of the topmost conjunction.
+    /// Whether the kernel chose the local port. Only the kernel's filter program can decide it: here
+    /// it is true for every socket. Allowed only in the topmost conjunction.
     AutoBound(bool),
-    /// A field of the catalogue compared.
+    /// Compares a field of the catalogue.
     Field(FieldTest),
-    /// Which end of its connection it is.
+    /// The role of the socket.
     Role(Role),
     /// Owner's user id.
     Uid(u32),
@@ -162,6 +161,6 @@ pub enum Predicate {
     NetnsName(Pattern),
     /// In the network namespace of this inode.
     NetnsInode(u64),
-    /// Whether something is known at all.
+    /// Whether an attribute is known.
     Known(Attribute),
 }

@@ -1,5 +1,5 @@
-//! Properties: the kernel and user space agree, plans are never too narrow,
-//! nothing makes the parser panic.
+//! Properties: the kernel and user space agree, plans select at least the sockets of their expression,
+//! and no input makes the parser panic.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::model::{Endpoint, Role, Socket, State, StateSet, fields};
 use crate::wire::bytecode::{accepts, assemble, verify};
 
-/// Few values, so that predicates hold about as often as they do not.
+/// Few values, so that predicates are true about as often as false.
 fn ports() -> impl Strategy<Value = u16> {
     prop_oneof![3 => 0u16..4, 1 => Just(u16::MAX), 1 => Just(u16::MAX - 1), 1 => any::<u16>()]
 }
@@ -60,7 +60,7 @@ fn families() -> impl Strategy<Value = Family> {
     prop_oneof![Just(Family::V4), Just(Family::V6)]
 }
 
-/// What the kernel decides as exactly as user space.
+/// Predicates that the kernel decides exactly.
 fn decidable() -> impl Strategy<Value = Predicate> {
     prop_oneof![
         (sides(), comparisons(), ports()).prop_map(|(side, op, port)| Predicate::Port {
@@ -136,7 +136,7 @@ fn small<T: TryFrom<u32> + std::fmt::Debug>() -> impl Strategy<Value = Option<T>
     proptest::option::of((0u32..4).prop_map(|value| T::try_from(value).ok().unwrap()))
 }
 
-/// Sockets as kernels report them: TIME-WAIT records carry nothing.
+/// Sockets as kernels report them: TIME-WAIT records have no attributes.
 fn sockets() -> impl Strategy<Value = Socket> {
     let ends = (addresses(), ports(), ports());
     let words = (0u32..4, 0u32..4, any::<bool>());
@@ -178,23 +178,25 @@ fn owners() -> impl Strategy<Value = Owner<'static>> {
 }
 
 fn candidate<'a>(socket: &'a Socket, role: Role, owner: Owner<'a>) -> Candidate<'a> {
-    // Listeners, and only those, have that role.
+    // Listeners, and only listeners, have the role `listener`.
     let role = match (socket.state, role) {
         (State::Listen, _) => Role::Listener,
         (_, Role::Listener) => Role::Unknown,
         (_, role) => role,
     };
-    Candidate { role, owner, ..fixture::candidate(socket) }
+    let candidate = fixture::candidate(socket);
+    let known = candidate.known.map(|known| Known { role, owner, ..known });
+    Candidate { known, ..candidate }
 }
 
 /// Whether a plan lets the kernel send this socket.
 fn lets_pass(plan: &Plan, socket: &Socket) -> bool {
-    let wants = |wanted: u16, port: u16| wanted == 0 || wanted == port;
+    let selects = |wanted: u16, port: u16| wanted == 0 || wanted == port;
     let is_v4 = socket.local.address.is_ipv4();
     plan.states.contains(socket.state)
         && (if is_v4 { plan.families.v4 } else { plan.families.v6 })
-        && wants(plan.local_port, socket.local.port)
-        && wants(plan.remote_port, socket.remote.port)
+        && selects(plan.local_port, socket.local.port)
+        && selects(plan.remote_port, socket.remote.port)
         && accepts(&plan.program, &socket.as_filter_subject())
 }
 
@@ -312,7 +314,7 @@ proptest! {
     }
 }
 
-/// Reads, and uses whatever comes out.
+/// Parses a text, and uses the result.
 fn read(text: &str) -> Result<(), TestCaseError> {
     match parse(text, &SomeNames) {
         Ok(expr) => {

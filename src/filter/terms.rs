@@ -1,4 +1,4 @@
-//! Words to predicates: what each keyword and each field takes behind it.
+//! Parses predicates: each keyword and each field with its value.
 
 use super::Side;
 use super::amount::{self, Amount};
@@ -11,7 +11,7 @@ use super::pattern::Pattern;
 use super::predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
 use crate::model::{Field, Role, StateSet, Unit, fields};
 
-/// What a word that is not a field asks for.
+/// The meaning of a word that is not a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keyword {
     State,
@@ -34,7 +34,7 @@ enum Keyword {
 const LOCAL: Option<Side> = Some(Side::Local);
 const REMOTE: Option<Side> = Some(Side::Remote);
 
-/// Every keyword. They go before fields of the same name.
+/// Every keyword. They take precedence over fields of the same name.
 const KEYWORDS: [(&str, Keyword); 31] = [
     ("state", Keyword::State),
     ("exclude", Keyword::Exclude),
@@ -93,9 +93,8 @@ impl Keyword {
 }
 
 impl Parser<'_> {
-    /// `state A exclude B ...` in a row make one set, as in ss: the first
-    /// `state` begins with no state and the first `exclude` with all; what
-    /// follows adds and removes. `None` where no such row begins.
+    /// `state A exclude B ...` in a row make one set, as in ss: the first `state` starts with no state
+    /// and the first `exclude` with all; the next ones add and remove. `None` without such a row.
     pub(super) fn state_run(&mut self) -> Result<Option<StateSet>, Fault> {
         let mut set = None;
         while let Some(adds) = self.begins_state() {
@@ -130,7 +129,7 @@ impl Parser<'_> {
         })
     }
 
-    /// The predicate that `word`, just read, begins.
+    /// The predicate that starts with `word`, which was just read.
     pub(super) fn predicate(&mut self, word: Token) -> Result<Expr, Fault> {
         match keyword(self.text(word)) {
             Some(keyword) => self.by_keyword(keyword, word),
@@ -194,7 +193,7 @@ impl Parser<'_> {
         let family = family.map_or(Expr::True, |family| Predicate::Family(family).into());
         let compared = |op, port| Predicate::Port { side, op, port }.into();
         match (port, op) {
-            // Another port, or another family.
+            // Different means another port, or another family.
             (Some(port), Comparison::Different) if family != Expr::True => {
                 Ok(!family.and(compared(Comparison::Equal, port)))
             }
@@ -339,7 +338,7 @@ impl Parser<'_> {
         Ok(test(op, amount))
     }
 
-    /// A number whose unit may stand apart: `50ms`, `50 ms`.
+    /// A number whose unit may follow after a blank: `50ms`, `50 ms`.
     fn amount(&mut self, unit: Unit, value: Token) -> Result<Amount, Fault> {
         let text = self.text(value);
         let (number, mut suffix) = amount::split(text);
@@ -365,7 +364,7 @@ impl Parser<'_> {
     }
 }
 
-/// Reading what stands behind a word.
+/// Parses what follows a word.
 impl Parser<'_> {
     fn comparison_at(&self, ahead: usize) -> Option<Comparison> {
         let token = self.peek_behind(ahead);
@@ -382,7 +381,7 @@ impl Parser<'_> {
         Some(op)
     }
 
-    /// The value that has to come now, for `word`.
+    /// The value of `word`, which is required here.
     fn value(&mut self, word: Token, accepted: &str) -> Result<Token, Fault> {
         let next = self.peek();
         let is_value = match next.kind {
@@ -397,8 +396,8 @@ impl Parser<'_> {
         Err(Fault::new(next.span, message).accepting(accepted))
     }
 
-    /// Whether `word` has no comparison behind it and so only asks whether
-    /// there is something. A value that follows right away is a slip.
+    /// Whether `word` has no comparison and so means that the attribute is there. A value without a
+    /// comparison is an error.
     fn stands_alone(&self, word: Token, accepted: &str) -> Result<bool, Fault> {
         if self.comparison_at(0).is_some() {
             return Ok(false);
@@ -438,8 +437,7 @@ fn is_subject(word: &str) -> bool {
     keyword(word).is_some() || fields::find(word).is_some()
 }
 
-/// A question about something that may not be known: then it differs from
-/// nothing either.
+/// A predicate on an attribute that may be unknown: an unknown one differs from nothing.
 fn named(attribute: Attribute, equal: Predicate, differs: bool) -> Expr {
     if differs {
         Expr::Is(Predicate::Known(attribute)).and(!Expr::Is(equal))
@@ -450,17 +448,6 @@ fn named(attribute: Attribute, equal: Predicate, differs: bool) -> Expr {
 
 /// `; did you mean ...?` where one of the names is close to `word`.
 fn suggestion<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> String {
-    const LONGEST: usize = 40;
-    if word.len() > LONGEST {
-        return String::new();
-    }
-    let word = word.to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&word, name);
-    let closest = names.map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance);
-    match closest {
-        Some((distance, name)) if distance <= 1.max(word.len() / 3) => {
-            format!("; did you mean `{name}`?")
-        }
-        _ => String::new(),
-    }
+    let near = crate::text::nearest(word, names);
+    near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

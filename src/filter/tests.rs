@@ -1,4 +1,4 @@
-//! What is accepted, what is refused, and how.
+//! Accepted and refused expressions.
 
 use super::fixture::SomeNames;
 use super::*;
@@ -34,12 +34,12 @@ use Comparison::{AtLeast, AtMost, Different, Equal, Greater, Less};
 use Side::{Local, Remote};
 
 #[test]
-fn what_ss_takes() {
+fn expressions_of_ss() {
     let web = Expr::any(vec![port(Remote, Equal, 22), port(Local, Equal, 22)]);
     for (text, expr) in [
         ("", Expr::True),
         ("  ", Expr::True),
-        // Examples of its manual.
+        // Examples of the manual of ss.
         ("state established ( dport = :ssh or sport = :ssh )", states(&["estab"]).and(web)),
         (
             "state fin-wait-1 ( sport = :http or sport = :https ) dst 193.233.7/24",
@@ -141,7 +141,7 @@ fn operators_and_their_spellings() {
 }
 
 #[test]
-fn what_ss_does_not_take() {
+fn expressions_beyond_ss() {
     let comm = |name| is(Predicate::Comm(Pattern::new(name)));
     let known = |attribute| is(Predicate::Known(attribute));
     for (text, expr) in [
@@ -201,7 +201,7 @@ fn every_field_is_a_filter() {
 }
 
 #[test]
-fn nesting_ends_somewhere() {
+fn nesting_is_limited() {
     for (open, close) in [("(", ")"), ("not ", ""), ("!(", ")")] {
         let nested = |levels: usize| format!("{}lost{}", open.repeat(levels), close.repeat(levels));
         assert!(parse(&nested(32), &NoNames).is_ok());

@@ -1,7 +1,7 @@
-//! Baselines: a reading kept on purpose, and how another one compares with it.
+//! Baselines: saved readings, and their comparison with another reading.
 //!
-//! Two hosts, or two moments, differ in how long they counted and in how much traffic they
-//! had. So every counter is divided by both the seconds and the segments of its own span.
+//! Two hosts or two times differ in how long they counted and in how much traffic they had. So
+//! every counter is divided by the seconds and by the segments of its own period.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use super::last_run::replace;
 use super::reading::{BASELINE, Origin, Reading};
 use crate::counters::{Amount, CounterWidth, Kind};
 
-/// Writes a baseline. An existing file is only replaced if it is a baseline itself.
+/// Writes a baseline. Replaces an existing file only if it is a baseline.
 ///
 /// # Errors
-/// When the file cannot be written, or is something else.
+/// If the file cannot be written, or is not a baseline.
 pub fn save(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
     Reading::load(path, BASELINE)?;
-    // A link stays a link: what it points to is replaced.
+    // A symbolic link stays: the file it points to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     replace(&path, reading, true)
 }
@@ -25,7 +25,7 @@ pub fn save(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
 /// Reads a baseline.
 ///
 /// # Errors
-/// When there is none, or it is something else.
+/// If there is none, or it is not a baseline.
 pub fn load(path: &Path) -> Result<Reading, HistoryError> {
     Reading::load(path, BASELINE)?.ok_or_else(|| {
         let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file, or empty");
@@ -33,21 +33,21 @@ pub fn load(path: &Path) -> Result<Reading, HistoryError> {
     })
 }
 
-/// What the two sides of a comparison cover.
+/// The periods of the two sides of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// Same boot and namespace: up to the baseline, and since.
+    /// Same boot and namespace: before the baseline, and since.
     Since,
-    /// Two counts from zero: two hosts, boots or namespaces.
+    /// Two totals since boot: different hosts, boots or namespaces.
     Totals,
 }
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Side {
-    /// Seconds that were counted.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Segments in and out in that time.
+    /// Segments in and out during that time.
     pub segments: u64,
 }
 
@@ -56,49 +56,50 @@ pub struct Side {
 pub struct Change {
     /// nstat's name.
     pub name: String,
-    /// Events up to the baseline.
+    /// Events before the baseline.
     pub before: u64,
-    /// Events since, or of the other host.
+    /// Events since the baseline, or on the other host.
     pub after: u64,
-    /// Events per segment afterwards by those before; `None` where one side has no traffic, or
-    /// the baseline had no event.
+    /// Events per segment after divided by those before; `None` if one side has no traffic or the
+    /// baseline has no event.
     pub factor: Option<f64>,
-    /// How telling the change is: what it is sorted by.
+    /// The significance of the change: the sort key.
     pub weight: f64,
 }
 
 /// Two readings side by side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// What the sides cover.
+    /// The periods of the sides.
     pub span: Span,
-    /// The baseline's.
+    /// The baseline's side.
     pub before: Side,
-    /// The present one's.
+    /// The current side.
     pub after: Side,
-    /// What differs between the sides and matters, in words.
+    /// Relevant differences between the sides, in words.
     pub differences: Vec<String>,
-    /// Every counter that counted anything on a side, biggest relative change first.
+    /// Every counter with events on a side, largest relative change first.
     pub changes: Vec<Change>,
-    /// Counters that fell although the place is the same.
+    /// Counters that went backwards within the same boot and namespace.
     pub backwards: Vec<String>,
 }
 
-/// Added to both sides before they are compared, so that 1 against 0 is no discovery.
-const DOUBT: f64 = 5.0;
+/// Added to both sides before comparison, so that 1 against 0 is not significant.
+const UNCERTAINTY: f64 = 5.0;
 
-/// Fewer segments than this tell nothing by the thousand.
+/// With fewer segments, rates per thousand mean nothing.
 const FEW: u64 = 1000;
 
 impl Comparison {
-    /// Compares `now` with a baseline. `kind` tells counters from gauges, which are left out.
+    /// Compares `now` with a baseline. `kind` distinguishes counters from gauges, which are left
+    /// out.
     pub fn between(
         baseline: &Reading,
         now: &Reading,
         width: CounterWidth,
         kind: impl Fn(&str) -> Kind,
     ) -> Self {
-        let same = baseline.origin.is_same_place(&now.origin)
+        let same = baseline.origin.is_same_namespace(&now.origin)
             && now.origin.uptime_s >= baseline.origin.uptime_s;
         let span = if same { Span::Since } else { Span::Totals };
         let mut backwards = Vec::new();
@@ -154,7 +155,7 @@ impl Comparison {
 
 fn change(name: &str, before: u64, after: u64, one: Side, other: Side) -> Change {
     let traffic = one.segments > 0 && other.segments > 0;
-    // Without segments on both sides, by time.
+    // By time, unless both sides have segments.
     let (scale_before, scale_after) = if traffic {
         (one.segments as f64, other.segments as f64)
     } else {
@@ -163,9 +164,9 @@ fn change(name: &str, before: u64, after: u64, one: Side, other: Side) -> Change
     let relative = |events: f64, scale: f64| events / scale;
     let factor = (traffic && before > 0)
         .then(|| relative(after as f64, scale_after) / relative(before as f64, scale_before));
-    // What would be expected of the shorter side, had nothing changed, doubted by a few events.
+    // The events expected on the shorter side without a change, plus a few for uncertainty.
     let expected = before as f64 * (scale_after / scale_before);
-    let weight = ((after as f64 + DOUBT) / (expected + DOUBT)).ln().abs();
+    let weight = ((after as f64 + UNCERTAINTY) / (expected + UNCERTAINTY)).ln().abs();
     let weight = if weight.is_finite() { weight } else { 0.0 };
     Change {
         name: name.to_owned(),
@@ -176,12 +177,12 @@ fn change(name: &str, before: u64, after: u64, one: Side, other: Side) -> Change
     }
 }
 
-/// What differs and matters for the comparison.
+/// Differences that matter for the comparison.
 fn differences(one: &Origin, other: &Origin) -> Vec<String> {
-    let mut said = Vec::new();
-    let mut say = |what: &str, before: &str, now: &str| {
+    let mut differences = Vec::new();
+    let mut add = |what: &str, before: &str, now: &str| {
         if before != now {
-            said.push(format!("{what}: {before} then, {now} now"));
+            differences.push(format!("{what}: {before} then, {now} now"));
         }
     };
     let netns = |origin: &Origin| match &origin.netns_name {
@@ -189,14 +190,14 @@ fn differences(one: &Origin, other: &Origin) -> Vec<String> {
         None => origin.netns.to_string(),
     };
     let boot = |origin: &Origin| origin.boot_id.clone().unwrap_or_else(|| "unknown".to_owned());
-    say("host", &one.hostname, &other.hostname);
-    say("kernel", &one.kernel, &other.kernel);
-    say("boot id", &boot(one), &boot(other));
-    say("network namespace", &netns(one), &netns(other));
-    if one.is_same_place(other) && other.uptime_s < one.uptime_s {
-        said.push(
+    add("host", &one.hostname, &other.hostname);
+    add("kernel", &one.kernel, &other.kernel);
+    add("boot id", &boot(one), &boot(other));
+    add("network namespace", &netns(one), &netns(other));
+    if one.is_same_namespace(other) && other.uptime_s < one.uptime_s {
+        differences.push(
             "the baseline is younger than this reading although the boot is the same".to_owned(),
         );
     }
-    said
+    differences
 }

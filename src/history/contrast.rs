@@ -1,21 +1,20 @@
-//! Whether what was counted in one time differs from what was counted in another by more than
-//! chance.
+//! Tests whether the counts of two periods differ by more than chance.
 
-/// Events counted interval by interval, and what they are measured by: seconds, segments.
+/// Events counted per interval, and the exposure they are divided by: seconds or segments.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Count {
     /// Events.
     pub events: f64,
-    /// What there was to have events in.
+    /// The total exposure.
     pub exposure: f64,
-    /// Sum of the square of each interval's events by its exposure.
+    /// Sum over the intervals of events squared divided by exposure.
     squares: f64,
-    /// Intervals with any exposure.
+    /// Intervals with an exposure.
     intervals: u64,
 }
 
 impl Count {
-    /// Adds an interval. One without exposure says nothing.
+    /// Adds an interval. Intervals without exposure are ignored.
     pub fn add(&mut self, events: f64, exposure: f64) {
         if exposure > 0.0 {
             self.events += events;
@@ -33,18 +32,18 @@ impl Count {
         }
     }
 
-    /// Events by exposure; `None` where there was none.
+    /// Events divided by exposure; `None` without exposure.
     pub fn rate(&self) -> Option<f64> {
         (self.exposure > 0.0).then(|| self.events / self.exposure)
     }
 
-    /// Intervals that it was counted in.
+    /// The number of intervals.
     pub fn intervals(&self) -> u64 {
         self.intervals
     }
 
-    /// Pearson's sum over the intervals: how far they lie from their mean, in units of what
-    /// independent events would.
+    /// Pearson's statistic over the intervals: their deviation from the mean, relative to
+    /// independent events.
     fn pearson(&self) -> f64 {
         match self.rate() {
             Some(rate) if rate > 0.0 => (self.squares / rate - self.events).max(0.0),
@@ -53,26 +52,24 @@ impl Count {
     }
 }
 
-/// How far two counts are from each other.
+/// The difference between two counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contrast {
-    /// The later rate by the earlier; `None` where the earlier is zero.
+    /// The later rate divided by the earlier; `None` if the earlier is zero.
     pub factor: Option<f64>,
-    /// The difference in standard deviations of what chance makes; `None` where that cannot be
-    /// told.
+    /// The difference in standard deviations; `None` if these cannot be estimated.
     pub sigma: Option<f64>,
-    /// How large the change is: the logarithm of the factor, with half an event added to both so
+    /// The size of the change: the logarithm of the factor, with half an event added to both so
     /// that none and few are not infinitely far apart.
     pub effect: f64,
 }
 
 impl Contrast {
-    /// Compares two counts. `None` where one has no exposure.
+    /// Compares two counts. `None` if one has no exposure.
     ///
-    /// Events that came independently of each other would vary as Poisson has it. Segments come
-    /// in bursts, so the variation from interval to interval is measured, and taken where it is
-    /// larger. What is `timed` rather than counted has no such least variation: without two
-    /// intervals on a side there is no telling.
+    /// Independent events would vary like a Poisson process. Segments come in bursts, so the
+    /// variation between intervals is measured and used if it is larger. Times (`timed`) have no
+    /// such lower bound on their variation: they need two intervals on each side.
     pub fn between(before: &Count, after: &Count, timed: bool) -> Option<Self> {
         let (earlier, later) = (before.rate()?, after.rate()?);
         let intervals = before.intervals + after.intervals;
@@ -98,9 +95,9 @@ impl Contrast {
         })
     }
 
-    /// Whether chance is this unlikely to have made it.
+    /// Whether the difference is at least this many standard deviations.
     pub fn is_beyond(&self, sigma: f64) -> bool {
-        self.sigma.is_some_and(|own| own.abs() > sigma)
+        self.sigma.is_some_and(|measured| measured.abs() > sigma)
     }
 }
 
@@ -115,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn few_events_are_no_change() {
-        // Four in a minute, then nine: chance. Forty, then ninety: not.
+    fn few_events_are_not_significant() {
+        // Four in a minute, then nine: chance. Forty, then ninety: a change.
         let minute = |events: f64| count(&[(events, 60.0)]);
         let few = Contrast::between(&minute(4.0), &minute(9.0), false).unwrap();
         let many = Contrast::between(&minute(40.0), &minute(90.0), false).unwrap();
@@ -127,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn bursts_are_no_change() {
+    fn bursts_are_not_significant() {
         let steady = count(&[(100.0, 1.0); 10]);
         let more = count(&[(130.0, 1.0); 10]);
         assert!(Contrast::between(&steady, &more, false).unwrap().is_beyond(3.0));
-        // The same sums, all in one interval of ten.
+        // The same sums, all in one of ten intervals.
         let mut bursts = [(0.0, 1.0); 10];
         bursts[3].0 = 1000.0;
         let before = count(&bursts);
@@ -142,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_compared_with_something() {
+    fn no_events_compared_with_some() {
         let none = count(&[(0.0, 10.0)]);
         let contrast = Contrast::between(&none, &count(&[(50.0, 10.0)]), false).unwrap();
         assert_eq!(contrast.factor, None);
@@ -154,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn times_vary_as_they_do() {
+    fn times_use_their_own_variation() {
         let of =
             |means: &[f64]| count(&means.iter().map(|mean| (mean * 8.0, 8.0)).collect::<Vec<_>>());
         let before = of(&[20_000.0, 21_000.0, 19_000.0, 20_500.0]);

@@ -1,39 +1,39 @@
-//! Why a file of past readings was not used.
+//! Errors of files of past readings.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A failure that leaves the file as it is.
+/// A failure. The file remains unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// There is no place for state.
-    #[error("no place for it: neither XDG_STATE_HOME nor HOME is set to an absolute path")]
+    /// There is no directory for state.
+    #[error("no directory for it: neither XDG_STATE_HOME nor HOME is set to an absolute path")]
     NoHome,
-    /// Something of the file system failed.
+    /// A file system operation failed.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The directory is another user's, as under sudo.
+    /// The directory belongs to another user, for example under sudo.
     #[error("{} belongs to another user", path.display())]
     NotOurs {
         /// The directory.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not one of ours.
     #[error("{} is not a file of tcpdiag ({reason}), so it is left as it is", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// How it differs.
         reason: String,
     },
-    /// Another run holds it.
+    /// Another run has locked it.
     #[error("{} is in use by another tcpdiag", path.display())]
     Busy {
         /// The directory.

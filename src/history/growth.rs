@@ -1,20 +1,20 @@
-//! What a counter did since a reading.
+//! The growth of a counter since a reading.
 
 use crate::counters::{Amount, CounterWidth, Delta, Kind};
 
-/// A counter now, and its change since then.
+/// A counter's current value, and its change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grown {
-    /// Now.
+    /// Current value.
     pub value: i64,
     /// Counter or gauge.
     pub kind: Kind,
-    /// The change; `None` where there was no value before.
+    /// The change; `None` without a previous value.
     pub delta: Option<Delta>,
 }
 
 impl Grown {
-    /// The growth as a ratio takes it.
+    /// The growth as input of a ratio.
     pub fn amount(self) -> Amount {
         match self.delta {
             Some(Delta::Grew(growth) | Delta::Wrapped(growth)) => Amount::Events(growth),
@@ -23,7 +23,7 @@ impl Grown {
         }
     }
 
-    /// The value since boot as a ratio takes it.
+    /// The value since boot as input of a ratio.
     pub fn total(self) -> Amount {
         u64::try_from(self.value).map_or(Amount::Broken, Amount::Events)
     }

@@ -1,4 +1,4 @@
-//! What the last run of this user saw, so that this one can say what changed since.
+//! The reading of this user's last run, to show what changed since.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -9,11 +9,27 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::error::HistoryError;
 use super::reading::{HISTORY, Origin, Reading};
-use super::state_directory::prepare;
+use super::state_directory::{prepare, state_directory};
 use crate::counters::Counters;
+use crate::monitor::CounterWatch;
+use crate::procfs::Host;
 
-/// Another run holds the lock for a millisecond; one that was stopped inside, for ever.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A run holds the lock for a millisecond; one that was stopped meanwhile holds it forever.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Stores the last reading of a namespace for the next run of this user, and returns that of the
+/// last one; see [`LastRun::exchange`].
+///
+/// # Errors
+/// If the file cannot be used; it then remains unchanged.
+pub fn exchange(
+    watch: &CounterWatch,
+    host: &Host,
+    forget: bool,
+) -> Result<Option<Reading>, HistoryError> {
+    let last = LastRun::new(&state_directory()?, watch.namespace.inode);
+    last.exchange(&Origin::of(watch, host), &watch.now, forget)
+}
 
 /// The file of one network namespace, in a directory of one user.
 #[derive(Debug)]
@@ -23,7 +39,7 @@ pub struct LastRun {
 }
 
 impl LastRun {
-    /// In this directory, for the namespace of this inode.
+    /// In this directory, for the namespace with this inode.
     pub fn new(directory: &Path, netns: u64) -> Self {
         Self {
             directory: directory.to_owned(),
@@ -31,11 +47,11 @@ impl LastRun {
         }
     }
 
-    /// Leaves `counters` for the next run and hands back what the last one left. `None` if that
-    /// was of another boot or there was none; with `forget` too.
+    /// Stores `counters` for the next run and returns those of the last one. `None` if there was
+    /// none, if it was from another boot, or with `forget`.
     ///
     /// # Errors
-    /// When the file cannot be used; then it is as it was.
+    /// If the file cannot be used; it then remains unchanged.
     pub fn exchange(
         &self,
         origin: &Origin,
@@ -45,16 +61,16 @@ impl LastRun {
         prepare(&self.directory)?;
         let _locked = self.lock()?;
         let before = Reading::load(&self.path, HISTORY)?;
-        // A reading that a crash loses is of a boot that is over: no need to wait for the disk.
+        // A reading lost in a crash belongs to a boot that is over: no need to sync to disk.
         replace(&self.path, &Reading::new(HISTORY, origin.clone(), counters), false)?;
-        Ok(before.filter(|before| !forget && before.origin.is_same_place(origin)))
+        Ok(before.filter(|before| !forget && before.origin.is_same_namespace(origin)))
     }
 
-    /// The lock is on the directory, as the file is replaced by another one.
+    /// The lock is on the directory, because the file itself is replaced.
     fn lock(&self) -> Result<File, HistoryError> {
         let directory =
             File::open(&self.directory).map_err(HistoryError::io("open", &self.directory))?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + LOCK_TIMEOUT;
         loop {
             match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(directory),
@@ -72,8 +88,8 @@ impl LastRun {
     }
 }
 
-/// Writes a file so that there is always the old one or the new one, whole; `lasting` also
-/// after a crash.
+/// Replaces a file atomically: readers see the old or the new content; with `lasting` also after a
+/// crash.
 pub(super) fn replace(path: &Path, reading: &Reading, lasting: bool) -> Result<(), HistoryError> {
     let text = reading.to_json().map_err(|error| HistoryError::io("write", path)(error.into()))?;
     let temporary = path.with_extension(format!("tmp{}", std::process::id()));
@@ -87,7 +103,7 @@ pub(super) fn replace(path: &Path, reading: &Reading, lasting: bool) -> Result<(
         })
         .and_then(|()| std::fs::rename(&temporary, path));
     written.map_err(|source| {
-        // It is ours, made above; if that failed there is none.
+        // The temporary file was created above; otherwise there is none.
         if source.kind() != std::io::ErrorKind::AlreadyExists {
             let _ = std::fs::remove_file(&temporary);
         }

@@ -1,7 +1,8 @@
-//! Readings of the past: the last run's, and baselines that were saved; and whether two times
-//! differ by more than chance.
+//! Past readings (the last run's, and saved baselines), and tests whether two periods differ by
+//! more than chance.
 //!
-//! Knows files, locks and how not to destroy what is not ours. Knows no netlink and no output.
+//! Contains files, locks and protection of other programs' files. It does not use netlink and
+//! formats no output.
 
 mod baseline;
 mod contrast;
@@ -17,6 +18,5 @@ pub use baseline::{Change, Comparison, Side, Span, load, save};
 pub use contrast::{Contrast, Count};
 pub use error::HistoryError;
 pub use growth::{Grown, growth};
-pub use last_run::LastRun;
-pub use reading::{BASELINE, HISTORY, Origin, Reading};
-pub use state_directory::state_directory;
+pub use last_run::exchange;
+pub use reading::{BASELINE, Origin, Reading};

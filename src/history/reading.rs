@@ -1,4 +1,4 @@
-//! A reading of the counters as it stands in a file.
+//! A reading of the counters as stored in a file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::error::HistoryError;
 use crate::counters::Counters;
+use crate::monitor::CounterWatch;
+use crate::procfs::Host;
 
-/// Schema of what the last run left.
+/// Schema of the last run's file.
 pub const HISTORY: &str = "tcpdiag.history/1";
 /// Schema of a baseline.
 pub const BASELINE: &str = "tcpdiag.baseline/1";
 
-/// A reading has some 20 kB; what is far larger is not one.
+/// A reading takes some 20 kB; a much larger file is something else.
 const LARGEST: u64 = 4 << 20;
 
 /// Where and when a reading was taken.
@@ -30,7 +32,7 @@ pub struct Origin {
     pub hostname: String,
     /// `uname -r`.
     pub kernel: String,
-    /// Changes with every boot.
+    /// Different after every boot.
     pub boot_id: Option<String>,
     /// Inode of the network namespace.
     pub netns: u64,
@@ -39,9 +41,22 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether counters of both come from the same boot and namespace, so that one is the
-    /// other's past.
-    pub fn is_same_place(&self, other: &Self) -> bool {
+    /// Of the last reading of these counters.
+    pub fn of(watch: &CounterWatch, host: &Host) -> Self {
+        Self {
+            captured_at: watch.at.captured_at.clone(),
+            uptime_s: watch.at.uptime.as_secs_f64(),
+            hostname: host.hostname.clone(),
+            kernel: host.kernel.clone(),
+            boot_id: host.boot_id.clone(),
+            netns: watch.namespace.inode,
+            netns_name: watch.namespace.name.clone(),
+        }
+    }
+
+    /// Whether both readings come from the same boot and namespace, so that counters can be
+    /// subtracted.
+    pub fn is_same_namespace(&self, other: &Self) -> bool {
         self.boot_id.is_some() && self.boot_id == other.boot_id && self.netns == other.netns
     }
 }
@@ -49,17 +64,17 @@ impl Origin {
 /// Counters with their origin.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Reading {
-    /// What the file is.
+    /// The schema.
     pub schema: String,
-    /// Where it comes from.
+    /// The origin.
     #[serde(flatten)]
     pub origin: Origin,
-    /// Values by nstat's names.
+    /// Values by nstat's name.
     pub counters: BTreeMap<String, i64>,
 }
 
 impl Reading {
-    /// What was just read, for a file of this schema.
+    /// From counters that were just read, for a file with this schema.
     pub fn new(schema: &str, origin: Origin, counters: &Counters) -> Self {
         let counters = counters.iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { schema: schema.to_owned(), origin, counters }
@@ -70,14 +85,14 @@ impl Reading {
         self.counters.get(name).copied()
     }
 
-    /// Reads a file that must be of this schema. `None` if there is no file, or an empty one:
-    /// what a crash or `mktemp` leaves, with nothing in it to be lost.
+    /// Reads a file that must have this schema. `None` if there is no file, or an empty one, as a
+    /// crash or `mktemp` leaves it.
     ///
     /// # Errors
-    /// When it cannot be read, or is something else: a directory, a pipe, a link, damaged.
+    /// If it cannot be read, or is something else: a directory, a pipe, a link, damaged.
     pub(super) fn load(path: &Path, schema: &str) -> Result<Option<Self>, HistoryError> {
         let foreign = |reason: String| HistoryError::Foreign { path: path.to_owned(), reason };
-        // Without NONBLOCK a pipe in its place would hold us up for ever.
+        // Without NONBLOCK, opening a pipe would block forever.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -99,7 +114,7 @@ impl Reading {
         Self::parse(&text, schema).map(Some).map_err(foreign)
     }
 
-    /// From the text of a file.
+    /// Parses the content of a file.
     fn parse(text: &[u8], schema: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Tag {

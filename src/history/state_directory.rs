@@ -1,4 +1,4 @@
-//! Where state is kept between runs.
+//! The directory for state that is kept between runs.
 
 use std::env;
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::HistoryError;
 
-/// `$XDG_STATE_HOME/tcpdiag`, by default `~/.local/state/tcpdiag`. Relative paths are ignored,
-/// as the specification wants.
+/// `$XDG_STATE_HOME/tcpdiag`, by default `~/.local/state/tcpdiag`. Relative paths are ignored, as
+/// the specification requires.
 ///
 /// # Errors
-/// When neither variable is of use.
+/// If neither variable is usable.
 pub fn state_directory() -> Result<PathBuf, HistoryError> {
     let absolute =
         |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -21,15 +21,15 @@ pub fn state_directory() -> Result<PathBuf, HistoryError> {
         .ok_or(HistoryError::NoHome)
 }
 
-/// Makes the directory, for its owner only, unless it is there. One that is another user's is
-/// refused: root with a user's HOME, as under sudo, would leave files there that the user
-/// cannot replace.
+/// Creates the directory, for its owner only, unless it exists. Refuses one that belongs to another
+/// user: root with a user's HOME, as under sudo, would leave files there that the user cannot
+/// replace.
 pub(super) fn prepare(path: &Path) -> Result<(), HistoryError> {
-    let own = rustix::process::geteuid().as_raw();
+    let user = rustix::process::geteuid().as_raw();
     let existing = path.ancestors().find_map(|part| fs::metadata(part).ok());
-    // Below a directory of root's, making ours is either allowed or fails, which is said then.
+    // Below a directory of root, creating ours either works or fails with an error.
     let may_be_roots = !path.exists();
-    let is_ours = |uid: u32| uid == own || (may_be_roots && uid == 0);
+    let is_ours = |uid: u32| uid == user || (may_be_roots && uid == 0);
     if existing.is_some_and(|found| !is_ours(found.uid())) {
         return Err(HistoryError::NotOurs { path: path.to_owned() });
     }

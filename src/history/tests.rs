@@ -1,5 +1,7 @@
-//! Files of past readings: whole, damaged, foreign, read-only; and comparisons.
+//! Files of past readings: valid, damaged, foreign, read-only; and comparisons.
 
+use super::last_run::LastRun;
+use crate::history::reading::HISTORY;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -30,7 +32,7 @@ fn reading(uptime_s: f64, values: &[(&str, i64)]) -> Reading {
 }
 
 #[test]
-fn the_next_run_gets_what_the_last_one_left() {
+fn next_run_gets_the_last_reading() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("state/tcpdiag");
     let file = LastRun::new(&directory, 7);
@@ -38,11 +40,11 @@ fn the_next_run_gets_what_the_last_one_left() {
     let before = file.exchange(&origin("a", 2.5), &counters(30), false).unwrap().unwrap();
     assert_eq!((before.get("TcpOutSegs"), before.origin.uptime_s), (Some(10), 1.0));
     assert_eq!(before.get("TcpInSegs"), None);
-    // Forgetting, another boot: nothing to compare with, but left for the next.
+    // Forgetting, or another boot: returns nothing, but stores for the next run.
     assert_eq!(file.exchange(&origin("a", 3.0), &counters(31), true).unwrap(), None);
     assert_eq!(file.exchange(&origin("b", 1.0), &counters(2), false).unwrap(), None);
     assert!(file.exchange(&origin("b", 2.0), &counters(3), false).unwrap().is_some());
-    // Another namespace has another file; nothing else is left over.
+    // Another namespace has another file; no other files are left.
     assert_eq!(
         LastRun::new(&directory, 8).exchange(&origin("b", 1.0), &counters(2), false).unwrap(),
         None
@@ -51,7 +53,7 @@ fn the_next_run_gets_what_the_last_one_left() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_as_it_is() {
+fn foreign_files_are_left_unchanged() {
     let home = tempfile::tempdir().unwrap();
     let file = LastRun::new(home.path(), 7);
     let path = home.path().join("counters-net7.json");
@@ -83,7 +85,7 @@ fn what_is_not_ours_is_left_as_it_is() {
 }
 
 #[test]
-fn an_empty_file_holds_nothing_to_lose() {
+fn empty_files_are_replaced() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("counters-net7.json"), "").unwrap();
     let file = LastRun::new(home.path(), 7);
@@ -96,7 +98,7 @@ fn an_empty_file_holds_nothing_to_lose() {
 }
 
 #[test]
-fn a_directory_or_a_pipe_in_its_place() {
+fn directories_and_pipes_are_errors() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("counters-net7.json");
     fs::create_dir(&path).unwrap();
@@ -111,14 +113,14 @@ fn a_directory_or_a_pipe_in_its_place() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made() {
+fn directory_that_cannot_be_created() {
     let file = LastRun::new(Path::new("/proc/tcpdiag"), 7);
     let error = file.exchange(&origin("a", 2.0), &counters(2), false).unwrap_err().to_string();
     assert!(error.contains("/proc/tcpdiag"), "{error}");
 }
 
 #[test]
-fn a_held_lock_is_not_waited_for_for_ever() {
+fn lock_waits_time_out() {
     let home = tempfile::tempdir().unwrap();
     let held = fs::File::open(home.path()).unwrap();
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
@@ -130,7 +132,7 @@ fn a_held_lock_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn only_a_baseline_is_replaced_by_one() {
+fn only_baselines_are_overwritten() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("base.json");
     assert!(load(&path).unwrap_err().to_string().contains("cannot read"));
@@ -145,7 +147,7 @@ fn only_a_baseline_is_replaced_by_one() {
     assert!(matches!(save(&path, &first).unwrap_err(), HistoryError::Foreign { .. }));
     assert!(matches!(load(&path).unwrap_err(), HistoryError::Foreign { .. }));
     assert_eq!(fs::read(&path).unwrap(), b"important");
-    // A file of the last run is not a baseline either.
+    // A file of the last run is not a baseline.
     let history = Reading { schema: HISTORY.to_owned(), ..first };
     fs::write(&path, history.to_json().unwrap()).unwrap();
     assert!(load(&path).unwrap_err().to_string().contains("history/1"));
@@ -203,7 +205,7 @@ fn two_hosts_are_compared_by_their_traffic() {
 }
 
 #[test]
-fn nothing_is_infinite() {
+fn factors_are_finite() {
     let none = with_segments(0.0, 0, &[("TcpRetransSegs", 0)]);
     let some = with_segments(1.0, 1, &[("TcpRetransSegs", i64::MAX)]);
     for (one, other) in [(&none, &some), (&some, &none), (&none, &none)] {

@@ -1,6 +1,6 @@
 //! Address families.
 
-/// Which of the two families are meant.
+/// A set of address families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Families {
     /// IPv4 sockets.
@@ -10,8 +10,8 @@ pub struct Families {
 }
 
 impl Families {
-    /// Neither.
+    /// No family.
     pub const NONE: Self = Self { v4: false, v6: false };
-    /// Both.
+    /// Both families.
     pub const BOTH: Self = Self { v4: true, v6: true };
 }

@@ -1,19 +1,21 @@
-//! Owned, `Copy` types in the kernel's units, and the catalogue of every field
-//! that a socket has.
+//! `Copy` types in the kernel's units, and the catalogue of all fields of a socket.
 //!
-//! Knows what a value means. Knows no text but its own names, and does no I/O.
+//! Knows what values mean. Has no text but names, and does no I/O.
 
 #[cfg(test)]
 pub(crate) mod example;
 mod families;
 pub mod fields;
+mod opener;
 mod role;
 mod socket;
 mod state;
 mod timer;
+pub mod wrap;
 
 pub use families::Families;
 pub use fields::{Field, Group, Kind, Reading, Unit};
+pub use opener::{Opener, opened_by, opened_by_event};
 pub use role::{Role, RoleBasis};
 pub use socket::{CongestionDetail, CongestionName, Endpoint, Socket};
 pub use state::{State, StateSet};

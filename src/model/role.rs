@@ -1,6 +1,6 @@
-//! Which end of a connection a socket is.
+//! The role of a socket in its connection.
 
-/// The part that a socket plays.
+/// The role of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// It was accepted by a listener on this host.
@@ -9,7 +9,7 @@ pub enum Role {
     Client,
     /// It accepts connections.
     Listener,
-    /// Neither can be told.
+    /// The role is not known.
     Unknown,
 }
 
@@ -25,8 +25,9 @@ impl Role {
     }
 }
 
-/// Why a role was decided so.
+/// The evidence for a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RoleBasis {
     /// The socket listens.
     Listening,
@@ -42,11 +43,43 @@ pub enum RoleBasis {
     SynRecv,
     /// The socket is not connected.
     NotConnected,
-    /// The list of listeners could not be read.
+    /// The listeners could not be read.
     ListenersUnknown,
+    /// `tcp_info` shows which end sent the SYN: at that end the SYN counts in `tcpi_bytes_acked`.
+    TcpInfo,
+    /// One of the ports is a server's: the other is of the ephemeral range, or many connections
+    /// share it.
+    Ports,
+    /// The role was known before, and its evidence is gone: the listener was closed.
+    Remembered,
 }
 
 impl RoleBasis {
+    /// Whether the kernel's figures of the socket itself are the evidence.
+    pub fn is_certain(self) -> bool {
+        matches!(
+            self,
+            Self::Listening | Self::SynSent | Self::SynRecv | Self::NotConnected | Self::TcpInfo
+        )
+    }
+
+    /// How firm it is, the firmest first: to show what a service's role rests on.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Listening
+            | Self::SynSent
+            | Self::SynRecv
+            | Self::NotConnected
+            | Self::TcpInfo => 0,
+            Self::ListenerOnAddress => 1,
+            Self::ListenerOnWildcard => 2,
+            Self::Remembered => 3,
+            Self::Ports => 4,
+            Self::NoListener => 5,
+            Self::ListenersUnknown => 6,
+        }
+    }
+
     /// The name used in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -58,6 +91,9 @@ impl RoleBasis {
             Self::SynRecv => "syn_recv",
             Self::NotConnected => "not_connected",
             Self::ListenersUnknown => "listeners_unknown",
+            Self::TcpInfo => "tcp_info",
+            Self::Ports => "ports",
+            Self::Remembered => "remembered",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::state::State;
 use super::timer::{Timer, TimerKind};
 use crate::wire::bytecode::Subject;
-use crate::wire::{Bbr, Dctcp, EcnWord, Md5Keys, Reply, SkMem, TcpInfo, Ulp, Vegas, kind};
+use crate::wire::{Bbr, Dctcp, EcnWord, Md5Keys, Reply, SkMem, TcpInfo, Ulp, Vegas, uapi};
 
 /// An address and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,13 +18,13 @@ pub struct Endpoint {
 
 /// A congestion control's name, `TCP_CA_NAME_MAX` bytes, NUL-padded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CongestionName([u8; 16]);
+pub struct CongestionName([u8; uapi::TCP_CA_NAME_MAX]);
 
 impl CongestionName {
-    /// From what was sent, which may hold anything behind its NUL.
+    /// Takes the bytes up to the NUL; behind it may be anything.
     #[inline]
     fn new(sent: &[u8]) -> Self {
-        let mut kept = [0; 16];
+        let mut kept = [0; uapi::TCP_CA_NAME_MAX];
         let name = sent.iter().take_while(|&&byte| byte != 0);
         kept.iter_mut().zip(name).for_each(|(to, &from)| *to = from);
         Self(kept)
@@ -36,7 +36,7 @@ impl CongestionName {
     }
 }
 
-/// What a congestion control says of itself, where it does.
+/// Internal values of a congestion control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CongestionDetail {
     /// Nothing.
@@ -51,14 +51,14 @@ pub enum CongestionDetail {
 
 /// One socket. Every `Option` is `None` where the kernel did not send it.
 ///
-/// Of its some 700 bytes most sockets use 450: rows that are filled again and
-/// again ([`Socket::fill`], [`Socket::copy_from`]) spare the rest.
+/// Most sockets use 450 of its some 700 bytes; [`Socket::fill`] and [`Socket::copy_from`] write only
+/// those to a row that is used again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Socket {
-    /// The kernel's name for this socket: unique on a host since Linux 5.10,
-    /// in a network namespace before; kept over its whole life.
+    /// The kernel's identifier of the socket, which never changes: unique on a host since Linux
+    /// 5.10, in a network namespace before.
     pub cookie: u64,
-    /// Its state.
+    /// State.
     pub state: State,
     /// Own end.
     pub local: Endpoint,
@@ -66,11 +66,11 @@ pub struct Socket {
     pub remote: Endpoint,
     /// Interface the socket is bound to, 0 for none.
     pub interface: u32,
-    /// The timer that runs, if one does.
+    /// The running timer.
     pub timer: Option<Timer>,
-    /// Bytes not yet read; for a listener connections not yet accepted.
+    /// Bytes that are not read; for a listener, connections that are not accepted.
     pub receive_queue: u32,
-    /// Bytes not yet acknowledged; for a listener its backlog.
+    /// Bytes that are not acknowledged; for a listener, its backlog.
     pub send_queue: u32,
     /// Owner's user id, in the reader's user namespace.
     pub uid: u32,
@@ -82,7 +82,7 @@ pub struct Socket {
     pub skmem: Option<SkMem>,
     /// Congestion control.
     pub congestion: Option<CongestionName>,
-    /// What it says of itself.
+    /// Internal values of the congestion control.
     pub congestion_detail: CongestionDetail,
     /// IPv4 type of service.
     pub tos: Option<u8>,
@@ -96,7 +96,7 @@ pub struct Socket {
     pub v6only: Option<bool>,
     /// Socket mark.
     pub mark: Option<u32>,
-    /// Id of the cgroup v2 the socket was made in.
+    /// Id of the cgroup v2 that the socket was created in.
     pub cgroup_id: Option<u64>,
     /// `struct inet_diag_sockopt`.
     pub sockopt: Option<[u8; 2]>,
@@ -107,7 +107,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A row to be filled.
+    /// An empty row.
     pub const BLANK: Self = Self {
         cookie: 0,
         state: State::Close,
@@ -135,25 +135,24 @@ impl Socket {
         md5: None,
     };
 
-    /// Decodes a record. `None` for a state that no kernel up to 7.3 has.
+    /// Decodes a record. `None` for a state that is unknown up to Linux 7.3.
     #[inline]
     pub fn new(reply: &Reply<'_>, ecn: EcnWord) -> Option<Self> {
         let mut socket = Self::BLANK;
         socket.fill(reply, ecn).then_some(socket)
     }
 
-    /// Decodes a record over what the row held before. `false` for a state that
-    /// no kernel up to 7.3 has; the row then is as before.
+    /// Decodes a record into this row. `false` for a state that is unknown up to Linux 7.3; the row
+    /// does not change then.
     ///
-    /// A dump that fills one row again and again takes half the time of one
-    /// that makes each anew: most of a row is `tcp_info`, which then is copied
-    /// once and not four times.
+    /// A dump that fills the same row for every record takes half the time of one that creates rows:
+    /// most of a row is `tcp_info`, which is copied once instead of four times.
     #[inline]
     pub fn fill(&mut self, reply: &Reply<'_>, ecn: EcnWord) -> bool {
         let Some(mut state) = State::from_kernel(reply.state()) else { return false };
-        let info = reply.attribute(kind::INFO);
+        let info = reply.attribute(uapi::INET_DIAG_INFO);
         if state == State::Close && info.is_none() {
-            // Only the bind table has closed sockets in a dump (6.8 and later).
+            // A dump has closed sockets only from the bind table (6.8 and later).
             state = State::BoundInactive;
         }
         self.cookie = reply.cookie();
@@ -178,7 +177,7 @@ impl Socket {
     #[inline]
     fn fill_attributes(&mut self, reply: &Reply<'_>) {
         self.skmem = reply.skmem();
-        self.congestion = reply.attribute(kind::CONG).map(CongestionName::new);
+        self.congestion = reply.attribute(uapi::INET_DIAG_CONG).map(CongestionName::new);
         self.congestion_detail = congestion_detail(reply);
         self.tos = reply.tos();
         self.tclass = reply.tclass();
@@ -188,22 +187,21 @@ impl Socket {
         self.mark = reply.mark();
         self.cgroup_id = reply.cgroup_id();
         self.sockopt = reply.sockopt();
-        // Rare and large: where there are none, only that is written.
-        match reply.attribute(kind::ULP_INFO) {
+        // Rare and large: where they are absent, only that is written.
+        match reply.attribute(uapi::INET_DIAG_ULP_INFO) {
             None => self.ulp = None,
             Some(_) => self.ulp = reply.ulp(),
         }
-        match reply.attribute(kind::MD5SIG) {
+        match reply.attribute(uapi::INET_DIAG_MD5SIG) {
             None => self.md5 = None,
             Some(_) => self.md5 = reply.md5(),
         }
     }
 
-    /// Becomes the same as another. Cheaper than an assignment, which also copies
-    /// the room for what is rare.
+    /// Copies another row. Cheaper than an assignment, which copies absent parts too.
     #[inline]
     pub fn copy_from(&mut self, other: &Self) {
-        // Named one by one, so that a new part is not forgotten.
+        // All fields are named, so that a new one is not forgotten.
         let Self {
             cookie,
             state,
@@ -252,8 +250,8 @@ impl Socket {
         }
     }
 
-    /// Whether this is a TIME-WAIT, FIN-WAIT-2 or SYN-RECV record behind which
-    /// no full socket stands: no `tcp_info`, uid, inode or cgroup.
+    /// Whether this is a TIME-WAIT, FIN-WAIT-2 or SYN-RECV record without a full socket: it has no
+    /// `tcp_info`, uid, inode or cgroup.
     pub fn is_minisock(&self) -> bool {
         match self.state {
             State::TimeWait | State::SynRecv => true,
@@ -262,8 +260,8 @@ impl Socket {
         }
     }
 
-    /// The socket as the kernel's filter programs see it. Whether a port was
-    /// chosen by `bind()` is not reported, and is taken to be so.
+    /// The socket as the kernel's filter programs see it. The kernel does not report whether
+    /// `bind()` chose the port; here it counts as chosen.
     pub fn as_filter_subject(&self) -> Subject {
         Subject {
             local: self.local.address,

@@ -1,33 +1,35 @@
 //! TCP states as the kernel numbers them (include/net/tcp_states.h).
 
+use crate::wire::uapi;
+
 /// The state of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
     /// Data can flow.
-    Established = 1,
-    /// Our SYN waits for an answer.
-    SynSent = 2,
+    Established = uapi::TCP_ESTABLISHED,
+    /// Our SYN is not answered yet.
+    SynSent = uapi::TCP_SYN_SENT,
     /// A request: a SYN was answered, the handshake's last ACK is missing.
-    SynRecv = 3,
-    /// We closed; our FIN is not acknowledged.
-    FinWait1 = 4,
-    /// We closed; the peer has not.
-    FinWait2 = 5,
-    /// Both closed, we first; waits for stray segments to die.
-    TimeWait = 6,
+    SynRecv = uapi::TCP_SYN_RECV,
+    /// We closed first; our FIN is not acknowledged.
+    FinWait1 = uapi::TCP_FIN_WAIT1,
+    /// We closed first; the peer has not.
+    FinWait2 = uapi::TCP_FIN_WAIT2,
+    /// Both closed, we first; late segments may still arrive.
+    TimeWait = uapi::TCP_TIME_WAIT,
     /// Not connected, or no longer.
-    Close = 7,
+    Close = uapi::TCP_CLOSE,
     /// The peer closed; the program has not.
-    CloseWait = 8,
+    CloseWait = uapi::TCP_CLOSE_WAIT,
     /// Both closed, the peer first; our FIN is not acknowledged.
-    LastAck = 9,
+    LastAck = uapi::TCP_LAST_ACK,
     /// Waits for connections.
-    Listen = 10,
+    Listen = uapi::TCP_LISTEN,
     /// Both closed at once; our FIN is not acknowledged.
-    Closing = 11,
+    Closing = uapi::TCP_CLOSING,
     /// Bound, neither listening nor connected.
-    BoundInactive = 13,
+    BoundInactive = uapi::TCP_BOUND_INACTIVE,
 }
 
 impl State {
@@ -58,7 +60,7 @@ impl State {
                 by_number[State::ALL[index] as usize] = Some(State::ALL[index]);
                 index += 1;
             }
-            by_number[12] = Some(State::SynRecv);
+            by_number[uapi::TCP_NEW_SYN_RECV as usize] = Some(State::SynRecv);
             by_number
         };
         BY_NUMBER.get(usize::from(number)).copied().flatten()
@@ -110,8 +112,7 @@ impl StateSet {
     pub const NONE: Self = Self(0);
     /// Every state.
     pub const ALL: Self = Self::of(&State::ALL);
-    /// What `conns` shows by default: established and closing connections that
-    /// a socket stands behind.
+    /// What `conns` shows by default: established and closing connections that have a full socket.
     pub const DEFAULT: Self = Self::of(&[
         State::Established,
         State::FinWait1,
@@ -150,6 +151,11 @@ impl StateSet {
         Self(bits)
     }
 
+    /// All of these but one.
+    pub const fn without(self, state: State) -> Self {
+        Self(self.0 & !(1 << state as u32))
+    }
+
     /// The states or the group of this name, in any of the spellings in use:
     /// `fin_wait_1`, `fin-wait-1`, `FIN-WAIT-1`, `finwait1`, `fin_wait1`.
     pub fn named(name: &str) -> Option<Self> {
@@ -175,7 +181,7 @@ impl StateSet {
         Some(group)
     }
 
-    /// What [`StateSet::named`] takes, for messages.
+    /// The names that [`StateSet::named`] accepts, for messages.
     pub const NAMES: &str = "established, syn_sent, syn_recv, fin_wait_1, fin_wait_2, time_wait, \
         close, close_wait, last_ack, listen, closing, bound_inactive, or one of the groups all, \
         default, connected, synchronized, bucket, big";
@@ -190,19 +196,19 @@ impl StateSet {
         self.0 == 0
     }
 
-    /// Both sets together.
+    /// The states in either set.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What both have.
+    /// The states in both sets.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What this set lacks.
+    /// The states that are not in the set.
     #[must_use]
     pub fn complement(self) -> Self {
         Self(Self::ALL.0 & !self.0)

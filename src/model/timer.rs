@@ -1,6 +1,8 @@
-//! The timer that runs for a socket (`idiag_timer`).
+//! The running timer of a socket (`idiag_timer`).
 
-/// Which timer.
+use crate::wire::uapi;
+
+/// The kind of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimerKind {
     /// Retransmission, loss probe or reordering timer; a request's SYN-ACK timer.
@@ -13,7 +15,7 @@ pub enum TimerKind {
     ZeroWindowProbe,
     /// Delayed acknowledgement (7.2 and later).
     DelayedAck,
-    /// One newer than this program.
+    /// A timer that is newer than this program.
     Unknown(u8),
 }
 
@@ -34,11 +36,11 @@ impl TimerKind {
 /// A running timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
-    /// Which one.
+    /// The kind.
     pub kind: TimerKind,
     /// Milliseconds until it fires.
     pub expires_ms: u32,
-    /// What it has sent in vain so far: retransmits, probes or keepalives.
+    /// Unanswered retransmits, probes or keepalives so far.
     pub retransmits: u8,
 }
 
@@ -47,12 +49,12 @@ impl Timer {
     #[inline]
     pub fn new(code: u8, expires_ms: u32, retransmits: u8) -> Option<Self> {
         let kind = match code {
-            0 => return None,
-            1 => TimerKind::Retransmit,
-            2 => TimerKind::Keepalive,
-            3 => TimerKind::TimeWait,
-            4 => TimerKind::ZeroWindowProbe,
-            5 => TimerKind::DelayedAck,
+            uapi::IDIAG_TIMER_OFF => return None,
+            uapi::IDIAG_TIMER_RETRANS => TimerKind::Retransmit,
+            uapi::IDIAG_TIMER_KEEPALIVE => TimerKind::Keepalive,
+            uapi::IDIAG_TIMER_TIME_WAIT => TimerKind::TimeWait,
+            uapi::IDIAG_TIMER_PROBE => TimerKind::ZeroWindowProbe,
+            uapi::IDIAG_TIMER_DELACK => TimerKind::DelayedAck,
             other => TimerKind::Unknown(other),
         };
         Some(Self { kind, expires_ms, retransmits })

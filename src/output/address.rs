@@ -1,5 +1,4 @@
-//! Addresses as std writes them, without its formatting machinery: every row of
-//! a table has two.
+//! Formats addresses like std, but without its formatting machinery: every table row has two.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -46,7 +45,7 @@ fn v6(address: &Ipv6Addr, out: &mut String) {
     }
 }
 
-/// The first of the longest runs of zeros (RFC 5952, 4.2).
+/// The first of the longest runs of zeros (RFC 5952, section 4.2).
 fn longest_zeros(segments: &[u16; 8]) -> std::ops::Range<usize> {
     let (mut longest, mut run) = (0..0, 0..0);
     for (index, &segment) in segments.iter().enumerate() {
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_std_writes_them() {
+    fn matches_std() {
         let mut addresses: Vec<IpAddr> = [
             "0.0.0.0",
             "127.0.0.1",
@@ -90,7 +89,7 @@ mod tests {
         .iter()
         .map(|text| text.parse().unwrap())
         .collect();
-        // Every pattern of zeros.
+        // Every pattern of zero segments.
         addresses.extend((0..256u32).map(|bits| {
             let segment = |index: u32| if bits >> index & 1 == 1 { 1 << (index * 2) } else { 0 };
             IpAddr::from(std::array::from_fn::<u16, 8, _>(|index| segment(index as u32)))

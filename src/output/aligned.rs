@@ -1,7 +1,7 @@
 //! Few rows in aligned columns, with headings and notes between them.
 //!
-//! Own writing rather than a table crate: those align one table at a time, and here rows under
-//! many headings, with folded advice in between, share their widths.
+//! Not a table crate: those align one table at a time, and here rows under many headings share
+//! their column widths, with wrapped advice in between.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use super::shorten::shorten;
 use super::wrap::wrap;
 use super::{Align, Style, Tone, escape};
 
-/// One cell: its text and how it wants to be seen.
+/// One cell: its text and tone.
 pub type Cell = (String, Tone);
 
 #[derive(Debug)]
@@ -22,75 +22,75 @@ enum Line {
     Blank,
 }
 
-/// Lines that are laid out together.
+/// Lines that share column widths.
 #[derive(Debug)]
 pub struct Aligned {
     columns: Vec<(&'static str, Align)>,
     lines: Vec<Line>,
     indent: usize,
-    /// The column that gives way where rows are too long.
-    yielding: Option<usize>,
+    /// The column that is shortened if rows are too long.
+    shrinkable: Option<usize>,
 }
 
-/// Between columns.
+/// Spaces between columns.
 const GAP: usize = 2;
 
-/// A text that has less room tells nothing.
+/// A text cut shorter than this is useless.
 const LEAST: usize = 12;
 
 impl Aligned {
-    /// Nothing yet, for these columns.
+    /// An empty table with these columns.
     pub fn new(columns: &[(&'static str, Align)], indent: usize) -> Self {
-        Self { columns: columns.to_vec(), lines: Vec::new(), indent, yielding: None }
+        Self { columns: columns.to_vec(), lines: Vec::new(), indent, shrinkable: None }
     }
 
-    /// Lets a column of names give way: they are shortened in the middle until rows fit.
+    /// Marks a column of names: they are shortened in the middle until rows fit.
     #[must_use]
-    pub fn yielding(mut self, column: usize) -> Self {
-        self.yielding = Some(column);
+    pub fn shrinkable(mut self, column: usize) -> Self {
+        self.shrinkable = Some(column);
         self
     }
 
-    /// A row; cells that are missing are empty.
+    /// Adds a row; missing cells are empty.
     pub fn row(&mut self, cells: Vec<Cell>) {
         let safe = |(text, tone): Cell| (escape::text(&text).into_owned(), tone);
         self.lines.push(Line::Row(cells.into_iter().map(safe).collect()));
     }
 
-    /// A line of its own, emphasised.
+    /// Adds an emphasised line.
     pub fn heading(&mut self, text: &str) {
         self.lines.push(Line::Heading(escape::text(text).into_owned()));
     }
 
-    /// Text that is folded to the width.
+    /// Adds text, wrapped to the width.
     pub fn text(&mut self, indent: usize, text: &str, tone: Tone) {
         let text = escape::text(text).into_owned();
         self.lines.push(Line::Text { text, indent, tone });
     }
 
-    /// An empty line, unless it would be the first or a second one.
+    /// Adds an empty line, unless it would be the first line or a second empty one.
     pub fn blank(&mut self) {
         if !matches!(self.lines.last(), None | Some(Line::Blank)) {
             self.lines.push(Line::Blank);
         }
     }
 
-    /// The titles of the columns, as a row.
+    /// Adds the columns' titles as a row.
     pub fn titles(&mut self) {
         let titles = self.columns.iter().map(|(title, _)| ((*title).to_owned(), Tone::Quiet));
         self.lines.push(Line::Row(titles.collect()));
     }
 
-    /// Whether there is nothing.
+    /// Whether there are no lines.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Writes it all, in at most `width` columns where that can be: names are shortened, the last
-    /// cell of a row is cut, text is folded.
+    /// Writes all lines, in at most `width` columns where possible: names are shortened, the last
+    /// cell of a row is cut, text is wrapped.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn write(
         &self,
         out: &mut impl Write,
@@ -101,7 +101,7 @@ impl Aligned {
         for line in &self.lines {
             match line {
                 Line::Row(cells) => {
-                    writeln!(out, "{}", self.laid_out(cells, &widths, width, style))?
+                    writeln!(out, "{}", self.format_row(cells, &widths, width, style))?
                 }
                 Line::Heading(text) => {
                     let (before, after) = style.heading();
@@ -128,7 +128,7 @@ impl Aligned {
                 }
             }
         }
-        if let (Some(limit), Some(column)) = (limit, self.yielding) {
+        if let (Some(limit), Some(column)) = (limit, self.shrinkable) {
             let over = self.needed(&widths).saturating_sub(limit);
             if let Some(width) = widths.get_mut(column) {
                 *width = width.saturating_sub(over).max(LEAST.min(*width));
@@ -137,12 +137,12 @@ impl Aligned {
         widths
     }
 
-    /// How wide a column will be.
+    /// The width that a column will have.
     pub fn width(&self, column: usize, limit: Option<usize>) -> usize {
         self.widths(limit).get(column).copied().unwrap_or(0)
     }
 
-    /// Columns that whole rows take; a last cell that can be cut does not count.
+    /// The width of whole rows, without a last cell that can be cut.
     fn needed(&self, widths: &[usize]) -> usize {
         let last = self.columns.len().saturating_sub(1);
         let fixed = self.columns.iter().zip(widths).enumerate();
@@ -154,7 +154,7 @@ impl Aligned {
         self.indent + sum + GAP * count.saturating_sub(1)
     }
 
-    fn laid_out(
+    fn format_row(
         &self,
         cells: &[Cell],
         widths: &[usize],
@@ -163,52 +163,52 @@ impl Aligned {
     ) -> String {
         let mut line = " ".repeat(self.indent);
         let mut used = self.indent;
-        // Blanks are only written before something, so that no line ends in them.
-        let mut owed = 0;
+        // Spaces are only written before text, so that no line ends in them.
+        let mut pending = 0;
         let last = self.columns.len().saturating_sub(1);
         for (index, (((_, align), (text, tone)), width)) in
             self.columns.iter().zip(cells).zip(widths).enumerate()
         {
-            let room = limit.map(|limit| limit.saturating_sub(used + owed));
-            let text = match room {
-                Some(room) if index == last && *align == Align::Left => cut(text, room),
+            let available = limit.map(|limit| limit.saturating_sub(used + pending));
+            let text = match available {
+                Some(available) if index == last && *align == Align::Left => cut(text, available),
                 _ => shorten(text, *width),
             };
             let fill = width.saturating_sub(text.width());
             if *align == Align::Right {
-                owed += fill;
+                pending += fill;
             }
             if !text.is_empty() {
                 let (before, after) = style.around(*tone);
-                line.extend(std::iter::repeat_n(' ', owed));
+                line.extend(std::iter::repeat_n(' ', pending));
                 line.push_str(before);
                 line.push_str(&text);
                 line.push_str(after);
-                used += owed + text.width();
-                owed = 0;
+                used += pending + text.width();
+                pending = 0;
             }
             if *align == Align::Left {
-                owed += fill;
+                pending += fill;
             }
             if *width > 0 {
-                owed += GAP;
+                pending += GAP;
             }
         }
         line
     }
 }
 
-/// As much of a text as fits, with a mark where it was cut; nothing if hardly any fits.
-fn cut(text: &str, room: usize) -> String {
-    if text.width() <= room {
+/// As much of a text as fits, with a mark if it was cut; empty if hardly any fits.
+fn cut(text: &str, available: usize) -> String {
+    if text.width() <= available {
         return text.to_owned();
     }
-    if room < LEAST {
+    if available < LEAST {
         return String::new();
     }
     let mut short = String::new();
     for character in text.chars() {
-        if short.width() + 2 > room {
+        if short.width() + 2 > available {
             break;
         }
         short.push(character);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_wider_than_it_may_be() {
+    fn lines_fit_the_width() {
         for width in [40, 60, 80] {
             for line in written(Some(width), Style::new(false)).lines() {
                 assert!(line.width() <= width, "{line:?}");
@@ -263,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn names_give_way() {
+    fn names_are_shortened() {
         let columns = [("NAME", Align::Left), ("A", Align::Right), ("B", Align::Right)];
-        let mut table = Aligned::new(&columns, 0).yielding(0);
+        let mut table = Aligned::new(&columns, 0).shrinkable(0);
         table.titles();
         table.row(vec![plain("a very long name of a service:443"), plain("12345"), plain("9")]);
         table.row(vec![plain("short"), plain("1"), plain("")]);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_do_not_move_columns() {
+    fn colours_keep_the_alignment() {
         let coloured = written(Some(60), Style::new(true));
         let mut bare = String::new();
         let mut rest = coloured.as_str();

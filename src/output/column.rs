@@ -1,15 +1,15 @@
-//! Columns of tables, CSV and TSV: every field of the catalogue, and what is
-//! not a number.
+//! Columns of tables, CSV and TSV: every field of the catalogue, and columns of text.
 
 use std::fmt::Write as _;
 
 use super::address::address;
 use super::{Tone, human};
+use crate::identity::ServiceBasis;
 use crate::model::{Endpoint, Field, Reading, Role, State, Unit, fields};
 use crate::report::{Change, Connection, Limiter, Processes};
 use fields::tcp_info as t;
 
-/// On which side a column is flush.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// Text.
@@ -18,35 +18,35 @@ pub enum Align {
     Right,
 }
 
-/// What a column shows.
+/// The value that a column shows.
 #[derive(Debug, Clone, Copy)]
 pub enum ColumnKind {
-    /// A number of the catalogue.
+    /// A field of the catalogue.
     Field(&'static Field),
     /// How much a counter grew in the interval.
     Growth(&'static Field),
     /// How fast a counter grew in the interval.
     Rate(&'static Field),
-    /// Something else, written by a function.
+    /// Text, written by a function.
     Text(fn(&Connection<'_>, bool, &mut String)),
 }
 
 /// One column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// As `--columns` takes it, and as CSV heads it.
+    /// The name in `--columns` and in CSV headers.
     pub name: &'static str,
-    /// As the table heads it.
+    /// The header in tables.
     pub header: &'static str,
-    /// Flush side.
+    /// Alignment.
     pub align: Align,
-    /// What it shows, in a sentence.
+    /// Its meaning, in a sentence.
     pub meaning: &'static str,
-    /// Where it comes from.
+    /// The source of its value.
     pub kind: ColumnKind,
 }
 
-/// A column that is no number of the catalogue.
+/// A column of text.
 const fn text(
     name: &'static str,
     header: &'static str,
@@ -57,8 +57,8 @@ const fn text(
     Column { name, header, align, meaning, kind: ColumnKind::Text(write) }
 }
 
-/// Columns that are no numbers of the catalogue.
-static TEXTS: [Column; 26] = [
+/// The columns that are not fields of the catalogue.
+static TEXTS: [Column; 27] = [
     text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
         out.push_str(c.captured_at)
     }),
@@ -106,6 +106,13 @@ static TEXTS: [Column; 26] = [
         |c, _, out| {
             out.push_str(c.service.unwrap_or(""));
         },
+    ),
+    text(
+        "service_basis",
+        "RESTS-ON",
+        Align::Left,
+        "What the name of the service rests on: rule, container, unit, process, listener, ...",
+        |c, _, out| out.push_str(c.service_basis.map_or("", ServiceBasis::name)),
     ),
     text(
         "process",
@@ -209,7 +216,7 @@ const HEADERS: [(&str, &str); 17] = [
     ("sndbuf_limited_share", "SNDBUF%"),
 ];
 
-/// Every column there is.
+/// Every column.
 pub fn all_columns() -> impl Iterator<Item = Column> {
     let fields = fields::all()
         .filter(|field| !TEXTS.iter().any(|column| column.name == field.name))
@@ -223,8 +230,8 @@ fn of_field(field: &'static Field, name: &'static str, kind: ColumnKind) -> Colu
     Column { name, header, align: Align::Right, meaning: field.meaning, kind }
 }
 
-/// The column of this name: a field's name or JSON key, one of the texts, or
-/// `FIELD+` for a counter's growth and `FIELD/s` for its rate in the interval.
+/// The column with this name: a field's name or JSON key, a text column, or `FIELD+` for a
+/// counter's growth and `FIELD/s` for its rate in the interval.
 pub fn find_column(name: &str) -> Option<Column> {
     let counter =
         |base: &str| fields::find(base).filter(|field| field.kind == crate::model::Kind::Counter);
@@ -241,13 +248,13 @@ pub fn find_column(name: &str) -> Option<Column> {
     all_columns().find(|column| column.name == canonical)
 }
 
-/// Column names are few, and live as long as the program.
+/// There are few column names, and they live as long as the program.
 fn leak_once(name: &str) -> &'static str {
     Box::leak(name.to_owned().into_boxed_str())
 }
 
 impl Column {
-    /// Writes the cell: for humans with units, plain in base units.
+    /// Writes the cell: with units for people, or plain in base units.
     #[inline]
     pub fn write(&self, connection: &Connection<'_>, plain: bool, out: &mut String) {
         match self.kind {
@@ -263,16 +270,16 @@ impl Column {
         }
     }
 
-    /// The name as a heading of records: times carry their unit, as in JSON.
+    /// The name as a key of records: times include their unit, as in JSON.
     pub fn key(&self) -> &'static str {
         match self.kind {
-            // `state` is taken by the text.
+            // The text column already has the key `state`.
             ColumnKind::Field(field) if field.name != t::STATE.name => field.key,
             _ => self.name,
         }
     }
 
-    /// How the cell wants to be seen.
+    /// The cell's tone.
     pub fn tone(&self, connection: &Connection<'_>) -> Tone {
         match self.name {
             "change" => match connection.change {
@@ -302,8 +309,7 @@ impl Column {
         }
     }
 
-    /// Whether the cells of this column are addresses, which are only ever
-    /// shortened on a terminal.
+    /// Whether the cells of this column are addresses, which are shortened only on a terminal.
     pub fn is_address(&self) -> bool {
         matches!(self.name, "local" | "remote" | "laddr" | "raddr")
     }
@@ -319,7 +325,7 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
         }
         (Reading::Ratio(value), false) => human::share(value, out),
         (Reading::Integer(value), false) => match unit {
-            // A round trip that was never measured.
+            // A round-trip time that was never measured.
             Unit::Microseconds if value == 0 => out.push('-'),
             Unit::Microseconds => human::microseconds(value, out),
             Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
@@ -330,7 +336,7 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
     }
 }
 
-/// Growth per second: of times the share of the interval, of bytes bits.
+/// Growth per second; for times the share of the interval, for bytes bits per second.
 fn rate(field: &Field, connection: &Connection<'_>, plain: bool, out: &mut String) {
     let growth = connection.delta.and_then(|delta| delta.growth(field));
     let (Some(growth), Some(seconds)) = (growth, connection.interval_s) else { return };

@@ -3,19 +3,19 @@
 use std::io::{self, Write};
 
 use super::aligned::Aligned;
-use super::stats::Look;
-use super::{Align, Tone, human};
-use crate::report::{ChangeRow, ComparisonDocument};
+use super::stats::TableLayout;
+use super::{Align, Tone, human, json_line};
+use crate::report::{ChangeRow, ComparisonDocument, StatsLine};
 
-/// Writes it, the first `limit` changes only.
+/// Writes it, but only the first `limit` changes.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn comparison(
     out: &mut impl Write,
     compared: &ComparisonDocument<'_>,
     limit: usize,
-    look: Look,
+    layout: TableLayout,
 ) -> io::Result<()> {
     let columns = [
         ("COUNTER", Align::Left),
@@ -44,14 +44,52 @@ pub fn comparison(
         ];
         table.row(cells.into_iter().map(|text| (text, Tone::Plain)).collect());
     }
-    table.write(out, look.width, look.style)?;
+    table.write(out, layout.width, layout.style)?;
     if compared.changes.len() > limit {
         writeln!(out, "and {} more; --all shows them", compared.changes.len() - limit)?;
     }
     Ok(())
 }
 
-/// What is compared, and what speaks against it.
+/// Writes a line of JSON for each change.
+///
+/// # Errors
+/// Errors of the writer.
+pub fn comparison_jsonl(out: &mut impl Write, compared: &ComparisonDocument<'_>) -> io::Result<()> {
+    let captured_at = compared.document.captured_at.as_str();
+    let netns = compared.document.netns.as_ref().map(|netns| netns.inode);
+    compared.changes.iter().try_for_each(|row| {
+        let schema = "tcpdiag.stats.comparison.row/1";
+        json_line(&mut *out, &StatsLine { schema, captured_at, netns, row })
+    })
+}
+
+/// Writes a row for each change, after a header line.
+///
+/// # Errors
+/// Errors of the writer.
+pub fn comparison_csv(out: &mut impl Write, compared: &ComparisonDocument<'_>) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record([
+        "name",
+        "category",
+        "before",
+        "before_per_second",
+        "before_per_1000_segments",
+        "after",
+        "after_per_second",
+        "after_per_1000_segments",
+        "factor",
+    ])?;
+    for ChangeRow { name, category, before, after, factor } in &compared.changes {
+        let [before, after] =
+            [before, after].map(|it| (it.count, it.per_second, it.per_1000_segments));
+        writer.serialize((name, category, before, after, factor))?;
+    }
+    writer.flush()
+}
+
+/// What is compared, and reasons to doubt the comparison.
 fn heading(table: &mut Aligned, compared: &ComparisonDocument<'_>) {
     let side = |seconds: f64, segments: u64| {
         let mut text = String::new();

@@ -13,10 +13,10 @@ pub struct Delimited<W: Write> {
 }
 
 impl<W: Write> Delimited<W> {
-    /// Separates with `delimiter`; writes a header line unless told not to.
+    /// Separates cells with `delimiter`; writes a header line if `header` is true.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn begin(writer: W, delimiter: u8, columns: Vec<Column>, header: bool) -> io::Result<Self> {
         let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(writer);
         if header {
@@ -28,7 +28,7 @@ impl<W: Write> Delimited<W> {
     /// Writes one row.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         for column in &self.columns {
             self.cell.clear();
@@ -42,7 +42,7 @@ impl<W: Write> Delimited<W> {
     /// Flushes what is buffered.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn end(self) -> io::Result<W> {
         self.writer.into_inner().map_err(|error| error.into_error())
     }

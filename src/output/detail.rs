@@ -7,7 +7,7 @@ use crate::model::{Field, Group, Kind, Reading, State, Unit, fields};
 use crate::report::{Connection, Processes};
 use crate::wire::UlpDetail;
 
-/// Fields by what they tell; what stands in no group comes under `other`.
+/// Fields by subject; a field in no group is shown under `other`.
 const SECTIONS: [(&str, &[&str]); 9] = [
     (
         "time",
@@ -124,10 +124,10 @@ const SECTIONS: [(&str, &[&str]); 9] = [
     ("queues", &["recv_q", "send_q", "accept_queue", "accept_queue_max"]),
 ];
 
-/// Writes one socket; `width` is where lines wrap.
+/// Writes one socket; lines wrap at `width`.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn detail<W: Write>(
     writer: &mut W,
     connection: &Connection<'_>,
@@ -244,9 +244,9 @@ fn put_fields<'f, W: Write>(
     let mut begun = false;
     for field in fields {
         let reading = field.read(connection.socket);
-        // A zero among rarely used fields only hides the others.
-        let dull = section == "ecn" || section == "other";
-        if reading == Reading::Absent || dull && reading == Reading::Integer(0) {
+        // Zeros of rarely used fields only hide the others.
+        let rare = section == "ecn" || section == "other";
+        if reading == Reading::Absent || rare && reading == Reading::Integer(0) {
             continue;
         }
         if !begun {
@@ -258,7 +258,7 @@ fn put_fields<'f, W: Write>(
     Ok(())
 }
 
-/// A value, and its growth in the interval where there is one.
+/// A value, and its growth in the interval if there is one.
 fn value(field: &Field, reading: Reading, connection: &Connection<'_>) -> String {
     let mut out = String::new();
     match reading {
@@ -295,7 +295,7 @@ struct Wrapped<'w, W> {
     at: usize,
 }
 
-/// Where values begin.
+/// The column at which values begin.
 const INDENT: usize = 12;
 
 impl<W: Write> Wrapped<'_, W> {

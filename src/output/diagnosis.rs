@@ -3,58 +3,58 @@
 use std::io::{self, Write};
 
 use super::aligned::Aligned;
-use super::stats::Look;
+use super::stats::TableLayout;
 use super::{Tone, human};
 use crate::report::{DiagnosisDocument, ExampleEntry, FindingEntry, MeasureEntry};
 
-/// Examples shown beside the worst one's evidence.
+/// Examples shown in addition to the worst one's evidence.
 const EXAMPLES: usize = 3;
 
-/// How much is shown.
+/// How much of a diagnosis is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Telling {
-    /// Information in full, and not a line each.
+pub struct DiagnosisView {
+    /// Show findings of severity information in full, instead of one line each.
     pub all: bool,
 }
 
-/// Writes findings, worst first, and what there was to see.
+/// Writes findings, worst first, and what was checked.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn diagnosis(
     out: &mut impl Write,
     diagnosis: &DiagnosisDocument<'_>,
-    telling: Telling,
-    look: Look,
+    view: DiagnosisView,
+    layout: TableLayout,
 ) -> io::Result<()> {
     let mut text = Aligned::new(&[], 0);
-    let (grave, mild): (Vec<_>, Vec<_>) =
-        diagnosis.findings.iter().partition(|finding| finding.severity != "info" || telling.all);
+    let (full, brief): (Vec<_>, Vec<_>) =
+        diagnosis.findings.iter().partition(|finding| finding.severity != "info" || view.all);
     if diagnosis.findings.iter().all(|finding| finding.severity == "info") {
-        text.heading("Nothing is wrong that could be seen");
+        text.heading("No problem was found");
         text.blank();
     }
-    for finding in grave {
-        tell(&mut text, finding);
+    for finding in full {
+        write_finding(&mut text, finding);
         text.blank();
     }
-    if !mild.is_empty() {
+    if !brief.is_empty() {
         text.heading("For information");
-        for finding in mild {
+        for finding in brief {
             text.text(2, &headline(finding), Tone::Plain);
         }
-        text.text(2, "(`--all` tells more of these)", Tone::Quiet);
+        text.text(2, "(`--all` shows these in full)", Tone::Quiet);
         text.blank();
     }
     checked(&mut text, diagnosis);
-    text.write(out, look.width, look.style)
+    text.write(out, layout.width, layout.style)
 }
 
 fn headline(finding: &FindingEntry) -> String {
     format!("{} {}: {}", finding.code, finding.subject.text, finding.title)
 }
 
-fn tell(text: &mut Aligned, finding: &FindingEntry) {
+fn write_finding(text: &mut Aligned, finding: &FindingEntry) {
     let tone = match finding.severity {
         "critical" => Tone::Alarm,
         "warning" => Tone::Warn,
@@ -149,7 +149,7 @@ fn checked(text: &mut Aligned, diagnosis: &DiagnosisDocument<'_>) {
     let seconds = diagnosis.document.interval_s.unwrap_or(0.0);
     human::microseconds((seconds * 1e6) as u64, &mut time);
     let line = format!(
-        "Checked {} on {} ({} active, {} closed meanwhile), {} and the host, by {} looks in {time}.",
+        "Checked {} on {} ({} active, {} closed), {} and the host, with {} samples in {time}.",
         counted(checked.rules, "rule"),
         counted(checked.connections, "connection"),
         human::grouped(checked.active),
@@ -160,7 +160,7 @@ fn checked(text: &mut Aligned, diagnosis: &DiagnosisDocument<'_>) {
     text.text(0, &line, Tone::Quiet);
     if checked.unjudged > 0 {
         let line = format!(
-            "{} connections that closed were too many to judge; they are only counted.",
+            "{} closed connections were not checked, because there were too many.",
             human::grouped(checked.unjudged)
         );
         text.text(0, &line, Tone::Warn);

@@ -3,25 +3,25 @@
 use std::io::{self, Write};
 
 use super::aligned::Aligned;
-use super::stats::Look;
+use super::stats::TableLayout;
 use super::{Align, Tone, human};
 use crate::report::{DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 
-/// Writes it, the first `limit` rows of each kind only.
+/// Writes it, but only the first `limit` rows of each kind.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn diff(
     out: &mut impl Write,
     document: &DiffDocument,
     limit: usize,
-    look: Look,
+    layout: TableLayout,
 ) -> io::Result<()> {
     let mut head = Aligned::new(&[], 0);
     head.text(0, &format!("A  {}", side(&document.a)), Tone::Plain);
     head.text(0, &format!("B  {}", side(&document.b)), Tone::Plain);
     head.blank();
-    head.write(out, look.width, look.style)?;
+    head.write(out, layout.width, layout.style)?;
     let mut hidden = 0;
     for (kind, heading, [title, a, b]) in [
         (DiffKind::Service, "Services, biggest change first", ["SERVICE", "A", "B"]),
@@ -44,10 +44,10 @@ pub fn diff(
             ("CHANGE", Align::Right),
             ("SIGMA", Align::Right),
         ];
-        // Elsewhere there is but one.
+        // Other kinds have only one measurement.
         let measured = usize::from(kind == DiffKind::Service);
         columns.drain(1..2 - measured);
-        let mut table = Aligned::new(&columns, 0).yielding(0);
+        let mut table = Aligned::new(&columns, 0).shrinkable(0);
         table.heading(heading);
         table.titles();
         for row in rows.iter().take(limit) {
@@ -69,7 +69,7 @@ pub fn diff(
         }
         hidden += rows.len().saturating_sub(limit);
         table.blank();
-        table.write(out, look.width, look.style)?;
+        table.write(out, layout.width, layout.style)?;
     }
     if document.changes.is_empty() {
         writeln!(out, "Nothing changed by more than chance.")?;
@@ -101,7 +101,7 @@ fn side(side: &DiffSide) -> String {
     )
 }
 
-/// A time without the fraction of its seconds.
+/// A time without fractions of a second.
 fn shorter(time: &str) -> String {
     time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
@@ -121,7 +121,7 @@ fn value(value: Option<f64>, unit: DiffUnit) -> String {
     text
 }
 
-/// A time, without its day where that is the other one's too.
+/// A time, without its date if the other one has the same.
 fn without_day<'t>(time: &'t str, other: &str) -> &'t str {
     match (time.split_once('T'), other.split_once('T')) {
         (Some((day, time)), Some((same, _))) if day == same => time,

@@ -1,10 +1,10 @@
-//! Names chosen by processes and cgroups must not steer a terminal or forge
-//! rows. Control, direction and invisible characters are written as escapes.
+//! Names chosen by processes and cgroups must not control a terminal or forge rows. Control,
+//! direction and invisible characters are written as escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character could do more than be seen.
+/// Whether a character can do more than appear.
 pub fn is_unsafe(character: char) -> bool {
     matches!(
         character,
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_steers() {
+    fn escapes_control_characters() {
         assert_eq!(text("java"), "java");
         assert_eq!(text("naïve-日本"), "naïve-日本");
         assert_eq!(text("a\x1b[31mb\n"), "a\\x1b[31mb\\n");

@@ -1,41 +1,45 @@
-//! Explanations for people: a name, what it is, and labelled paragraphs.
+//! Explanations: for people a name, what it is, and labelled paragraphs; for programs CSV.
 
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::stats::Look;
+use super::stats::TableLayout;
 use super::{Tone, escape, human};
 use crate::counters::{Bound, Healthy, Twin, TwinClass};
 use crate::output::wrap::wrap;
 use crate::report::{Explanation, LimitEntry, Recorded, RecordedValue, RulePage};
 
-/// Where paragraphs begin.
+/// The column at which paragraphs begin.
 const INDENT: usize = 2;
-/// Where the text behind a label begins.
+/// The column at which the text after a label begins.
 const LABELLED: usize = 15;
 
-/// A label that stands above already.
+/// The label of a paragraph that continues the one above.
 const NOTHING: &str = " ";
 
 /// Writes one explanation.
 ///
 /// # Errors
-/// What the writer answers.
-pub fn explanation(out: &mut impl Write, entry: &Explanation, look: Look) -> io::Result<()> {
-    let (before, after) = look.style.heading();
-    let (quiet, end) = look.style.around(Tone::Quiet);
+/// Errors of the writer.
+pub fn explanation(
+    out: &mut impl Write,
+    entry: &Explanation,
+    layout: TableLayout,
+) -> io::Result<()> {
+    let (before, after) = layout.style.heading();
+    let (quiet, end) = layout.style.around(Tone::Quiet);
     let kind = kind(entry);
     let name = escape::text(&entry.name);
-    let fits = look.width.is_none_or(|width| name.width() + 2 + kind.width() <= width);
+    let fits = layout.width.is_none_or(|width| name.width() + 2 + kind.width() <= width);
     let between = if fits { "  ".to_owned() } else { format!("\n{:INDENT$}", "") };
     writeln!(out, "{before}{name}{after}{between}{quiet}{kind}{end}")?;
-    paragraph(out, "", &entry.meaning, look)?;
+    paragraph(out, "", &entry.meaning, layout)?;
     if let Some(recorded) = &entry.recorded {
-        paragraph(out, "Recorded", &recorded_text(recorded), look)?;
+        paragraph(out, "Recorded", &recorded_text(recorded), layout)?;
     }
     let mut say = |label: &str, text: Option<&str>| match text {
-        Some(text) if !text.is_empty() => paragraph(out, label, text, look),
+        Some(text) if !text.is_empty() => paragraph(out, label, text, layout),
         _ => Ok(()),
     };
     let begins = matches!(entry.kind, "state" | "timer");
@@ -48,33 +52,54 @@ pub fn explanation(out: &mut impl Write, entry: &Explanation, look: Look) -> io:
     say("Default", entry.default.as_deref())?;
     say("Also called", Some(&entry.aliases.join(", ")))?;
     say("Renamed to", entry.renamed_to.as_deref())?;
-    entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, look))
+    entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, layout))
 }
 
-/// What else there is to say of a rule.
-fn rule(out: &mut impl Write, page: &RulePage, look: Look) -> io::Result<()> {
-    paragraph(out, "Says", page.title, look)?;
-    paragraph(out, "Goes by", page.evidence, look)?;
-    paragraph(out, "Guards", page.guards, look)?;
-    paragraph(out, "Seen from", page.seen_from, look)?;
-    paragraph(out, "Other side", page.other_side, look)?;
+/// Writes explanations as CSV.
+///
+/// # Errors
+/// Errors of the writer.
+pub fn explanation_csv(out: &mut impl Write, entries: &[&Explanation]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(["name", "kind", "category", "meaning", "suggests", "check", "since"])?;
+    for entry in entries {
+        writer.serialize((
+            &entry.name,
+            entry.kind,
+            &entry.category,
+            &entry.meaning,
+            &entry.suggests,
+            &entry.check,
+            &entry.since,
+        ))?;
+    }
+    writer.flush()
+}
+
+/// The parts of an explanation that only rules have.
+fn rule(out: &mut impl Write, page: &RulePage, layout: TableLayout) -> io::Result<()> {
+    paragraph(out, "Says", page.title, layout)?;
+    paragraph(out, "Goes by", page.evidence, layout)?;
+    paragraph(out, "Guards", page.guards, layout)?;
+    paragraph(out, "Seen from", page.seen_from, layout)?;
+    paragraph(out, "Other side", page.other_side, layout)?;
     for (index, advice) in page.advice.iter().enumerate() {
-        paragraph(out, if index == 0 { "What to do" } else { NOTHING }, &advice.text, look)?;
+        paragraph(out, if index == 0 { "What to do" } else { NOTHING }, &advice.text, layout)?;
         if let Some(command) = &advice.command {
-            let (before, after) = look.style.around(Tone::Good);
+            let (before, after) = layout.style.around(Tone::Good);
             writeln!(out, "{:from$}{before}{command}{after}", "", from = LABELLED + 2)?;
         }
     }
     for (index, limit) in page.limits.iter().enumerate() {
         let LimitEntry { key, value, unit, meaning } = limit;
         let text = format!("{key} = {value} {unit}: {meaning}");
-        paragraph(out, if index == 0 { "Limits" } else { NOTHING }, &text, look)?;
+        paragraph(out, if index == 0 { "Limits" } else { NOTHING }, &text, layout)?;
     }
     if !page.explained_by.is_empty() {
         let text = format!("{}, where one of them sees the same", page.explained_by.join(", "));
-        paragraph(out, "Leaves it to", &text, look)?;
+        paragraph(out, "Leaves it to", &text, layout)?;
     }
-    paragraph(out, "References", &page.references.join("; "), look)
+    paragraph(out, "References", &page.references.join("; "), layout)
 }
 
 /// `1,234 at 2026-11-21T04:45:00Z`.
@@ -135,11 +160,11 @@ fn twin(twin: &Twin) -> String {
     format!("{class} {}{since}. {}", twin.fields.join(", "), twin.relation)
 }
 
-fn paragraph(out: &mut impl Write, label: &str, text: &str, look: Look) -> io::Result<()> {
+fn paragraph(out: &mut impl Write, label: &str, text: &str, layout: TableLayout) -> io::Result<()> {
     let text = escape::text(text);
     let from = if label.is_empty() { INDENT } else { LABELLED };
-    let (quiet, end) = look.style.around(Tone::Quiet);
-    let width = look.width.unwrap_or(usize::MAX).saturating_sub(from);
+    let (quiet, end) = layout.style.around(Tone::Quiet);
+    let width = layout.width.unwrap_or(usize::MAX).saturating_sub(from);
     for (index, line) in wrap(&text, width).into_iter().enumerate() {
         if index == 0 && !label.is_empty() {
             let fill = LABELLED.saturating_sub(INDENT + label.len());

@@ -8,16 +8,16 @@ use super::escape;
 use super::json::SafeFormatter;
 use crate::report::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value};
 
-/// Forms of the table.
+/// Formats of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines,
     /// RFC 4180, with a header.
     Csv,
 }
 
-/// A table being written, row by row.
+/// A table that is being written, row by row.
 pub struct Intervals<W: Write> {
     sink: Sink<W>,
     columns: Vec<&'static IntervalColumn>,
@@ -30,10 +30,10 @@ enum Sink<W: Write> {
 }
 
 impl<W: Write> Intervals<W> {
-    /// Begins a table of these columns.
+    /// Begins a table with these columns.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn begin(writer: W, form: Flat, columns: Vec<&'static IntervalColumn>) -> io::Result<Self> {
         let sink = match form {
             Flat::JsonLines => Sink::JsonLines(writer),
@@ -49,7 +49,7 @@ impl<W: Write> Intervals<W> {
     /// Writes one row.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn row(&mut self, row: &IntervalRow<'_>) -> io::Result<()> {
         match &mut self.sink {
             Sink::JsonLines(writer) => {
@@ -99,7 +99,7 @@ impl<W: Write> Intervals<W> {
     /// Ends the table.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn end(self) -> io::Result<W> {
         match self.sink {
             Sink::JsonLines(writer) => Ok(writer),

@@ -1,5 +1,4 @@
-//! JSON that streams: rows are written as they come, so that half a million of
-//! them need no memory.
+//! Streaming JSON: rows are written as they arrive, so that half a million of them need no memory.
 
 use std::io::{self, Write};
 
@@ -10,9 +9,8 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use super::escape;
 use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 
-/// Compact JSON that also escapes what JSON allows and terminals obey.
-/// Keys are our own words and most of the strings of a row: they are not looked
-/// at.
+/// Compact JSON that also escapes characters that are valid in JSON but control terminals. Keys are
+/// constants of this program and most of a row's strings, so they are not checked.
 #[derive(Debug, Default)]
 pub(super) struct SafeFormatter {
     compact: CompactFormatter,
@@ -68,7 +66,7 @@ fn put<W: Write>(writer: W, value: &impl Serialize) -> io::Result<()> {
 /// Writes one document on one line.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn json_line<W: Write>(mut writer: W, value: &impl Serialize) -> io::Result<()> {
     put(&mut writer, value)?;
     writer.write_all(b"\n")
@@ -79,15 +77,15 @@ pub fn json_line<W: Write>(mut writer: W, value: &impl Serialize) -> io::Result<
 pub struct JsonStream<W> {
     writer: W,
     any: bool,
-    /// Between rows of a lone document; a document of a stream is one line.
+    /// Written between the rows of a single document; a document of a stream is one line.
     separator: &'static str,
 }
 
 impl<W: Write> JsonStream<W> {
-    /// Writes the envelope up to the rows, which stand under `rows`.
+    /// Writes the envelope up to the array `rows`.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn begin(
         mut writer: W,
         document: &Document<'_>,
@@ -96,7 +94,7 @@ impl<W: Write> JsonStream<W> {
     ) -> io::Result<Self> {
         let mut head = Vec::new();
         put(&mut head, document)?;
-        // The object stays open for the rows and what follows them.
+        // The object stays open for the rows and the fields after them.
         head.pop();
         writer.write_all(&head)?;
         write!(writer, ",\"{rows}\":[")?;
@@ -106,7 +104,7 @@ impl<W: Write> JsonStream<W> {
     /// Writes one row.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         if self.any {
             self.writer.write_all(b",")?;
@@ -119,7 +117,7 @@ impl<W: Write> JsonStream<W> {
     /// Closes the document.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn end(mut self, quality: &Quality, cost: Cost) -> io::Result<W> {
         write!(self.writer, "{}],\"quality\":", self.separator)?;
         put(&mut self.writer, quality)?;
@@ -130,7 +128,7 @@ impl<W: Write> JsonStream<W> {
     }
 }
 
-/// One object a line for every row.
+/// One JSON object per row and line.
 #[derive(Debug)]
 pub struct JsonLines<'a, W> {
     writer: W,
@@ -139,7 +137,7 @@ pub struct JsonLines<'a, W> {
 }
 
 impl<'a, W: Write> JsonLines<'a, W> {
-    /// Rows of this schema, taken at this time.
+    /// Rows with this schema and time.
     pub fn new(writer: W, schema: &'a str, captured_at: String) -> Self {
         Self { writer, schema, captured_at }
     }
@@ -147,7 +145,7 @@ impl<'a, W: Write> JsonLines<'a, W> {
     /// Writes one row.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         let mut serializer =
             serde_json::Serializer::with_formatter(&mut self.writer, SafeFormatter::default());
@@ -159,10 +157,10 @@ impl<'a, W: Write> JsonLines<'a, W> {
         self.writer.write_all(b"\n")
     }
 
-    /// Writes the closing line.
+    /// Writes the last line.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn end(mut self, end: &RowEnd<'_>) -> io::Result<W> {
         put(&mut self.writer, end)?;
         self.writer.write_all(b"\n")?;

@@ -1,13 +1,13 @@
-//! Explanations as Markdown, for documentation that a command makes.
+//! Explanations as Markdown, for generated documentation.
 
 use std::io::{self, Write};
 
 use crate::report::{Explanation, LimitEntry, RulePage};
 
-/// Writes explanations under their names, rules in full.
+/// Writes explanations with their names as headings, rules in full.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn markdown(out: &mut impl Write, entries: &[&Explanation]) -> io::Result<()> {
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {
@@ -50,7 +50,7 @@ fn rule(out: &mut impl Write, entry: &Explanation, page: &RulePage) -> io::Resul
     Ok(())
 }
 
-/// Text that Markdown leaves as it is.
+/// Escapes the characters that Markdown interprets.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut in_code = false;

@@ -1,46 +1,73 @@
-//! Writing rows for people and programs. Pure: everything arrives as arguments
-//! and leaves through a writer.
+//! Writes rows for people and programs. Pure: all input arrives as arguments, all output goes to a
+//! writer.
 //!
-//! Knows units, widths and escapes. Knows nothing of where figures come from.
+//! Contains units, widths and escapes. Does not collect or interpret figures.
 
 mod address;
 mod aligned;
 mod column;
+mod column_sets;
 mod comparison;
+mod connection_output;
+mod connection_writer;
 mod delimited;
 mod detail;
 mod diagnosis;
+mod diagnosis_rows;
 mod diff;
+mod dropped;
 pub mod escape;
 mod explain;
-pub mod human;
+mod form;
+mod input_progress;
+mod interval_rows;
 mod intervals;
 mod json;
 mod markdown;
+mod progress;
+mod reference;
+mod requirements;
 mod services;
 mod shorten;
 mod stats;
+mod stats_writer;
 mod style;
+pub mod summary;
 mod sysctl;
 mod table;
 mod wrap;
 
 pub use aligned::{Aligned, Cell};
 pub use column::{Align, Column, ColumnKind, all_columns, find_column};
-pub use comparison::comparison;
+pub use column_sets::{ColumnSets, list_columns, record_columns};
+pub use comparison::{comparison, comparison_csv, comparison_jsonl};
+pub use connection_output::{ConnectionOutput, RowOrder};
+pub use connection_writer::{ConnectionWriter, RowForm, RowSchema};
 pub use delimited::Delimited;
 pub use detail::detail;
-pub use diagnosis::{Telling, diagnosis};
+pub use diagnosis::{DiagnosisView, diagnosis};
+pub use diagnosis_rows::{diagnosis_csv, diagnosis_jsonl};
 pub use diff::diff;
-pub use explain::explanation;
+pub use dropped::dropped;
+pub use explain::{explanation, explanation_csv};
+pub use form::Form;
+pub use input_progress::InputProgress;
+pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
 pub use markdown::markdown;
+pub use progress::Progress;
+pub use reference::Reference;
+pub use requirements::Requirements;
 pub use services::{
-    CounterChoice, ServicesView, attribution_csv, services, services_csv, services_jsonl,
+    CounterChoice, ServicesView, ServicesWriter, attribution_csv, services, services_csv,
+    services_jsonl, services_summary,
 };
-pub use stats::{Look, stats, threshold};
+pub use stats::{TableLayout, stats, threshold};
+pub use stats_writer::{StatsWriter, stats_summary};
 pub use style::{Style, Tone};
-pub use sysctl::sysctl;
+pub use sysctl::{sysctl, sysctl_csv};
 pub use table::{Layout, Table};
 pub use wrap::wrap;
+
+pub use crate::text::human;

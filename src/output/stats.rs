@@ -8,40 +8,40 @@ use super::{Align, Style, Tone, human};
 use crate::counters::{Catalogue, Estimate, Kind, Retransmits, Threshold, Verdict};
 use crate::report::{Basis, CounterRow, Note, Outcome, RatioRow, Stats};
 
-/// Where it is written to.
+/// Width and colours of the output.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
-    /// Columns to fit in; `None` for no limit.
+pub struct TableLayout {
+    /// Width in columns; `None` for no limit.
     pub width: Option<usize>,
     /// Colours.
     pub style: Style,
 }
 
-/// Enough columns for meanings beside the numbers.
-const ROOMY: usize = 110;
+/// From this width on, meanings fit beside the numbers.
+const WIDE: usize = 110;
 
-/// Writes verdicts, then the counters that `shown` picks. `brief` leaves out what is healthy.
+/// Writes verdicts, then the counters for which `shown` is true. `brief` leaves out healthy ratios.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn stats(
     out: &mut impl Write,
     stats: &Stats<'_>,
-    look: Look,
+    layout: TableLayout,
     brief: bool,
     shown: impl Fn(&CounterRow) -> bool,
 ) -> io::Result<()> {
-    verdicts(out, stats, look, brief)?;
+    verdicts(out, stats, layout, brief)?;
     if let Some(kinds) = stats.retransmits_by_kind.filter(|kinds| kinds.total > 0) {
         let mut line = Aligned::new(&[], 0);
         line.text(0, &retransmits(&kinds), Tone::Plain);
         line.blank();
-        line.write(out, look.width, look.style)?;
+        line.write(out, layout.width, layout.style)?;
     }
-    counters(out, stats, look, shown)
+    counters(out, stats, layout, shown)
 }
 
-/// What deltas and verdicts are about, in words.
+/// The period of deltas and verdicts, in words.
 pub(super) fn span(basis: Basis, seconds: f64) -> String {
     let mut text = match basis {
         Basis::Total => return "since boot".to_owned(),
@@ -60,7 +60,12 @@ fn seconds(stats: &Stats<'_>) -> f64 {
     stats.since.as_ref().map_or(0.0, |since| since.seconds)
 }
 
-fn verdicts(out: &mut impl Write, stats: &Stats<'_>, look: Look, brief: bool) -> io::Result<()> {
+fn verdicts(
+    out: &mut impl Write,
+    stats: &Stats<'_>,
+    layout: TableLayout,
+    brief: bool,
+) -> io::Result<()> {
     if stats.ratios.is_empty() {
         return Ok(());
     }
@@ -109,7 +114,7 @@ fn verdicts(out: &mut impl Write, stats: &Stats<'_>, look: Look, brief: bool) ->
         }
     }
     table.blank();
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
 /// An unhealthy ratio: its numbers, its thresholds, what it means and what to do.
@@ -172,7 +177,7 @@ pub fn threshold(threshold: Threshold) -> String {
     }
 }
 
-/// A share that somebody set, in all its digits: `0.001%`, `5%`.
+/// A configured share with all its digits: `0.001%`, `5%`.
 pub(super) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e8).round() / 1e6)
 }
@@ -205,7 +210,7 @@ fn retransmits(kinds: &Retransmits) -> String {
 fn counters(
     out: &mut impl Write,
     stats: &Stats<'_>,
-    look: Look,
+    layout: TableLayout,
     shown: impl Fn(&CounterRow) -> bool,
 ) -> io::Result<()> {
     let growth = match stats.since.as_ref().map(|since| since.basis) {
@@ -222,7 +227,7 @@ fn counters(
         ("", Align::Left),
     ];
     let mut table = Aligned::new(&columns, 2);
-    let roomy = look.width.is_none_or(|width| width >= ROOMY);
+    let roomy = layout.width.is_none_or(|width| width >= WIDE);
     let mut category: Option<&str> = None;
     for row in stats.counters.iter().filter(|row| shown(row)) {
         if category.is_none() {
@@ -238,10 +243,10 @@ fn counters(
         let text = if growth == "GROWTH" { "No counter moved." } else { "No such counter is set." };
         table.text(0, text, Tone::Quiet);
     }
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
-/// What a category is called; those of other protocols are not in the catalogue.
+/// A category's title; categories of other protocols are not in the catalogue.
 fn title(category: &str) -> &str {
     if let Some(known) = Catalogue::builtin().category(category) {
         return &known.title;

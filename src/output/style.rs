@@ -1,16 +1,16 @@
-//! Colours, where they are wanted.
+//! Colours.
 
-/// How a cell wants to be seen.
+/// The emphasis of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
-    /// As it is.
+    /// Normal.
     #[default]
     Plain,
-    /// Of little interest.
+    /// Unimportant.
     Quiet,
-    /// Worth a look.
+    /// A warning.
     Warn,
-    /// Trouble.
+    /// A problem.
     Alarm,
     /// New.
     Good,

@@ -1,21 +1,21 @@
-//! Settings for people.
+//! Settings, as tables and as CSV.
 
 use std::io::{self, Write};
 
 use super::aligned::Aligned;
-use super::stats::Look;
+use super::stats::TableLayout;
 use super::{Align, Tone, human};
 use crate::report::{SettingRow, SysctlDocument};
 
-/// Writes contradictions, then settings by group; with their meanings where asked for.
+/// Writes contradictions, then settings by group, with their meanings if `meanings` is true.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn sysctl(
     out: &mut impl Write,
     document: &SysctlDocument<'_>,
     meanings: bool,
-    look: Look,
+    layout: TableLayout,
 ) -> io::Result<()> {
     let columns = [
         ("NET.", Align::Left),
@@ -48,10 +48,31 @@ pub fn sysctl(
         }
         setting(&mut table, row, meanings);
     }
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
-/// What TCP uses of its memory, where that is asked about.
+/// Writes settings as CSV, after a header line if `header` is true.
+///
+/// # Errors
+/// Errors of the writer.
+pub fn sysctl_csv(
+    out: &mut impl Write,
+    document: &SysctlDocument<'_>,
+    header: bool,
+) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    if header {
+        writer.write_record(["netns", "name", "group", "scope", "value", "default"])?;
+    }
+    let netns = document.document.netns.as_ref().map(|netns| netns.inode);
+    for row in &document.settings {
+        let SettingRow { name, group, scope, value, default, .. } = row;
+        writer.serialize((netns, name, group, scope, value, default))?;
+    }
+    writer.flush()
+}
+
+/// TCP's use of memory, if it was asked for.
 fn memory(table: &mut Aligned, document: &SysctlDocument<'_>) {
     let usage = document.usage;
     let about_memory = document.settings.iter().any(|row| row.name == "net.ipv4.tcp_mem");

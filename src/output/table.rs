@@ -1,5 +1,5 @@
-//! Aligned columns that stream: the first rows decide the widths, then each row
-//! is written as it comes. (Table crates keep every cell of every row.)
+//! Streaming aligned columns: the first rows decide the widths, then each row is written as it
+//! arrives. (Table crates keep every cell of every row.)
 
 use std::io::{self, Write};
 
@@ -8,34 +8,33 @@ use unicode_width::UnicodeWidthStr;
 use super::{Align, Column, Style, Tone, escape};
 use crate::report::Connection;
 
-/// Rows that are held back to find out how wide the columns have to be.
+/// Rows buffered to find the widths of the columns.
 const SAMPLE: usize = 512;
 
-/// The look of a table.
+/// The layout of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Columns of the terminal to fit in; `None` for no limit. What does not
-    /// fit goes on a second line.
+    /// Width in columns; `None` for no limit. Cells that do not fit go on a second line.
     pub width: Option<usize>,
     /// Whether addresses may be shortened to fit.
     pub shorten: bool,
     /// Whether to write a header line.
     pub header: bool,
-    /// Rows to write at most, as a terminal has; `None` for no limit.
+    /// The most rows to write, as a terminal has; `None` for no limit.
     pub rows: Option<usize>,
     /// Colours.
     pub style: Style,
 }
 
-/// A table being written.
+/// A table that is being written.
 #[derive(Debug)]
 pub struct Table<W> {
     writer: W,
     columns: Vec<Column>,
-    /// What folded cells are introduced by.
+    /// The labels of cells on second lines.
     labels: Vec<String>,
     layout: Layout,
-    /// Cells of the rows held back, one after another; where each ends; tones.
+    /// Cells of the buffered rows, concatenated; where each ends; tones.
     text: String,
     ends: Vec<(usize, Tone)>,
     held: usize,
@@ -47,12 +46,12 @@ pub struct Table<W> {
     unseen: usize,
 }
 
-/// Narrower than this an address is not shortened.
+/// Addresses are not shortened below this width.
 const LEAST_ADDRESS: usize = 15;
 
 impl<W: Write> Table<W> {
-    /// A table of `columns`, the most wanted first: those at the end are folded
-    /// to a second line where they do not fit.
+    /// A table of `columns`, most important first: columns at the end move to a second line if they
+    /// do not fit.
     pub fn new(writer: W, columns: Vec<Column>, layout: Layout) -> Self {
         Self {
             writer,
@@ -70,10 +69,10 @@ impl<W: Write> Table<W> {
         }
     }
 
-    /// Writes one row, or holds it back until the widths are decided.
+    /// Writes one row, or buffers it until the widths are known.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         for column in &self.columns {
             let start = self.text.len();
@@ -101,11 +100,10 @@ impl<W: Write> Table<W> {
         if self.widths.is_some() || self.held >= SAMPLE { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what is held back. Hands back the writer, and how many rows found
-    /// no room.
+    /// Writes the buffered rows. Returns the writer, and how many rows exceeded the limit.
     ///
     /// # Errors
-    /// What the writer answers.
+    /// Errors of the writer.
     pub fn end(mut self) -> io::Result<(W, usize)> {
         self.flush()?;
         Ok((self.writer, self.unseen))
@@ -155,7 +153,7 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    /// Finds the widths of the rows held back, and which columns fit.
+    /// Decides the widths from the buffered rows, and which columns fit.
     fn decide(&mut self) {
         let mut widths: Vec<usize> =
             self.columns.iter().map(|column| column.header.width()).collect();
@@ -218,19 +216,19 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// What a row without is no row.
+/// Whether a column always stays in the first line.
 fn is_essential(name: &str) -> bool {
     matches!(name, "state" | "role" | "local" | "remote" | "change" | "netns")
 }
 
-/// Where second lines begin.
+/// Indentation of second lines.
 const INDENT: usize = 6;
 
-/// The lines that follow a row, for what does not fit in it.
+/// The lines below a row, for cells that do not fit in it.
 #[derive(Debug, Default)]
 struct Fold {
     text: String,
-    /// Width of the last of them.
+    /// Width of the last of these lines.
     width: usize,
 }
 
@@ -242,7 +240,7 @@ impl Fold {
 
     /// Adds a labelled cell.
     fn add(&mut self, label: &str, cell: &str, layout: Layout, tone: Tone) {
-        // Escape sequences take no room on a terminal.
+        // Escape sequences have no width on a terminal.
         let needed = width_of(label) + 1 + width_of(cell);
         let full = layout.width.is_some_and(|width| self.width + needed > width);
         if self.text.is_empty() || full {
@@ -282,13 +280,13 @@ fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Lay
     line.push(' ');
 }
 
-/// Columns of a terminal; nearly every cell is ASCII, where it is the length.
+/// Width on a terminal. Nearly every cell is ASCII, where it equals the length.
 fn width_of(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
 fn spaces(line: &mut String, count: usize) {
-    /// As many at a time; one by one they showed in the profile.
+    /// Appended as one string; single characters showed in the profile.
     const SPACES: &str = "                                ";
     let mut count = count;
     while let Some(rest) = count.checked_sub(SPACES.len()) {
@@ -298,7 +296,7 @@ fn spaces(line: &mut String, count: usize) {
     line.push_str(SPACES.get(..count).unwrap_or(""));
 }
 
-/// Cuts the middle of an address: its start names the network, its end the port.
+/// Cuts an address in the middle: its start shows the network, its end the port.
 fn shorten(cell: &str, width: usize, out: &mut String) {
     let keep = width.saturating_sub(1);
     let tail = cell.rfind(':').map_or(0, |at| cell.len() - at).max(keep / 2).min(keep);

@@ -2,10 +2,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Narrower than this nothing is readable.
+/// Text in fewer columns is unreadable.
 const LEAST: usize = 20;
 
-/// The words of `text` in lines of at most `width` columns; a longer word has a line of its own.
+/// The words of `text` in lines of at most `width` columns; a longer word has its own line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(LEAST);
     let mut lines = Vec::new();
@@ -25,7 +25,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Items with commas between them, in lines of at most `width` columns; none is broken.
+/// Items separated by commas, in lines of at most `width` columns; no item is broken.
 pub fn fold(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {

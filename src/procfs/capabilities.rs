@@ -1,4 +1,4 @@
-//! What this process is allowed to see.
+//! What this process is permitted to read.
 
 use rustix::thread::CapabilitySet;
 
@@ -12,7 +12,7 @@ pub fn may_see_processes() -> bool {
     })
 }
 
-/// Whether the kernel tells this process marks, MD5 peers and MPTCP sequence numbers.
+/// Whether the kernel reports to this process marks, MD5 peers and MPTCP sequence numbers.
 pub fn has_net_admin() -> bool {
     rustix::thread::capabilities(None)
         .is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_ADMIN))

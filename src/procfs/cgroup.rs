@@ -1,13 +1,12 @@
-//! From the kernel's cgroup id to the cgroup's path.
+//! The path of a cgroup, from the id that the kernel reports for a socket.
 //!
-//! Knows: that `INET_DIAG_CGROUP_ID` (Linux 5.8) is `cgroup_id()`, which is the kernfs node's id,
-//! which is the inode number of the directory in the cgroup2 mount (on 64-bit kernels since 5.5).
-//! Refuses to know: controllers, version 1 hierarchies (a socket belongs to none), sockets.
+//! `INET_DIAG_CGROUP_ID` (Linux 5.8) is `cgroup_id()`, the id of the kernfs node, which is the inode
+//! number of the directory in the cgroup2 mount (on 64-bit kernels since 5.5). Sockets belong to no
+//! version 1 hierarchy.
 //!
-//! `ss` opens ids by `open_by_handle_at`, which needs `CAP_DAC_READ_SEARCH`; walking the
-//! directories once needs nothing, and leaves are recognised by their link count without being
-//! listed: kernfs keeps `st_nlink` at 2 plus the number of subdirectories
-//! (`kernfs_refresh_inode()`, fs/kernfs/inode.c).
+//! `ss` opens ids by `open_by_handle_at`, which needs `CAP_DAC_READ_SEARCH`. Walking the directories
+//! once needs no privilege. Leaves are recognised by their link count and not listed: kernfs keeps
+//! `st_nlink` at 2 plus the number of subdirectories (`kernfs_refresh_inode()`, fs/kernfs/inode.c).
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -20,18 +19,18 @@ use rustix::io::Errno;
 use super::mounts::mounts;
 
 /// After so many calls of [`Cgroups::learn`] an id that was not found is looked for again. Ids
-/// are not reused, so nearly all of them belong to cgroups that were removed while sockets made
-/// in them live on; but one can also come into sight by a mount.
+/// are not reused, so nearly all of them belong to cgroups that were removed before the sockets that
+/// were made in them; but a mount can also make one visible.
 const RETRY_AFTER: u32 = 64;
 
-/// Above so many known cgroups those that the current call did not ask for are forgotten: hosts
-/// that start a job a second would grow for ever.
+/// Above so many known cgroups those that the current call did not ask for are forgotten: on a host
+/// that starts a job a second the table would grow without end.
 const REMEMBERED: usize = 16_384;
 
 /// A failure of finding or reading cgroups.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
-    /// There is no cgroup2 mount in sight.
+    /// There is no visible cgroup2 mount.
     #[error(
         "no cgroup2 file system is mounted (the host uses cgroup version 1 only, or hides it): sockets have no cgroup path here"
     )]
@@ -59,9 +58,9 @@ pub enum CgroupError {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Lookup {
     Known(Box<str>),
-    /// Not found, and in which call of `learn`.
+    /// Not found by this call of `learn`.
     Missing(u32),
 }
 
@@ -76,7 +75,7 @@ struct Mount {
 #[derive(Debug)]
 pub struct Cgroups {
     mount: Option<Mount>,
-    places: FxHashMap<u64, Place>,
+    paths: FxHashMap<u64, Lookup>,
     calls: u32,
     walks: u64,
 }
@@ -93,8 +92,8 @@ impl Cgroups {
             path: proc_root.join("self/mountinfo"),
             source,
         })?;
-        // Several are the same hierarchy; one that shows it from the root shows more than a bind
-        // mount of a subtree, which shortens the paths.
+        // All are the same hierarchy, but a bind mount of a subtree shows less of it and shortens the
+        // paths.
         let point = table
             .into_iter()
             .filter(|mount| mount.fs_type == "cgroup2")
@@ -116,7 +115,7 @@ impl Cgroups {
     }
 
     fn without_mount() -> Self {
-        Self { mount: None, places: FxHashMap::default(), calls: 0, walks: 0 }
+        Self { mount: None, paths: FxHashMap::default(), calls: 0, walks: 0 }
     }
 
     /// Where cgroup2 is mounted.
@@ -145,32 +144,32 @@ impl Cgroups {
         let mut unknown = false;
         let mut asked = Vec::new();
         for id in ids {
-            match self.places.get(&id) {
-                Some(Place::Known(_)) => {}
-                Some(Place::Missing(call)) => {
+            match self.paths.get(&id) {
+                Some(Lookup::Known(_)) => {}
+                Some(Lookup::Missing(call)) => {
                     unknown |= self.calls.wrapping_sub(*call) >= RETRY_AFTER;
                 }
                 None => unknown |= id != mount.root,
             }
             asked.push(id);
         }
-        if self.places.len() > REMEMBERED {
+        if self.paths.len() > REMEMBERED {
             let asked: rustc_hash::FxHashSet<u64> = asked.iter().copied().collect();
-            self.places.retain(|id, _| asked.contains(id));
+            self.paths.retain(|id, _| asked.contains(id));
         }
         if unknown {
             self.walks += 1;
-            walk(mount, &mut self.places);
+            walk(mount, &mut self.paths);
             for id in asked {
-                let missing = Place::Missing(self.calls);
-                match self.places.get_mut(&id) {
-                    Some(Place::Known(_)) => {}
-                    Some(place) => *place = missing,
-                    None => drop(self.places.insert(id, missing)),
+                let missing = Lookup::Missing(self.calls);
+                match self.paths.get_mut(&id) {
+                    Some(Lookup::Known(_)) => {}
+                    Some(lookup) => *lookup = missing,
+                    None => drop(self.paths.insert(id, missing)),
                 }
             }
         }
-        self.places.insert(mount.root, Place::Known("/".into()));
+        self.paths.insert(mount.root, Lookup::Known("/".into()));
     }
 
     /// The path of a cgroup below the mount, `/` for the root, exactly as `ss --cgroup` has it.
@@ -178,9 +177,9 @@ impl Cgroups {
     /// removed later keeps its path here (`ss` then prints `unreachable:<id>`).
     #[must_use]
     pub fn path(&self, id: u64) -> Option<&str> {
-        match self.places.get(&id)? {
-            Place::Known(path) => Some(path),
-            Place::Missing(_) => None,
+        match self.paths.get(&id)? {
+            Lookup::Known(path) => Some(path),
+            Lookup::Missing(_) => None,
         }
     }
 
@@ -225,9 +224,9 @@ impl Cgroups {
     }
 }
 
-/// Files every cgroup below the mount under its id. A directory that goes away meanwhile or that
-/// we may not list is left out.
-fn walk(mount: &Mount, places: &mut FxHashMap<u64, Place>) {
+/// Maps every cgroup below the mount by its id. A directory that is removed meanwhile or that we may
+/// not list is left out.
+fn walk(mount: &Mount, paths: &mut FxHashMap<u64, Lookup>) {
     let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
     let mut pending = vec![String::new()];
     while let Some(parent) = pending.pop() {
@@ -248,7 +247,7 @@ fn walk(mount: &Mount, places: &mut FxHashMap<u64, Place>) {
             if links > 2 {
                 pending.push(path.clone());
             }
-            places.insert(id, Place::Known(path.into()));
+            paths.insert(id, Lookup::Known(path.into()));
         }
     }
 }

@@ -53,7 +53,7 @@ fn only_new_ids_cause_a_walk() {
     cgroups.learn([outer_id, inner_id]);
     assert_eq!((cgroups.walks(), cgroups.path(outer_id)), (1, Some(&*format!("/{name}"))));
 
-    // An id that nothing has (any more): searched for once, and again only much later.
+    // An id that no cgroup has (any more): searched for once, and again only much later.
     let gone = u64::MAX;
     for _ in 0..RETRY_AFTER {
         cgroups.learn([gone, inner_id]);
@@ -70,7 +70,7 @@ fn only_new_ids_cause_a_walk() {
         assert_eq!(cgroups.id_of_path(&path).unwrap(), inner_id, "{path:?}");
     }
     drop((inner, outer));
-    // Removed, and still named: its sockets may live.
+    // Removed, and still known: it may have sockets.
     cgroups.learn([inner_id]);
     assert!(cgroups.path(inner_id).is_some());
 }
@@ -117,8 +117,8 @@ fn the_mount_is_found_in_the_mount_table() {
     assert_eq!(cgroups.path(id), Some("/a.slice/b.service"));
 }
 
-/// Resolves the socket of a child by way of its cgroup: who holds it, and whether that took a
-/// look at everybody.
+/// Resolves the socket of a child by way of its cgroup: its holder, and whether every process was
+/// read for that.
 fn found_by_cgroup(cgroups: &Cgroups, id: u64, child: u32) -> Option<(u32, bool)> {
     let mut inode = None;
     let mut walk = ProcWalk::open(Path::new("/proc")).unwrap();

@@ -1,22 +1,22 @@
-//! The host that is looked at.
+//! The host that is measured.
 
 use std::fs;
 
 use crate::wire::EcnWord;
 
-/// Who and what it is.
+/// Its name, kernel and boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// `uname -n`.
     pub hostname: String,
     /// `uname -r`.
     pub kernel: String,
-    /// Changes with every boot; absent where procfs does not tell.
+    /// Changes with every boot; absent where procfs has none.
     pub boot_id: Option<String>,
 }
 
 impl Host {
-    /// This one.
+    /// The host that this process runs on.
     pub fn this() -> Self {
         let name = rustix::system::uname();
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
@@ -27,7 +27,7 @@ impl Host {
         }
     }
 
-    /// How its kernel lays out the ambiguous word of `tcp_info`.
+    /// The layout of the ambiguous word of `tcp_info` in its kernel.
     pub fn ecn_word(&self) -> EcnWord {
         EcnWord::of_release(&self.kernel)
     }

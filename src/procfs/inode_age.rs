@@ -1,10 +1,9 @@
-//! How likely a process is to hold a socket, judged by the age of its descriptors.
+//! How likely a process is to hold a socket, estimated from the age of its descriptors.
 //!
-//! Knows: that sockets and pipes are numbered by one counter in the order they are made
-//! (`get_next_ino()`, fs/inode.c), and that descriptors are handed out lowest first; so in the
-//! table of a process that made its sockets one after the other the numbers rise.
-//! Refuses to know: what is done with the answer. It is a guess about where to look first; where
-//! descriptors are reused a lot it is a bad one, and costs the reading of a few links.
+//! One counter numbers sockets and pipes in the order they are made (`get_next_ino()`,
+//! fs/inode.c), and the lowest free descriptor is used first. So in the table of a process that
+//! made its sockets one after the other the numbers rise. The estimate only decides which process
+//! is read first: where descriptors are reused a lot it is bad, and costs reading a few links.
 
 use super::proc_walk::ProcWalk;
 
@@ -12,28 +11,28 @@ use super::proc_walk::ProcWalk;
 /// that are closer than this were not necessarily given at the same time.
 const INODE_BATCH: u32 = 1024;
 
-/// What is assumed of a process none of whose samples was a socket or a pipe.
+/// The distance assumed for a process when no sample was a socket or a pipe.
 const UNDATED: u32 = 16 * INODE_BATCH;
 
-/// A table of at least so many descriptors is worth more than one sample.
+/// Tables of at least so many descriptors get more than one sample.
 pub(super) const LARGE: u64 = 1024;
 
-/// So many samples are taken of a large table, but not closer than [`CLOSEST`]; that, and a look
-/// at what is between two samples, is about a twentieth of reading 10 000 descriptors.
+/// So many samples are taken of a large table, but not closer than [`CLOSEST`]. Together with the
+/// descriptors between two samples that is about a twentieth of reading 10 000 descriptors.
 const SAMPLES: u64 = 128;
 const CLOSEST: u64 = 8;
 
-/// More sought sockets than this are too many to look for singly.
+/// More sought sockets than this are not looked for one by one.
 pub(super) const FEW: usize = 8;
 
-/// What the samples of one process tell.
+/// What the samples of one process show.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct InodeAge {
-    /// The price of reading the process, raised by how far its sockets are from the nearest
-    /// sought one: 0 where a sought one was met, its number of descriptors where one is near.
-    pub(super) price: u64,
-    /// Sought sockets that were met in a large table, as `(fd, inode)`.
-    pub(super) met: Vec<(u32, u32)>,
+    /// The cost of reading the process, raised by how far its sockets are from the nearest sought
+    /// one: 0 where a sought one was found, its number of descriptors where one is near.
+    pub(super) cost: u64,
+    /// Sought sockets that were found in a large table, as `(fd, inode)`.
+    pub(super) found: Vec<(u32, u32)>,
 }
 
 /// Samples the descriptors of a process that has `open` of them; `sought` is sorted.
@@ -41,37 +40,39 @@ pub(super) fn estimate(walk: &ProcWalk, pid: u32, open: u64, sought: &[u32]) -> 
     if open >= LARGE {
         return estimate_large(walk, pid, open, sought);
     }
-    // One date is enough, but the first sample may hit a file or a gap.
+    // One inode number is enough, but the first sample may be a file or a closed descriptor.
     let stride = usize::try_from(open.div_ceil(3).max(1)).unwrap_or(usize::MAX);
-    let nearest = positions(open, stride).find_map(|fd| distance(walk.dated_at(pid, fd)?, sought));
-    InodeAge { price: price(open, nearest), met: Vec::new() }
+    let nearest =
+        positions(open, stride).find_map(|fd| distance(walk.socket_or_pipe_at(pid, fd)?, sought));
+    InodeAge { cost: cost(open, nearest), found: Vec::new() }
 }
 
 fn estimate_large(walk: &ProcWalk, pid: u32, open: u64, sought: &[u32]) -> InodeAge {
     let stride = usize::try_from((open / SAMPLES).max(CLOSEST)).unwrap_or(usize::MAX);
-    let samples: Vec<(u32, u32)> =
-        positions(open, stride).filter_map(|fd| Some((fd, walk.dated_at(pid, fd)?))).collect();
+    let samples: Vec<(u32, u32)> = positions(open, stride)
+        .filter_map(|fd| Some((fd, walk.socket_or_pipe_at(pid, fd)?)))
+        .collect();
     let nearest = samples.iter().filter_map(|&(_, inode)| distance(inode, sought)).min();
-    let mut met = Vec::new();
+    let mut found = Vec::new();
     let width = u32::try_from(stride).unwrap_or(u32::MAX);
     for &wanted in sought.iter().filter(|_| sought.len() <= FEW) {
         let sample = samples.iter().min_by_key(|(_, inode)| inode.abs_diff(wanted));
         let Some(&(centre, _)) = sample else { continue };
         let mut between = centre.saturating_sub(width)..=centre.saturating_add(width);
-        met.extend(
+        found.extend(
             between.find(|&fd| walk.socket_at(pid, fd) == Some(wanted)).map(|fd| (fd, wanted)),
         );
     }
-    InodeAge { price: if met.is_empty() { price(open, nearest) } else { 0 }, met }
+    InodeAge { cost: if found.is_empty() { cost(open, nearest) } else { 0 }, found }
 }
 
-/// Descriptors to sample. They are handed out lowest first: with `open` of them in use, most are
-/// below `open`. The latest first, as what is looked for is more often young than old.
+/// Descriptors to sample. The lowest free one is used first, so with `open` in use most are below
+/// `open`. The highest first, because sought sockets are more often new than old.
 fn positions(open: u64, stride: usize) -> impl Iterator<Item = u32> {
     (0..u32::try_from(open).unwrap_or(u32::MAX)).rev().step_by(stride)
 }
 
-fn price(open: u64, nearest: Option<u32>) -> u64 {
+fn cost(open: u64, nearest: Option<u32>) -> u64 {
     match nearest.unwrap_or(UNDATED) {
         0 => 0,
         distance => open.saturating_mul(1 + u64::from(distance / INODE_BATCH)),
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_among_thousands_is_met() {
+    fn a_socket_among_thousands_is_found() {
         let listeners: Vec<_> =
             (0..1500).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let walk = ProcWalk::open(Path::new("/proc")).unwrap();
@@ -116,8 +117,8 @@ mod tests {
         let inode = u32::try_from(rustix::fs::fstat(&listeners[777]).unwrap().st_ino).unwrap();
         let near = estimate(&walk, me, open, &[inode]);
         // Other tests of this process use descriptors too, so it is near at least.
-        assert!(near.price <= 10 * open, "{near:?}");
+        assert!(near.cost <= 10 * open, "{near:?}");
         let far = estimate(&walk, me, open, &[inode ^ 0x8000_0000]);
-        assert!(far.price > 1000 * open && far.met.is_empty(), "{far:?}");
+        assert!(far.cost > 1000 * open && far.found.is_empty(), "{far:?}");
     }
 }

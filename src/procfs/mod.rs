@@ -1,7 +1,8 @@
-//! What /proc and /sys say besides sockets: processes and the sockets they hold, cgroups with the
-//! units and containers they stand for, network namespaces, capabilities, the host itself.
+//! What /proc and /sys say: processes and the sockets they hold, cgroups and the units and
+//! containers they belong to, network namespaces, capabilities, the host itself. And what of that
+//! is hidden from this process.
 //!
-//! Knows how to ask and what can be hidden. Knows no TCP, no deltas and no output.
+//! Contains no TCP, no deltas and no output.
 
 pub mod capabilities;
 mod cgroup;
@@ -12,6 +13,7 @@ mod mounts;
 mod namespace;
 mod owner_search;
 mod owners;
+mod placement;
 mod ports;
 mod proc_walk;
 #[cfg(test)]
@@ -23,6 +25,7 @@ pub use cgroup::{CgroupError, Cgroups};
 pub use host::Host;
 pub use namespace::{AllNamespaces, NamespaceError, Namespaces, NetNamespace};
 pub use owners::{Effort, Holder, Owners, Ownership, ProcessFacts, Scope, Wanted};
+pub use placement::{Placement, placement};
 pub use ports::PortNames;
 pub use proc_walk::WalkError;
 pub use unit::{Container, Runtime, container, unit};

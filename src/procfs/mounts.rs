@@ -1,8 +1,7 @@
-//! The mount table, read line by line.
+//! The mount table, `/proc/self/mountinfo`.
 //!
-//! Knows: `/proc/self/mountinfo`, by the procfs crate's line parser.
-//! Refuses to know: what a mount is wanted for. A line that does not parse (a mount point that is
-//! not UTF-8, say) costs that line; the crate's own reader of the whole file gives up on all.
+//! Read line by line with the procfs crate's parser, so that a line that does not parse (a mount
+//! point that is not UTF-8, say) loses that line only; the crate's reader of the whole file fails.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bad_line_costs_one_line() {
+    fn a_bad_line_loses_that_line_only() {
         let text = b"22 27 0:21 / /proc rw,relatime - proc proc rw,hidepid=invisible\n\
             23 27 0:22 / /a\xff rw - tmpfs x rw\n\
             short line\n\

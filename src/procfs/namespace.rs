@@ -1,11 +1,11 @@
-//! Network namespaces: which there are, which one a name means, and working inside one.
+//! Network namespaces: which there are, which one a name means, and running code inside one. Found
+//! by `/run/netns`, `/proc/PID/ns/net` and nsfs mounts; entered by `setns`.
 //!
-//! Knows: `/run/netns`, `/proc/PID/ns/net`, nsfs mounts, `setns`.
-//! Refuses to know: sockets. A socket stays in the namespace of the thread that made it, so a
-//! throw-away thread makes it there and hands it over; no other thread ever changes namespace.
+//! A socket stays in the namespace of the thread that made it. So a temporary thread makes it there
+//! and returns it; no other thread ever changes its namespace.
 //!
-//! A namespace that has no name, no mount and no process in sight (kept alive by a descriptor or
-//! by a thread that is not its process's leader) is not found.
+//! A namespace without a name, a mount or a visible process is not found (one kept by a descriptor,
+//! or by a thread that is not the leader of its process).
 
 use std::fs::File;
 use std::io;
@@ -31,7 +31,7 @@ const PROC_MAGIC: i64 = 0x9fa0;
 /// A failure of finding or entering a network namespace.
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
-    /// The specification means nothing here.
+    /// The specification matches nothing here.
     #[error("no network namespace {spec:?}: it is neither a name in {} nor a process nor a file (accepted: NAME, PID or PATH)", names.display())]
     NotFound {
         /// As it was given.
@@ -39,13 +39,13 @@ pub enum NamespaceError {
         /// Where names are looked for.
         names: PathBuf,
     },
-    /// It means a file, which is no network namespace.
+    /// It is a file, but not a network namespace.
     #[error("{} is not a network namespace", path.display())]
     NotANamespace {
         /// The file.
         path: PathBuf,
     },
-    /// The privilege to look at it is missing.
+    /// The privilege to read it is missing.
     #[error("not permitted to open the network namespace {}: that needs CAP_SYS_PTRACE", path.display())]
     NotReadable {
         /// The file.
@@ -57,7 +57,7 @@ pub enum NamespaceError {
         /// The file.
         path: PathBuf,
     },
-    /// Another namespace is there now: the process ended and its pid was reused, or the name was.
+    /// Another namespace is there now, because the pid or the name was reused.
     #[error("the network namespace {} is no longer the one that was found there", path.display())]
     Replaced {
         /// The file.
@@ -85,22 +85,22 @@ pub struct NetNamespace {
     pub inode: u64,
     /// Its name, if `ip netns` gave it one.
     pub name: Option<String>,
-    /// A process in it, if it was found by way of one.
+    /// A process in it, if that is how it was found.
     pub pid: Option<u32>,
-    /// A file that stands for it.
+    /// A file of it.
     pub path: PathBuf,
 }
 
-/// Every network namespace in sight.
+/// Every visible network namespace.
 #[derive(Debug, Clone, Default)]
 pub struct AllNamespaces {
     /// Distinct ones: our own first, then named ones, mounted ones, those of processes.
     pub namespaces: Vec<NetNamespace>,
-    /// Processes whose namespace we may not know, so that others may exist (`CAP_SYS_PTRACE`).
+    /// Processes whose namespace we may not read, so that others may exist (`CAP_SYS_PTRACE`).
     pub processes_hidden: u64,
 }
 
-/// Where namespaces are looked for.
+/// The directories to search for namespaces.
 #[derive(Debug, Clone)]
 pub struct Namespaces {
     proc_root: PathBuf,
@@ -135,8 +135,8 @@ impl Namespaces {
         Ok(NetNamespace { inode, name, pid: None, path })
     }
 
-    /// The namespaces that have a name, by name. A file that stands for none (`ip netns` leaves
-    /// one behind when the mount is lost) is passed over.
+    /// The namespaces that have a name, by name. A file that is none (`ip netns` leaves one behind
+    /// when the mount is lost) is skipped.
     #[must_use]
     pub fn named(&self) -> Vec<NetNamespace> {
         let mut named: Vec<NetNamespace> = Vec::new();
@@ -156,11 +156,11 @@ impl Namespaces {
         named
     }
 
-    /// The namespace that `spec` means: a NAME, a PID, or a PATH (anything with a slash). What
-    /// could be a name and a pid is the name, as for `ip netns`.
+    /// The namespace that `spec` means: a NAME, a PID, or a PATH (anything with a slash). A name
+    /// goes before a pid, as for `ip netns`.
     ///
     /// # Errors
-    /// When it means none, or one that we may not look at.
+    /// When it means none, or one that we may not read.
     pub fn resolve(&self, spec: &str) -> Result<NetNamespace, NamespaceError> {
         if spec.contains('/') {
             let path = PathBuf::from(spec);
@@ -205,8 +205,8 @@ impl Namespaces {
         }
     }
 
-    /// Every distinct namespace in sight: our own, the named ones, those that are mounted
-    /// somewhere (container runtimes do that), and those of processes, with one process each.
+    /// Every distinct visible namespace: our own, the named ones, those that are mounted somewhere
+    /// (container runtimes do that), and those of processes, with one process each.
     ///
     /// # Errors
     /// When procfs cannot be read.
@@ -232,7 +232,7 @@ impl Namespaces {
                     add(NetNamespace { inode, name: None, pid: Some(pid), path });
                 }
                 Err(Errno::ACCESS | Errno::PERM) => hidden += 1,
-                // Gone, or a zombie, which is in none any more.
+                // Gone, or a zombie, which is in no namespace any more.
                 Ok(None) | Err(_) => {}
             }
         }
@@ -256,9 +256,9 @@ impl Namespaces {
 }
 
 impl NetNamespace {
-    /// Runs `work` in this namespace, in a thread of its own that ends with it; what it returns
-    /// (a socket, say) stays usable in any thread. In the namespace that the caller is in anyway
-    /// `work` runs right here, which needs no privilege.
+    /// Runs `work` in this namespace, in a temporary thread. What it returns (a socket, say) stays
+    /// usable in any thread. If the caller is in this namespace already, `work` runs in its own
+    /// thread, which needs no privilege.
     ///
     /// # Errors
     /// When the namespace cannot be entered, or is no longer the same one.
@@ -296,7 +296,7 @@ impl NetNamespace {
         let path = self.path.clone();
         match errno {
             Errno::PERM => NamespaceError::NotEnterable { path },
-            // A namespace of another kind (`netns_install()` is not even asked).
+            // A namespace of another kind (`netns_install()` is not called).
             Errno::INVAL => NamespaceError::NotANamespace { path },
             _ => NamespaceError::Io { operation: "enter", path, source: errno.into() },
         }
@@ -311,7 +311,7 @@ fn identify(path: &Path) -> Result<u64, NamespaceError> {
     #[allow(clippy::unnecessary_cast, reason = "the field's type differs between architectures")]
     let magic = file_system.f_type as i64;
     let metadata = std::fs::metadata(path).map_err(|source| refused("read", path, source))?;
-    // A namespace of another kind is refused by `setns` only: telling it here takes an ioctl.
+    // A namespace of another kind is refused by `setns`: detecting it here would take an ioctl.
     if metadata.is_dir() || ![NSFS_MAGIC, PROC_MAGIC].contains(&magic) {
         return Err(NamespaceError::NotANamespace { path: path.to_owned() });
     }

@@ -8,9 +8,9 @@ fn namespaces() -> Namespaces {
 }
 
 /// A child in a network namespace of its own.
-struct Elsewhere(Child);
+struct Unshared(Child);
 
-impl Elsewhere {
+impl Unshared {
     fn start() -> Option<Self> {
         let child = Command::new("unshare")
             .args(["-rn", "sleep", "60"])
@@ -30,14 +30,14 @@ impl Elsewhere {
     }
 }
 
-impl Drop for Elsewhere {
+impl Drop for Unshared {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// How many TCP sockets are bound to this port, in the namespace that `Elsewhere` is in.
+/// Whether a socket of our namespace listens on this port.
 fn listening(port: u16) -> bool {
     std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
@@ -54,8 +54,8 @@ fn the_current_one_needs_no_privilege() {
 }
 
 #[test]
-fn a_namespace_is_entered_by_a_throw_away_thread() {
-    let Some(child) = Elsewhere::start() else {
+fn a_temporary_thread_enters_the_namespace() {
+    let Some(child) = Unshared::start() else {
         return skipped(Privilege::Namespaces);
     };
     let there = namespaces().resolve(&child.0.id().to_string()).unwrap();
@@ -70,7 +70,7 @@ fn a_namespace_is_entered_by_a_throw_away_thread() {
     };
     assert_eq!(inode, there.inode);
     assert_eq!(namespaces().current().unwrap(), before);
-    // The socket works here, and belongs there: nobody listens on its port in our namespace.
+    // The socket can be used here, but its port is open in the other namespace only.
     let port = listener.local_addr().unwrap().port();
     assert!(!listening(port));
     let all = namespaces().all().unwrap();
@@ -82,14 +82,14 @@ fn a_namespace_is_entered_by_a_throw_away_thread() {
 }
 
 #[test]
-fn a_panic_inside_comes_back_as_itself() {
+fn a_panic_inside_is_passed_on() {
     let here = namespaces().current().unwrap();
     let panic = std::panic::catch_unwind(|| here.inside(|| panic!("inside"))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"inside"));
 }
 
 #[test]
-fn what_is_no_namespace_is_said_to_be_none() {
+fn other_files_and_unknown_names_are_refused() {
     let namespaces = namespaces();
     for spec in ["no-such-name", "4294967295", "99999999999", "", ".", ".."] {
         let error = namespaces.resolve(spec).unwrap_err();
@@ -112,10 +112,10 @@ fn a_namespace_of_another_kind_is_not_entered() {
 }
 
 #[test]
-fn a_name_wins_over_a_pid() {
+fn a_name_goes_before_a_pid() {
     let directory = tempfile::tempdir().unwrap();
     let name = std::process::id().to_string();
-    // A link stands in for the mount that `ip netns add` makes.
+    // A link instead of the mount that `ip netns add` makes.
     std::os::unix::fs::symlink("/proc/self/ns/net", directory.path().join(&name)).unwrap();
     std::fs::write(directory.path().join("stale"), "").unwrap();
     let namespaces = Namespaces::with_names(Path::new("/proc"), vec![directory.path().to_owned()]);

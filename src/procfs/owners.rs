@@ -1,13 +1,10 @@
-//! Which processes hold which sockets.
+//! Which processes hold which sockets, by inode number.
 //!
-//! Knows: socket inode numbers, the processes whose descriptors refer to them, and what may be
-//! hidden. Refuses to know: TCP, services, output.
-//!
-//! The kernel has no way from a socket to its holders, only `/proc/PID/fd` the other way round.
-//! So the answer is kept from poll to poll, a search happens only for sockets that are new, and
-//! it stops as soon as each of them has a holder (`search` has the order). A socket that nobody in
-//! sight holds is the kernel's own, was closed since the dump, or has a hidden owner; the last is
-//! claimed whenever it cannot be ruled out.
+//! The kernel does not list the holders of a socket, only the sockets of a process: `/proc/PID/fd`.
+//! So the answer is kept from poll to poll, a search happens only for sockets that are new, and it
+//! stops as soon as each of them has a holder (`owner_search` has the order). A socket without a
+//! visible holder is the kernel's own, was closed since the dump, or has a hidden owner. It counts
+//! as hidden unless that can be ruled out.
 
 use std::path::Path;
 
@@ -17,20 +14,20 @@ use super::cgroup::Cgroups;
 use super::holders::Holders;
 pub use super::holders::{Holder, ProcessFacts};
 pub use super::owner_search::Effort;
-use super::owner_search::{OwnerSearch, Process, Socket};
+use super::owner_search::{Compared, OwnerSearch, Process, Socket, ThreadBudget};
 use super::proc_walk::{ProcWalk, WalkError};
 use super::visibility::OwnerLimits;
 
-/// A socket that was searched for in vain is searched for again after so many polls. Not sooner:
-/// as an unprivileged user most sockets are like this, and each poll would read all of `/proc`.
+/// A socket that a search did not find is searched for again after so many polls. Not sooner: for
+/// an unprivileged user most sockets are like this, and each poll would read all of `/proc`.
 const RETRY_AFTER: u32 = 30;
 
 /// A process that held no wanted socket for so many polls is no longer a likely holder.
 const LIKELY_FOR: u32 = 16;
 
-/// Up to so many known sockets every poll checks each at its descriptor. Above, a poll checks
-/// that the processes are the same, and one in [`ROTATION`] of the descriptors: at 2.5 µs each,
-/// 50 000 would cost as much as a search.
+/// Up to so many known sockets every poll checks each at its descriptor. Above, a poll checks that
+/// the processes are the same, and one in [`ROTATION`] of the descriptors: 50 000, at 2.5 µs each,
+/// would cost as much as a search.
 const CHECKED_EACH_POLL: usize = 256;
 
 /// See [`CHECKED_EACH_POLL`].
@@ -51,11 +48,14 @@ pub struct Wanted {
 /// How far to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Until each socket has a holder, and through that one's relatives. A socket that was handed
+    /// Until each socket has a holder, then the relatives of that holder. A socket that was passed
     /// to an unrelated process (by `SCM_RIGHTS`) is shown with the first holder found only; so is
     /// one that a relative with more than 1 024 descriptors has at another number.
     First,
-    /// Every process: all holders, at the price of a full walk for each new socket.
+    /// The same, for listeners: the first sockets of all processes are read before the rest.
+    Listeners,
+    /// Every process: all holders, for the cost of a full walk for each new socket. Threads with
+    /// descriptor tables of their own are read only where no process holds a socket.
     All,
 }
 
@@ -64,9 +64,9 @@ pub enum Scope {
 pub enum Ownership<'owners> {
     /// These descriptors refer to it; ordered by pid and descriptor, never empty.
     Known(&'owners [Holder]),
-    /// Nobody in sight holds it, but not everybody is in sight: see [`Owners::limits`].
+    /// No visible process holds it, but not all processes are visible: see [`Owners::limits`].
     Hidden,
-    /// Nobody holds it: an orphan, the kernel's own, or closed since the dump.
+    /// No process holds it: an orphan, the kernel's own, or closed since the dump.
     None,
     /// The last poll did not ask for it.
     Unasked,
@@ -78,8 +78,11 @@ pub struct Owners {
     walk: ProcWalk,
     sockets: FxHashMap<u32, Socket>,
     processes: FxHashMap<u32, Process>,
+    /// Processes whose threads were found to share one table.
+    compared: FxHashMap<u32, Compared>,
     limits: OwnerLimits,
     effort: Effort,
+    thread_budget: ThreadBudget,
     poll: u32,
 }
 
@@ -93,19 +96,21 @@ impl Owners {
             walk: ProcWalk::open(proc_root)?,
             sockets: FxHashMap::default(),
             processes: FxHashMap::default(),
+            compared: FxHashMap::default(),
             limits: OwnerLimits::probe(proc_root),
             effort: Effort::default(),
+            thread_budget: ThreadBudget::default(),
             poll: 0,
         })
     }
 
-    /// Finds the holders of `wanted`; everything not wanted now is forgotten, since the kernel
-    /// reuses inode numbers. Reads `/proc` only for sockets not known from the previous poll.
-    /// `cgroups`, having learnt the sockets' cgroups, makes the search shorter.
+    /// Finds the holders of `wanted` and forgets all other sockets, since the kernel reuses inode
+    /// numbers. Reads `/proc` only for sockets not known from the previous poll. The search is
+    /// shorter where `cgroups` knows the cgroups of the sockets.
     ///
     /// # Errors
-    /// When `/proc` cannot be listed, or this process is out of descriptors or memory. What is
-    /// wrong with a single process is no error: see [`Owners::limits`].
+    /// When `/proc` cannot be listed, or this process is out of descriptors or memory. A process
+    /// that cannot be read is no error: see [`Owners::limits`].
     pub fn resolve(
         &mut self,
         wanted: &[Wanted],
@@ -121,6 +126,43 @@ impl Owners {
             self.search(wanted, scope, cgroups)?;
         }
         Ok(())
+    }
+
+    /// Finds holders among these processes only, whose descriptors may come to `most`. Sockets that
+    /// were not found count as not asked for. Returns whether all that is needed was read.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_among(
+        &mut self,
+        wanted: &[Wanted],
+        processes: &[u32],
+        most: u64,
+    ) -> Result<bool, WalkError> {
+        self.poll = self.poll.wrapping_add(1);
+        self.effort = Effort::default();
+        self.carry_over(wanted);
+        self.verify();
+        if self.seek() == 0 {
+            return Ok(true);
+        }
+        let mut search = OwnerSearch::new(
+            &mut self.walk,
+            &mut self.sockets,
+            &mut self.processes,
+            &mut self.compared,
+            self.poll,
+            self.thread_budget,
+        );
+        let is_complete = search.among(processes, most)?;
+        self.effort = search.effort;
+        self.sockets.retain(|_, socket| !socket.holders.is_empty());
+        Ok(is_complete)
+    }
+
+    /// Processes that held sockets which were asked for.
+    pub fn processes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.processes.keys().copied()
     }
 
     /// Who holds the socket with this inode number.
@@ -139,13 +181,13 @@ impl Owners {
         }
     }
 
-    /// Gives the memory of all sockets back, and keeps what is known of processes.
+    /// Forgets all sockets and frees their memory; keeps what is known about processes.
     pub fn forget(&mut self) {
         self.sockets = FxHashMap::default();
     }
 
-    /// What hides owners here. The number of hidden processes is that of the last search that
-    /// had to look at all of them.
+    /// What hides owners here. The numbers of processes and threads are those of the last search
+    /// that had to read all of them.
     #[must_use]
     pub fn limits(&self) -> OwnerLimits {
         self.limits
@@ -179,7 +221,7 @@ impl Owners {
                     return false;
                 };
                 if process.verified != poll
-                    && !process.is_still_there(walk, holder.pid, poll, due(holder.pid))
+                    && !process.is_same(walk, holder.pid, poll, due(holder.pid))
                 {
                     processes.remove(&holder.pid);
                     return false;
@@ -189,7 +231,7 @@ impl Owners {
                     return false;
                 }
                 holder.process.clone_from(&process.facts);
-                !due(inode) || walk.socket_at(holder.pid, holder.fd) == Some(inode)
+                !due(inode) || walk.socket_at(holder.task(), holder.fd) == Some(inode)
             });
         }
     }
@@ -227,21 +269,29 @@ impl Owners {
                 (socket.holders, socket.sought) = (Holders::default(), true);
             }
         }
-        let mut search =
-            OwnerSearch::new(&mut self.walk, &mut self.sockets, &mut self.processes, self.poll);
+        let mut search = OwnerSearch::new(
+            &mut self.walk,
+            &mut self.sockets,
+            &mut self.processes,
+            &mut self.compared,
+            self.poll,
+            self.thread_budget,
+        );
         match scope {
-            Scope::First => search.likeliest_first(&likely, &uids)?,
+            Scope::First => search.likeliest_first(&likely, &uids, false)?,
+            Scope::Listeners => search.likeliest_first(&likely, &uids, true)?,
             Scope::All => search.everywhere()?,
         }
         self.effort = search.effort;
         if search.effort.exhaustive {
-            self.limits.processes_hidden = search.refused;
+            self.limits.processes_hidden = search.refused.len() as u64;
+            self.limits.threads_unread = search.threads_unread;
         }
         self.settle();
         Ok(())
     }
 
-    /// Remembers what was not found, so that the next poll does not search for it.
+    /// Marks what was not found, so that the next poll does not search for it.
     fn settle(&mut self) {
         let hidden = self.limits.hides();
         for socket in self.sockets.values_mut() {
@@ -257,15 +307,9 @@ impl Owners {
 }
 
 impl Process {
-    /// Whether the pid still stands for this process. `thoroughly` also notices a new name, by
+    /// Whether the pid still belongs to this process. `thoroughly` also notices a new name, by
     /// `execve` or `PR_SET_NAME`.
-    fn is_still_there(
-        &mut self,
-        walk: &mut ProcWalk,
-        pid: u32,
-        poll: u32,
-        thoroughly: bool,
-    ) -> bool {
+    fn is_same(&mut self, walk: &mut ProcWalk, pid: u32, poll: u32, thoroughly: bool) -> bool {
         let directory = walk.directory_inode(pid);
         if directory.is_none() {
             return false;
@@ -278,11 +322,18 @@ impl Process {
             return false;
         };
         let same = now.facts.start_time == self.facts.start_time;
-        if same && now.facts.comm == self.facts.comm && now.facts.parent == self.facts.parent {
-            // Keeps the facts, which may know the cgroup already.
+        let (facts, known) = (&now.facts, &self.facts);
+        if same
+            && facts.comm == known.comm
+            && facts.parent == known.parent
+            && facts.leader_ended == known.leader_ended
+        {
+            // Keeps the facts, which may have read the cgroup already.
             self.directory = now.directory;
         } else {
+            let threads = std::mem::take(&mut self.threads);
             *self = now;
+            self.threads = if same { threads } else { Vec::new() };
         }
         same
     }
@@ -291,3 +342,7 @@ impl Process {
 #[cfg(test)]
 #[path = "owners_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "owners_thread_tests.rs"]
+mod thread_tests;

@@ -6,22 +6,21 @@ use super::*;
 use crate::procfs::testing::{Privilege, as_nobody, as_nobody_after, skipped};
 use crate::procfs::visibility::HidePid;
 
-fn wanted(socket: &impl AsFd) -> Wanted {
+pub(super) fn wanted(socket: &impl AsFd) -> Wanted {
     let stat = rustix::fs::fstat(socket).unwrap();
     Wanted { inode: u32::try_from(stat.st_ino).unwrap(), uid: stat.st_uid, cgroup_id: None }
 }
 
-fn listener() -> TcpListener {
+pub(super) fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-fn owners() -> Owners {
+pub(super) fn owners() -> Owners {
     Owners::new(Path::new("/proc")).unwrap()
 }
 
-/// The holders as (pid, fd), of this process only. Others are children that a test running beside
-/// this one has forked and that have not got through `execve` yet: those do hold our sockets for
-/// a moment.
+/// The holders as (pid, fd), of this process only. Others are children that a parallel test has
+/// forked and that have not completed `execve` yet: they hold our sockets for a moment.
 fn holders(owners: &Owners, inode: u32) -> Option<Vec<(u32, u32)>> {
     holders_among(owners, inode, &[])
 }
@@ -41,7 +40,7 @@ fn me(socket: &impl AsFd) -> (u32, u32) {
     (std::process::id(), u32::try_from(socket.as_fd().as_raw_fd()).unwrap())
 }
 
-/// A process, ended with the test.
+/// A child process, killed when dropped.
 struct Running(Child);
 
 impl Running {
@@ -64,7 +63,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn own_sockets_in_either_scope() {
+fn own_sockets_in_both_scopes() {
     let (one, other) = (listener(), listener());
     let asked = [wanted(&one), wanted(&other)];
     for scope in [Scope::First, Scope::All] {
@@ -81,7 +80,7 @@ fn own_sockets_in_either_scope() {
 }
 
 #[test]
-fn what_is_known_is_not_searched_for() {
+fn known_sockets_are_not_searched_for() {
     let socket = listener();
     let asked = [wanted(&socket)];
     let mut owners = owners();
@@ -96,7 +95,7 @@ fn what_is_known_is_not_searched_for() {
     let other = listener();
     owners.resolve(&[asked[0], wanted(&other)], Scope::First, None).unwrap();
     assert_eq!(holders(&owners, wanted(&other).inode), Some(vec![me(&other)]));
-    // Not asked for: forgotten, because the number may be another socket's next time.
+    // Not asked for: forgotten, because another socket may get the number.
     owners.resolve(&[wanted(&other)], Scope::First, None).unwrap();
     assert!(matches!(owners.owner(asked[0].inode), Ownership::Unasked));
     owners.forget();
@@ -140,7 +139,7 @@ fn a_holder_that_goes_away_is_replaced() {
     owners.resolve(&asked, Scope::First, None).unwrap();
     assert_eq!(holders_among(&owners, inode, &children), Some(vec![(survivor, 0)]));
     assert_eq!(owners.effort(), Effort::default());
-    // The last one closes it: a search finds nobody.
+    // The last one closes it: a search finds no holder.
     drop(second);
     owners.resolve(&asked, Scope::First, None).unwrap();
     assert!(owners.effort().exhaustive);
@@ -161,8 +160,8 @@ fn a_descriptor_that_became_another_socket_is_noticed() {
 }
 
 #[test]
-fn nobody_is_not_searched_for_at_every_poll() {
-    // A connection that nobody accepted has no inode; one that is gone has a stale one.
+fn unowned_sockets_are_not_searched_for_at_every_poll() {
+    // A connection that is not accepted yet has no inode; a closed one has a stale inode.
     let stale = wanted(&listener());
     let orphan = Wanted { inode: 0, ..stale };
     let mut owners = owners();
@@ -172,7 +171,7 @@ fn nobody_is_not_searched_for_at_every_poll() {
 
     owners.resolve(&[stale], Scope::First, None).unwrap();
     assert!(owners.effort().exhaustive);
-    // "None" may be said only where nothing is hidden.
+    // "None" is reported only where nothing is hidden.
     let hidden = matches!(owners.owner(stale.inode), Ownership::Hidden);
     assert_eq!(hidden, owners.limits().hides());
     for _ in 1..RETRY_AFTER {
@@ -223,7 +222,7 @@ fn a_connection_has_its_owner_at_both_ends() {
 }
 
 #[test]
-fn a_made_up_proc() {
+fn an_artificial_proc() {
     let directory = tempfile::tempdir().unwrap();
     let process = directory.path().join("7");
     std::fs::create_dir_all(process.join("fd")).unwrap();
@@ -258,7 +257,7 @@ fn as_nobody_hidden() {
     assert_eq!(holders(&owners, asked[1].inode), Some(vec![me(&own)]));
     assert!(owners.limits().processes_hidden > 0);
     assert!(owners.limits().missing_capabilities().contains(&"CAP_SYS_PTRACE"));
-    // Hidden is remembered like known: no search at the next poll.
+    // A hidden owner is remembered like a known one: no search at the next poll.
     owners.resolve(&asked, Scope::First, None).unwrap();
     assert_eq!(owners.effort(), Effort::default());
     assert!(matches!(owners.owner(inode), Ownership::Hidden));
@@ -276,7 +275,7 @@ fn hidden_owners_are_not_absent_owners() {
 
 /// Runs as nobody, started by the test below.
 #[test]
-#[ignore = "run by invisible_processes_hide_owners_too"]
+#[ignore = "run by invisible_processes_hide_owners"]
 fn under_hidepid() {
     let inode: u32 = std::env::var("TCPDIAG_TEST_INODE").unwrap().parse().unwrap();
     let mut owners = owners();
@@ -287,10 +286,10 @@ fn under_hidepid() {
 }
 
 #[test]
-fn invisible_processes_hide_owners_too() {
+fn invisible_processes_hide_owners() {
     let socket = listener();
     let inode = wanted(&socket).inode.to_string();
-    // A mount of its own: with `remount` the whole host would be under hidepid.
+    // A separate mount: `remount` would apply hidepid to the whole host.
     let setup = "mount -t proc -o hidepid=2 proc /proc";
     match as_nobody_after(setup, "under_hidepid", &[("TCPDIAG_TEST_INODE", &inode)]) {
         None => skipped(Privilege::Root),

@@ -5,7 +5,7 @@ use std::fs;
 use rustc_hash::FxHashMap;
 
 /// What runs on these ports in practice, where the IANA registry and thus
-/// services(5) say something else or nothing.
+/// services(5) have another name or none.
 const IN_PRACTICE: [(u16, &str); 36] = [
     (2181, "zookeeper"),
     (2379, "etcd"),
@@ -53,12 +53,12 @@ pub struct PortNames {
 }
 
 impl PortNames {
-    /// Those of this host: services(5), overruled by what is usual.
+    /// Those of this host: services(5), but [`IN_PRACTICE`] goes first.
     pub fn load() -> Self {
         Self::parse(&fs::read_to_string("/etc/services").unwrap_or_default())
     }
 
-    /// From the text of services(5); only TCP counts, malformed lines do not.
+    /// From the text of services(5). Skips other protocols than TCP and malformed lines.
     pub fn parse(services: &str) -> Self {
         let mut names = Self::default();
         for (port, name) in IN_PRACTICE {
@@ -67,8 +67,9 @@ impl PortNames {
         }
         for line in services.lines() {
             let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-            let (Some(name), Some(place)) = (words.next(), words.next()) else { continue };
-            let Some(port) = place.strip_suffix("/tcp").and_then(|port| port.parse().ok()) else {
+            let (Some(name), Some(protocol)) = (words.next(), words.next()) else { continue };
+            let Some(port) = protocol.strip_suffix("/tcp").and_then(|port| port.parse().ok())
+            else {
                 continue;
             };
             names.names.entry(port).or_insert_with(|| name.into());

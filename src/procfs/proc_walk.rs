@@ -1,9 +1,10 @@
-//! Raw reading of `/proc/PID`: the list of processes, their descriptor links, `stat`, children.
+//! Raw reading of `/proc/PID`: the list of processes, their threads, descriptor links, `stat` and
+//! children.
 //!
-//! Knows: how to read those with as few system calls as the kernel allows, and without a heap
-//! allocation per descriptor (one `readlinkat` into a stack buffer; the procfs crate needs
-//! `openat`, `readlinkat`, `statat` and `close`, and was 1.7 times slower per descriptor).
-//! Refuses to know: which sockets are wanted and in which order processes are worth reading.
+//! Takes as few system calls as the kernel allows, and no heap allocation per descriptor: one
+//! `readlinkat` into a stack buffer. (The procfs crate needs `openat`, `readlinkat`, `statat` and
+//! `close`, and was 1.7 times slower per descriptor.) Which sockets are wanted, and the order of
+//! reading, is the caller's business.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -16,14 +17,50 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, StatxFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
+use crate::sys::share_descriptor_table;
+
 /// What the directory buffer holds: enough for about 1 300 descriptors per `getdents64`.
 const DIRECTORY_BUFFER: usize = 32 * 1024;
 
 /// The longest link worth reading: `socket:[4294967295]` has 19 bytes. Longer targets are file
-/// names, which come back cut and are not looked at.
+/// names; they are cut and ignored.
 const LINK_BUFFER: usize = 40;
 
-/// A failure that stops a walk: not one process's, but ours.
+/// A thread whose descriptor table is meant.
+///
+/// `/proc/PID/fd` is the table of the leader of a process. Nearly always all threads share it, but
+/// a thread may have one of its own (`unshare(CLONE_FILES)`), and a leader that has ended has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// The process.
+    pub pid: u32,
+    /// The thread; `None` for the leader.
+    pub tid: Option<u32>,
+}
+
+impl Task {
+    /// The id by which system calls know the thread.
+    fn id(self) -> u32 {
+        self.tid.unwrap_or(self.pid)
+    }
+}
+
+impl From<u32> for Task {
+    fn from(pid: u32) -> Self {
+        Self { pid, tid: None }
+    }
+}
+
+impl std::fmt::Display for Task {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.tid {
+            None => write!(formatter, "{}", self.pid),
+            Some(tid) => write!(formatter, "{}/task/{tid}", self.pid),
+        }
+    }
+}
+
+/// A failure that stops the walk because it is ours, not that of one process.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}: {source}", path.display())]
 pub struct WalkError {
@@ -35,32 +72,37 @@ pub struct WalkError {
     pub source: std::io::Error,
 }
 
-/// How reading the descriptors of one process ended.
+/// How reading one descriptor table ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Every descriptor was read, or the visitor had seen enough.
-    Read,
-    /// The process ended meanwhile.
+    Read {
+        /// How many were read; none for kernel threads and leaders that have ended.
+        descriptors: u64,
+    },
+    /// The process or thread ended meanwhile.
     Gone,
     /// The kernel refused: `proc_fd_permission()` and `proc_fd_access_allowed()` (fs/proc) ask
     /// for ptrace read access.
     Refused,
 }
 
-/// What one `statx` of `/proc/PID/fd` tells about a process.
+/// What one `statx` of `/proc/PID/fd` says about a descriptor table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
-    /// Its effective user; root for one that is not dumpable (`task_dump_owner()`).
+    /// The effective user; root for a process that is not dumpable (`task_dump_owner()`).
     pub uid: u32,
-    /// Its number of open descriptors, where the kernel says so (6.2 and later).
+    /// The number of open descriptors, where the kernel reports it (6.2 and later).
     pub open: Option<u64>,
 }
 
-/// The part of `/proc/PID/stat` that identifies a process.
+/// What `/proc/PID/stat` says about the identity of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// The thread name of its leader, as the process chose it: not to be trusted, not escaped.
     pub comm: String,
+    /// Whether the leader has ended (a zombie). Other threads may go on.
+    pub leader_ended: bool,
     /// Its parent.
     pub parent: u32,
     /// When it started, in clock ticks since boot: with the pid, an identity.
@@ -73,7 +115,9 @@ pub struct ProcWalk {
     root: PathBuf,
     proc: OwnedFd,
     counts_descriptors: bool,
-    /// The only user whose descriptors can be listed, unless it can be any.
+    /// Whether kcmp works, and these pids are those of our own namespace.
+    compares_tables: bool,
+    /// The only user whose descriptors can be listed; `None` where all users' can.
     confined_to: Option<u32>,
     directory: Box<[MaybeUninit<u8>]>,
     text: Vec<u8>,
@@ -89,18 +133,29 @@ impl ProcWalk {
         let proc = rustix::fs::openat(CWD, root, flags, Mode::empty())
             .map_err(|errno| failure("open", root, errno))?;
         // Linux 6.2 made st_size of /proc/PID/fd the number of descriptors (f1f1f2569901); before
-        // it was 0. We have at least one open ourselves, so 0 for ourselves means "does not say".
+        // it was 0. We have at least one open ourselves, so 0 for ourselves means "not reported".
         let counts_descriptors =
             rustix::fs::statx(&proc, "self/fd", AtFlags::empty(), StatxFlags::SIZE)
                 .is_ok_and(|own| own.stx_size > 0);
+        let me = std::process::id();
+        let compares_tables =
+            read_self(&proc) == Some(me) && share_descriptor_table(me, me) == Ok(true);
         Ok(Self {
             root: root.to_owned(),
             proc,
             counts_descriptors,
+            compares_tables,
             confined_to: confined_to(),
             directory: vec![MaybeUninit::uninit(); DIRECTORY_BUFFER].into_boxed_slice(),
             text: Vec::with_capacity(1024),
         })
+    }
+
+    /// As on a kernel that neither compares tables nor, unless `counts`, counts descriptors.
+    #[cfg(test)]
+    pub fn without_comparison(&mut self, counts: bool) {
+        self.compares_tables = false;
+        self.counts_descriptors &= counts;
     }
 
     /// Where this procfs is mounted.
@@ -109,9 +164,9 @@ impl ProcWalk {
         &self.root
     }
 
-    /// Whether listing the descriptors of such a process is refused for certain: the directory is
-    /// readable by its owner only, and `generic_permission()` makes an exception for two
-    /// capabilities that we do not have. Saves an unprivileged user the attempt.
+    /// Whether listing the descriptors of such a process is refused for certain: only its owner may
+    /// read the directory, and `generic_permission()` makes an exception for two capabilities that
+    /// we do not have. Saves an unprivileged user the attempt.
     #[must_use]
     pub fn is_refused(&self, table: Table) -> bool {
         self.confined_to.is_some_and(|uid| uid != table.uid)
@@ -132,14 +187,15 @@ impl ProcWalk {
         Ok(())
     }
 
-    /// Who owns a process and how many descriptors it has; `None` when it is gone. Needs no
-    /// privilege: only listing and following the links does.
+    /// Who owns a descriptor table and how many descriptors are in it; `None` when the process or
+    /// thread is gone. Needs no privilege: only listing and following the links does.
     #[must_use]
-    pub fn table(&self, pid: u32) -> Option<Table> {
+    pub fn table(&self, task: impl Into<Task>) -> Option<Table> {
+        let task = task.into();
         let mask = StatxFlags::UID | StatxFlags::SIZE;
         let stat = rustix::fs::statx(
             &self.proc,
-            Name::new(format_args!("{pid}/fd")).bytes(),
+            Name::new(format_args!("{task}/fd")).bytes(),
             AtFlags::empty(),
             mask,
         )
@@ -147,9 +203,27 @@ impl ProcWalk {
         Some(Table { uid: stat.stx_uid, open: self.counts_descriptors.then_some(stat.stx_size) })
     }
 
-    /// The inode number of `/proc/PID`. It belongs to the kernel's `struct pid`, so as long as
-    /// it stays the same so does the process; when it changes nothing is known (the dentry may
-    /// only have been reclaimed). A tenth of the price of reading `stat`.
+    /// How many threads a process has, a leader that has ended included; `None` when it is gone.
+    #[must_use]
+    pub fn thread_count(&self, pid: u32) -> Option<u64> {
+        let name = Name::new(format_args!("{pid}/task"));
+        let links =
+            rustix::fs::statx(&self.proc, name.bytes(), AtFlags::empty(), StatxFlags::NLINK)
+                .ok()?;
+        // `proc_task_getattr()` (fs/proc/base.c) adds the number of threads to the 2 of a directory.
+        u64::from(links.stx_nlink).checked_sub(2)
+    }
+
+    /// Whether two threads share one descriptor table, exactly; `None` when the kernel does not
+    /// answer. Costs less than half of a `statx` of both tables.
+    #[must_use]
+    pub fn share_table(&self, one: Task, other: Task) -> Option<bool> {
+        self.compares_tables.then(|| share_descriptor_table(one.id(), other.id()).ok()).flatten()
+    }
+
+    /// The inode number of `/proc/PID`. It belongs to the kernel's `struct pid`: while it stays the
+    /// same, so does the process. A new number says nothing, as the dentry may just have been
+    /// reclaimed. A tenth of the cost of reading `stat`.
     #[must_use]
     pub fn directory_inode(&self, pid: u32) -> Option<u64> {
         rustix::fs::statx(
@@ -164,17 +238,18 @@ impl ProcWalk {
 
     /// The inode behind one descriptor, if it is a socket.
     #[must_use]
-    pub fn socket_at(&self, pid: u32, fd: u32) -> Option<u32> {
+    pub fn socket_at(&self, task: impl Into<Task>, fd: u32) -> Option<u32> {
         let mut link = [0; LINK_BUFFER];
-        let name = Name::new(format_args!("{pid}/fd/{fd}"));
+        let task = task.into();
+        let name = Name::new(format_args!("{task}/fd/{fd}"));
         let length = rustix::fs::readlinkat_raw(&self.proc, name.bytes(), &mut link[..]).ok()?;
         parse_link(link.get(..length)?, b"socket:[")
     }
 
-    /// The inode number of a socket or pipe behind one descriptor. Both come from the same
-    /// counter (`get_next_ino()`, fs/inode.c), so either dates the descriptor.
+    /// The inode number behind one descriptor, if it is a socket or a pipe. Both are numbered by the
+    /// same counter (`get_next_ino()`, fs/inode.c), so either shows the age of the descriptor.
     #[must_use]
-    pub fn dated_at(&self, pid: u32, fd: u32) -> Option<u32> {
+    pub fn socket_or_pipe_at(&self, pid: u32, fd: u32) -> Option<u32> {
         let mut link = [0; LINK_BUFFER];
         let name = Name::new(format_args!("{pid}/fd/{fd}"));
         let length = rustix::fs::readlinkat_raw(&self.proc, name.bytes(), &mut link[..]).ok()?;
@@ -182,47 +257,50 @@ impl ProcWalk {
         parse_link(link, b"socket:[").or_else(|| parse_link(link, b"pipe:["))
     }
 
-    /// Shows every socket of a process to `visit` as `(fd, inode)`, until it breaks.
+    /// Passes every socket in a descriptor table to `visit` as `(fd, inode)`, until it breaks.
     ///
     /// # Errors
-    /// When the failure is ours rather than the process's (out of descriptors or memory): what
-    /// was not read must not pass for "holds nothing".
+    /// When the failure is ours rather than the process's (out of descriptors or memory): a table
+    /// that was not read must not count as empty.
     pub fn sockets(
         &mut self,
-        pid: u32,
+        task: impl Into<Task>,
         mut visit: impl FnMut(u32, u32) -> ControlFlow<()>,
     ) -> Result<Reading, WalkError> {
-        let name = Name::new(format_args!("{pid}/fd"));
+        let task = task.into();
+        let name = Name::new(format_args!("{task}/fd"));
         let directory = match self.open_directory(name.bytes()) {
             Ok(directory) => directory,
-            Err(errno) => return self.judge(errno, pid),
+            Err(errno) => return self.classify(errno, task),
         };
         let mut link = [0; LINK_BUFFER];
         let mut refused = false;
+        let mut descriptors = 0;
         let mut entries = RawDir::new(&directory, &mut self.directory);
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(errno) => return self.judge(errno, pid),
+                Err(errno) => return self.classify(errno, task),
             };
             // "." and ".." are no numbers.
             let Some(fd) = parse_number(entry.file_name().to_bytes()) else {
                 continue;
             };
+            descriptors += 1;
             match rustix::fs::readlinkat_raw(&directory, entry.file_name(), &mut link[..]) {
                 Ok(length) => {
                     let inode = link.get(..length).and_then(|link| parse_link(link, b"socket:["));
                     if inode.is_some_and(|inode| visit(fd, inode).is_break()) {
-                        return Ok(Reading::Read);
+                        return Ok(Reading::Read { descriptors });
                     }
                 }
-                // A process that gains privilege (execve of a set-user-ID file) while being read.
+                // A process that gained privilege (execve of a set-user-ID file) meanwhile.
                 Err(Errno::ACCESS | Errno::PERM) => refused = true,
                 // Closed between the listing and now.
                 Err(_) => {}
             }
         }
-        Ok(if refused { Reading::Refused } else { Reading::Read })
+        Ok(if refused { Reading::Refused } else { Reading::Read { descriptors } })
     }
 
     /// Reads `/proc/PID/stat`; `None` when the process is gone.
@@ -231,18 +309,23 @@ impl ProcWalk {
         parse_stat(&self.text)
     }
 
-    /// Appends the children of every thread of a process to `children`; nothing where the kernel
-    /// has no `children` file (`CONFIG_PROC_CHILDREN`).
-    pub fn children(&mut self, pid: u32, children: &mut Vec<u32>) {
+    /// Appends every thread of a process to `threads`, by id; nothing when it is gone.
+    pub fn threads(&mut self, pid: u32, threads: &mut Vec<u32>) {
         let Ok(directory) = self.open_directory(Name::new(format_args!("{pid}/task")).bytes())
         else {
             return;
         };
-        let mut threads = Vec::new();
         let mut entries = RawDir::new(directory, &mut self.directory);
         while let Some(Ok(entry)) = entries.next() {
             threads.extend(parse_number(entry.file_name().to_bytes()));
         }
+    }
+
+    /// Appends the children of every thread of a process to `children`; nothing where the kernel
+    /// has no `children` file (`CONFIG_PROC_CHILDREN`).
+    pub fn children(&mut self, pid: u32, children: &mut Vec<u32>) {
+        let mut threads = Vec::new();
+        self.threads(pid, &mut threads);
         for thread in threads {
             if self.read(Name::new(format_args!("{pid}/task/{thread}/children")).bytes()).is_ok() {
                 children.extend(self.text.split(u8::is_ascii_whitespace).filter_map(parse_number));
@@ -274,16 +357,17 @@ impl ProcWalk {
         Ok(())
     }
 
-    fn judge(&self, errno: Errno, pid: u32) -> Result<Reading, WalkError> {
+    /// Separates the end or refusal of one process from failures of our own.
+    fn classify(&self, errno: Errno, task: Task) -> Result<Reading, WalkError> {
         match errno {
             Errno::NOENT | Errno::SRCH => Ok(Reading::Gone),
             Errno::ACCESS | Errno::PERM => Ok(Reading::Refused),
-            _ => Err(failure("read", &self.root.join(format!("{pid}/fd")), errno)),
+            _ => Err(failure("read", &self.root.join(format!("{task}/fd")), errno)),
         }
     }
 }
 
-/// A file name made without the heap; the longest is `4294967295/task/4294967295/children`.
+/// A file name made without the heap; the longest is `4294967295/task/4294967295/fd/4294967295`.
 struct Name {
     bytes: [u8; 64],
     length: usize,
@@ -292,8 +376,8 @@ struct Name {
 impl Name {
     fn new(text: std::fmt::Arguments<'_>) -> Self {
         let mut name = Self { bytes: [0; 64], length: 0 };
-        // Cannot fail: nothing above is longer than the buffer. If it did, the cut name would
-        // not exist, which reads as a process that is gone.
+        // Cannot fail: nothing above is longer than the buffer. If it did, no file would have the
+        // cut name, and the process would count as gone.
         let _ = name.write_fmt(text);
         name
     }
@@ -313,6 +397,13 @@ impl std::fmt::Write for Name {
         self.length = end;
         Ok(())
     }
+}
+
+/// Our own pid as this procfs shows it: another one where it belongs to another pid namespace.
+fn read_self(proc: &OwnedFd) -> Option<u32> {
+    let mut link = [0; LINK_BUFFER];
+    let length = rustix::fs::readlinkat_raw(proc, "self", &mut link[..]).ok()?;
+    parse_number(link.get(..length)?)
 }
 
 fn confined_to() -> Option<u32> {
@@ -350,9 +441,10 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     let rest = std::str::from_utf8(text.get(close + 1..)?).ok()?;
     // After the name: state (3), ppid (4), … starttime (22).
     let mut fields = rest.split_ascii_whitespace();
-    let parent = fields.nth(1)?.parse().ok()?;
+    let leader_ended = matches!(fields.next()?, "Z" | "X");
+    let parent = fields.next()?.parse().ok()?;
     let start_time = fields.nth(17)?.parse().ok()?;
-    Some(Stat { comm, parent, start_time })
+    Some(Stat { comm, leader_ended, parent, start_time })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What the tests of this room share: running as somebody else, and saying why not.
+//! Shared by the tests of this module: running as another user, and reporting skipped tests.
 
 use std::process::{Command, Output};
 
 /// A user id that owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// What a test may miss.
+/// What a test may lack.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Privilege {
     /// Being root.
@@ -16,7 +16,7 @@ pub(crate) enum Privilege {
     Cgroup,
 }
 
-/// Says that a test did not run; fails where it has to (`TCPDIAG_REQUIRE_PRIVILEGED=1`).
+/// Reports that a test did not run; fails where it must run (`TCPDIAG_REQUIRE_PRIVILEGED=1`).
 pub(crate) fn skipped(privilege: Privilege) {
     assert!(
         std::env::var_os("TCPDIAG_REQUIRE_PRIVILEGED").is_none_or(|value| value != "1"),
@@ -31,7 +31,7 @@ pub(crate) fn as_nobody(test: &str, environment: &[(&str, &str)]) -> Option<Outp
 }
 
 /// The same in a mount namespace of its own, where the shell command `setup` ran before as root.
-/// The binary is copied to where nobody may execute it.
+/// The binary is copied to a directory from which that user may execute it.
 pub(crate) fn as_nobody_after(
     setup: &str,
     test: &str,

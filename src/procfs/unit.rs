@@ -1,13 +1,13 @@
-//! systemd units and containers, read off a cgroup path.
+//! systemd units and containers, from a cgroup path: how systemd and the container runtimes name
+//! their cgroups.
 //!
-//! Knows: how systemd and the container runtimes name their cgroups.
-//! Refuses to know: whether any of it is true. A path is a claim by whoever made the cgroup; the
-//! names are not to be trusted and not escaped here (rendering does that).
+//! Whoever makes a cgroup chooses its name. So the names are not to be trusted, and not escaped
+//! here (`output` does that).
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// The unit types that own a cgroup with processes in it (systemd.unit(5)). Slices only group.
+/// The types of units that have processes in their cgroup (systemd.unit(5)). Slices only group.
 const UNIT_SUFFIXES: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
 /// The number of hexadecimal digits that runtimes show of an id.
@@ -46,7 +46,7 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// A container, as far as the path tells.
+/// What a path says about a container.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container<'path> {
     /// Who made it.

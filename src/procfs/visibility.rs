@@ -1,7 +1,7 @@
-//! What the kernel keeps from us when we look for the owners of sockets.
+//! What is hidden from a search for the owners of sockets: by procfs's `hidepid` option, by pid
+//! namespaces, for lack of a capability, or because the search has a limit.
 //!
-//! Knows: procfs's `hidepid` option, pid namespaces, and what a missing capability hides.
-//! Refuses to know: sockets. "Nobody holds it" may only be said where nothing is hidden.
+//! A socket has no owner only where nothing is hidden.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -27,16 +27,19 @@ pub enum HidePid {
     Ptraceable,
 }
 
-/// What may hide the owner of a socket; and so what to say instead of "no owner".
+/// What may hide the owner of a socket, so that "hidden" is reported instead of "no owner".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OwnerLimits {
-    /// Processes whose descriptors the last walk was refused. `CAP_SYS_PTRACE` brings them back
-    /// (together with `CAP_DAC_READ_SEARCH` for those of other users).
+    /// Processes whose descriptors the last walk was not permitted to read. `CAP_SYS_PTRACE`
+    /// permits it (together with `CAP_DAC_READ_SEARCH` for those of other users).
     pub processes_hidden: u64,
+    /// Threads that the last walk left out because there were too many, so that descriptor tables
+    /// of their own would not have been found.
+    pub threads_unread: u64,
     /// The mount option that hides processes from us. `None` as well when it is set and we are
     /// exempt from it.
     pub hidepid: Option<HidePid>,
-    /// Only processes of our own pid namespace are in sight. No capability helps; running in the
+    /// Only processes of our own pid namespace are visible. No capability helps; running in the
     /// initial one does (`--pid=host` of the container runtimes).
     pub foreign_pid_namespace: bool,
 }
@@ -46,11 +49,12 @@ impl OwnerLimits {
     #[must_use]
     pub fn hides(&self) -> bool {
         self.processes_hidden > 0
+            || self.threads_unread > 0
             || self.foreign_pid_namespace
             || self.hidepid.is_some_and(|hidepid| hidepid >= HidePid::Invisible)
     }
 
-    /// The capabilities that would bring the hidden owners back, if capabilities can.
+    /// The capabilities that would show the hidden owners, if capabilities can.
     #[must_use]
     pub fn missing_capabilities(&self) -> &'static [&'static str] {
         if self.processes_hidden > 0 || self.hidepid.is_some() {
@@ -66,6 +70,7 @@ impl OwnerLimits {
         let hidepid = mounts(proc_root).ok().and_then(|mounts| mounted(&mounts, proc_root));
         Self {
             processes_hidden: 0,
+            threads_unread: 0,
             hidepid: hidepid.filter(|_| !sees_everything(proc_root)),
             foreign_pid_namespace: namespace(proc_root, "pid")
                 .is_some_and(|inode| inode != INITIAL_PID_NAMESPACE),
@@ -74,7 +79,7 @@ impl OwnerLimits {
 }
 
 fn mounted(mounts: &[MountInfo], proc_root: &Path) -> Option<HidePid> {
-    // The last mount on a mount point is the one in sight.
+    // The last mount on a mount point is the visible one.
     let mount =
         mounts.iter().rfind(|mount| mount.fs_type == "proc" && mount.mount_point == proc_root)?;
     // Words since Linux 5.8 (`hidepid2str()`, fs/proc/root.c), numbers before.
@@ -86,9 +91,9 @@ fn mounted(mounts: &[MountInfo], proc_root: &Path) -> Option<HidePid> {
     }
 }
 
-/// `has_pid_permissions()` (fs/proc/base.c) lets pass whoever may trace the process. (It also
-/// lets pass the members of the mount's `gid=`, except for `ptraceable`; for them this says
-/// "hidden" of a kernel's socket, which is the safe side.)
+/// `has_pid_permissions()` (fs/proc/base.c) exempts whoever may trace the process. (It also
+/// exempts the members of the mount's `gid=`, except for `ptraceable`. Members are not recognised
+/// here: for them a socket without owner is reported as hidden, which is the safe side.)
 fn sees_everything(proc_root: &Path) -> bool {
     let initial = namespace(proc_root, "user").is_none_or(|inode| inode == INITIAL_USER_NAMESPACE);
     initial
@@ -128,13 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn hiding_is_more_than_a_mount_option() {
+    fn every_limit_hides_owners() {
         let nothing = OwnerLimits::default();
         assert!(!nothing.hides() && nothing.missing_capabilities().is_empty());
         // noaccess alone hides nothing that is not counted as refused.
         assert!(!OwnerLimits { hidepid: Some(HidePid::NoAccess), ..nothing }.hides());
         assert!(OwnerLimits { hidepid: Some(HidePid::Invisible), ..nothing }.hides());
         assert!(OwnerLimits { processes_hidden: 1, ..nothing }.hides());
+        let unread = OwnerLimits { threads_unread: 1, ..nothing };
+        assert!(unread.hides() && unread.missing_capabilities().is_empty());
         let container = OwnerLimits { foreign_pid_namespace: true, ..nothing };
         assert!(container.hides() && container.missing_capabilities().is_empty());
     }

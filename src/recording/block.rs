@@ -17,13 +17,13 @@ pub(super) const PACKET: u32 = 6;
 /// Byte order magic of a section.
 pub(super) const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
-/// No block may be longer. Datagrams have 32 KiB at most, and longer notes are divided.
+/// The longest block. Datagrams have 32 KiB at most, and longer notes are divided.
 pub(super) const LARGEST: usize = 16 << 20;
 
-/// Type and length before the body, and the length behind it.
+/// Type and length before the body, and the length after it.
 const FRAME: usize = 12;
 
-/// A block being put together, in a buffer that is used again.
+/// A block being composed, in a buffer that is reused.
 #[derive(Debug, Default)]
 pub(super) struct Draft(Vec<u8>);
 
@@ -64,9 +64,8 @@ impl Draft {
         self.u32(0)
     }
 
-    /// Closes the block around `length` bytes that follow what was put together and that are kept
-    /// elsewhere, and `tail`, which follows them; hands back what stands before those bytes and
-    /// what stands behind them, or `None` if it is too long to be read back.
+    /// Ends the block with `length` bytes that are kept elsewhere, followed by `tail`; returns what
+    /// comes before and after those bytes, or `None` if the block is too long to be read back.
     pub(super) fn around(&mut self, length: usize, tail: &Self) -> Option<(&[u8], &[u8])> {
         let head = self.0.len();
         let padding = length.next_multiple_of(4) - length;
@@ -82,7 +81,7 @@ impl Draft {
         self.0.split_at_checked(head)
     }
 
-    /// Closes the block; hands back all of it, or `None` if it is too long to be read back.
+    /// Ends the block; returns all of it, or `None` if it is too long to be read back.
     pub(super) fn end(&mut self) -> Option<&[u8]> {
         self.pad();
         let length = self.0.len() + 4;
@@ -91,8 +90,7 @@ impl Draft {
         }
         let length = (length as u32).to_ne_bytes();
         self.bytes(&length);
-        let place = self.0.get_mut(4..8)?;
-        place.copy_from_slice(&length);
+        self.0.get_mut(4..8)?.copy_from_slice(&length);
         Some(&self.0)
     }
 }
@@ -101,13 +99,13 @@ impl Draft {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a> {
     pub(super) kind: u32,
-    /// Between the lengths.
+    /// The bytes between the lengths.
     pub(super) body: &'a [u8],
     pub(super) order: Order,
 }
 
 impl<'a> Block<'a> {
-    /// The values of this option, which begins somewhere behind `from`.
+    /// The value of this option; the options begin at `from`.
     pub(super) fn option(&self, from: usize, wanted: u16) -> Option<&'a [u8]> {
         let mut rest = self.body.get(from..)?;
         loop {
@@ -133,7 +131,7 @@ pub(super) struct Blocks<R: Read> {
     /// Where the next one begins.
     next: u64,
     order: Option<Order>,
-    /// It is no pcapng, but read as such.
+    /// A file in the older format, which is read as if it were pcapng.
     classic: Option<Classic>,
 }
 
@@ -158,7 +156,7 @@ impl<R: Read> Blocks<R> {
         &self.buffer
     }
 
-    /// That the last block is damaged.
+    /// The error for damage of the last block.
     pub(super) fn damaged(&self, why: Damage) -> ReadError {
         let compressed = self.stream.is_compressed();
         ReadError::EndsEarly { at: self.start, compressed, why }
@@ -185,7 +183,7 @@ impl<R: Read> Blocks<R> {
         Some(Block { kind: order.u32(&self.buffer, 0)?, body: self.buffer.get(8..end)?, order })
     }
 
-    /// Reads a packet of a file that is no pcapng; tells its length in the file.
+    /// Reads a packet of a file in the older format; returns its length in the file.
     fn read_classic(&mut self) -> Result<Option<usize>, Damage> {
         let Some(classic) = &mut self.classic else { return Ok(None) };
         if let Some(block) = classic.preamble() {
@@ -210,7 +208,7 @@ impl<R: Read> Blocks<R> {
         Ok(Some(length))
     }
 
-    /// Reads a block; tells its length.
+    /// Reads a block; returns its length.
     fn read(&mut self) -> Result<Option<usize>, Damage> {
         self.fill(FRAME)?;
         if self.buffer.is_empty() {

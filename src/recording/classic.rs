@@ -7,20 +7,20 @@ use super::order::Order;
 
 /// Magic number of files whose times are in microseconds.
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
-/// And of those in nanoseconds.
+/// Magic number of files whose times are in nanoseconds.
 const FINE: u32 = 0xa1b2_3c4d;
 
 /// Length of the file's header.
 pub(super) const FILE_HEADER: usize = 24;
-/// And of each packet's.
+/// Length of each packet's header.
 pub(super) const PACKET_HEADER: usize = 16;
 
-/// No packet may be longer, nor be claimed to be.
+/// The longest packet that is accepted.
 const LARGEST: u32 = 1 << 20;
 
-/// How far the file's header was told.
+/// Which of the blocks before the packets were returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Returned {
     Nothing,
     Section,
     Interface,
@@ -32,7 +32,7 @@ pub(super) struct Classic {
     order: Order,
     fine: bool,
     link: u16,
-    told: Told,
+    returned: Returned,
 }
 
 impl Classic {
@@ -44,9 +44,9 @@ impl Classic {
     /// Reads the file's header.
     pub(super) fn new(header: &[u8]) -> Option<Self> {
         let (order, fine) = order(header)?;
-        // The upper bits tell of checksums.
+        // The upper bits are about checksums.
         let link = order.u32(header, 20)? as u16;
-        Some(Self { order, fine, link, told: Told::Nothing })
+        Some(Self { order, fine, link, returned: Returned::Nothing })
     }
 
     /// Whether its machine had the byte order of this one.
@@ -54,22 +54,22 @@ impl Classic {
         self.order.is_native()
     }
 
-    /// The next of the blocks with which a pcapng file would begin; `None` when packets follow.
+    /// The next of the blocks that a pcapng file begins with; `None` when packets follow.
     pub(super) fn preamble(&mut self) -> Option<Vec<u8>> {
         let mut draft = Draft::default();
-        match self.told {
-            Told::Nothing => {
-                self.told = Told::Section;
+        match self.returned {
+            Returned::Nothing => {
+                self.returned = Returned::Section;
                 draft.begin(SECTION).u32(ORDER_MAGIC).u16(1).u16(0).u32(u32::MAX).u32(u32::MAX);
             }
-            Told::Section => {
-                self.told = Told::Interface;
+            Returned::Section => {
+                self.returned = Returned::Interface;
                 draft.begin(INTERFACE).u16(self.link).u16(0).u32(0);
                 if self.fine {
                     draft.option(RESOLUTION, &[NANOSECONDS]).end_options();
                 }
             }
-            Told::Interface => return None,
+            Returned::Interface => return None,
         }
         draft.end().map(<[u8]>::to_vec)
     }

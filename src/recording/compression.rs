@@ -1,4 +1,4 @@
-//! Compressing what is written, and telling compressed files by their first bytes.
+//! Compression, and detecting compressed files by their first bytes.
 
 use std::io::{self, BufReader, Cursor, Read, Write};
 
@@ -16,7 +16,7 @@ pub enum Compression {
 
 /// Of 10,000 sockets, of which a fifth move, a further sample takes 6.5 bytes each. Level 1 takes
 /// 10 and negative levels 9 to 38, none of them for less than four fifths of the processor time
-/// (`benches/record`): what takes it is passing over the bytes, not looking for them.
+/// (`benches/record`): reading the bytes takes it, not searching for matches.
 const LEVEL: i32 = 3;
 
 /// The logarithm of how many bytes back the stream may refer to, so that a socket finds itself in
@@ -24,11 +24,11 @@ const LEVEL: i32 = 3;
 /// reading need; Wireshark and zstd(1) take up to 27.
 const WINDOW: u32 = 25;
 
-/// The logarithm of how many places are remembered by eight bytes. 2^20 of them take more time, by
-/// a twentieth, and find no more.
+/// The logarithm of the number of hashes of eight bytes. 2^20 of them take a twentieth more time
+/// and find no more matches.
 const HASHES: u32 = 18;
 
-/// The same by five bytes.
+/// The same for five bytes.
 const SHORT_HASHES: u32 = 17;
 
 /// The largest window that is read, 128 MiB, as zstd(1) has it.
@@ -72,14 +72,14 @@ impl<W: Write> Sink<W> {
                 encoder.window_log(WINDOW)?;
                 encoder.set_parameter(CParameter::HashLog(HASHES))?;
                 encoder.set_parameter(CParameter::ChainLog(SHORT_HASHES))?;
-                // At its end, should it come, what was read can be trusted.
+                // A reader that comes to the end knows that the data are right.
                 encoder.include_checksum(true)?;
                 Self::Zstd(encoder)
             }
         })
     }
 
-    /// Bytes that went out so far.
+    /// Bytes written so far.
     pub(super) fn written(&self) -> u64 {
         match self {
             Self::Plain(counted) => counted.bytes,
@@ -94,7 +94,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Sends out all that was written, so that it can be read should nothing follow.
+    /// Writes everything out, so that it can be read even if nothing follows.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(counted) => counted.flush(),
@@ -112,13 +112,13 @@ impl<W: Write> Sink<W> {
     }
 }
 
-/// A file whose first bytes were looked at.
-type Seen<R> = io::Chain<Cursor<Vec<u8>>, R>;
+/// A file whose first bytes were read.
+type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
 /// What blocks are read from.
 pub(super) enum Stream<R: Read> {
-    Plain(BufReader<Seen<R>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Seen<R>>>>),
+    Plain(BufReader<Peeked<R>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Peeked<R>>>>),
 }
 
 impl<R: Read> Stream<R> {
@@ -126,11 +126,11 @@ impl<R: Read> Stream<R> {
         let mut head = Vec::new();
         (&mut file).take(MAGIC.len() as u64).read_to_end(&mut head)?;
         let is_zstd = head == MAGIC;
-        let seen = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(file));
+        let peeked = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(file));
         if !is_zstd {
-            return Ok(Self::Plain(seen));
+            return Ok(Self::Plain(peeked));
         }
-        let mut decoder = zstd::Decoder::with_buffer(seen)?;
+        let mut decoder = zstd::Decoder::with_buffer(peeked)?;
         decoder.window_log_max(LARGEST_WINDOW)?;
         Ok(Self::Zstd(Box::new(decoder)))
     }

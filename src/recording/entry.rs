@@ -1,10 +1,10 @@
-//! What a recording consists of.
+//! The entries of a recording.
 
 use super::Note;
 
-/// Which way a datagram went.
+/// Whether a datagram was sent or received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the kernel.
     Received,
     /// To the kernel.
@@ -16,8 +16,8 @@ pub enum Way {
 pub struct Datagram<'a> {
     /// The recording's interface, which stands for a network namespace.
     pub interface: u32,
-    /// Which way it went.
-    pub way: Way,
+    /// Whether it was sent or received.
+    pub direction: Direction,
     /// As sent or received.
     pub bytes: &'a [u8],
 }
@@ -25,8 +25,8 @@ pub struct Datagram<'a> {
 /// One entry of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// What was said to the kernel, or by it.
+    /// A message to the kernel, or from it.
     Datagram(Datagram<'a>),
-    /// What this program noted.
+    /// A note of this program.
     Note(Note<'a>),
 }

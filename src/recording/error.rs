@@ -1,38 +1,38 @@
-//! Why a recording cannot be read, or not further.
+//! Why a recording cannot be read to its end.
 
-/// What is wrong with a block, or with the stream of them.
+/// What is wrong with a block, or with the file's stream of blocks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The file ends within a block.
     #[error("it is cut in the middle of a block")]
     Cut,
-    /// A length that no block has.
+    /// A block length that is impossible.
     #[error("a block claims a length of {0} bytes (possible are multiples of 4 up to 16 MiB)")]
     Length(u32),
-    /// A packet that is longer than any.
+    /// A packet length that is impossible.
     #[error("a packet claims a length of {0} bytes (possible are up to 1 MiB)")]
     Packet(u32),
-    /// The length at a block's end is another one than at its start.
+    /// The lengths at a block's start and end differ.
     #[error("the two lengths of a block differ ({start} and {end})")]
     Lengths {
-        /// The first.
+        /// The length at the start.
         start: u32,
-        /// The second.
+        /// The length at the end.
         end: u32,
     },
-    /// The file ends between two blocks, but without the note that ends a recording.
+    /// The file ends after a block, without the note that ends a recording.
     #[error("it has no end: it was cut there, or is still being written")]
     NoEnd,
-    /// A section without the number that tells its byte order.
+    /// A section header without its byte-order magic.
     #[error("a section header without the mark of its byte order")]
     ByteOrder,
-    /// Something else than a section at the start.
+    /// The file does not begin with a section.
     #[error("a block of type {0:#x} where a section must begin")]
     NoSection(u32),
     /// An interface or packet that is shorter than its fields.
     #[error("a block of type {0:#x} that is too short for what it must hold")]
     Short(u32),
-    /// More interfaces than anybody needs.
+    /// More interfaces than are accepted.
     #[error("more than {0} interfaces")]
     Interfaces(usize),
     /// A packet of an interface that was not declared.
@@ -41,28 +41,28 @@ pub enum Damage {
     /// A note that is shorter than its header.
     #[error("a note of {0} bytes")]
     Note(usize),
-    /// The file could not be read, or not be decompressed.
+    /// The file could not be read or decompressed.
     #[error("{0}")]
     Stream(String),
 }
 
-/// Why there is nothing, or nothing more, to be had from a file.
+/// Why a file cannot be read, or not to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// It is something else.
+    /// The file is something else.
     #[error("this is no recording, but {what}")]
     NotARecording {
         /// What it looks like.
         what: String,
     },
-    /// It is one, but ends before it should. What was read until then stands.
+    /// The file is a recording that ends early. What was read before that is valid.
     #[error("recording ends early at byte {at}{}: {why}", if *.compressed { " (decompressed)" } else { "" })]
     EndsEarly {
-        /// Where the block begins that cannot be read.
+        /// The offset of the block that cannot be read.
         at: u64,
-        /// Whether that byte is counted behind the decompression.
+        /// Whether the offset is in the decompressed data.
         compressed: bool,
-        /// What is wrong there.
+        /// What is wrong with it.
         why: Damage,
     },
 }

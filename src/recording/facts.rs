@@ -1,7 +1,8 @@
-//! What notes of JSON say. Keys are a contract: they are only added.
+//! The contents of JSON notes. Keys are a contract: they are only added.
 
 use serde::{Deserialize, Serialize};
 
+use crate::procfs::Host;
 use crate::socket_diag::{Drained, DumpOutcome};
 use crate::sys::Clocks;
 
@@ -22,11 +23,21 @@ pub struct HostFacts {
     pub arguments: Vec<String>,
     /// Nanoseconds between samples.
     pub interval_ns: u64,
-    /// Whether marks, MD5 peers and the like were shown to the program.
+    /// Whether the program had CAP_NET_ADMIN, so that the kernel reported marks and MD5 peers.
     pub net_admin: bool,
     /// When it began.
     #[serde(flatten)]
     pub clocks: Clocks,
+}
+
+impl From<&HostFacts> for Host {
+    fn from(facts: &HostFacts) -> Self {
+        Self {
+            hostname: facts.hostname.clone(),
+            kernel: facts.kernel.clone(),
+            boot_id: facts.boot_id.clone(),
+        }
+    }
 }
 
 /// [`Kind::Namespace`](super::Kind::Namespace).
@@ -46,7 +57,7 @@ pub struct SampleBegun {
     /// When.
     #[serde(flatten)]
     pub clocks: Clocks,
-    /// Ahead of its time, because something moved.
+    /// Taken early, because a counter moved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub early: bool,
 }
@@ -72,12 +83,12 @@ fn is_zero(number: &u64) -> bool {
 /// [`Kind::Filter`](super::Kind::Filter).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterFact {
-    /// As `tcpdiag record` was told.
+    /// As given to `tcpdiag record`.
     pub filter: String,
 }
 
-/// [`Kind::DumpBegin`](super::Kind::DumpBegin). What was asked literally stands in the requests
-/// that follow.
+/// [`Kind::DumpBegin`](super::Kind::DumpBegin). The literal requests
+/// follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpBegun {
     /// `idiag_states`.
@@ -99,7 +110,7 @@ pub struct DumpEnded {
     pub decode_errors: u64,
     /// Records with an attribute that could not be read.
     pub bad_attributes: u64,
-    /// Times the table changed under the dump, or a part of it was lost.
+    /// How often the table changed during the dump, or a part of the dump was lost.
     pub interrupted: u64,
 }
 
@@ -119,9 +130,9 @@ impl From<DumpOutcome> for DumpEnded {
 pub struct EventsDrained {
     /// Events since the last time.
     pub events: u64,
-    /// Datagrams that were none.
+    /// Datagrams that could not be read.
     pub decode_errors: u64,
-    /// Times that a buffer overran.
+    /// How often a buffer overran.
     pub overruns: u64,
     /// Events lost.
     pub lost: u64,
@@ -140,9 +151,9 @@ impl From<Drained> for EventsDrained {
 pub struct SocketOwners {
     /// The socket's.
     pub inode: u32,
-    /// By pid and descriptor; none where nobody holds it.
+    /// By pid and descriptor; empty if no process holds it.
     pub holders: Vec<SocketHolder>,
-    /// Nobody in sight holds it, but not everybody was in sight.
+    /// No visible process holds it, but some processes are not visible.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
 }
@@ -156,9 +167,20 @@ pub struct SocketHolder {
     pub fd: u32,
     /// The process's name.
     pub comm: String,
+    /// The program's name, where `comm` is a generic thread name instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// The process's cgroup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
+}
+
+impl SocketHolder {
+    /// The name of the program, by which a service is called.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.program.as_deref().unwrap_or(&self.comm)
+    }
 }
 
 /// A line of [`Kind::Cgroup`](super::Kind::Cgroup).
@@ -175,17 +197,16 @@ pub struct CgroupPath {
 pub struct InterfaceName {
     /// As sockets have it.
     pub index: u32,
-    /// As people know it.
+    /// As users know it.
     pub name: String,
 }
 
 /// [`Kind::End`](super::Kind::End).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
-    /// `count`, `duration`, `size`, `interrupted`, `error`; `rotated` where another file goes on,
-    /// `kept` where the last minutes were written.
+    /// A name of [`EndReason`](super::EndReason), or `error`.
     pub why: String,
-    /// Whole samples.
+    /// Complete samples.
     pub samples: u64,
     /// Records of dumps, in all samples.
     pub sockets: u64,
@@ -193,4 +214,21 @@ pub struct Ending {
     pub events: u64,
     /// Destroy events that were lost.
     pub events_lost: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_written_only_where_it_differs() {
+        for (text, program) in [
+            (r#"{"pid":7,"fd":3,"comm":"nginx"}"#, "nginx"),
+            (r#"{"pid":7,"fd":3,"comm":"MainThread","program":"node"}"#, "node"),
+        ] {
+            let holder: SocketHolder = serde_json::from_str(text).unwrap();
+            assert_eq!(holder.program(), program);
+            assert_eq!(serde_json::to_string(&holder).unwrap(), text);
+        }
+    }
 }

@@ -4,10 +4,10 @@ use super::block::Block;
 
 /// `LINKTYPE_NETLINK`.
 pub(super) const NETLINK: u16 = 253;
-/// `LINKTYPE_USER0`, which nobody may mean anything by but the file itself.
+/// `LINKTYPE_USER0`, whose meaning each file defines for itself.
 pub(super) const USER0: u16 = 147;
 
-/// The name of the interface with the notes, by which they are told from other users of the type.
+/// The name of the interface with the notes, which tells it from other uses of the type.
 pub(super) const NOTES: &[u8] = b"tcpdiag";
 
 /// `if_name`.
@@ -19,8 +19,8 @@ pub(super) const RESOLUTION: u16 = 9;
 
 /// `if_tsresol` of nanoseconds.
 pub(super) const NANOSECONDS: u8 = 9;
-/// What holds where there is none: microseconds.
-const USUAL: u8 = 6;
+/// The default of `if_tsresol`: microseconds.
+const DEFAULT: u8 = 6;
 
 /// Where the options of the block begin.
 const OPTIONS: usize = 8;
@@ -49,7 +49,7 @@ impl Interface {
             other => Link::Foreign(other),
         };
         let resolution = block.option(OPTIONS, RESOLUTION).and_then(<[u8]>::first);
-        Some(Self { link, resolution: resolution.copied().unwrap_or(USUAL) })
+        Some(Self { link, resolution: resolution.copied().unwrap_or(DEFAULT) })
     }
 
     /// A packet's time in nanoseconds since 1970.

@@ -1,40 +1,40 @@
-//! One recording out of several that follow each other.
+//! Joining recordings that follow each other into one.
 
 use std::io::{self, Read, Write};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::facts::NamespaceOf;
-use super::{Datagram, Entry, Kind, Note, Place, Reader, Writer};
+use super::{Datagram, Entry, Kind, NamespaceInterface, Note, Reader, Writer};
 
-/// Writes what these recordings hold to `writer`, which was begun with the namespace of inode
-/// `first` and nothing else. What each of them tells at its start is told once; their ends are
-/// left out.
+/// Writes the contents of these recordings to `writer`, which was begun with the namespace of
+/// inode `first` and nothing else. Notes that each of them begins with are written once; their
+/// ends are left out.
 ///
 /// # Errors
-/// What the file answers; `InvalidData` when one of them cannot be read.
+/// When it cannot be written; `InvalidData` when one of them cannot be read.
 pub fn join<R: Read, W: Write>(
     parts: impl IntoIterator<Item = R>,
     first: u64,
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
-    let mut joint = Joint { known: FxHashMap::default(), told: FxHashSet::default() };
-    joint.known.insert(first, 0);
+    let mut joiner = Joiner { known: FxHashMap::default(), once: FxHashSet::default() };
+    joiner.known.insert(first, 0);
     for part in parts {
-        joint.add(part, writer)?;
+        joiner.add(part, writer)?;
     }
     Ok(())
 }
 
-/// What was written so far.
-struct Joint {
+/// What is written so far.
+struct Joiner {
     /// Interfaces of namespaces.
     known: FxHashMap<u64, u32>,
-    /// What a recording tells once, by namespace.
-    told: FxHashSet<(Kind, u64)>,
+    /// Notes that are written once, by namespace.
+    once: FxHashSet<(Kind, u64)>,
 }
 
-impl Joint {
+impl Joiner {
     fn add<R: Read, W: Write>(&mut self, part: R, writer: &mut Writer<W>) -> io::Result<()> {
         let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let mut reader = Reader::new(part).map_err(damaged)?;
@@ -46,9 +46,9 @@ impl Joint {
             // Kept, since the time is known only when the entry is let go.
             let entry = match reader.read_entry().map_err(damaged)? {
                 None => return Ok(()),
-                Some(Entry::Datagram(Datagram { interface, way, bytes: datagram })) => {
+                Some(Entry::Datagram(Datagram { interface, direction, bytes: datagram })) => {
                     bytes.extend_from_slice(datagram);
-                    Ok((interface, way))
+                    Ok((interface, direction))
                 }
                 Some(Entry::Note(Note { kind, sample, namespace, payload })) => {
                     bytes.extend_from_slice(payload);
@@ -57,15 +57,15 @@ impl Joint {
             };
             writer.set_time(reader.time());
             match entry {
-                Ok((interface, way)) => {
+                Ok((interface, direction)) => {
                     let interface = interfaces.get(&interface).copied().unwrap_or(0);
-                    writer.datagram(interface, way, &bytes)?;
+                    writer.datagram(interface, direction, &bytes)?;
                 }
                 Err((kind, sample, namespace)) => {
                     writer.set_sample(sample);
                     if kind == Kind::Namespace {
-                        self.place(&bytes, &mut interfaces, writer)?;
-                    } else if self.is_news(kind, namespace) {
+                        self.assign(&bytes, &mut interfaces, writer)?;
+                    } else if self.is_wanted(kind, namespace) {
                         writer.note(kind, namespace, &bytes)?;
                     }
                 }
@@ -73,17 +73,17 @@ impl Joint {
         }
     }
 
-    /// Whether a note says what none before it did.
-    fn is_news(&mut self, kind: Kind, namespace: u64) -> bool {
+    /// Whether a note is to be written again.
+    fn is_wanted(&mut self, kind: Kind, namespace: u64) -> bool {
         match kind {
             Kind::End => false,
-            Kind::Host | Kind::Filter | Kind::Sysctl => self.told.insert((kind, namespace)),
+            Kind::Host | Kind::Filter | Kind::Sysctl => self.once.insert((kind, namespace)),
             _ => true,
         }
     }
 
     /// Assigns a namespace's interface.
-    fn place<W: Write>(
+    fn assign<W: Write>(
         &mut self,
         payload: &[u8],
         interfaces: &mut FxHashMap<u32, u32>,
@@ -93,13 +93,14 @@ impl Joint {
         let known = match self.known.get(&inode) {
             Some(known) => *known,
             None => {
-                let added = writer.add_place(&Place { inode, name: name.as_deref() })?;
+                let added =
+                    writer.add_namespace(&NamespaceInterface { inode, name: name.as_deref() })?;
                 self.known.insert(inode, added);
                 added
             }
         };
         interfaces.insert(interface, known);
-        if self.told.insert((Kind::Namespace, inode)) {
+        if self.once.insert((Kind::Namespace, inode)) {
             writer.json(Kind::Namespace, inode, &NamespaceOf { interface: known, inode, name })?;
         }
         Ok(())

@@ -1,9 +1,9 @@
-//! What a note is about.
+//! Kinds of notes.
 
 macro_rules! kinds {
     ($($(#[$meaning:meta])* $name:ident = $number:literal, $text:literal;)*) => {
-        /// What a note is about. Numbers are never given to another kind; a reader skips those it
-        /// does not know, and counts them.
+        /// The kind of a note. A number is never reused for another kind; a reader skips and counts
+        /// those that it does not know.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Kind {
@@ -32,18 +32,18 @@ kinds! {
     Host = 1, "host";
     /// JSON: which interface has the datagrams of which network namespace.
     Namespace = 2, "namespace";
-    /// A sample begins. JSON: monotonic and wall clock, and whether it came ahead of its time.
+    /// A sample begins. JSON: monotonic and wall clock, and whether it was taken early.
     Sample = 3, "sample";
     /// A counter file, or one beside them (softnet_stat, dev, nf_conntrack_count,
     /// nf_conntrack_max): its name, a newline, its text.
     Counters = 4, "counters";
     /// A dump begins. JSON: its number in the sample, families, states, attributes asked for.
     DumpBegin = 5, "dump_begin";
-    /// A dump ended. JSON: what it came to.
+    /// A dump ended. JSON: its outcome.
     DumpEnd = 6, "dump_end";
     /// The destroy events up to here were taken. JSON: how many, and how many were lost.
     EventsDrained = 7, "events_drained";
-    /// JSON lines: who holds a socket, for sockets that are new or changed hands.
+    /// JSON lines: who holds a socket, for sockets that are new or have new holders.
     Owners = 8, "owners";
     /// JSON lines: the paths of cgroups.
     Cgroup = 9, "cgroup";
@@ -51,13 +51,13 @@ kinds! {
     Interfaces = 10, "interfaces";
     /// Settings: a line for each, its name, a blank, its value.
     Sysctl = 11, "sysctl";
-    /// A sample is whole. JSON: monotonic and wall clock, and what could not be seen.
+    /// A sample is complete. JSON: monotonic and wall clock, and what could not be read.
     SampleEnd = 13, "sample_end";
-    /// The recording ends as it should. JSON: why, and what it holds.
+    /// The recording ends. JSON: why, and its totals.
     End = 12, "end";
-    /// JSON: which sockets were recorded, where it was not all of them.
+    /// JSON: which sockets were recorded, if not all.
     Filter = 14, "filter";
-    /// A network namespace is gone, and nothing more comes of it. JSON: as of `namespace`.
+    /// A network namespace is gone, so nothing more of it follows. JSON: as of `namespace`.
     NamespaceGone = 15, "namespace_gone";
 }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::Kind;
 use super::order::Order;
 
-/// Length of what stands before the payload.
+/// Length of the header before the payload.
 pub(super) const HEADER: usize = 16;
 
 /// The only version so far.
@@ -14,18 +14,18 @@ const VERSION: u8 = 1;
 /// A note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note<'a> {
-    /// What it is about.
+    /// What kind it is.
     pub kind: Kind,
     /// Which sample it belongs to, from 0.
     pub sample: u32,
     /// The network namespace's inode; 0 for the whole host.
     pub namespace: u64,
-    /// What it says; its form depends on the kind.
+    /// The contents, in a form that depends on the kind.
     pub payload: &'a [u8],
 }
 
 impl<'a> Note<'a> {
-    /// What stands before the payload, in this machine's byte order.
+    /// The header before the payload, in this machine's byte order.
     pub(super) fn header(&self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         let parts = [VERSION, 0]
@@ -56,7 +56,7 @@ impl<'a> Note<'a> {
     /// The payload as JSON.
     ///
     /// # Errors
-    /// When it is none, or not of this form.
+    /// When it is not JSON of this form.
     pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(self.payload)
     }
@@ -75,11 +75,11 @@ impl<'a> Note<'a> {
     }
 }
 
-/// How the reading of a note came out.
+/// The result of reading a note.
 pub(super) enum Reading<'a> {
     Note(Note<'a>),
     /// Of a kind or version of a later program.
     Unknown,
-    /// Shorter than what every version has.
+    /// Shorter than the header.
     Broken,
 }

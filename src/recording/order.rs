@@ -1,6 +1,6 @@
 //! The byte order of a section.
 
-/// Reads numbers of a section, which may be of a machine of the other byte order.
+/// Reads numbers of a section, which may be in the other byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Order {
     swapped: bool,
@@ -10,7 +10,7 @@ impl Order {
     /// This machine's.
     pub(super) const NATIVE: Self = Self { swapped: false };
 
-    /// As a section's magic number tells, whose bytes these are.
+    /// The order in which these bytes are this magic number.
     pub(super) fn of_magic(bytes: [u8; 4], magic: u32) -> Option<Self> {
         match u32::from_ne_bytes(bytes) {
             found if found == magic => Some(Self::NATIVE),

@@ -4,15 +4,16 @@ use std::io::Read;
 
 use super::block::{Block, Blocks, INTERFACE, PACKET, SECTION};
 use super::compression::Stream;
-use super::entry::{Datagram, Entry, Way};
+use super::entry::{Datagram, Direction, Entry};
 use super::error::{Damage, ReadError};
 use super::interface::{Interface, Link};
 use super::kind::Kind;
 use super::note::{Note, Reading};
 use super::refusal::{describe, describe_link};
-use super::writer::{COOKED, FLAGS, OUTBOUND, SOCK_DIAG};
+use super::writer::{COOKED, FLAGS, OUTBOUND};
+use crate::wire::uapi::NETLINK_SOCK_DIAG;
 
-/// No host has so many namespaces in one recording, and a damaged file could have any number.
+/// More than any host has namespaces. A damaged file could declare any number.
 const MOST_INTERFACES: usize = 65_536;
 
 /// Where the options of a section header begin, and `shb_os`.
@@ -22,7 +23,7 @@ const SYSTEM: u16 = 3;
 /// Where a packet's bytes begin in the body of its block.
 const PACKET_HEADER: usize = 20;
 
-/// What was passed over, being of no use to this program.
+/// What was skipped, because this program cannot use it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// Notes of kinds or versions that a later program may know.
@@ -35,19 +36,19 @@ pub struct Skipped {
 
 /// A recording being read.
 ///
-/// Whatever the file holds, reading ends: with `None` where the file does, or with an error that
-/// says at which byte and why. Memory is bounded by the largest block, 16 MiB, and by zstd's
+/// Reading always ends: with `None` at the end of the file, or with an error that has the offset
+/// and the reason. Memory is bounded by the largest block, 16 MiB, and by zstd's
 /// window, 128 MiB at most.
 pub struct Reader<R: Read> {
     blocks: Blocks<R>,
     interfaces: Vec<Interface>,
-    /// The block that was read last is still to be looked at.
+    /// The block that was read last is not processed yet.
     pending: bool,
     end: Option<ReadError>,
     complete: bool,
     skipped: Skipped,
     time: u64,
-    /// What made it ran on.
+    /// The operating system that it was made on.
     system: Option<String>,
 }
 
@@ -55,7 +56,7 @@ impl<R: Read> Reader<R> {
     /// Begins to read; the interfaces are known afterwards.
     ///
     /// # Errors
-    /// When it is no recording, or ends before there is anything in it.
+    /// When it is no recording, or ends before its first entry.
     pub fn new(file: R) -> Result<Self, ReadError> {
         let unreadable = |error: std::io::Error| ReadError::EndsEarly {
             at: 0,
@@ -85,7 +86,7 @@ impl<R: Read> Reader<R> {
     /// The next entry; `None` at the end of the file.
     ///
     /// # Errors
-    /// When the recording ends early. Every later call says the same.
+    /// When the recording ends early. Every later call returns the same.
     pub fn read_entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
         Ok(self.read_timed()?.map(|(_, entry)| entry))
     }
@@ -118,22 +119,22 @@ impl<R: Read> Reader<R> {
         self.interfaces.iter().any(|interface| interface.link == Link::Notes)
     }
 
-    /// The operating system that it was made on, as it says: `Linux 6.1.0`.
+    /// The operating system that it was made on: `Linux 6.1.0`.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
     }
 
-    /// Whether the note was read by which a recording ends as it should.
+    /// Whether the note that ends a recording was read.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// That the file ends where it does without the note that ends a recording.
+    /// The error for a file that ends without the note that ends a recording.
     pub fn unfinished(&self) -> ReadError {
         self.blocks.damaged(Damage::NoEnd)
     }
 
-    /// What was passed over so far.
+    /// What was skipped so far.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
@@ -214,8 +215,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The entry that [`Self::seek`] found. It is taken apart once more, since what `seek` hands
-    /// on could not outlive its loop.
+    /// The entry that [`Self::seek`] found. It is parsed again, because a borrow of the block cannot
+    /// leave the loop of `seek`.
     fn entry(&self) -> Option<Entry<'_>> {
         match self.parse(&self.blocks.block()?) {
             Ok((_, Found::Entry(entry))) => Some(entry),
@@ -223,7 +224,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Takes a packet apart: its time, and what it is.
+    /// Parses a packet: its time, and what it is.
     fn parse<'b>(&self, block: &Block<'b>) -> Result<(u64, Found<'b>), Damage> {
         let short = || Damage::Short(PACKET);
         let word = |at| block.order.u32(block.body, at).ok_or_else(short);
@@ -237,14 +238,14 @@ impl<R: Read> Reader<R> {
         let flags = block
             .option(end.next_multiple_of(4), FLAGS)
             .and_then(|value| block.order.u32(value, 0));
-        let way = match flags {
-            Some(flags) if flags & 3 == OUTBOUND => Way::Sent,
-            _ => Way::Received,
+        let direction = match flags {
+            Some(flags) if flags & 3 == OUTBOUND => Direction::Sent,
+            _ => Direction::Received,
         };
         let found = match interface.link {
             Link::Netlink => match sock_diag(bytes) {
                 Some(bytes) => {
-                    Found::Entry(Entry::Datagram(Datagram { interface: number, way, bytes }))
+                    Found::Entry(Entry::Datagram(Datagram { interface: number, direction, bytes }))
                 }
                 None => Found::Foreign,
             },
@@ -266,14 +267,14 @@ enum Found<'a> {
     Foreign,
 }
 
-/// The datagram behind a cooked header, if it is one of sock_diag. Others fill the bytes that are
-/// unused, so only the family counts.
+/// The datagram after a cooked header, if it is one of sock_diag. Other programs fill the unused
+/// bytes, so only the family counts.
 fn sock_diag(bytes: &[u8]) -> Option<&[u8]> {
     let (header, datagram) = bytes.split_at_checked(COOKED.len())?;
-    header.ends_with(&SOCK_DIAG.to_be_bytes()).then_some(datagram)
+    header.ends_with(&NETLINK_SOCK_DIAG.to_be_bytes()).then_some(datagram)
 }
 
-/// Reads the first block, which tells what the file is.
+/// Reads the first block, which shows what the file is.
 fn begin<R: Read>(blocks: &mut Blocks<R>, compressed: bool) -> Result<(), ReadError> {
     let result = blocks.advance();
     let is_section = blocks.bytes().starts_with(&SECTION.to_ne_bytes());

@@ -1,6 +1,6 @@
-//! What a file is that is no recording, as far as its first bytes tell.
+//! What a file that is no recording is, by its first bytes.
 
-/// First bytes and what they stand for.
+/// First bytes of known formats.
 const MAGICS: [(&[u8], &str); 6] = [
     (b"\x1f\x8b", "a gzip file (gunzip it)"),
     (b"\x04\x22\x4d\x18", "an lz4 file (unlz4 it)"),
@@ -10,7 +10,7 @@ const MAGICS: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "a zip file"),
 ];
 
-/// What begins with these bytes; `compressed` if zstd was taken off.
+/// The format of a file with these first bytes; `compressed` if they were decompressed.
 pub(super) fn describe(head: &[u8], compressed: bool) -> String {
     let what = if head.is_empty() {
         "an empty file"
@@ -26,7 +26,7 @@ pub(super) fn describe(head: &[u8], compressed: bool) -> String {
     if compressed { format!("{what}, compressed with zstd") } else { what.to_owned() }
 }
 
-/// What packets of this link type are.
+/// What a capture of this link type contains.
 pub(super) fn describe_link(link: u16) -> String {
     let what = match link {
         1 => "Ethernet frames",

@@ -1,25 +1,26 @@
-//! A kernel that answers from a recording.
+//! Answering requests from a recording.
 
 use std::io;
 use std::mem;
 
 use super::{Part, SamplePart};
 use crate::socket_diag::Transport;
-use crate::wire::{DUMP_INTERRUPTED, DumpRequest, Messages, Reply, replay};
+use crate::wire::uapi::{NLM_F_DUMP_INTR, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
+use crate::wire::{DumpRequest, Messages, Reply, replay};
 
-/// What recv() brings at most, as from the kernel.
+/// The longest datagram, as from the kernel.
 const DATAGRAM: usize = 32 * 1024;
 
-/// As many as fit into a datagram.
+/// As many interruptions as fit into a datagram.
 const MOST_INTERRUPTIONS: u64 = 1000;
 
-/// Answers requests for dumps with what a dump of everything held.
+/// Answers requests for dumps from a dump of everything.
 ///
-/// It is asked what the kernel is asked, and answers with more, since it runs no filter programs:
-/// it refuses them as an old kernel does, and whoever asks looks at each record.
+/// It takes the kernel's requests, but runs no filter programs: it refuses them as an old kernel
+/// does, and the caller filters the records.
 #[derive(Debug, Default)]
 pub struct ReplayTransport {
-    /// The datagrams of all dumps of a sample, one behind the other.
+    /// The datagrams of all dumps of a sample, one after the other.
     messages: Vec<u8>,
     parts: Vec<Part>,
     answer: Answer,
@@ -27,23 +28,23 @@ pub struct ReplayTransport {
     datagram: Vec<u8>,
 }
 
-/// How far an answer is.
+/// The state of an answer.
 #[derive(Debug, Default)]
 enum Answer {
     #[default]
     None,
-    /// Of the request in these bytes.
+    /// Records for the request in these bytes.
     Records { request: Vec<u8>, progress: Progress },
     /// A last datagram.
     Closing(Vec<u8>),
 }
 
-/// Where an answer goes on.
+/// Where an answer continues.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
-    /// From this byte of the messages on.
+    /// The offset in the messages.
     next: usize,
-    /// Messages so far that say that the table changed.
+    /// Messages so far that report an interruption.
     interrupted: u64,
 }
 
@@ -53,11 +54,16 @@ impl ReplayTransport {
         Self { messages, ..Self::default() }
     }
 
-    /// Answers with the dumps of a sample. What it answered with before goes where these were.
-    pub fn load(&mut self, take: &mut SamplePart) {
-        mem::swap(&mut self.messages, &mut take.dump);
-        mem::swap(&mut self.parts, &mut take.parts);
+    /// Answers with the dumps of a sample, and gives back the ones before in their place.
+    pub fn load(&mut self, part: &mut SamplePart) {
+        mem::swap(&mut self.messages, &mut part.dump);
+        mem::swap(&mut self.parts, &mut part.parts);
         self.answer = Answer::None;
+    }
+
+    /// The datagrams that it answers with.
+    pub fn datagrams(&self) -> &[u8] {
+        &self.messages
     }
 
     /// Puts the next datagram of the answer together; tells how it goes on, if it does.
@@ -78,11 +84,11 @@ impl ReplayTransport {
             progress.next += step;
             let Ok(message) = message else { break };
             // Ends of dumps and refusals were of other requests.
-            if ![20, crate::wire::TCPDIAG_GETSOCK].contains(&message.kind) {
+            if ![SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK].contains(&message.kind) {
                 continue;
             }
-            if Reply::new(message.payload).is_none_or(|reply| request.wants(&reply)) {
-                progress.interrupted += u64::from(message.flags & DUMP_INTERRUPTED != 0);
+            if Reply::new(message.payload).is_none_or(|reply| request.selects(&reply)) {
+                progress.interrupted += u64::from(message.flags & NLM_F_DUMP_INTR != 0);
                 replay::append_answer(bytes, kind, sequence, &mut self.datagram);
             }
         }
@@ -90,7 +96,7 @@ impl ReplayTransport {
         if !self.datagram.is_empty() {
             return Some(progress);
         }
-        // Also where the messages that said so are not in this answer.
+        // Interruptions count even if the messages that report them are not in this answer.
         for _ in progress.interrupted..self.interruptions(request.states) {
             self.datagram.extend(replay::interruption(sequence));
         }
@@ -98,12 +104,12 @@ impl ReplayTransport {
         None
     }
 
-    /// How often the table changed under the dumps of these states.
+    /// How often the table changed during the dumps of these states.
     fn interruptions(&self, states: u32) -> u64 {
         let of_these = |part: &&Part| part.states & states != 0;
-        let told = self.parts.iter().filter(of_these).filter_map(|part| part.interrupted);
+        let reported = self.parts.iter().filter(of_these).filter_map(|part| part.interrupted);
         // A damaged recording may claim any number.
-        told.fold(0, u64::saturating_add).min(MOST_INTERRUPTIONS)
+        reported.fold(0, u64::saturating_add).min(MOST_INTERRUPTIONS)
     }
 }
 

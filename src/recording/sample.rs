@@ -1,4 +1,4 @@
-//! One sample of a recording, and what was known by then.
+//! One sample of a recording, and what is known at its time.
 
 use std::io::Read;
 
@@ -8,14 +8,14 @@ use super::facts::{EventsDrained, HostFacts, SocketOwners};
 use super::{ReadError, Reader, Span, Walk};
 use crate::sys::Clocks;
 
-/// What a dump of a network namespace was asked for, and how it went.
+/// The request and the outcome of a dump of a network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// States: bit n for state n. 0 where the recording does not tell.
+    /// States: bit n for state n. 0 if the recording does not have them.
     pub states: u32,
     /// Where its datagrams begin in those of the sample.
     pub start: usize,
-    /// Times the table changed under it; `None` where the recording does not tell.
+    /// How often the table changed during it; `None` if the recording does not have that.
     pub interrupted: Option<u64>,
 }
 
@@ -24,18 +24,18 @@ pub struct Part {
 pub struct SamplePart {
     /// The datagrams of its dumps, each padded to a multiple of four bytes.
     pub dump: Vec<u8>,
-    /// The dumps that these are of; none where it was not dumped.
+    /// The dumps that they are from; empty if the namespace was not dumped.
     pub parts: Vec<Part>,
-    /// Sockets that died since the sample before: messages, padded in the same way.
+    /// Destroy events since the sample before: messages, padded in the same way.
     pub events: Vec<u8>,
-    /// What taking these came to; `None` where nobody listened.
+    /// The outcome of receiving them; `None` if destroy events were not received.
     pub drained: Option<EventsDrained>,
     /// The counter files, name and text, as they were before the dump, and after the events.
     pub counters: [Vec<(String, String)>; 2],
 }
 
 impl SamplePart {
-    /// Forgets everything but the memory.
+    /// Empties it, and keeps its memory.
     pub(super) fn clear(&mut self) {
         self.dump.clear();
         self.parts.clear();
@@ -58,7 +58,7 @@ pub struct RecordedNamespace {
     pub interfaces: FxHashMap<u32, String>,
     /// Its settings: a line for each, its name, a blank, its value.
     pub settings: String,
-    /// What the sample holds of it.
+    /// Its dumps, events and counters.
     pub part: SamplePart,
 }
 
@@ -69,18 +69,18 @@ impl RecordedNamespace {
     }
 }
 
-/// A sample with what belongs to it.
+/// A sample, with what holds at its time.
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
     /// The host.
     pub host: HostFacts,
     /// When the sample began.
     pub clocks: Clocks,
-    /// Which sample it is, from 0.
+    /// Its number, from 0.
     pub number: u32,
-    /// Another program captured it: there are dumps in it, and nothing else is known.
+    /// Another program captured it, so it has dumps and nothing else.
     pub capture: bool,
-    /// Whether it was taken ahead of its time, because something moved.
+    /// Whether it was taken early, because a counter moved.
     pub early: bool,
     /// Network namespaces, in the recording's order.
     pub namespaces: Vec<RecordedNamespace>,
@@ -90,26 +90,26 @@ pub struct Sample {
     pub cgroups: FxHashMap<u64, String>,
     /// Processes whose descriptors could not be read.
     pub processes_hidden: u64,
-    /// What could not be seen for lack of privilege.
+    /// What could not be read for lack of privilege.
     pub permission_limited: Vec<String>,
-    /// Which sockets were recorded, where it was not all of them.
+    /// Which sockets were recorded, if not all.
     pub filter: Option<String>,
 }
 
-/// What was found when a sample was looked for.
+/// The result of searching a sample.
 #[derive(Debug)]
 pub struct Found {
-    /// The last whole sample that began by the time asked for; `None` if there is none.
+    /// The last complete sample that began at the time or before; `None` if there is none.
     pub sample: Option<Sample>,
-    /// When the first whole sample began.
+    /// When the first complete sample began.
     pub first: Option<u64>,
     /// The damage that ended the search before the recording's end.
     pub damage: Option<ReadError>,
 }
 
 impl Sample {
-    /// Looks for the last whole sample that began at `at` or before, in nanoseconds since 1970;
-    /// the last of all without.
+    /// Searches the last complete sample that began at `at` or before, in nanoseconds since 1970;
+    /// without `at`, the last of all.
     pub fn find<R: Read>(reader: &mut Reader<R>, at: Option<u64>) -> Found {
         let mut walk = Walk::new(reader, Span { from: None, to: at });
         let mut found = false;

@@ -1,4 +1,4 @@
-//! A recording that several write to while it runs.
+//! A recording that several parts of a run write to.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -6,20 +6,20 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{Kind, Place, SampleBegun, SampleEnded, Way, Writer};
+use super::{Direction, Kind, NamespaceInterface, SampleBegun, SampleEnded, Writer};
 use crate::sys::Clocks;
 
-/// A handle to a recording being made; clones write to the same one. What is written has the time
-/// at which it is.
+/// A handle to a recording being made; clones write to the same one. Entries have the time at
+/// which they are written.
 ///
-/// The first error stays, and nothing is written after it, so that only [`SharedWriter::flush`] has to be
-/// asked: a dump must not end in the middle because a disk is full.
+/// Nothing is written after the first error, which [`SharedWriter::flush`] returns: a dump must not
+/// end in the middle because a disk is full.
 pub struct SharedWriter<W: Write>(Rc<RefCell<State<W>>>);
 
 struct State<W: Write> {
     /// `None` when it is finished.
     writer: Option<Writer<W>>,
-    /// Until it is told.
+    /// Until it is returned.
     error: Option<io::Error>,
     failed: bool,
 }
@@ -33,26 +33,30 @@ impl<W: Write> Clone for SharedWriter<W> {
 impl<W: Write> SharedWriter<W> {
     /// Writes to this one.
     pub fn new(writer: Writer<W>) -> Self {
-        Self(Rc::new(RefCell::new(State { writer: Some(writer), error: None, failed: false })))
+        Self::over(Some(writer))
     }
 
-    /// Adds a network namespace; hands back its interface.
-    pub fn add_place(&self, place: &Place<'_>) -> u32 {
+    /// Writes nothing before [`replace`](Self::replace).
+    pub fn empty() -> Self {
+        Self::over(None)
+    }
+
+    fn over(writer: Option<Writer<W>>) -> Self {
+        Self(Rc::new(RefCell::new(State { writer, error: None, failed: false })))
+    }
+
+    /// Adds a network namespace; returns its interface.
+    pub fn add_namespace(&self, namespace: &NamespaceInterface<'_>) -> u32 {
         let mut interface = 0;
         self.act(|writer| {
-            interface = writer.add_place(place)?;
+            interface = writer.add_namespace(namespace)?;
             Ok(())
         });
         interface
     }
 
     /// Begins a sample.
-    pub fn begin_sample(&self, number: u32) {
-        self.begin_sample_of(number, &SampleBegun { clocks: Clocks::now(), early: false });
-    }
-
-    /// The same, of a given time.
-    pub fn begin_sample_of(&self, number: u32, begun: &SampleBegun) {
+    pub fn begin_sample(&self, number: u32, begun: &SampleBegun) {
         self.act(|writer| {
             writer.set_sample(number);
             writer.json(Kind::Sample, 0, begun)
@@ -60,18 +64,13 @@ impl<W: Write> SharedWriter<W> {
     }
 
     /// Ends it.
-    pub fn end_sample(&self) {
-        self.end_sample_of(&SampleEnded { clocks: Clocks::now(), ..SampleEnded::default() });
-    }
-
-    /// The same, and what was hidden.
-    pub fn end_sample_of(&self, ended: &SampleEnded) {
+    pub fn end_sample(&self, ended: &SampleEnded) {
         self.act(|writer| writer.json(Kind::SampleEnd, 0, ended));
     }
 
     /// Writes a datagram.
-    pub fn datagram(&self, interface: u32, way: Way, bytes: &[u8]) {
-        self.act(|writer| writer.datagram(interface, way, bytes));
+    pub fn datagram(&self, interface: u32, direction: Direction, bytes: &[u8]) {
+        self.act(|writer| writer.datagram(interface, direction, bytes));
     }
 
     /// Writes a note.
@@ -94,15 +93,15 @@ impl<W: Write> SharedWriter<W> {
         self.act(|writer| writer.json_lines(kind, namespace, lines));
     }
 
-    /// Bytes that went out so far.
+    /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.0.borrow().writer.as_ref().map_or(0, Writer::written)
     }
 
-    /// Sends out everything.
+    /// Writes everything out.
     ///
     /// # Errors
-    /// What the file answered, now or since the last time.
+    /// The first error since the last call.
     pub fn flush(&self) -> io::Result<()> {
         self.act(Writer::flush);
         let mut state = self.0.borrow_mut();
@@ -113,20 +112,21 @@ impl<W: Write> SharedWriter<W> {
         }
     }
 
-    /// Ends the recording and goes on with one that was begun; hands back the file of the former.
+    /// Ends the recording, if there is one, and continues with the next one; returns the former
+    /// one's file.
     ///
     /// # Errors
-    /// What the file answered; then nothing more is written to either.
-    pub fn replace(&self, next: Writer<W>) -> io::Result<W> {
+    /// When it cannot be written; then nothing more is written to either.
+    pub fn replace(&self, next: Writer<W>) -> io::Result<Option<W>> {
         self.flush()?;
         let former = self.0.borrow_mut().writer.replace(next);
-        former.map_or_else(|| Err(io::ErrorKind::NotConnected.into()), Writer::finish)
+        former.map(Writer::finish).transpose()
     }
 
-    /// Ends the recording; hands back the file.
+    /// Ends the recording; returns the file.
     ///
     /// # Errors
-    /// What the file answered; `NotConnected` if it was ended before.
+    /// When it cannot be written; `NotConnected` if it was ended before.
     pub fn finish(&self) -> io::Result<W> {
         self.flush()?;
         let writer = self.0.borrow_mut().writer.take();
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::recording::{About, Compression, Entry, Reader};
 
-    /// A disk with so much room.
+    /// A disk of limited size.
     struct Disk {
         written: Rc<RefCell<Vec<u8>>>,
         room: usize,
@@ -173,30 +173,31 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_keeps_what_it_has() {
+    fn a_full_disk_is_reported_once_and_keeps_its_samples() {
         for compression in [Compression::None, Compression::Zstd] {
             let written = Rc::new(RefCell::new(Vec::new()));
             let disk = Disk { written: Rc::clone(&written), room: 4000 };
             let about = About { program: "", system: "", machine: "" };
-            let place = Place { inode: 1, name: None };
-            let tape = SharedWriter::new(Writer::new(disk, compression, &about, &place).unwrap());
+            let namespace = NamespaceInterface { inode: 1, name: None };
+            let shared =
+                SharedWriter::new(Writer::new(disk, compression, &about, &namespace).unwrap());
             let mut whole: u32 = 0;
             let error = loop {
-                tape.begin_sample(whole);
+                shared.begin_sample(whole, &SampleBegun::default());
                 // Bytes that cannot be compressed.
                 let noise: Vec<u8> =
                     (1..=700u64).map(|n| (n * n * 0x9e37_79b9 + u64::from(whole)) as u8).collect();
-                tape.clone().datagram(0, Way::Received, &noise);
-                tape.note(Kind::Counters, 1, &noise);
-                match tape.flush() {
+                shared.clone().datagram(0, Direction::Received, &noise);
+                shared.note(Kind::Counters, 1, &noise);
+                match shared.flush() {
                     Ok(()) => whole += 1,
                     Err(error) => break error,
                 }
             };
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
             assert!(whole > 0, "{compression:?}");
-            tape.note(Kind::End, 0, b"{}");
-            assert!(tape.finish().is_err());
+            shared.note(Kind::End, 0, b"{}");
+            assert!(shared.finish().is_err());
             let file = written.borrow().clone();
             let mut reader = Reader::new(file.as_slice()).unwrap();
             let mut samples = 0;

@@ -6,20 +6,17 @@ use serde::Serialize;
 
 use super::block::{Draft, INTERFACE, ORDER_MAGIC, PACKET, SECTION};
 use super::compression::{Compression, Sink};
-use super::entry::Way;
+use super::entry::Direction;
 use super::interface::{DESCRIPTION, NAME, NANOSECONDS, NETLINK, NOTES, RESOLUTION, USER0};
 use super::kind::Kind;
 use super::note::{HEADER, Note};
+use crate::procfs::NetNamespace;
+use crate::wire::uapi::{ARPHRD_NETLINK, NETLINK_SOCK_DIAG};
 
-/// `ARPHRD_NETLINK`.
-const ARPHRD_NETLINK: u16 = 824;
-/// `NETLINK_SOCK_DIAG`.
-pub(super) const SOCK_DIAG: u16 = 4;
-
-/// What stands before each datagram: unused, hardware type, unused, netlink family; big-endian.
+/// The header of each datagram: unused, hardware type, unused, netlink family; big-endian.
 pub(super) const COOKED: [u8; 16] = {
     let [high, low] = ARPHRD_NETLINK.to_be_bytes();
-    let [family_high, family_low] = SOCK_DIAG.to_be_bytes();
+    let [family_high, family_low] = NETLINK_SOCK_DIAG.to_be_bytes();
     [0, 0, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, family_high, family_low]
 };
 
@@ -31,7 +28,7 @@ pub(super) const OUTBOUND: u32 = 2;
 /// The interface with the notes.
 const NOTES_INTERFACE: u32 = 1;
 
-/// A note that is longer is divided where it consists of lines.
+/// Notes of lines are divided at this length.
 const LONGEST_NOTE: usize = 1 << 20;
 
 /// What made a recording.
@@ -45,13 +42,19 @@ pub struct About<'a> {
     pub machine: &'a str,
 }
 
-/// A network namespace.
+/// A network namespace, as an interface of the file is named after it.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Place<'a> {
+pub struct NamespaceInterface<'a> {
     /// Its inode.
     pub inode: u64,
     /// Its name, if it has one.
     pub name: Option<&'a str>,
+}
+
+impl<'a> From<&'a NetNamespace> for NamespaceInterface<'a> {
+    fn from(namespace: &'a NetNamespace) -> Self {
+        Self { inode: namespace.inode, name: namespace.name.as_deref() }
+    }
 }
 
 /// A recording being written.
@@ -65,38 +68,38 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a recording of this network namespace, whose datagrams are of interface 0.
+    /// Begins a recording of this network namespace, whose datagrams have interface 0.
     ///
     /// # Errors
-    /// What `out` answers.
+    /// When it cannot be written.
     pub fn new(
         out: W,
         compression: Compression,
         about: &About<'_>,
-        place: &Place<'_>,
+        namespace: &NamespaceInterface<'_>,
     ) -> io::Result<Self> {
         let sink = Sink::new(out, compression)?;
         let mut writer = Self { sink, draft: Draft::default(), interfaces: 0, sample: 0, time: 0 };
         writer.begin_section(about)?;
-        writer.declare_place(place)?;
+        writer.declare_namespace(namespace)?;
         writer.declare(USER0, NOTES, b"notes of tcpdiag between the datagrams")?;
         Ok(writer)
     }
 
-    /// Adds a further network namespace; hands back the interface of its datagrams.
+    /// Adds a network namespace; returns the interface of its datagrams.
     ///
     /// # Errors
-    /// What the file answers.
-    pub fn add_place(&mut self, place: &Place<'_>) -> io::Result<u32> {
-        self.declare_place(place)
+    /// When it cannot be written.
+    pub fn add_namespace(&mut self, namespace: &NamespaceInterface<'_>) -> io::Result<u32> {
+        self.declare_namespace(namespace)
     }
 
-    /// From here on everything is of this time, in nanoseconds since 1970.
+    /// Sets the time of the following entries, in nanoseconds since 1970.
     pub fn set_time(&mut self, time: u64) {
         self.time = time;
     }
 
-    /// From here on notes are of this sample.
+    /// Sets the sample of the following notes.
     pub fn set_sample(&mut self, sample: u32) {
         self.sample = sample;
     }
@@ -104,14 +107,19 @@ impl<W: Write> Writer<W> {
     /// Writes a datagram.
     ///
     /// # Errors
-    /// What the file answers.
-    pub fn datagram(&mut self, interface: u32, way: Way, bytes: &[u8]) -> io::Result<()> {
+    /// When it cannot be written.
+    pub fn datagram(
+        &mut self,
+        interface: u32,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let mut tail = Draft::default();
-        if way == Way::Sent {
+        if direction == Direction::Sent {
             tail.option(FLAGS, &OUTBOUND.to_ne_bytes()).end_options();
         }
         self.begin_packet(interface, COOKED.len() + bytes.len());
-        // The datagram itself, most of every recording, is not copied on its way.
+        // The datagram itself, most of every recording, is not copied.
         let (head, end) =
             self.draft.bytes(&COOKED).around(bytes.len(), &tail).ok_or_else(too_long)?;
         self.sink.write_all(head)?;
@@ -122,7 +130,7 @@ impl<W: Write> Writer<W> {
     /// Writes a note.
     ///
     /// # Errors
-    /// What the file answers, and `InvalidInput` when it is too long for a block.
+    /// When it cannot be written, and `InvalidInput` when it is too long for a block.
     pub fn note(&mut self, kind: Kind, namespace: u64, payload: &[u8]) -> io::Result<()> {
         let note = Note { kind, sample: self.sample, namespace, payload };
         self.begin_packet(NOTES_INTERFACE, HEADER + payload.len());
@@ -139,7 +147,7 @@ impl<W: Write> Writer<W> {
         self.note(kind, namespace, &payload)
     }
 
-    /// Writes what these lines say as notes of JSON lines, as many as it takes; none for none.
+    /// Writes these lines as notes of JSON lines, as many as are needed.
     ///
     /// # Errors
     /// The same.
@@ -161,23 +169,23 @@ impl<W: Write> Writer<W> {
         if payload.is_empty() { Ok(()) } else { self.note(kind, namespace, &payload) }
     }
 
-    /// Bytes that went out so far.
+    /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.sink.written()
     }
 
-    /// Sends out everything, so that it can be read should nothing follow.
+    /// Writes everything out, so that it can be read even if nothing follows.
     ///
     /// # Errors
-    /// What the file answers.
+    /// When it cannot be written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
 
-    /// Ends the recording. Without, what was flushed can be read all the same.
+    /// Ends the recording. What was flushed can also be read without this.
     ///
     /// # Errors
-    /// What the file answers.
+    /// When it cannot be written.
     pub fn finish(self) -> io::Result<W> {
         self.sink.finish()
     }
@@ -192,9 +200,9 @@ impl<W: Write> Writer<W> {
         self.end_block()
     }
 
-    fn declare_place(&mut self, place: &Place<'_>) -> io::Result<u32> {
-        let name = place.name.map_or_else(|| "sock_diag".to_owned(), str::to_owned);
-        let description = format!("sock_diag of network namespace {}", place.inode);
+    fn declare_namespace(&mut self, namespace: &NamespaceInterface<'_>) -> io::Result<u32> {
+        let name = namespace.name.map_or_else(|| "sock_diag".to_owned(), str::to_owned);
+        let description = format!("sock_diag of network namespace {}", namespace.inode);
         self.declare(NETLINK, name.as_bytes(), description.as_bytes())
     }
 

@@ -3,7 +3,11 @@
 use serde::Serialize;
 
 use super::{Cost, Document};
-use crate::history::Origin;
+use crate::counters::{CounterWidth, Kind, Selection, category_of};
+use crate::history::{BASELINE, Change, Comparison, Origin, Reading, Side, Span};
+use crate::monitor::CounterWatch;
+use crate::procfs::Host;
+use crate::sys::Usage;
 
 /// Schema of the whole document.
 pub const COMPARISON: &str = "tcpdiag.stats.comparison/1";
@@ -11,35 +15,35 @@ pub const COMPARISON: &str = "tcpdiag.stats.comparison/1";
 /// One side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedSide {
-    /// Seconds that it covers.
+    /// Seconds covered.
     pub seconds: f64,
-    /// Segments in and out in that time.
+    /// Segments in and out during that time.
     pub segments: u64,
 }
 
 /// One counter on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
-    /// Events.
+    /// Number of events.
     pub count: u64,
-    /// Per second; null where no time passed.
+    /// Per second; null if no time passed.
     pub per_second: Option<f64>,
-    /// Per thousand segments; null where there were none.
+    /// Per thousand segments; null if there were none.
     pub per_1000_segments: Option<f64>,
 }
 
-/// One counter on both.
+/// One counter on both sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangeRow {
     /// nstat's name.
     pub name: String,
     /// Id of its category.
     pub category: String,
-    /// Up to the baseline.
+    /// Before the baseline.
     pub before: Share,
-    /// Since then, or of the other host.
+    /// Since the baseline, or on the other host.
     pub after: Share,
-    /// Per segment afterwards by per segment before.
+    /// The rate per segment after divided by the rate before.
     pub factor: Option<f64>,
 }
 
@@ -49,20 +53,73 @@ pub struct ComparisonDocument<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub document: Document<'a>,
-    /// `since`: the baseline's own past against the time since; `totals`: two counts from zero.
+    /// `since`: the baseline's totals against the time since; `totals`: two totals since boot.
     pub span: &'static str,
-    /// Where the baseline comes from.
+    /// The origin of the baseline.
     pub baseline: &'a Origin,
-    /// What it covers.
+    /// The baseline's side.
     pub before: ComparedSide,
-    /// What is compared with it.
+    /// The side compared with it.
     pub after: ComparedSide,
-    /// What differs between the hosts, in words.
+    /// Differences between the hosts, in words.
     pub differences: Vec<String>,
-    /// Counters that fell.
+    /// Counters that went backwards.
     pub backwards: Vec<String>,
-    /// Counters, biggest relative change first.
+    /// Counters, largest relative change first.
     pub changes: Vec<ChangeRow>,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
+}
+
+impl<'a> ComparisonDocument<'a> {
+    /// Compares the last reading of a namespace with a baseline, as to the selected counters.
+    pub fn new(
+        baseline: &'a Reading,
+        watch: &CounterWatch,
+        host: &'a Host,
+        width: CounterWidth,
+        selection: &Selection,
+        usage: Usage,
+    ) -> Self {
+        let now = Reading::new(BASELINE, Origin::of(watch, host), &watch.now);
+        let mut compared = Comparison::between(baseline, &now, width, Kind::of);
+        compared.changes.retain(|change| selection.holds(&change.name));
+        let side = |side: Side| ComparedSide { seconds: side.seconds, segments: side.segments };
+        Self {
+            document: Document {
+                schema: COMPARISON,
+                captured_at: watch.at.captured_at.clone(),
+                host,
+                netns: Some(watch.namespace.clone()),
+                interval_s: None,
+            },
+            span: match compared.span {
+                Span::Since => "since",
+                Span::Totals => "totals",
+            },
+            baseline: &baseline.origin,
+            before: side(compared.before),
+            after: side(compared.after),
+            changes: compared.changes.iter().map(|change| row(change, &compared)).collect(),
+            differences: compared.differences,
+            backwards: compared.backwards,
+            cost: Cost::new(usage.elapsed(), 0),
+        }
+    }
+}
+
+fn row(change: &Change, compared: &Comparison) -> ChangeRow {
+    let share = |count: u64, side: Side| Share {
+        count,
+        per_second: (side.seconds > 0.0).then(|| count as f64 / side.seconds),
+        per_1000_segments: (side.segments > 0)
+            .then(|| count as f64 * 1000.0 / side.segments as f64),
+    };
+    ChangeRow {
+        name: change.name.clone(),
+        category: category_of(&change.name).1.to_owned(),
+        before: share(change.before, compared.before),
+        after: share(change.after, compared.after),
+        factor: change.factor,
+    }
 }

@@ -1,63 +1,24 @@
-//! One connection as the `conns` and `listeners` documents show it.
+//! One connection as it appears in the `conns` and `listeners` documents.
 
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use crate::identity::ServiceBasis;
 use crate::model::{
     CongestionDetail, Endpoint, Field, Kind, Reading, Role, RoleBasis, Socket, Timer,
     fields::{self, tcp_info},
 };
+use crate::monitor::{Interface, Namespace, Processes};
 use crate::tracking::Delta;
-use crate::wire::{Md5Keys, Mptcp, TcpInfo, Tls, Ulp, UlpDetail};
-
-/// A network namespace.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Namespace {
-    /// Inode of its nsfs file; what `ls -l /proc/PID/ns/net` shows.
-    pub inode: u64,
-    /// Its name, where it has one under /run/netns.
-    pub name: Option<String>,
-}
-
-/// A process that holds a socket open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Holder<'a> {
-    /// Process id.
-    pub pid: u32,
-    /// Name as in /proc/PID/comm. Chosen by the process: not to be trusted.
-    pub comm: &'a str,
-    /// Number of the descriptor.
-    pub fd: u32,
-}
-
-/// Who holds a socket open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Processes<'a> {
-    /// Not asked for.
-    NotAsked,
-    /// Somebody whose descriptors may not be read.
-    Hidden,
-    /// These; nobody if empty.
-    Known(&'a [Holder<'a>]),
-}
-
-/// An interface a socket is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Interface<'a> {
-    /// Its index.
-    pub index: u32,
-    /// Its name, where it could be had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'a str>,
-}
+use crate::wire::{Md5Keys, Mptcp, TcpInfo, Tls, Ulp, UlpDetail, uapi};
 
 /// What became of a connection since the previous sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is new.
+    /// New.
     Opened,
-    /// It is gone; what is shown is what was last seen.
+    /// Closed; the row shows its last known figures.
     Closed,
 }
 
@@ -66,15 +27,17 @@ pub enum Change {
 pub struct Connection<'a> {
     /// The kernel's figures.
     pub socket: &'a Socket,
-    /// The part it plays.
+    /// Its role.
     pub role: Role,
-    /// Why that was decided.
+    /// How the role was decided.
     pub role_basis: RoleBasis,
     /// Name of the service on the server's side.
     pub service: Option<&'a str>,
-    /// Where it lives, when several namespaces are shown.
+    /// What that name rests on.
+    pub service_basis: Option<ServiceBasis>,
+    /// Its namespace, if several are shown.
     pub netns: Option<&'a Namespace>,
-    /// Interface it is bound to.
+    /// The interface it is bound to.
     pub interface: Option<Interface<'a>>,
     /// Path of its cgroup.
     pub cgroup_path: Option<&'a str>,
@@ -82,11 +45,11 @@ pub struct Connection<'a> {
     pub unit: Option<&'a str>,
     /// Container, from the cgroup.
     pub container: Option<&'a str>,
-    /// Who holds it open.
+    /// The processes that hold it open.
     pub processes: Processes<'a>,
-    /// What became of it.
+    /// Its change since the previous sample.
     pub change: Option<Change>,
-    /// Whether samples repeat, so that there can be deltas.
+    /// Whether samples repeat, so that deltas are possible.
     pub repeats: bool,
     /// When the sample was taken, RFC 3339.
     pub captured_at: &'a str,
@@ -96,6 +59,17 @@ pub struct Connection<'a> {
     pub interval_s: Option<f64>,
     /// For a listener: requests in SYN-RECV on its port.
     pub syn_recv: Option<u64>,
+    /// For a listener of a SO_REUSEPORT group: the group.
+    pub group: Option<ListenerGroupEntry>,
+}
+
+/// Listeners that share an address by SO_REUSEPORT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ListenerGroupEntry {
+    /// How many there are.
+    pub listeners: u64,
+    /// Requests in SYN-RECV that wait on one of them; the kernel does not say on which.
+    pub syn_recv: u64,
 }
 
 impl Serialize for Connection<'_> {
@@ -107,7 +81,7 @@ impl Serialize for Connection<'_> {
 }
 
 impl Connection<'_> {
-    /// Writes the row's keys into an open map.
+    /// Writes the row's keys into a map.
     pub(crate) fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let socket = self.socket;
         map.serialize_entry(
@@ -155,7 +129,8 @@ impl Connection<'_> {
         for field in NUMBERS {
             reading(map, field.key, field.read(self.socket))?;
         }
-        optional(map, "syn_recv", self.syn_recv)
+        optional(map, "syn_recv", self.syn_recv)?;
+        optional(map, "group", self.group)
     }
 
     fn owner<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -166,7 +141,8 @@ impl Connection<'_> {
         }
         optional(map, "unit", self.unit)?;
         optional(map, "container", self.container)?;
-        optional(map, "service", self.service)
+        optional(map, "service", self.service)?;
+        optional(map, "service_basis", self.service_basis.map(ServiceBasis::name))
     }
 
     fn movement<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
@@ -205,7 +181,7 @@ fn reading<M: SerializeMap>(map: &mut M, key: &str, reading: Reading) -> Result<
     }
 }
 
-/// Declares how a wrapper is written as a map.
+/// Serialises a wrapper as a map.
 macro_rules! map_of {
     ($wrapper:ty, |$this:ident, $map:ident| $body:block) => {
         impl Serialize for $wrapper {
@@ -317,8 +293,8 @@ impl Serialize for Sockopt {
 struct Shutdown(u8);
 
 map_of!(Shutdown, |this, map| {
-    map.serialize_entry("receive", &(this.0 & 1 != 0))?;
-    map.serialize_entry("send", &(this.0 & 2 != 0))?;
+    map.serialize_entry("receive", &(this.0 & uapi::RCV_SHUTDOWN != 0))?;
+    map.serialize_entry("send", &(this.0 & uapi::SEND_SHUTDOWN != 0))?;
 });
 
 #[derive(serde::Serialize)]
@@ -342,7 +318,7 @@ struct BbrEntry(crate::wire::Bbr);
 map_of!(BbrEntry, |this, map| {
     map.serialize_entry("bw", &this.0.bandwidth)?;
     map.serialize_entry("min_rtt_us", &this.0.min_rtt_us)?;
-    // The kernel's gains are in 1/256.
+    // The kernel's gains are in units of 1/256.
     map.serialize_entry("pacing_gain", &(f64::from(this.0.pacing_gain) / 256.0))?;
     map.serialize_entry("cwnd_gain", &(f64::from(this.0.cwnd_gain) / 256.0))?;
 });
@@ -352,10 +328,13 @@ struct VegasEntry(crate::wire::Vegas);
 map_of!(VegasEntry, |this, map| {
     map.serialize_entry("enabled", &(this.0.enabled != 0))?;
     map.serialize_entry("rttcnt", &this.0.rtt_count)?;
-    map.serialize_entry("rtt_us", &(this.0.rtt_us != 0x7fff_ffff).then_some(this.0.rtt_us))?;
+    map.serialize_entry(
+        "rtt_us",
+        &(this.0.rtt_us != uapi::TCPV_RTT_UNSET).then_some(this.0.rtt_us),
+    )?;
     map.serialize_entry(
         "min_rtt_us",
-        &(this.0.min_rtt_us != 0x7fff_ffff).then_some(this.0.min_rtt_us),
+        &(this.0.min_rtt_us != uapi::TCPV_RTT_UNSET).then_some(this.0.min_rtt_us),
     )?;
 });
 
@@ -505,7 +484,7 @@ impl fmt::Display for HexBytes<'_> {
     }
 }
 
-/// A kernel name: ASCII in practice, never trusted to be.
+/// A name from the kernel: normally ASCII, but not trusted to be.
 struct Text<'a>(&'a [u8]);
 
 impl Serialize for Text<'_> {

@@ -1,45 +1,42 @@
-//! The document of `diagnose`: findings, and what there was to see.
+//! The document of `diagnose`: findings, and what was checked.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::{Cost, Document, Namespace, Quality};
-use crate::diagnosis::{Advice, Conclusion, Example, Finding, Measure, Seen, Subject, Words, fill};
+use crate::diagnosis::{
+    Advice, Conclusion, Coverage, Diagnosed, DiagnosedNamespace, Example, Finding, Measure,
+    Severity, SocketNames, Subject, Words, fill,
+};
 use crate::model::Endpoint;
+use crate::procfs::Host;
+use crate::sys::Usage;
 
 /// Schema of the whole document.
 pub const DIAGNOSE: &str = "tcpdiag.diagnose/1";
-
-/// Names of those that findings are about.
-pub trait Naming {
-    /// The service of a socket: `nginx:443`, `→ mysql:3306`.
-    fn service(&self, example: &Example) -> String;
-    /// Processes that hold it: id and name; empty where that is not asked or not known.
-    fn processes(&self, example: &Example) -> Vec<(u32, String)>;
-}
 
 /// A socket that a finding is about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExampleEntry {
     /// Its state.
     pub state: &'static str,
-    /// Own end.
+    /// Local endpoint.
     #[serde(serialize_with = "end")]
     pub local: Endpoint,
-    /// The peer's end; absent for listeners.
+    /// Remote endpoint; absent for listeners.
     #[serde(serialize_with = "optional_end", skip_serializing_if = "Option::is_none")]
     pub remote: Option<Endpoint>,
-    /// The kernel's name for it.
+    /// The socket cookie.
     pub cookie: String,
-    /// Inode of its file; absent where it has none.
+    /// Inode of its file; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inode: Option<u32>,
     /// Owner's user id.
     pub uid: u32,
-    /// Processes that hold it, where they were asked for.
+    /// Processes that hold it, if requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessEntry>,
-    /// What speaks for it: the finding's own evidence where this is its worst example.
+    /// Its evidence; the finding's own evidence is that of its worst example.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<MeasureEntry>,
 }
@@ -53,34 +50,34 @@ pub struct ProcessEntry {
     pub comm: String,
 }
 
-/// A figure that speaks for a finding.
+/// A figure used as evidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasureEntry {
-    /// Of what.
+    /// The field.
     pub field: &'static str,
-    /// How much.
+    /// Its value.
     pub value: f64,
-    /// Of the value.
+    /// The value's unit.
     pub unit: &'static str,
-    /// From where on it counts; null where it only informs.
+    /// The threshold; null if the figure is only informative.
     pub threshold: Option<f64>,
-    /// `interval`, or `lifetime` where there is nothing else.
+    /// `interval`, or `lifetime` if there is no interval.
     pub basis: &'static str,
 }
 
-/// Something to do.
+/// Advice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdviceEntry {
-    /// What.
+    /// The text.
     pub text: String,
-    /// What to type; null where there is nothing.
+    /// A command to run; null if there is none.
     pub command: Option<String>,
 }
 
-/// Who a finding is about.
+/// The subject of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubjectEntry {
-    /// For people: `412 connections of → mysql:3306`.
+    /// Its description, for example `412 connections of → mysql:3306`.
     pub text: String,
     /// The service's name; absent for the host.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,25 +85,25 @@ pub struct SubjectEntry {
     /// `server`, `client`, `listener`, `unknown`; absent for the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'static str>,
-    /// The serving end's port; absent for the host.
+    /// The server's port; absent for the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// How many there are.
+    /// The number of sockets.
     pub count: u64,
-    /// Which part of it, where it is one: a peer, a device, a ratio.
+    /// The part of it that is affected, if only one is: a peer, a device, a ratio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The worst of them.
+    /// The worst examples.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<ExampleEntry>,
 }
 
-/// Something found.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FindingEntry {
-    /// `TD101`.
+    /// The code, for example `TD101`.
     pub code: &'static str,
-    /// In words with hyphens.
+    /// The name, words joined by hyphens.
     pub name: &'static str,
     /// `info`, `warning`, `critical`.
     pub severity: &'static str,
@@ -114,52 +111,52 @@ pub struct FindingEntry {
     pub confidence: &'static str,
     /// `connection`, `listener`, `service`, `host`.
     pub scope: &'static str,
-    /// What is said of the subject, in few words.
+    /// A short statement about the subject.
     pub title: &'static str,
-    /// Who.
+    /// The subject.
     pub subject: SubjectEntry,
-    /// What speaks for it: of several the worst one's.
+    /// The evidence; that of the worst example if there are several.
     pub evidence: Vec<MeasureEntry>,
-    /// Why.
+    /// The cause.
     pub cause: String,
     /// What to do.
     pub advice: Vec<AdviceEntry>,
-    /// What the other side can tell.
+    /// What the other side can observe.
     pub other_side: &'static str,
-    /// The namespace it is of, where there are several.
+    /// Its namespace, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub netns: Option<u64>,
 }
 
-/// What there was to see.
+/// What was checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// Rules that were asked.
+    /// Rules applied.
     pub rules: u64,
-    /// Connections at the last look.
+    /// Connections in the last sample.
     pub connections: u64,
-    /// Connections that did something.
+    /// Connections with traffic.
     pub active: u64,
-    /// Connections that ended meanwhile.
+    /// Connections that closed.
     pub closed: u64,
-    /// Of these, how many there was no room to judge.
+    /// Closed connections that were not checked, because there were too many.
     pub unjudged: u64,
     /// Listeners.
     pub listeners: u64,
-    /// Looks at each namespace.
+    /// Samples of each namespace.
     pub looks: u32,
 }
 
 impl Checked {
     /// Adds what there was to see in another namespace.
-    pub fn add(&mut self, seen: &Seen) {
-        self.rules = seen.rules;
-        self.connections += seen.connections;
-        self.active += seen.active;
-        self.closed += seen.closed;
-        self.unjudged += seen.unjudged;
-        self.listeners += seen.listeners;
-        self.looks = self.looks.max(seen.looks);
+    pub fn add(&mut self, coverage: &Coverage) {
+        self.rules = coverage.rules;
+        self.connections += coverage.connections;
+        self.active += coverage.active;
+        self.closed += coverage.closed;
+        self.unjudged += coverage.unjudged;
+        self.listeners += coverage.listeners;
+        self.looks = self.looks.max(coverage.polls);
     }
 }
 
@@ -169,20 +166,64 @@ pub struct DiagnosisDocument<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub document: Document<'a>,
-    /// Worst first.
+    /// Findings, worst first.
     pub findings: Vec<FindingEntry>,
-    /// What there was to see.
+    /// What was checked.
     pub checked: Checked,
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: Quality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
 }
 
-/// The findings of one namespace.
-pub fn entries(
+impl<'a> DiagnosisDocument<'a> {
+    /// Of a run on this host.
+    pub fn new(host: &'a Host, diagnosed: Diagnosed, usage: Usage) -> Self {
+        let Diagnosed { namespaces, many, quality, dumped, elapsed, captured_at } = diagnosed;
+        let mut findings = Vec::new();
+        let mut checked = Checked::default();
+        for DiagnosedNamespace { namespace, conclusion, names } in &namespaces {
+            checked.add(&conclusion.coverage);
+            findings.extend(entries(conclusion, names, many.then_some(namespace)));
+        }
+        if many {
+            let weight = |name: &str, order: &[&str]| order.iter().position(|one| *one == name);
+            findings.sort_by_key(|finding| {
+                (
+                    weight(finding.severity, &["critical", "warning", "info"]),
+                    weight(finding.confidence, &["high", "medium", "low"]),
+                    std::cmp::Reverse(finding.subject.count),
+                )
+            });
+        }
+        let netns = namespaces.into_iter().next().map(|first| first.namespace);
+        Self {
+            document: Document {
+                schema: DIAGNOSE,
+                captured_at: format!("{captured_at:.9}"),
+                host,
+                netns: netns.filter(|_| !many),
+                interval_s: Some(elapsed.as_secs_f64()),
+            },
+            findings,
+            checked,
+            quality,
+            cost: Cost::new(usage.elapsed(), dumped),
+        }
+    }
+
+    /// Whether a finding is of this severity or a worse one.
+    pub fn has(&self, least: Severity) -> bool {
+        let bad = Severity::ALL.into_iter().filter(|severity| *severity >= least);
+        let bad: Vec<&str> = bad.map(Severity::name).collect();
+        self.findings.iter().any(|finding| bad.contains(&finding.severity))
+    }
+}
+
+/// The entries for the findings of one namespace.
+fn entries(
     conclusion: &Conclusion,
-    naming: &dyn Naming,
+    names: &SocketNames,
     netns: Option<&Namespace>,
 ) -> Vec<FindingEntry> {
     let settings = &conclusion.context.settings;
@@ -196,16 +237,16 @@ pub fn entries(
             confidence: finding.rule_match.confidence.name(),
             scope: rule.scope.name(),
             title: rule.title,
-            subject: subject(finding, naming),
+            subject: subject(finding, names),
             evidence: measures(&finding.rule_match.evidence),
             cause: finding.rule_match.cause.clone().unwrap_or_else(|| rule.meaning.to_owned()),
             advice: rule
                 .advice
                 .iter()
-                .filter(|advice| advice.only_with.is_none_or(|word| words.has(word)))
+                .filter(|advice| advice.only_with.is_none_or(|word| words.contains(word)))
                 .filter_map(|advice: &Advice| {
                     let command = advice.command.map(|command| fill(command, &words, settings));
-                    // A command whose words are not known is none.
+                    // A command with unknown placeholders is left out.
                     let command = match command {
                         None => None,
                         Some(filled) => Some(filled?),
@@ -220,7 +261,7 @@ pub fn entries(
     conclusion.findings.iter().map(entry).collect()
 }
 
-/// What the advice of a finding may name.
+/// Values for the placeholders in a finding's advice.
 fn words(finding: &Finding) -> Words {
     let mut words = Words::default();
     let one = match &finding.subject {
@@ -229,16 +270,16 @@ fn words(finding: &Finding) -> Words {
         Subject::Host => None,
     };
     if let Some(one) = one {
-        words.say("remote_address", one.remote.address.to_canonical().to_string());
-        words.say("local_port", one.local.port.to_string());
+        words.set("remote_address", one.remote.address.to_canonical().to_string());
+        words.set("local_port", one.local.port.to_string());
     }
     for (name, word) in &finding.rule_match.words {
-        words.say(name, word.clone());
+        words.set(name, word.clone());
     }
     words
 }
 
-fn subject(finding: &Finding, naming: &dyn Naming) -> SubjectEntry {
+fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
     let about = finding.rule_match.about.clone();
     let of = |one: &Example, count: u64, text: String, service: String| SubjectEntry {
         text,
@@ -252,23 +293,23 @@ fn subject(finding: &Finding, naming: &dyn Naming) -> SubjectEntry {
     match &finding.subject {
         Subject::Connections { count, worst } => {
             let Some((one, _)) = worst.first() else { return host(about) };
-            let service = naming.service(one);
+            let service = names.service(one.cookie).to_owned();
             let connections = if *count == 1 { "connection" } else { "connections" };
             let mut entry = of(one, *count, format!("{count} {connections} of {service}"), service);
             entry.examples = worst
                 .iter()
-                .map(|(one, rule_match)| example(one, measures(&rule_match.evidence), naming))
+                .map(|(one, rule_match)| example(one, measures(&rule_match.evidence), names))
                 .collect();
             entry
         }
         Subject::Listener(one) => {
-            let service = naming.service(one);
+            let service = names.service(one.cookie).to_owned();
             let mut entry = of(one, 1, format!("listener of {service}"), service);
-            entry.examples = vec![example(one, Vec::new(), naming)];
+            entry.examples = vec![example(one, Vec::new(), names)];
             entry
         }
         Subject::Service(one) => {
-            let service = naming.service(one);
+            let service = names.service(one.cookie).to_owned();
             let text = match &about {
                 Some(about) => format!("{service}, {about}"),
                 None => service.clone(),
@@ -291,8 +332,8 @@ fn host(about: Option<String>) -> SubjectEntry {
     }
 }
 
-fn example(one: &Example, evidence: Vec<MeasureEntry>, naming: &dyn Naming) -> ExampleEntry {
-    let processes = naming.processes(one);
+fn example(one: &Example, evidence: Vec<MeasureEntry>, names: &SocketNames) -> ExampleEntry {
+    let processes = names.processes(one.cookie).iter().cloned();
     ExampleEntry {
         state: one.state.name(),
         local: one.local,
@@ -300,7 +341,7 @@ fn example(one: &Example, evidence: Vec<MeasureEntry>, naming: &dyn Naming) -> E
         cookie: format!("{:#x}", one.cookie),
         inode: Some(one.inode).filter(|&inode| inode != 0),
         uid: one.uid,
-        processes: processes.into_iter().map(|(pid, comm)| ProcessEntry { pid, comm }).collect(),
+        processes: processes.map(|(pid, comm)| ProcessEntry { pid, comm }).collect(),
         evidence,
     }
 }

@@ -5,26 +5,26 @@ use serde::Serialize;
 /// Schema of the whole document.
 pub const DIFF: &str = "tcpdiag.diff/1";
 
-/// One of the two that are compared.
+/// One of the two sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiffSide {
     /// The recording.
     pub file: String,
-    /// The host that it is of.
+    /// The recorded host.
     pub hostname: String,
     /// That host's kernel.
     pub kernel: String,
-    /// When the first interval began, RFC 3339.
+    /// Start of the first interval, RFC 3339.
     pub from: String,
-    /// When the last one ended.
+    /// End of the last interval.
     pub to: String,
-    /// Seconds that the intervals come to.
+    /// Total length of the intervals, in seconds.
     pub seconds: f64,
     /// Intervals between two samples.
     pub intervals: u64,
 }
 
-/// What a row is about.
+/// The subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiffKind {
@@ -36,21 +36,21 @@ pub enum DiffKind {
     Counter,
 }
 
-/// What became of it.
+/// How a measure changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DiffChange {
-    /// It is on the second side only.
+    /// Present on the second side only.
     Appeared,
-    /// It is on the first side only.
+    /// Present on the first side only.
     Gone,
-    /// It is another by more than chance.
+    /// Differs by more than chance.
     Changed,
-    /// Chance may have made the difference.
+    /// Chance may explain the difference.
     Same,
 }
 
-/// What the values of a row are.
+/// The unit of a row's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum DiffUnit {
     /// Events per second.
@@ -70,47 +70,47 @@ pub enum DiffUnit {
 /// One measure on both sides.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiffRow {
-    /// What it is about.
+    /// Its subject.
     pub kind: DiffKind,
     /// The service, the ratio's id or the counter's name.
     pub name: String,
-    /// Of a service: `server`, `client` or `unknown`.
+    /// A service's role: `server`, `client` or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'static str>,
-    /// What was measured.
+    /// The measure.
     pub measure: &'static str,
-    /// In which unit.
+    /// Its unit.
     pub unit: DiffUnit,
-    /// What became of it.
+    /// Its change.
     pub change: DiffChange,
-    /// On the first side; null where there was nothing to measure.
+    /// The value on the first side; null if there is none.
     pub a: Option<f64>,
-    /// On the second.
+    /// The value on the second side.
     pub b: Option<f64>,
-    /// The second by the first.
+    /// The second value divided by the first.
     pub factor: Option<f64>,
-    /// The difference, in standard deviations of what chance makes.
+    /// The difference in standard deviations.
     pub sigma: Option<f64>,
-    /// What the rows are ordered by.
+    /// The sort key of the rows.
     #[serde(skip)]
     pub effect: f64,
 }
 
-/// The whole of it.
+/// The whole document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiffDocument {
     /// [`DIFF`].
     pub schema: &'static str,
     /// The first side.
     pub a: DiffSide,
-    /// The second.
+    /// The second side.
     pub b: DiffSide,
-    /// What is not farther apart than this is the same.
+    /// Differences up to this many standard deviations count as equal.
     pub sigma: f64,
-    /// Biggest effect first.
+    /// Rows, largest effect first.
     pub changes: Vec<DiffRow>,
-    /// Rows that are left out, being the same.
+    /// Rows left out because they are equal.
     pub same: u64,
-    /// What was missing in the recordings, in words.
+    /// What is missing in the recordings, in words.
     pub gaps: Vec<String>,
 }

@@ -9,7 +9,7 @@ use crate::diagnosis::{Advice, Limit, Rule};
 /// Schema of the whole document.
 pub const EXPLAIN: &str = "tcpdiag.explain/1";
 
-/// One thing explained. What does not apply to its kind is absent.
+/// One explanation. Fields that do not apply to its kind are absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub struct Explanation {
@@ -17,95 +17,95 @@ pub struct Explanation {
     pub name: String,
     /// `counter`, `ratio`, `field`, `column`, `state`, `timer`, `setting`, `rule`.
     pub kind: &'static str,
-    /// What it belongs to.
+    /// Its category.
     pub category: String,
     /// Other names for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// `counter`, `gauge`, `clock`, `code`: how its value moves.
+    /// How its value behaves: `counter`, `gauge`, `clock`, `code`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub movement: Option<&'static str>,
-    /// Of its value.
+    /// The unit of its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// `namespace` or `host`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'static str>,
-    /// What it is.
+    /// Its meaning.
     pub meaning: String,
-    /// What in the kernel makes it move.
+    /// What makes it move in the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// What growth, or being in that state, suggests.
+    /// What growth, or this state, suggests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggests: Option<String>,
-    /// What to look at next.
+    /// What to check next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
-    /// What is normal.
+    /// The healthy range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthy: Option<Healthy>,
-    /// What sockets know of it.
+    /// The related fields of sockets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub twin: Option<Twin>,
-    /// How it is worked out, or where it is found.
+    /// Its formula, or where the value comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The kernel's default, or the thresholds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
-    /// First kernel that has it.
+    /// The first kernel that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// First kernel that has it no more.
+    /// The first kernel without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// Its name from then on.
+    /// Its name in later kernels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed_to: Option<String>,
-    /// What else there is to say of a rule.
+    /// Further parts of a rule's page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<RulePage>,
-    /// What it was in a recording, where one is asked.
+    /// Its value in a recording, if one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
 }
 
-/// A rule's own page.
+/// The parts that only rules have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RulePage {
-    /// In words with hyphens.
+    /// The name, words joined by hyphens.
     pub name: &'static str,
-    /// What it says of its subjects.
+    /// Its statement about the subject.
     pub title: &'static str,
     /// `connection`, `listener`, `service`, `host`.
     pub scope: &'static str,
-    /// What it goes by.
+    /// The evidence it uses.
     pub evidence: &'static str,
-    /// What it must not be taken in by.
+    /// False alarms it guards against.
     pub guards: &'static str,
-    /// Which side can see it.
+    /// The side that can observe it.
     pub seen_from: &'static str,
-    /// What to look at on the other side.
+    /// What to check on the other side.
     pub other_side: &'static str,
-    /// What to do; words in angle brackets are filled in by a finding.
+    /// What to do; a finding fills in the words in angle brackets.
     pub advice: Vec<AdviceEntry>,
-    /// RFCs and functions of the kernel.
+    /// RFCs and kernel functions.
     pub references: &'static [&'static str],
-    /// Codes of rules that speak instead where they see the same subject.
+    /// Codes of rules that replace its finding if they report the same subject.
     pub explained_by: &'static [&'static str],
-    /// What it decides by.
+    /// Its limits.
     pub limits: Vec<LimitEntry>,
 }
 
-/// A number that the configuration file may set.
+/// A limit that the configuration file can set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitEntry {
     /// Its name.
     pub key: &'static str,
-    /// What it is when nobody sets it.
+    /// Its default.
     pub value: f64,
-    /// Of the value.
+    /// The unit.
     pub unit: &'static str,
     /// What it decides.
     pub meaning: &'static str,
@@ -139,7 +139,7 @@ impl RulePage {
     }
 }
 
-/// What a counter or setting was at a moment of a recording.
+/// The value of a counter or setting at one time of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recorded {
     /// RFC 3339, nanoseconds, UTC.
@@ -154,17 +154,17 @@ pub struct Recorded {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum RecordedValue {
-    /// Of a counter.
+    /// A counter's value.
     Number(i64),
-    /// Of a setting, as the kernel prints it.
+    /// A setting's value, as the kernel prints it.
     Text(String),
 }
 
-/// The whole document. It is of no host and no moment, so it has no envelope.
+/// The whole document. It has no envelope, because it depends on no host or time.
 #[derive(Debug, Serialize)]
 pub struct ExplainDocument<'a> {
     /// See [`EXPLAIN`].
     pub schema: &'static str,
-    /// In the order in which they were asked for.
+    /// The entries, in the order requested.
     pub entries: &'a [&'a Explanation],
 }

@@ -1,4 +1,4 @@
-//! One socket in one interval of a recording, as a flat row: a table that a database loads.
+//! One socket in one interval of a recording, as a flat row for databases.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
-use crate::model::{Field, Kind, Reading, Role, Socket, Unit, fields};
+use crate::identity::ServiceBasis;
+use crate::model::{Field, Kind, Reading, Role, RoleBasis, Socket, Unit, fields};
 use crate::tracking::{COUNTERS, Delta};
 
 /// The schema of the rows.
@@ -17,9 +18,9 @@ pub const INTERVAL_ROW: &str = "tcpdiag.interval.row/1";
 pub struct IntervalRow<'a> {
     /// End of the interval, in nanoseconds since 1970.
     pub time_ns: u64,
-    /// Its length; `None` where there was no sample before.
+    /// Its length; `None` for the first sample.
     pub interval_s: Option<f64>,
-    /// The sample at its end, from 0.
+    /// The number of the sample at its end, from 0.
     pub sample: u32,
     /// Inode of the network namespace.
     pub netns: u64,
@@ -29,11 +30,15 @@ pub struct IntervalRow<'a> {
     pub socket: &'a Socket,
     /// Whether its figures are known.
     pub figures: bool,
-    /// The part it plays.
+    /// Its role.
     pub role: Role,
-    /// The service it counts to.
-    pub service: &'a str,
-    /// Name of the interface it is bound to.
+    /// Why that was decided.
+    pub role_basis: RoleBasis,
+    /// Its service.
+    pub service: Option<&'a str>,
+    /// What that name rests on.
+    pub service_basis: Option<ServiceBasis>,
+    /// Name of the interface it is bound to, if any.
     pub interface: Option<&'a str>,
     /// A process that holds it.
     pub pid: Option<u32>,
@@ -45,28 +50,28 @@ pub struct IntervalRow<'a> {
     pub unit: Option<&'a str>,
     /// Container, from the cgroup.
     pub container: Option<&'a str>,
-    /// Its first row.
+    /// Whether this is its first row.
     pub first: bool,
-    /// It began in the interval.
+    /// Whether it began in the interval.
     pub opened: bool,
-    /// It ended in the interval.
+    /// Whether it ended in the interval.
     pub closed: bool,
-    /// It vanished without the kernel telling.
+    /// Whether it ended without a destroy event.
     pub vanished: bool,
-    /// Its counters were zeroed before it ended.
+    /// Whether its counters were zeroed before it ended.
     pub wiped: bool,
-    /// What grew.
+    /// Growth in the interval.
     pub delta: Option<&'a Delta>,
 }
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// Not known, or not there.
+    /// Unknown, or not present.
     Absent,
-    /// The kernel's word for "none".
+    /// The kernel's value for "none".
     Unset,
-    /// A text, possibly chosen by somebody else.
+    /// Text, possibly chosen by others.
     Text(Cow<'a, str>),
     /// An integer in base units.
     Integer(u64),
@@ -76,10 +81,10 @@ pub enum Value<'a> {
     Flag(bool),
 }
 
-/// Where a column's cells come from.
+/// The source of a column's cells.
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    Own(for<'a> fn(&IntervalRow<'a>) -> Value<'a>),
+    OtherColumn(for<'a> fn(&IntervalRow<'a>) -> Value<'a>),
     Growth(&'static Field),
     Figure(&'static Field),
 }
@@ -89,16 +94,16 @@ enum Source {
 pub struct IntervalColumn {
     /// Its name, in CSV and in JSON.
     pub name: Cow<'static, str>,
-    /// What it holds, in a sentence.
+    /// Its meaning, in a sentence.
     pub meaning: Cow<'static, str>,
     source: Source,
 }
 
 impl IntervalColumn {
-    /// The cell of a row.
+    /// The value of this column in a row.
     pub fn read<'a>(&self, row: &IntervalRow<'a>) -> Value<'a> {
         match self.source {
-            Source::Own(read) => read(row),
+            Source::OtherColumn(read) => read(row),
             Source::Growth(field) => row
                 .delta
                 .and_then(|delta| delta.growth(field))
@@ -126,36 +131,40 @@ fn number<'a>(number: Option<impl Into<u64>>) -> Value<'a> {
     number.map_or(Value::Absent, |number| Value::Integer(number.into()))
 }
 
-/// What is no figure of the catalogue.
-type Own = (&'static str, &'static str, for<'a> fn(&IntervalRow<'a>) -> Value<'a>);
+/// A column that is not a field of the catalogue: name, meaning, value.
+type OtherColumn = (&'static str, &'static str, for<'a> fn(&IntervalRow<'a>) -> Value<'a>);
 
-const OWN: [Own; 28] = [
+const OTHER_COLUMNS: [OtherColumn; 30] = [
     ("time", "End of the interval: when its sample began, RFC 3339 with nanoseconds.", |row| {
         let time = Timestamp::from_nanosecond(row.time_ns.into()).unwrap_or_default();
         Value::Text(format!("{time:.9}").into())
     }),
-    ("time_ns", "The same in nanoseconds since 1970.", |row| Value::Integer(row.time_ns)),
+    ("time_ns", "End of the interval in nanoseconds since 1970.", |row| {
+        Value::Integer(row.time_ns)
+    }),
     ("interval_s", "Seconds since the sample before; absent in the first.", |row| {
         row.interval_s.map_or(Value::Absent, Value::Number)
     }),
     ("sample", "Number of the sample at its end, from 0.", |row| Value::Integer(row.sample.into())),
     ("netns", "Inode of the network namespace.", |row| Value::Integer(row.netns)),
     ("netns_name", "Name of the network namespace, where it has one.", |row| text(row.netns_name)),
-    ("cookie", "The kernel's name for the socket, kept over its life.", |row| {
+    ("cookie", "The socket cookie: the kernel's identifier for the life of the socket.", |row| {
         Value::Text(format!("{:#x}", row.socket.cookie).into())
     }),
     ("family", "`ipv4` or `ipv6`.", |row| {
         let v4 = row.socket.local.address.is_ipv4();
         Value::Text(if v4 { "ipv4" } else { "ipv6" }.into())
     }),
-    ("state", "State at the end; of a socket that closed, when it was last seen alive.", |row| {
+    ("state", "State at the end; for a closed socket, its last known state.", |row| {
         Value::Text(row.socket.state.name().into())
     }),
     ("role", "`server`, `client`, `listener` or `unknown`.", |row| {
         Value::Text(row.role.name().into())
     }),
-    ("service", "The service it counts to, as `tcpdiag services` names it.", |row| {
-        Value::Text(row.service.into())
+    ("role_basis", "What the role rests on.", |row| Value::Text(row.role_basis.name().into())),
+    ("service", "Its service, as `tcpdiag services` names it.", |row| text(row.service)),
+    ("service_basis", "What the name of the service rests on.", |row| {
+        text(row.service_basis.map(ServiceBasis::name))
     }),
     ("laddr", "Local address.", |row| address(row.socket.local.address)),
     ("lport", "Local port.", |row| Value::Integer(row.socket.local.port.into())),
@@ -178,7 +187,7 @@ const OWN: [Own; 28] = [
     ("closed", "Whether it ended in the interval: this is its last row.", |row| {
         Value::Flag(row.closed)
     }),
-    ("vanished", "Whether it ended without the kernel telling: the last growth is lost.", |row| {
+    ("vanished", "Whether it ended without a destroy event: the last growth is lost.", |row| {
         Value::Flag(row.vanished)
     }),
     (
@@ -191,15 +200,15 @@ const OWN: [Own; 28] = [
 /// Every column, in the order of the output.
 pub fn interval_columns() -> &'static [IntervalColumn] {
     static ALL: LazyLock<Vec<IntervalColumn>> = LazyLock::new(|| {
-        let own = OWN.iter().map(|&(name, meaning, read)| IntervalColumn {
+        let others = OTHER_COLUMNS.iter().map(|&(name, meaning, read)| IntervalColumn {
             name: name.into(),
             meaning: meaning.into(),
-            source: Source::Own(read),
+            source: Source::OtherColumn(read),
         });
         let reset = IntervalColumn {
             name: "reset".into(),
-            meaning: "Whether its counters began anew: it was disconnected and used again.".into(),
-            source: Source::Own(|row| {
+            meaning: "Whether its counters were reset: it was disconnected and used again.".into(),
+            source: Source::OtherColumn(|row| {
                 row.delta.map_or(Value::Absent, |delta| Value::Flag(delta.reset))
             }),
         };
@@ -213,13 +222,13 @@ pub fn interval_columns() -> &'static [IntervalColumn] {
             meaning: field.meaning.into(),
             source: Source::Figure(field),
         });
-        own.chain([reset]).chain(growth).chain(figures).collect()
+        others.chain([reset]).chain(growth).chain(figures).collect()
     });
     &ALL
 }
 
-/// What is a gauge, clock or code, and stands under no other name. Shares over a connection's life
-/// say nothing of an interval.
+/// Whether a field is a gauge, clock or code without a column of its own. Shares over a
+/// connection's life do not describe an interval.
 fn is_figure(field: &Field) -> bool {
     const ELSEWHERE: [&str; 5] = ["tcpi_state", "inode", "uid", "lport", "rport"];
     field.kind != Kind::Counter && field.unit != Unit::Ratio && !ELSEWHERE.contains(&field.name)
@@ -231,14 +240,14 @@ mod tests {
     use crate::model::example::socket;
 
     #[test]
-    fn names_are_unique_and_words() {
+    fn names_are_unique_words() {
         let mut seen = std::collections::HashSet::new();
         for column in interval_columns() {
             let word = column.name.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '_');
             assert!(word && seen.insert(column.name.clone()), "{}", column.name);
             assert!(column.meaning.ends_with('.'), "{}", column.meaning);
         }
-        // Every figure of the catalogue is in it, grown or as it is.
+        // Every field of the catalogue is a column, as growth or as a value.
         for field in fields::all().filter(|field| field.unit != Unit::Ratio) {
             let growth = format!("{}_delta", field.key);
             let there = seen.contains(field.key) || seen.contains(growth.as_str());
@@ -247,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_absent() {
+    fn unknown_values_are_absent() {
         let socket = socket();
         let row = IntervalRow {
             time_ns: 1_700_000_000_000_000_001,
@@ -258,7 +267,9 @@ mod tests {
             socket: &socket,
             figures: false,
             role: Role::Client,
-            service: "→ mysql:3306",
+            role_basis: RoleBasis::Ports,
+            service: Some("→ mysql:3306"),
+            service_basis: Some(ServiceBasis::Port),
             interface: None,
             pid: None,
             process: None,

@@ -1,4 +1,5 @@
-//! What held a connection's sending back, as far as its own clocks tell.
+//! What limited a connection's sending, according to its busy, rwnd_limited and sndbuf_limited
+//! times.
 
 use crate::model::{Field, Socket, State, fields::tcp_info as t};
 use crate::tracking::Delta;
@@ -10,7 +11,7 @@ pub enum Limiter {
     ReceiveWindow(f64),
     /// The send buffer, for this share of the busy time.
     SendBuffer(f64),
-    /// The congestion window is full now, or data waits for it.
+    /// The congestion window is full, or data waits for it.
     Congestion,
     /// The program sends less than the network could take.
     Application,
@@ -18,15 +19,15 @@ pub enum Limiter {
     Idle,
 }
 
-/// Shares below this are noise of the clocks.
-const WORTH_SAYING: f64 = 0.01;
+/// Smaller shares are noise of these times.
+const NEGLIGIBLE: f64 = 0.01;
 
-/// So are times below this: the kernel's clocks tick in jiffies of up to 10 ms.
+/// So are shorter times: the kernel measures them in jiffies of up to 10 ms.
 const LEAST_US: u64 = 10_000;
 
 impl Limiter {
-    /// Over the interval where there is one, over the connection's life
-    /// otherwise. `None` where the kernel keeps no such clocks.
+    /// Over the interval if there is one, otherwise over the connection's life. `None` if the
+    /// kernel does not keep these times.
     pub fn of(socket: &Socket, delta: Option<&Delta>) -> Option<Self> {
         if matches!(socket.state, State::Listen | State::SynSent) {
             return None;
@@ -45,10 +46,10 @@ impl Limiter {
             (Some(unacked), Some(cwnd)) => unacked > 0 && unacked >= cwnd,
             _ => false,
         };
-        // Data waits and neither window nor buffer is in the way.
+        // Data waits, and neither window nor buffer limits it.
         let waiting = t::NOTSENT_BYTES.integer(socket).is_some_and(|bytes| bytes > 0);
-        Some(if rwnd.max(sndbuf) >= WORTH_SAYING {
-            // The two clocks and busy_time are read one after the other.
+        Some(if rwnd.max(sndbuf) >= NEGLIGIBLE {
+            // The kernel reads the two times and busy_time one after the other.
             if rwnd >= sndbuf {
                 Self::ReceiveWindow(rwnd.min(1.0))
             } else {

@@ -4,32 +4,56 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{Basis, Cost, Coverage, Document, Namespace, Polls, Quality};
 use crate::attribution::{
-    Attribution, Classifier, Estimate, KindRow, KindTable, Limited, Reconciliation, RetransmitKind,
-    ServiceId, ServiceKey, ServiceRow, ServiceTable,
+    Attribution, Estimate, IntervalSum, KindRow, KindTable, Limited, Reconciliation,
+    RetransmitKind, ServiceInterval, ServiceRow, ServiceTable,
 };
+use crate::identity::{ServiceId, ServiceKey, ServiceRegistry};
 use crate::procfs::Host;
+use crate::recording::full_time;
 
-/// What a document says besides its rows.
+/// The parts of a document besides its rows.
 #[derive(Debug, Clone)]
 pub struct Frame<'a> {
-    /// [`Basis::Interval`], or [`Basis::WholeRun`] for the closing summary.
+    /// [`Basis::Interval`], or [`Basis::WholeRun`] for the final summary.
     pub basis: Basis,
-    /// RFC 3339, nanoseconds, UTC: when the interval ended.
+    /// End of the interval: RFC 3339, nanoseconds, UTC.
     pub captured_at: String,
     /// The host.
     pub host: &'a Host,
-    /// The network namespace, when there is one for all rows.
+    /// The network namespace, if all rows have the same.
     pub netns: Option<Namespace>,
-    /// How long the interval, or the whole run, was.
+    /// The length of the interval or of the whole run.
     pub interval_s: Option<f64>,
-    /// How much of what happened was seen.
+    /// Counts of observed and missed connections.
     pub coverage: Coverage,
-    /// How often was looked.
+    /// How often counters and sockets were read.
     pub polls: Polls,
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: Quality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
+}
+
+impl<'a> Frame<'a> {
+    /// For a namespace's part of an interval, or of the whole run; or for all namespaces together.
+    pub fn new(
+        interval: &ServiceInterval,
+        host: &'a Host,
+        netns: Option<&Namespace>,
+        sum: &IntervalSum,
+    ) -> Self {
+        Self {
+            basis: if interval.is_whole_run { Basis::WholeRun } else { Basis::Interval },
+            captured_at: full_time(interval.captured_at),
+            host,
+            netns: netns.cloned(),
+            interval_s: Some(interval.length.as_secs_f64()),
+            coverage: sum.coverage,
+            polls: interval.polls,
+            quality: sum.quality.clone(),
+            cost: Cost::new(interval.used, sum.dumped),
+        }
+    }
 }
 
 /// The whole document, of an interval or of a whole run.
@@ -38,19 +62,19 @@ pub struct Services<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub document: Document<'a>,
-    /// What growth is about.
+    /// The period of growth.
     pub basis: Basis,
     /// The services: most retransmits first, then most segments, then most connections.
     pub services: Vec<ServiceEntry<'a>>,
     /// Every counter that grew, in the kernel's order.
     pub attribution: Vec<AttributionEntry<'a>>,
-    /// How much of what happened was seen.
+    /// Counts of observed and missed connections.
     pub coverage: Coverage,
-    /// How often was looked.
+    /// How often counters and sockets were read.
     pub polls: Polls,
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: Quality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
 }
 
@@ -59,20 +83,20 @@ impl<'a> Services<'a> {
     pub const SCHEMA: &'static str = "tcpdiag.services/1";
     /// Schema of the summary over the whole run.
     pub const SUMMARY: &'static str = "tcpdiag.services.summary/1";
-    /// Schema of a service on a line of its own.
+    /// Schema of a service's line.
     pub const ROW: &'static str = "tcpdiag.services.row/1";
-    /// Schema of a counter on a line of its own.
+    /// Schema of a counter's line.
     pub const ATTRIBUTION: &'static str = "tcpdiag.services.attribution/1";
-    /// Schema of the line that ends a sample.
+    /// Schema of the last line of a sample.
     pub const END: &'static str = "tcpdiag.services.end/1";
 
-    /// From what an interval, or many, came to. A service that `names` does not know is left
-    /// out; there is none where both come from the same run.
+    /// From the sums of one or many intervals. Leaves out services that `names` does not know;
+    /// there are none if both come from the same run.
     pub fn new(
         frame: Frame<'a>,
         table: &'a ServiceTable,
         reconciliation: &'a Reconciliation,
-        names: &'a Classifier,
+        names: &'a ServiceRegistry,
     ) -> Self {
         let schema = if frame.basis == Basis::WholeRun { Self::SUMMARY } else { Self::SCHEMA };
         let attribution = reconciliation
@@ -97,7 +121,7 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// A service or a counter on a line of its own.
+    /// A service or a counter as a line.
     pub fn line<'b, T>(&'b self, schema: &'static str, row: &'b T) -> ServicesLine<'b, T> {
         ServicesLine {
             schema,
@@ -109,7 +133,7 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// What the line after all others says.
+    /// The last line.
     pub fn end(&self) -> ServicesEnd<'_> {
         ServicesEnd {
             shown: self.services.len(),
@@ -129,7 +153,7 @@ impl<'a> Services<'a> {
 fn entries<'a>(
     table: &'a ServiceTable,
     kinds: &KindTable,
-    names: &'a Classifier,
+    names: &'a ServiceRegistry,
 ) -> Vec<ServiceEntry<'a>> {
     let entry = |(id, row): (ServiceId, &'a ServiceRow)| {
         Some(ServiceEntry { key: names.key(id)?, row, kinds: kinds_of(kinds, id, row) })
@@ -144,7 +168,7 @@ fn entries<'a>(
     services
 }
 
-/// What repeated nothing has zeros; what did and is not in the table is not told apart here.
+/// A service without retransmits has zeros. `None` if it has some but no row in the table.
 fn kinds_of(kinds: &KindTable, service: ServiceId, row: &ServiceRow) -> Option<KindRow> {
     let found = kinds.services.binary_search_by_key(&service, |(id, _)| *id);
     let found = found.ok().and_then(|at| kinds.services.get(at)).map(|(_, kinds)| *kinds);
@@ -156,20 +180,20 @@ fn kinds_of(kinds: &KindTable, service: ServiceId, row: &ServiceRow) -> Option<K
 pub struct ServicesLine<'a, T> {
     /// One of the schemas of [`Services`].
     pub schema: &'static str,
-    /// When.
+    /// Time of the sample.
     pub captured_at: &'a str,
     /// Inode of the namespace.
     pub netns: Option<u64>,
-    /// What growth is about: tells the summary's lines from those of intervals.
+    /// The period of growth: distinguishes the summary's lines from those of intervals.
     pub basis: Basis,
-    /// How long that is.
+    /// Its length in seconds.
     pub interval_s: Option<f64>,
-    /// What.
+    /// The row.
     #[serde(flatten)]
     pub row: &'a T,
 }
 
-/// What the last line of a sample in `-o jsonl` says.
+/// The last line of a sample in `-o jsonl`.
 #[derive(Debug, serde::Serialize)]
 pub struct ServicesEnd<'a> {
     /// Services written.
@@ -187,11 +211,11 @@ pub struct ServicesEnd<'a> {
 /// One service.
 #[derive(Debug)]
 pub struct ServiceEntry<'a> {
-    /// What it is.
+    /// Its name and kind.
     pub key: &'a ServiceKey,
-    /// What its connections did.
+    /// Its figures.
     pub row: &'a ServiceRow,
-    /// Its retransmits by kind; `None` where it had some and the host does not count them.
+    /// Its retransmits by kind; `None` if it had some and the host does not count kinds.
     pub kinds: Option<KindRow>,
 }
 
@@ -230,7 +254,9 @@ impl Serialize for ServiceEntry<'_> {
 fn naming<M: SerializeMap>(map: &mut M, key: &ServiceKey) -> Result<(), M::Error> {
     map.serialize_entry("service", &key.name)?;
     map.serialize_entry("role", key.role.name())?;
-    map.serialize_entry("port", &key.port)
+    map.serialize_entry("port", &key.port)?;
+    map.serialize_entry("role_basis", key.role_basis.name())?;
+    map.serialize_entry("service_basis", key.basis.name())
 }
 
 fn optional<M: SerializeMap, T: Serialize>(
@@ -270,7 +296,7 @@ impl Serialize for Kinds<'_> {
         for kind in RetransmitKind::ALL {
             map.serialize_entry(kind.name(), &Range::from(self.0.kind(kind)))?;
         }
-        // Not a kind of its own: what could not be sent. With it the kinds come to retrans_segs.
+        // Not a kind: failed retransmits. With them, the kinds add up to retrans_segs.
         if self.0.failed.high > 0 {
             map.serialize_entry("failed", &Range::from(self.0.failed))?;
         }
@@ -323,12 +349,12 @@ struct ListenEntry {
 pub struct AttributionEntry<'a> {
     /// Its growth, divided.
     pub attribution: &'a Attribution,
-    names: &'a Classifier,
+    names: &'a ServiceRegistry,
 }
 
 impl<'a> AttributionEntry<'a> {
-    /// The services' parts, largest first. Those that had none and can have had any are among
-    /// them.
+    /// The services' parts, largest first, including those with a value of 0 whose upper bound is
+    /// not 0.
     pub fn parts(&self) -> impl Iterator<Item = PartEntry<'a>> + use<'a> {
         let (attribution, names) = (self.attribution, self.names);
         attribution.by_service.iter().filter_map(move |part| {
@@ -337,7 +363,7 @@ impl<'a> AttributionEntry<'a> {
         })
     }
 
-    /// What no service had, as a share of the growth.
+    /// The unattributed rest as a share of the growth.
     pub fn unattributed_share(&self) -> f64 {
         share(self.attribution.unattributed, self.attribution.delta)
     }
@@ -372,7 +398,7 @@ impl Serialize for AttributionEntry<'_> {
 pub struct PartEntry<'a> {
     /// The service.
     pub key: &'a ServiceKey,
-    /// How much of the growth is its own.
+    /// How much of the growth belongs to it.
     pub estimate: Estimate,
     /// The same as a share of the growth.
     pub share: f64,

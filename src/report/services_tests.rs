@@ -4,17 +4,18 @@ use serde_json::{Value, json};
 
 use super::super::testing;
 use super::*;
-use crate::attribution::testing::{Host, Sketch, Slot, server_facts};
-use crate::attribution::{Grouping, Interval, ListenerDrops, Rules, reconcile};
+use crate::attribution::testing::{Host, Sketch, Slot, server_of_process};
+use crate::attribution::{Interval, ListenerDrops, reconcile};
+use crate::identity::{Grouping, Rules, ServiceRegistry};
 use crate::model::example::socket;
 use crate::model::{Role, Socket, State};
 use crate::procfs::PortNames;
 
 #[test]
-fn the_document() {
+fn document_matches() {
     let names = PortNames::parse("");
-    let mut classifier = Classifier::new(Rules::default(), Grouping::Service, names);
-    let id = classifier.classify(&server_facts("10.0.0.1:2181", "java"));
+    let mut registry = ServiceRegistry::new(Rules::default(), Grouping::Service, names);
+    let id = server_of_process(&mut registry, "10.0.0.1:2181", "java");
     let work = Sketch::new(id.0, Role::Server)
         .grew(Slot::TotalRetrans, 3)
         .grew(Slot::TotalRto, 1)
@@ -39,13 +40,14 @@ fn the_document() {
     let reconciliation = reconcile(&Interval { ..host.interval(&works) });
     let host = testing::host();
     let frame = testing::frame(&host, Basis::Interval);
-    let document = Services::new(frame, &table, &reconciliation, &classifier);
+    let document = Services::new(frame, &table, &reconciliation, &registry);
     let document: Value = serde_json::to_value(&document).unwrap();
     let range = |value: u64| json!({"value": value, "low": value, "high": value});
     assert_eq!(
         document["services"][0],
         json!({
             "service": "java", "role": "server", "port": 2181, "owner": "java",
+            "role_basis": "tcp_info", "service_basis": "process",
             "connections": {"established": 1}, "opened": 0, "closed": 0,
             "bytes_in": 0, "bytes_out": 9000, "segs_in": 0, "segs_out": 60,
             "retrans_segs": 3, "retrans_ratio": 0.05,
@@ -65,6 +67,7 @@ fn the_document() {
             "attributed": 3, "unattributed": 1,
             "unattributed_reasons": ["half_open", "cleared"],
             "by_service": [{"service": "java", "role": "server", "port": 2181,
+                "role_basis": "tcp_info", "service_basis": "process",
                 "value": 3, "low": 3, "high": 4, "share": 0.75}],
         })]
     );
@@ -94,7 +97,7 @@ fn the_envelope_and_the_order() {
 }
 
 #[test]
-fn what_adds_up() {
+fn parts_add_up() {
     let sample = testing::Busy::new();
     for entry in sample.document(Basis::Interval).attribution {
         let Attribution { counter, delta, attributed, unattributed, .. } = entry.attribution;
@@ -108,7 +111,7 @@ fn what_adds_up() {
 }
 
 #[test]
-fn kinds_that_nobody_counts_are_absent() {
+fn kinds_are_absent_if_not_counted() {
     let sample = testing::Busy::new();
     let nothing = Reconciliation::default();
     let names = &sample.names;

@@ -3,16 +3,16 @@
 use serde::Serialize;
 
 use super::{Cost, Document, Quality};
-use crate::counters::{Judgement, Kind, NoData, Ratio, Retransmits, Threshold, Verdict};
+use crate::counters::{Counters, Judgement, Kind, NoData, Ratio, Retransmits, Threshold, Verdict};
 
 /// Schema of the whole document.
 pub const STATS: &str = "tcpdiag.stats/1";
 
-/// What deltas and verdicts are about.
+/// The period of deltas and verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Everything since the namespace was made, at most since boot.
+    /// Since the namespace was created, at most since boot.
     Total,
     /// Since this user's last run.
     LastRun,
@@ -22,25 +22,26 @@ pub enum Basis {
     WholeRun,
 }
 
-/// The time that deltas are about.
+/// The period of deltas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Since {
-    /// Which.
+    /// Its kind.
     pub basis: Basis,
-    /// When it began, where that is known.
+    /// Its start, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captured_at: Option<String>,
-    /// How long it is.
+    /// Its length.
     pub seconds: f64,
 }
 
-/// Something odd about a delta.
+/// An anomaly of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
-    /// A 32-bit counter started again from 0; its growth is right all the same.
+    /// A 32-bit counter wrapped to 0; its growth is correct.
     Wrapped,
-    /// The counter fell: another namespace's, or reset. There is no growth to tell.
+    /// The counter went backwards: it was reset, or belongs to another namespace. Its growth is
+    /// unknown.
     Backwards,
 }
 
@@ -53,29 +54,29 @@ pub struct CounterRow {
     pub category: String,
     /// Counter or gauge.
     pub kind: Kind,
-    /// `host` for those that are not the namespace's own.
+    /// `host` for counters that are not per namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'static str>,
-    /// Now.
+    /// Current value.
     pub value: i64,
-    /// Change; null without anything before, or when it went backwards.
+    /// Change; null without a previous value, or if it went backwards.
     pub delta: Option<i64>,
-    /// Change per second, of counters.
+    /// Change per second, for counters.
     pub rate: Option<f64>,
-    /// What is odd.
+    /// An anomaly of the delta.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
-    /// What it is, for people; programs ask `explain`.
+    /// Its meaning, for tables; programs use `explain`.
     #[serde(skip)]
     pub meaning: Option<&'static str>,
 }
 
-/// A ratio worked out.
+/// The value of a ratio.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
-    /// What it is about.
+    /// Its period.
     pub basis: Basis,
-    /// Numerator by denominator.
+    /// Numerator divided by denominator.
     pub value: Option<f64>,
     /// Events of the numerator.
     pub numerator: Option<u64>,
@@ -83,13 +84,13 @@ pub struct Outcome {
     pub denominator: Option<u64>,
     /// `ok`, `warn`, `critical` or `no_data`.
     pub verdict: Verdict,
-    /// Why there is none.
+    /// Why there is no verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
 }
 
 impl Outcome {
-    /// From what was worked out.
+    /// From a judgement.
     pub fn new(basis: Basis, judgement: Judgement) -> Self {
         Self {
             basis,
@@ -111,25 +112,25 @@ impl Outcome {
 pub struct RatioRow {
     /// Stable name.
     pub id: &'static str,
-    /// What people call it.
+    /// Title for people.
     pub title: &'static str,
-    /// What it comes to.
+    /// Its value.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// The same since the last run, where the main one is of the total.
+    /// Its value since the last run, if the main one is the total.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_last_run: Option<Outcome>,
-    /// What it was held against.
+    /// Its thresholds.
     pub threshold: Threshold,
-    /// Smallest denominator for which there is a verdict.
+    /// The smallest denominator for a verdict.
     pub least: u64,
     /// Counters of the numerator.
     pub numerator_counters: &'static [String],
     /// Counters of the denominator.
     pub denominator_counters: &'static [String],
-    /// What it tells.
+    /// Its meaning.
     pub meaning: &'static str,
-    /// What to do about it.
+    /// What to do.
     pub advice: &'static str,
 }
 
@@ -159,33 +160,53 @@ impl RatioRow {
     }
 }
 
-/// What the reader must know, beyond what any document says.
+/// What limits the reliability of the counters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CounterQuality {
-    /// As in every document.
+    /// The fields that every document has.
     #[serde(flatten)]
     pub common: Quality,
-    /// Groups of counters that the kernel should have and that are not there.
+    /// Groups of counters that the kernel should have but does not show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups_missing: Vec<&'static str>,
-    /// Counters whose value could not be read, and are left out.
+    /// Counters left out because their value could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
-    /// Counters that fell.
+    /// Counters that went backwards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub backwards: Vec<String>,
-    /// Why the last run is not compared with.
+    /// Why there is no comparison with the last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,
 }
 
 impl CounterQuality {
-    /// Whether something is missing. A history that cannot be kept takes nothing away.
+    /// Problems of a reading: missing groups, invalid values.
+    pub fn of(counters: &Counters) -> Self {
+        let has = |group: &str, but: &str| {
+            counters
+                .layout()
+                .names()
+                .any(|name| name.starts_with(group) && (but.is_empty() || !name.starts_with(but)))
+        };
+        let mut quality = Self::default();
+        quality.common.decode_errors = counters.malformed() as u64;
+        quality.unreadable = counters.unreadable().map(str::to_owned).collect();
+        let groups = [("Tcp", "TcpExt"), ("TcpExt", ""), ("IpExt", "")];
+        quality.groups_missing = groups
+            .iter()
+            .filter(|(group, but)| !has(group, but))
+            .map(|(group, _)| *group)
+            .collect();
+        quality
+    }
+
+    /// Whether something is missing. A history that cannot be stored does not count.
     pub fn is_partial(&self) -> bool {
         self.common.is_partial() || !self.groups_missing.is_empty() || !self.unreadable.is_empty()
     }
 
-    /// Each as a line for people.
+    /// One line for each problem.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.groups_missing.is_empty() {
@@ -205,7 +226,7 @@ impl CounterQuality {
         match self.backwards.as_slice() {
             [] => {}
             names => lines.push(format!(
-                "{} went backwards, so there is no growth to tell: {}",
+                "{} went backwards, so their growth is unknown: {}",
                 counters(names),
                 few(names)
             )),
@@ -229,27 +250,27 @@ fn few(names: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// All of one sample of one namespace.
+/// One sample of one namespace.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub document: Document<'a>,
-    /// What deltas are about; null without.
+    /// The period of deltas; null without deltas.
     pub since: Option<Since>,
-    /// What the ratios are about.
+    /// The period of the ratios.
     pub basis: Basis,
     /// Counters, by category.
     pub counters: Vec<CounterRow>,
     /// Ratios.
     pub ratios: Vec<RatioRow>,
-    /// Kinds of retransmits; null where the kernel does not tell.
+    /// Kinds of retransmits; null if the kernel does not count them.
     pub retransmits_by_kind: Option<Retransmits>,
-    /// As in `diagnose`; none yet.
+    /// Findings as in `diagnose`; always empty.
     pub findings: [(); 0],
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: CounterQuality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
 }
 
@@ -258,11 +279,11 @@ pub struct Stats<'a> {
 pub struct StatsLine<'a, T> {
     /// `tcpdiag.stats.row/1` or `tcpdiag.stats.ratio/1`.
     pub schema: &'static str,
-    /// When.
+    /// Time of the sample.
     pub captured_at: &'a str,
     /// Inode of the namespace.
     pub netns: Option<u64>,
-    /// What.
+    /// The row.
     #[serde(flatten)]
     pub row: &'a T,
 }
@@ -272,12 +293,64 @@ pub struct StatsLine<'a, T> {
 pub struct StatsEnd<'a> {
     /// `tcpdiag.stats.end/1`.
     pub schema: &'static str,
-    /// When.
+    /// Time of the sample.
     pub captured_at: &'a str,
     /// Counters written.
     pub shown: usize,
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: &'a CounterQuality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::read;
+
+    /// Writes counter files, reads them, and returns the warnings.
+    fn warnings_of(snmp: &str, netstat: &str) -> (Vec<String>, Counters) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("snmp"), snmp).unwrap();
+        std::fs::write(root.path().join("netstat"), netstat).unwrap();
+        let counters = read(root.path()).unwrap();
+        (CounterQuality::of(&counters).warnings(), counters)
+    }
+
+    const EXT: &str = "TcpExt: TW\nTcpExt: 3\nIpExt: InOctets\nIpExt: 4\n";
+
+    #[test]
+    fn valid_files_have_no_warning() {
+        assert_eq!(warnings_of("Tcp: InSegs\nTcp: 1\n", EXT).0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn damaged_files_have_a_warning_and_the_rest_is_read() {
+        for (snmp, netstat, wanted) in [
+            ("Tcp: InSegs\nTcp: 1\n", "", "no counters of TcpExt, IpExt"),
+            ("", EXT, "no counters of Tcp;"),
+            ("Tcp: InSegs\nTcp: 1 2 3\n", EXT, "2 lines or values of the counter files"),
+            (
+                "Tcp: InSegs OutSegs\nTcp: 1 99999999999999999999\n",
+                EXT,
+                "1 counter could not be read: TcpOutSegs",
+            ),
+            (
+                "Tcp: A B C D E F\nTcp: 1\n",
+                EXT,
+                "5 counters could not be read: TcpB, TcpC, TcpD, TcpE, ...",
+            ),
+            ("Udp: A\nTcp: InSegs\nTcp: 1\n", EXT, "1 lines or values"),
+        ] {
+            let (lines, counters) = warnings_of(snmp, netstat);
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].contains(wanted), "{lines:?}");
+            if !netstat.is_empty() {
+                assert_eq!(counters.get("IpExtInOctets"), Some(4));
+            }
+            if snmp.contains("InSegs") {
+                assert_eq!(counters.get("TcpInSegs"), Some(1));
+            }
+        }
+    }
 }

@@ -11,44 +11,44 @@ pub const SYSCTL: &str = "tcpdiag.sysctl/1";
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettingRow {
-    /// As sysctl(8) has it.
+    /// Name as in sysctl(8).
     pub name: &'static str,
-    /// What it is about.
+    /// Its group.
     pub group: &'static str,
     /// `namespace` or `host`.
     pub scope: &'static str,
-    /// Of its numbers.
+    /// The unit of its numbers.
     pub unit: &'static str,
-    /// As the kernel prints it; absent where this kernel or namespace does not have it.
+    /// Value as the kernel prints it; absent if this kernel or namespace does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// The kernel's default; null where it depends on more than the kernel.
+    /// The kernel's default; null if it depends on more than the kernel.
     pub default: Option<&'static str>,
-    /// What the default depends on.
+    /// On what the default depends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub varies: Option<&'static str>,
-    /// Whether the value is not the default; null where there is no fixed one.
+    /// Whether the value differs from the default; null if there is no fixed default.
     pub changed: Option<bool>,
-    /// In words, where the number alone is hard to read.
+    /// The value in words, if the number is hard to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readable: Option<String>,
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What it does.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 
-/// What TCP uses of what the settings limit.
+/// Current use of resources that the settings limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct UseRow {
     /// Memory of all TCP sockets of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
-    /// Where it is limited: `tcp_mem` in bytes.
+    /// Its limits: `tcp_mem` in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limits_bytes: Option<[u64; 3]>,
-    /// Connections without a program, of the host.
+    /// Orphaned connections of the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphans: Option<u64>,
     /// TIME-WAIT entries of the namespace.
@@ -70,13 +70,13 @@ pub struct SysctlDocument<'a> {
     pub document: Document<'a>,
     /// Settings by group.
     pub settings: Vec<SettingRow>,
-    /// What they limit.
+    /// Current use of what they limit.
     #[serde(rename = "use")]
     pub usage: UseRow,
-    /// What contradicts.
+    /// Contradictions.
     pub warnings: Vec<Conflict>,
-    /// What to know before trusting it.
+    /// What limits its reliability.
     pub quality: Quality,
-    /// What it cost.
+    /// The cost of collecting it.
     pub cost: Cost,
 }

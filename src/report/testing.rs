@@ -1,13 +1,13 @@
-//! A busy host, made up.
+//! A synthetic busy host.
 
 use super::{Basis, Cost, Coverage, Frame, Namespace, Polls, Quality, Services};
-use crate::attribution::testing::{Host as Counted, Sketch, Slot, server_facts};
-use crate::attribution::{
-    Classifier, Facts, Grouping, Interval, ListenerDrops, Owner, Reconciliation, Rules, ServiceId,
-    ServiceTable, Work, reconcile,
+use crate::attribution::testing::{
+    Host as Counted, Sketch, Slot, client_of, server_of, server_of_process,
 };
+use crate::attribution::{Interval, ListenerDrops, Reconciliation, ServiceTable, Work, reconcile};
+use crate::identity::{Grouping, Owner, Rules, ServiceId, ServiceRegistry};
 use crate::model::example::{socket, tcp_info};
-use crate::model::{Endpoint, Role, Socket, State};
+use crate::model::{Role, Socket, State};
 use crate::procfs::{Host, PortNames};
 
 /// A host.
@@ -15,7 +15,7 @@ pub(crate) fn host() -> Host {
     Host { hostname: "db1".to_owned(), kernel: "6.12.0".to_owned(), boot_id: None }
 }
 
-/// An interval of five seconds in which all went well.
+/// A complete interval of five seconds.
 pub(crate) fn frame(host: &Host, basis: Basis) -> Frame<'_> {
     Frame {
         basis,
@@ -42,15 +42,15 @@ pub(crate) fn frame(host: &Host, basis: Basis) -> Frame<'_> {
     }
 }
 
-/// Several services, some of them in trouble, one with a name that is out for it.
+/// Several services, some with problems, one with a malicious name.
 pub(crate) struct Busy {
     pub(crate) host: Host,
     pub(crate) table: ServiceTable,
     pub(crate) reconciliation: Reconciliation,
-    pub(crate) names: Classifier,
+    pub(crate) names: ServiceRegistry,
 }
 
-/// Growth in the order that [`Busy::connection`] takes it.
+/// Growth in the order that [`Busy::connection`] expects.
 type Traffic = [(Slot, u64); 4];
 
 fn traffic(bytes_in: u64, bytes_out: u64, segs_in: u64, segs_out: u64) -> Traffic {
@@ -66,29 +66,21 @@ fn sketch(id: ServiceId, role: Role, traffic: Traffic) -> Sketch {
     traffic.into_iter().fold(Sketch::new(id.0, role), |sketch, (slot, by)| sketch.grew(slot, by))
 }
 
-fn client_of(names: &mut Classifier, remote: &str) -> ServiceId {
-    let remote: std::net::SocketAddr = remote.parse().unwrap();
-    let remote = Endpoint { address: remote.ip(), port: remote.port() };
-    let local = Endpoint { port: 45_000, ..socket().local };
-    names.classify(&Facts { local, remote, role: Role::Client, owner: Owner::default() })
-}
-
 impl Busy {
-    /// Everything at once.
+    /// All services.
     pub(crate) fn new() -> Self {
         let ports = PortNames::parse("mysql 3306/tcp\n");
-        let mut names = Classifier::new(Rules::default(), Grouping::Service, ports);
-        let java = names.classify(&server_facts("10.0.0.1:2181", "java"));
+        let mut names = ServiceRegistry::new(Rules::default(), Grouping::Service, ports);
+        let java = server_of_process(&mut names, "10.0.0.1:2181", "java");
         let mysql = client_of(&mut names, "10.0.0.9:3306");
-        let evil = names.classify(&server_facts("10.0.0.1:6667", "\u{1b}[2J\nroot: ok"));
-        let container = names.classify(&Facts {
-            owner: Owner {
-                container: Some("k8s_payments-gateway_payments-7d9f8b6c5d-x2x4z_prod"),
-                ..Owner::default()
-            },
-            ..server_facts("10.0.0.1:8443", "envoy")
-        });
-        let sshd = names.classify(&server_facts("10.0.0.1:22", "sshd"));
+        let evil = server_of_process(&mut names, "10.0.0.1:6667", "\u{1b}[2J\nroot: ok");
+        let gateway = Owner {
+            container: Some("k8s_payments-gateway_payments-7d9f8b6c5d-x2x4z_prod"),
+            process: Some("envoy"),
+            ..Owner::default()
+        };
+        let container = server_of(&mut names, "10.0.0.1:8443", gateway);
+        let sshd = server_of_process(&mut names, "10.0.0.1:22", "sshd");
         let far = client_of(&mut names, "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:9999");
         let work = work(&[java, mysql, evil, container, sshd, far]);
         let mut table = ServiceTable::new();
@@ -137,7 +129,7 @@ fn see(
     }
 }
 
-/// What the host counted; the retransmits are so many more at the second reading.
+/// The host's counters. The second reading has `more` additional retransmits.
 fn counters(more: u64) -> Vec<(&'static str, u64)> {
     vec![
         ("TcpActiveOpens", 12),
@@ -184,7 +176,7 @@ fn work([java, mysql, evil, container, sshd, far]: &[ServiceId; 6]) -> Vec<Work>
             .grew(Slot::RwndLimited, 1_400_000)
             .grew(Slot::SndbufLimited, 480_000)
             .work(),
-        // Short ones: they can have had retransmits of most kinds.
+        // Short connections: they can have had retransmits of most kinds.
         sketch(*java, server, traffic(4_000, 80_000, 60, 90))
             .opened()
             .closed()

@@ -1,18 +1,18 @@
-//! Values that contradict each other, or what they are used for.
+//! Settings that contradict each other or their use.
 
 use serde::Serialize;
 
 use super::rules::RULES;
 use super::values::Values;
 
-/// What of the host and its sockets the settings are held against.
+/// Figures of the host and its sockets that settings are compared with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Use {
-    /// Bytes of a page of memory.
+    /// Bytes per page of memory.
     pub page_size: u64,
-    /// Pages that TCP uses, of the whole host.
+    /// Pages used by TCP on the whole host.
     pub memory_pages: Option<u64>,
-    /// Connections without a program, of the whole host.
+    /// Orphaned connections on the whole host.
     pub orphans: Option<u64>,
     /// TIME-WAIT entries of the namespace.
     pub time_wait: Option<u64>,
@@ -25,11 +25,11 @@ pub struct Use {
 pub struct Conflict {
     /// Stable name.
     pub id: &'static str,
-    /// `warning`: costs something now; `note`: may be meant so.
+    /// `warning`: has a cost now; `note`: may be intended.
     pub severity: &'static str,
-    /// Settings it is about, by their full names.
+    /// Full names of the settings involved.
     pub settings: Vec<&'static str>,
-    /// What contradicts what, with the numbers.
+    /// The contradiction, with its numbers.
     pub text: String,
     /// What to do.
     pub advice: &'static str,

@@ -1,7 +1,7 @@
-//! The kernel's settings for TCP: what each one means, its value, and values that contradict.
+//! The kernel's settings for TCP: their meanings, values and contradictions.
 //!
-//! Knows `/proc/sys/net` and the table of settings (`settings.toml`). Refuses to know sockets:
-//! what contradictions need of them comes as numbers.
+//! Contains `/proc/sys/net` and the table of settings (`settings.toml`). It does not read sockets:
+//! the figures of sockets that contradictions need come from the caller.
 
 mod conflict;
 mod rules;

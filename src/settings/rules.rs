@@ -1,5 +1,5 @@
-//! The contradictions that are looked for. To add one, add a line to [`RULES`], a function, and
-//! a row to the tests.
+//! The contradictions that are checked. To add one, add a line to [`RULES`], a function, and a row
+//! to the tests.
 
 use super::conflict::Use;
 use super::values::Values;
@@ -10,7 +10,7 @@ pub(super) struct Rule {
     pub(super) warning: bool,
     pub(super) settings: &'static [&'static str],
     pub(super) advice: &'static str,
-    /// What is wrong, with the numbers; `None` if nothing is.
+    /// The contradiction with its numbers; `None` if there is none.
     pub(super) check: fn(&Values, &Use) -> Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub(super) static RULES: [Rule; 20] = [
         warning: true,
         settings: &["net.ipv4.tcp_sack", "net.ipv4.tcp_dsack"],
         check: no_sack,
-        advice: "Set net.ipv4.tcp_sack=1; it was only ever turned off against faults of 2019 (CVE-2019-11477).",
+        advice: "Set net.ipv4.tcp_sack=1; turning it off was only a workaround for a kernel bug of 2019 (CVE-2019-11477).",
     },
     Rule {
         id: "reuse_without_timestamps",
@@ -129,7 +129,7 @@ pub(super) static RULES: [Rule; 20] = [
         warning: true,
         settings: &["net.ipv4.tcp_congestion_control", "net.ipv4.tcp_ecn"],
         check: dctcp,
-        advice: "dctcp lives on marks: set up ECN on the switches, and know that it asks for it itself.",
+        advice: "dctcp depends on ECN marks: enable ECN on the switches; dctcp itself requests ECN on its connections.",
     },
     Rule {
         id: "bbr_without_fq",
@@ -191,11 +191,11 @@ fn listeners(ports: &[u16]) -> String {
     format!("{} {noun} ({port} {}{more})", ports.len(), shown.join(", "))
 }
 
-fn with_backlog(usage: &Use, wanted: impl Fn(u64) -> bool) -> Option<String> {
+fn with_backlog(usage: &Use, matches: impl Fn(u64) -> bool) -> Option<String> {
     let ports: Vec<u16> = usage
         .listeners
         .iter()
-        .filter(|(_, backlog)| wanted(*backlog))
+        .filter(|(_, backlog)| matches(*backlog))
         .map(|(port, _)| *port)
         .collect();
     (!ports.is_empty()).then(|| listeners(&ports))
@@ -217,7 +217,7 @@ fn backlog_at(values: &Values, usage: &Use) -> Option<String> {
     Some(format!("the backlog of {found} is exactly somaxconn, {limit}"))
 }
 
-/// The kernel doubles what a program asks for, up to twice the limit.
+/// The kernel doubles what a program requests, up to twice the limit.
 fn limited(values: &Values, range: &str, limit: &str, option: &str) -> Option<String> {
     let [_, _, most] = values.triple(range)?;
     let limit_value = values.number(limit)?;
@@ -285,7 +285,7 @@ fn abort(values: &Values, _: &Use) -> Option<String> {
     })
 }
 
-/// Whether this many are nearly as many as there may be.
+/// Whether this many are nearly as many as the limit allows.
 fn nearly(count: Option<u64>, limit: Option<i64>) -> Option<(u64, u64)> {
     let (count, limit) = (count?, u64::try_from(limit?).ok()?);
     (limit > 0 && count >= limit / 10 * 9).then_some((count, limit))
@@ -313,12 +313,12 @@ fn bbr(values: &Values, _: &Use) -> Option<String> {
 }
 
 fn keepalive(values: &Values, _: &Use) -> Option<String> {
-    /// NAT of RFC 5382 may forget an idle connection after this.
-    const PATIENT: i64 = 7440;
+    /// A NAT that follows RFC 5382 may drop an idle connection after this time.
+    const NAT_TIMEOUT: i64 = 7440;
     let time = values.number("tcp_keepalive_time")?;
-    (time > PATIENT).then(|| {
+    (time > NAT_TIMEOUT).then(|| {
         format!(
-            "the first keepalive comes after {time} s; a NAT may forget after {PATIENT} (RFC 5382)"
+            "the first keepalive comes after {time} s; a NAT may forget after {NAT_TIMEOUT} (RFC 5382)"
         )
     })
 }
@@ -366,7 +366,7 @@ mod tests {
     use super::super::{Conflict, conflicts};
     use super::*;
 
-    const SANE: [(&str, &str); 22] = [
+    const DEFAULTS: [(&str, &str); 22] = [
         ("tcp_rmem", "4096 131072 6291456"),
         ("tcp_wmem", "4096 16384 4194304"),
         ("tcp_mem", "100 200 300"),
@@ -392,7 +392,7 @@ mod tests {
     ];
 
     fn with(changes: &[(&str, &str)], usage: &Use) -> Vec<Conflict> {
-        let mut values = SANE.to_vec();
+        let mut values = DEFAULTS.to_vec();
         for change in changes {
             values.retain(|(name, _)| *name != change.0);
             values.push(*change);
@@ -411,16 +411,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_host_has_none() {
+    fn default_values_have_no_conflicts() {
         assert_eq!(with(&[], &usage(&[(443, 511)])), []);
         assert_eq!(conflicts(&Values::of(&[]), &Use::default()), []);
     }
 
-    /// A rule, the values it is found with, and what they are held against.
+    /// A rule, the values for which it is found, and the use of the host.
     type Case = (&'static str, &'static [(&'static str, &'static str)], Use);
 
     #[test]
-    fn each_is_found() {
+    fn each_conflict_is_found() {
         let cases: &[Case] = &[
             ("memory_full", &[], Use { memory_pages: Some(201), ..usage(&[]) }),
             ("memory_order", &[("tcp_wmem", "4096 16384 8192")], usage(&[])),
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn their_settings_are_in_the_table() {
+    fn rules_name_known_settings() {
         for rule in &RULES {
             for name in rule.settings {
                 assert!(Setting::find(name).is_some_and(|found| found.name == *name), "{name}");
@@ -472,14 +472,14 @@ mod tests {
 
     #[test]
     fn reserved_ports() {
-        for (list, port, wanted) in [
+        for (list, port, matches) in [
             ("", 80, false),
             ("80", 80, true),
             ("70-90", 80, true),
             ("1,70-79,81", 80, false),
             ("x,80", 80, true),
         ] {
-            assert_eq!(is_reserved(list, port), wanted, "{list}");
+            assert_eq!(is_reserved(list, port), matches, "{list}");
         }
     }
 
@@ -495,8 +495,9 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_in_values_is_no_conflict() {
-        let nonsense: Vec<(&str, &str)> = SANE.iter().map(|(name, _)| (*name, "x -1 y")).collect();
-        assert_eq!(with(&nonsense, &usage(&[(80, 9)])), []);
+    fn invalid_values_are_no_conflict() {
+        let invalid: Vec<(&str, &str)> =
+            DEFAULTS.iter().map(|(name, _)| (*name, "x -1 y")).collect();
+        assert_eq!(with(&invalid, &usage(&[(80, 9)])), []);
     }
 }

@@ -8,7 +8,7 @@ use crate::counters::Release;
 
 const TEXT: &str = include_str!("settings.toml");
 
-/// Whom a setting is for.
+/// The scope of a setting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -19,39 +19,39 @@ pub enum Scope {
     Host,
 }
 
-/// What is known of a setting.
+/// The description of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
-    /// As sysctl(8) has it.
+    /// Name as in sysctl(8).
     pub name: String,
-    /// What it is about.
+    /// Its group.
     pub group: String,
-    /// Of each number.
+    /// The unit of each number.
     pub unit: String,
-    /// Whom it is for.
+    /// Its scope.
     #[serde(default)]
     pub scope: Scope,
-    /// Of a mainline kernel of today.
+    /// The default of current mainline kernels.
     #[serde(default)]
     pub default: Option<String>,
-    /// What it was before some kernel, oldest first.
+    /// Defaults of earlier kernels, oldest first.
     #[serde(default)]
     pub before: Vec<Earlier>,
-    /// What the default depends on.
+    /// On what the default depends.
     #[serde(default)]
     pub varies: Option<String>,
     /// One to three sentences.
     pub meaning: String,
 }
 
-/// A default that was given up.
+/// A default of earlier kernels.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Earlier {
-    /// The first kernel with another one.
+    /// The first kernel with another default.
     pub kernel: Release,
-    /// What it was.
+    /// The default before.
     pub default: String,
 }
 
@@ -61,16 +61,16 @@ struct File {
 }
 
 impl Setting {
-    /// All settings, in the order in which they are shown.
+    /// All settings, in display order.
     pub fn all() -> &'static [Self] {
         static ALL: OnceLock<Vec<Setting>> = OnceLock::new();
-        // Part of the program and parsed by a test: never empty in earnest.
+        // Compiled in and checked by a test, so it is never empty.
         ALL.get_or_init(|| {
             toml::from_str::<File>(TEXT).map(|file| file.setting).unwrap_or_default()
         })
     }
 
-    /// The setting of this name: `net.ipv4.tcp_rmem`, `net/ipv4/tcp_rmem` or `tcp_rmem`.
+    /// The setting with this name: `net.ipv4.tcp_rmem`, `net/ipv4/tcp_rmem` or `tcp_rmem`.
     pub fn find(name: &str) -> Option<&'static Self> {
         let name = name.trim().to_lowercase().replace('/', ".");
         Self::all().iter().find(|setting| {
@@ -80,7 +80,7 @@ impl Setting {
         })
     }
 
-    /// The default of a kernel; today's where its release is unknown.
+    /// The default of a kernel; the current one if the release is unknown.
     pub fn default_on(&self, kernel: Option<Release>) -> Option<&str> {
         let earlier = self.before.iter().find(|earlier| kernel.is_some_and(|k| k < earlier.kernel));
         earlier.map(|earlier| earlier.default.as_str()).or(self.default.as_deref())

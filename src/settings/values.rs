@@ -1,17 +1,17 @@
-//! The values that are set.
+//! The current values of the settings.
 
 use std::path::Path;
 
 use super::setting::Setting;
 
-/// What a setting is set to.
+/// A setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// As the kernel prints it, blanks made single.
+    /// As the kernel prints it, with single spaces.
     Text(String),
-    /// This kernel, or this namespace, has no such setting.
+    /// This kernel or this namespace does not have the setting.
     Absent,
-    /// It may not be read.
+    /// The file cannot be read, with the reason.
     Unreadable(String),
 }
 
@@ -20,8 +20,8 @@ pub enum Value {
 pub struct Values(Vec<(&'static Setting, Value)>);
 
 impl Values {
-    /// Reads them below `root`, usually `/proc/sys`. There, the files show the namespace of
-    /// the thread that reads.
+    /// Reads the files below `root`, usually `/proc/sys`. They show the namespace of the reading
+    /// thread.
     pub fn read(root: &Path) -> Self {
         let value = |setting: &Setting| match std::fs::read_to_string(
             root.join(setting.name.replace('.', "/")),
@@ -33,7 +33,7 @@ impl Values {
         Self(Setting::all().iter().map(|setting| (setting, value(setting))).collect())
     }
 
-    /// As a recording has them: a line for each, its name, a blank, its value.
+    /// Parses the format of recordings: one line per setting, name, space, value.
     pub fn recorded(text: &str) -> Self {
         let value = |setting: &Setting| {
             let mut lines = text.lines();
@@ -57,12 +57,12 @@ impl Values {
         }
     }
 
-    /// The numbers of a value; `None` if it is not there or not numbers.
+    /// The numbers of a value; `None` if it is absent or not numeric.
     pub fn numbers(&self, short: &str) -> Option<Vec<i64>> {
         self.text(short)?.split(' ').map(|number| number.parse().ok()).collect()
     }
 
-    /// The one number of a value.
+    /// The value, if it is one number.
     pub fn number(&self, short: &str) -> Option<i64> {
         match self.numbers(short)?.as_slice() {
             [number] => Some(*number),
@@ -70,12 +70,12 @@ impl Values {
         }
     }
 
-    /// The three numbers of a value.
+    /// The value, if it is three numbers.
     pub fn triple(&self, short: &str) -> Option<[i64; 3]> {
         self.numbers(short)?.try_into().ok()
     }
 
-    /// Values as given, for tests.
+    /// From given values, for tests.
     #[cfg(test)]
     pub(super) fn of(values: &[(&str, &str)]) -> Self {
         let value = |setting: &Setting| {
@@ -91,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_recording() {
+    fn parses_recordings() {
         let values = Values::recorded("net.ipv4.tcp_rmem 4096 131072 6291456\nnet.core.x 1\n");
         assert_eq!(values.triple("tcp_rmem"), Some([4096, 131_072, 6_291_456]));
         assert_eq!(values.text("tcp_wmem"), None);
     }
 
     #[test]
-    fn of_this_machine() {
+    fn reads_this_machine() {
         let values = Values::read(Path::new("/proc/sys"));
         assert!(values.triple("tcp_rmem").is_some());
         assert!(values.number("somaxconn").is_some());
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_unreadable_are_told_apart() {
+    fn absent_and_unreadable_differ() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("net/ipv4/tcp_sack")).unwrap();
         std::fs::create_dir_all(root.path().join("net/core")).unwrap();

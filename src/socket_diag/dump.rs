@@ -3,11 +3,10 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN};
-
 use super::Error;
 use crate::sys::NetlinkSocket;
-use crate::wire::{Answer, DUMP_INTERRUPTED, DumpRequest, Messages, Reply};
+use crate::wire::uapi::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN};
+use crate::wire::{Answer, DumpRequest, Messages, Reply};
 
 /// The kernel fills at most 32 KiB at a time, and a larger buffer only costs
 /// cache: 54,000 sockets take 40 ms with 32 KiB and 73 ms with 64.
@@ -21,7 +20,7 @@ pub trait Transport {
     /// What the system call answers.
     fn send(&mut self, request: &[u8]) -> io::Result<()>;
 
-    /// Receives one datagram into `buffer` and tells its true length, which may
+    /// Receives one datagram into `buffer` and returns its true length, which may
     /// be larger.
     ///
     /// # Errors
@@ -57,7 +56,7 @@ pub struct DumpOutcome {
 }
 
 impl DumpOutcome {
-    /// Adds what another dump came to.
+    /// Adds the result of another dump.
     pub fn add(&mut self, other: &Self) {
         self.sockets += other.sockets;
         self.decode_errors += other.decode_errors;
@@ -195,7 +194,7 @@ fn read(
         if message.sequence != sequence {
             continue;
         }
-        if message.flags & DUMP_INTERRUPTED != 0 {
+        if message.flags & NLM_F_DUMP_INTR != 0 {
             outcome.interrupted += 1;
         }
         match message.kind {

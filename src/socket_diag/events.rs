@@ -1,35 +1,31 @@
-//! What the kernel tells of sockets that die: the multicast groups
-//! SKNLGRP_INET_TCP_DESTROY and SKNLGRP_INET6_TCP_DESTROY.
+//! Destroy events: the multicast groups SKNLGRP_INET_TCP_DESTROY and
+//! SKNLGRP_INET6_TCP_DESTROY.
 //!
-//! Knows how not to lose any, and how to say that some were. Knows nothing of
-//! what they add up to.
+//! Receives all events and reports how many were lost. Does not interpret them.
 //!
 //! The kernel charges each event with 1280 bytes to a receive buffer that
-//! `net.core.rmem_max` bounds: 212,992 bytes, where nobody raised it, doubled to
-//! room for 332. At 5,000 deaths a second that lasts 66 ms, less than a dump of
-//! 100,000 sockets takes. So a thread of its own empties the buffer into a queue
-//! in this process, and whoever wants the events takes them from there. On a busy
-//! host that is not enough: the kernel's workers send what has gathered in one go
-//! (2 us for each) when they get a processor. Where one buffer is small, up to
-//! sixteen sockets share the events.
+//! `net.core.rmem_max` limits: with the default of 212,992 bytes, which the kernel
+//! doubles, 332 events fit. At 5,000 closed sockets per second that is 66 ms, less
+//! than a dump of 100,000 sockets takes. So a thread moves the events to a queue in
+//! this process, and callers take them from there. On a busy host that is not
+//! enough: the kernel's workers send all pending events at once (2 us for each)
+//! when they get a processor. Where one buffer is small, up to sixteen sockets
+//! share the events.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::model::wrap;
 use crate::procfs::{NamespaceError, NetNamespace};
 use crate::sys::{EventSocket, Received, Subscription};
-use crate::wire::{Messages, Reply};
+use crate::wire::{Messages, Reply, uapi};
 
-/// `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY`
-/// (include/uapi/linux/sock_diag.h).
-const GROUPS: [u32; 2] = [1, 3];
+/// The groups of destroy events.
+const GROUPS: [u32; 2] = [uapi::SKNLGRP_INET_TCP_DESTROY, uapi::SKNLGRP_INET6_TCP_DESTROY];
 
-/// `SOCK_DIAG_BY_FAMILY`, the type of an event.
-const EVENT: u16 = 20;
-
-/// What one event takes of the receive buffer (`skb->truesize`, 5.10 to 7.2).
+/// Bytes of the receive buffer that one event takes (`skb->truesize`, 5.10 to 7.2).
 const CHARGE: usize = 1280;
 
 /// Larger than any event: 380 bytes on 6.18.
@@ -64,12 +60,12 @@ impl Default for EventOptions {
     }
 }
 
-/// Why there are no events. Everything works without, but for connections that
-/// live between two polls and the last part of all others.
+/// Why there are no events. Without them connections that live between two polls, and
+/// the last part of all others, are not seen.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// The kernel has no such groups.
-    #[error("Linux {release} does not tell of sockets that die (4.2 and later do)")]
+    #[error("Linux {release} has no destroy events of sockets (4.2 and later have)")]
     Unsupported {
         /// `uname -r`.
         release: String,
@@ -90,10 +86,10 @@ pub enum EventsError {
     Namespace(#[from] NamespaceError),
 }
 
-/// What a [`drain`](Events::drain) came to.
+/// The result of [`drain`](Events::drain).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Events handed on.
+    /// Events that were delivered.
     pub events: u64,
     /// Datagrams that were no event.
     pub decode_errors: u64,
@@ -105,14 +101,14 @@ pub struct Drained {
 }
 
 impl Drained {
-    /// Whether every death since the last drain was handed on.
+    /// Whether every event since the last drain was delivered.
     pub fn is_whole(&self) -> bool {
         self.lost == 0 && self.overruns == 0 && self.decode_errors == 0
     }
 }
 
-/// The deaths of sockets in one network namespace, as the kernel tells of them.
-/// Any user may listen (`NL_CFG_F_NONROOT_RECV`).
+/// The destroy events of one network namespace. Any user may receive them
+/// (`NL_CFG_F_NONROOT_RECV`).
 #[derive(Debug)]
 pub struct Events {
     shared: Arc<Shared>,
@@ -162,11 +158,11 @@ impl Events {
         self.receive_buffer / CHARGE
     }
 
-    /// Hands on every event that the kernel has sent so far. Best called after a
-    /// dump: what died in its course then is either in the dump or told here.
+    /// Delivers every event that the kernel has sent so far. To be called after a
+    /// dump: a socket that closes during the dump is then in the dump or delivered here.
     ///
     /// # Errors
-    /// When the socket fails; what was received until then was handed on.
+    /// When the socket fails; what was received until then was delivered.
     pub fn drain(&mut self, mut each: impl FnMut(&Reply<'_>)) -> Result<Drained, EventsError> {
         self.drain_datagrams(|_, reply| each(reply))
     }
@@ -189,7 +185,7 @@ impl Events {
             (queue.settle(drops), queue.error.take())
         };
         for (message, datagram) in Messages::new(&self.spare).framed() {
-            let reply = message.ok().filter(|message| message.kind == EVENT);
+            let reply = message.ok().filter(|message| message.kind == uapi::SOCK_DIAG_BY_FAMILY);
             match reply.and_then(|message| Reply::new(message.payload)) {
                 Some(reply) => {
                     drained.events += 1;
@@ -224,7 +220,7 @@ fn subscribe(options: &EventOptions) -> Result<EventSocket, EventsError> {
     let subscription = Subscription {
         groups: &GROUPS,
         receive_buffer: options.receive_buffer,
-        room: ROOM * CHARGE,
+        total_buffer: ROOM * CHARGE,
         most_sockets: options.most_sockets,
         port: options.port,
     };
@@ -235,8 +231,7 @@ fn failed(operation: &'static str) -> impl Fn(io::Error) -> EventsError {
     move |source| EventsError::Socket { operation, source }
 }
 
-/// By release, since the kernel does not tell: before 4.2 the superuser may join
-/// the groups, and nothing comes.
+/// Decided by release: before 4.2 root may join the groups, but receives nothing.
 fn has_events(release: &str) -> bool {
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     match (numbers.next(), numbers.next()) {
@@ -245,9 +240,8 @@ fn has_events(release: &str) -> bool {
     }
 }
 
-/// How long the thread lets events gather: a quarter of what the kernel's workers
-/// need to fill the buffers at their fastest, and 10 ms at most. At 5,000 deaths a
-/// second 10 ms bring the cost of an event to this process from 3.3 us of
+/// The pause between two reads: a quarter of the shortest time in which the kernel's
+/// workers fill the buffers, at most 10 ms. At 5,000 closed sockets per second 10 ms bring the cost of an event to this process from 3.3 us of
 /// processor to 2.3 (`benches/ledger.rs`, on a busy host).
 fn pause(receive_buffer: usize) -> Duration {
     let events = (receive_buffer / CHARGE) as u64;
@@ -281,9 +275,9 @@ impl Shared {
         }
     }
 
-    /// Moves up to `most` events from the kernel's buffers to the queue; tells
-    /// whether they are empty now. The queue is held meanwhile, so that none is
-    /// on the way when somebody else has it.
+    /// Moves up to `most` events from the kernel's buffers to the queue; returns
+    /// whether they are empty now. The queue stays locked meanwhile, so that no event is
+    /// between buffer and queue when another thread reads it.
     fn pull(&self, queue: &mut Queue, most: usize) -> bool {
         let mut buffer = [0; DATAGRAM];
         let mut left = most;
@@ -341,7 +335,7 @@ impl Queue {
         let overruns = std::mem::take(&mut self.overruns);
         let here = std::mem::take(&mut self.lost);
         let there = match drops {
-            Some(drops) => drops.wrapping_sub(std::mem::replace(&mut self.drops, drops)).into(),
+            Some(drops) => wrap::growth(std::mem::replace(&mut self.drops, drops), drops),
             None => overruns,
         };
         Drained {

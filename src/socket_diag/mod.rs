@@ -5,11 +5,9 @@
 mod dump;
 mod error;
 mod events;
-mod listeners;
 mod sockets;
 
 pub use dump::{DumpOutcome, Dumper, Transport};
 pub use error::Error;
 pub use events::{Drained, EventOptions, Events, EventsError};
-pub use listeners::{Listener, Listeners};
 pub use sockets::{Query, Sockets};

@@ -1,5 +1,5 @@
-//! Netlink sockets that are told of things: joined to multicast groups, with as
-//! large buffers as they may have, and a way to stop waiting for them.
+//! Netlink sockets that receive events: joined to multicast groups, with receive
+//! buffers as large as permitted, and a way to stop waiting for events.
 #![allow(
     unsafe_code,
     reason = "SO_MEMINFO and SO_ATTACH_FILTER are in no safe library of the tree"
@@ -15,19 +15,19 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
-/// How a receive came out.
+/// The outcome of a receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
     /// A datagram of this length, which may be larger than the buffer.
     Datagram(usize),
-    /// Nothing there.
+    /// No datagram is waiting.
     Nothing,
-    /// The socket's buffer had overrun, so that datagrams were lost; said once
-    /// for all of them.
+    /// The socket's buffer had overrun, so that datagrams were lost; reported
+    /// once for all of them.
     Overrun,
 }
 
-/// What to join, and with how much room.
+/// What to join, and with how much buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Subscription<'a> {
     /// Multicast groups of sock_diag.
@@ -35,22 +35,22 @@ pub struct Subscription<'a> {
     /// Bytes of receive buffer to ask for, per socket; unless allowed to exceed
     /// it (CAP_NET_ADMIN), the kernel gives at most `net.core.rmem_max`.
     pub receive_buffer: usize,
-    /// Bytes wanted in all: as long as less is granted, further sockets share
+    /// Bytes to reach in total: as long as less is granted, further sockets share
     /// the events.
-    pub room: usize,
+    pub total_buffer: usize,
     /// Sockets to use at most, a power of two up to 128.
     pub most_sockets: usize,
-    /// Only connections with this port on either end, and such whose remote port
-    /// was wiped.
+    /// Only connections with this port on either end, and those whose remote port
+    /// was cleared.
     pub port: Option<u16>,
 }
 
 /// A subscription. It stays in the network namespace of the thread that opened
 /// it, whichever thread uses it.
 ///
-/// The kernel bounds the buffer of a socket for ordinary users, but not how many
-/// sockets they have. So where one buffer is too small several share the events:
-/// each has a filter that lets its share of the cookies pass.
+/// The kernel limits the buffer of a socket for ordinary users, but not the number
+/// of their sockets. So where one buffer is too small, several share the events:
+/// each has a filter that passes its share of the cookies.
 pub struct EventSocket {
     shares: Vec<Socket>,
     receive_buffer: usize,
@@ -66,14 +66,14 @@ impl EventSocket {
     pub fn open(subscription: &Subscription<'_>) -> io::Result<Self> {
         let first = bound(subscription.receive_buffer)?;
         let granted = sockopt::socket_recv_buffer_size(first.as_fd())?;
-        let count = subscription.room.div_ceil(granted.max(1)).next_power_of_two();
+        let count = subscription.total_buffer.div_ceil(granted.max(1)).next_power_of_two();
         let count = count.min(subscription.most_sockets.clamp(1, 128));
         let mut shares = vec![first];
         while shares.len() < count {
             shares.push(bound(subscription.receive_buffer)?);
         }
         for (number, socket) in shares.iter_mut().enumerate() {
-            // Before it joins: nothing then comes twice.
+            // Before it joins: so no event is received twice.
             if count > 1 || subscription.port.is_some() {
                 attach(socket, &filter(number as u32, count as u32, subscription.port))?;
             }
@@ -96,7 +96,7 @@ impl EventSocket {
         self.receive_buffer
     }
 
-    /// Receives one datagram of a share if there is one.
+    /// Receives one datagram of a share, if one is waiting.
     ///
     /// # Errors
     /// What recv(2) answers, `EINTR`, `EAGAIN` and `ENOBUFS` excepted.
@@ -135,16 +135,16 @@ impl EventSocket {
         }
     }
 
-    /// Sleeps, but for [`stop`](Self::stop): then `false` at once.
+    /// Sleeps; returns `false` at once when [`stop`](Self::stop) is called.
     pub fn pause(&self, time: Duration) -> bool {
         let Ok(time) = Timespec::try_from(time) else { return true };
         let mut waiting = [PollFd::from_borrowed_fd(self.stop.as_fd(), PollFlags::IN)];
         !poll(&mut waiting, Some(&time)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Ends all waiting, now and later.
+    /// Ends every wait, now and later.
     pub fn stop(&self) {
-        // A counter of 64 bits that nobody resets: it cannot be full.
+        // A counter of 64 bits that is never read: far from full.
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
     }
 
@@ -155,7 +155,7 @@ impl EventSocket {
     }
 }
 
-/// A socket that has joined nothing yet.
+/// A socket that has joined no group yet.
 fn bound(receive_buffer: usize) -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     // Bound before it joins: with port id 0, the kernel's own, no event ever
@@ -187,8 +187,8 @@ fn drops(socket: &Socket) -> Option<u32> {
     (result == 0 && length as usize >= size_of_val(&words)).then_some(drops)
 }
 
-/// Classic BPF over a destroy event that lets share `number` of `count` pass, by
-/// the lowest byte of the cookie, and of these only the port's.
+/// Classic BPF over a destroy event that passes share `number` of `count`, by the
+/// lowest byte of the cookie, and of these only the events of the port.
 fn filter(number: u32, count: u32, port: Option<u16>) -> Vec<libc::sock_filter> {
     const LOAD_HALF: u16 = 0x28;
     const LOAD_BYTE: u16 = 0x30;

@@ -1,4 +1,4 @@
-//! Ctrl-C and termination as something to wait for.
+//! Waiting that Ctrl-C and termination end.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -9,19 +9,18 @@ use std::{io, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
-/// Remembers whether the user asked the program to end. A second request ends
-/// it at once.
+/// Whether the user asked the program to end. A second request ends it at once.
 #[derive(Debug)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
-    /// Whether a signal came that asks for something else.
+    /// Whether SIGUSR1 was received.
     nudged: Arc<AtomicBool>,
     wake: UnixStream,
     waker: UnixStream,
 }
 
 impl Interrupt {
-    /// Takes over SIGINT and SIGTERM.
+    /// Handles SIGINT and SIGTERM from now on.
     ///
     /// # Errors
     /// What socketpair(2) or sigaction(2) answer.
@@ -38,7 +37,7 @@ impl Interrupt {
         Ok(Self { asked, nudged: Arc::default(), wake, waker })
     }
 
-    /// Takes over SIGUSR1, by which the user asks for something while the program goes on.
+    /// Handles SIGUSR1 from now on, by which the user asks a running program for something.
     ///
     /// # Errors
     /// What sigaction(2) answers.
@@ -48,7 +47,7 @@ impl Interrupt {
         Ok(())
     }
 
-    /// Whether SIGUSR1 came since this was asked last.
+    /// Whether SIGUSR1 was received since the last call.
     pub fn take_nudge(&self) -> bool {
         self.nudged.swap(false, Ordering::Relaxed)
     }
@@ -58,8 +57,8 @@ impl Interrupt {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until `deadline`, or until the user asks to end or for something
-    /// else; tells whether the user asked to end.
+    /// Sleeps until `deadline`, or until the user asks to end or sends SIGUSR1;
+    /// returns whether the user asked to end.
     pub fn sleep_until(&self, deadline: Instant) -> bool {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

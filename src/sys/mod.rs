@@ -1,12 +1,13 @@
-//! The system calls that no library wraps as needed: the netlink sockets, the
-//! process's own cost and heap, interrupts and the terminal.
+//! System calls that no library wraps as needed: netlink sockets, descriptor
+//! tables, the process's own cost and heap, interrupts and the terminal.
 //!
-//! The only room with `unsafe`. Knows descriptors and clocks, not TCP.
+//! The only module with `unsafe`.
 
 mod clocks;
 mod event_socket;
 mod heap;
 mod interrupt;
+mod kcmp;
 mod netlink;
 mod random;
 mod terminal;
@@ -17,6 +18,7 @@ pub use clocks::Clocks;
 pub use event_socket::{EventSocket, Received, Subscription};
 pub use heap::give_memory_back;
 pub use interrupt::Interrupt;
+pub use kcmp::share_descriptor_table;
 pub use netlink::NetlinkSocket;
 pub use random::random_bytes;
 pub use terminal::{error_columns, terminal_size};

@@ -10,7 +10,7 @@ use rustix::net::sockopt;
 
 /// How long the kernel may take for the next part of an answer. It answers
 /// within the system call; only a lost answer takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open socket. It stays in the network namespace of the thread that opened
 /// it, whichever thread uses it. Never cloned: netlink-sys would close it twice.
@@ -24,10 +24,10 @@ impl NetlinkSocket {
     pub fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         socket.bind_auto()?;
-        // Only brings better error texts, and kernels before 4.12 lack it.
+        // Only improves error texts; kernels before 4.12 lack it.
         let _ = socket.set_ext_ack(true);
         let fd = socket.as_fd();
-        sockopt::set_socket_timeout(fd, sockopt::Timeout::Recv, Some(PATIENCE))?;
+        sockopt::set_socket_timeout(fd, sockopt::Timeout::Recv, Some(RECEIVE_TIMEOUT))?;
         Ok(Self(socket))
     }
 
@@ -44,7 +44,7 @@ impl NetlinkSocket {
         }
     }
 
-    /// Receives one datagram into `buffer` and tells its true length, which is
+    /// Receives one datagram into `buffer` and returns its true length, which is
     /// larger than the buffer if it did not fit.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
-//! Bytes that nobody can guess.
+//! Random bytes for keys.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 
-/// So many of them, from the kernel.
+/// Random bytes from the kernel.
 ///
 /// # Errors
 /// Where there is no /dev/urandom.

@@ -1,9 +1,9 @@
-//! What this process has cost so far.
+//! The processor time that this process has used.
 #![allow(unsafe_code, reason = "getrusage(2) is in no safe library of the tree")]
 
 use std::time::{Duration, Instant};
 
-/// A moment, and the processor time used up to it.
+/// A point in time, and the processor time used up to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     at: Instant,
@@ -11,7 +11,7 @@ pub struct Usage {
     system: Duration,
 }
 
-/// What was used between two moments.
+/// What was used between two points in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageSince {
     /// Wall clock.
@@ -23,7 +23,7 @@ pub struct UsageSince {
 }
 
 impl Usage {
-    /// Now.
+    /// Reads the current values.
     pub fn now() -> Self {
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
         // SAFETY: the pointer is to a writable rusage, and all-zero bytes are a

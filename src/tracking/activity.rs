@@ -1,109 +1,100 @@
-//! What the ledger hands out.
+//! What the tracker reports.
 
 use super::{Delta, Identity, LastSeen};
 
-/// What one socket did in an interval. A socket that was disconnected and used
-/// anew within it may have two.
+/// What one socket did in an interval. A socket that was disconnected and connected again within it
+/// may have two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activity {
-    /// The kernel's name for the socket.
+    /// The kernel's identifier of the socket.
     pub cookie: u64,
-    /// Who it is.
+    /// Addresses and owner.
     pub identity: Identity,
-    /// What the caller marked it with ([`Ledger::tag`](super::Ledger::tag));
-    /// `None` if it did not, or has not since the socket became another kind of
-    /// thing.
+    /// The caller's tag ([`SocketTracker::tag`](super::SocketTracker::tag)); `None` if there is
+    /// none, or if the socket was reused since for another peer or as a listener.
     pub tag: Option<u32>,
-    /// What grew. Of a socket that was born in the interval everything since
-    /// its birth: for a server's side this includes the SYN-ACK's retransmits,
-    /// which the kernel counted when they were sent (`tcp_create_openreq_child()`
-    /// inherits them), maybe an interval ago.
+    /// The growth of the counters. For a socket that was opened in the interval, everything since
+    /// it was created. On the server's side this includes the retransmits of the SYN-ACK, which the
+    /// kernel counted when they were sent, maybe an interval ago (`tcp_create_openreq_child()`
+    /// inherits them).
     pub delta: Delta,
-    /// What was seen of it when it had last moved before this interval; `None`
-    /// for one that was opened in it. Of a socket with two activities the
-    /// second one's is what the first one ended with.
+    /// What was seen when the socket last moved before this interval; `None` for one that was
+    /// opened in it. In the second activity of a socket, what the first one ended with.
     pub before: Option<LastSeen>,
-    /// What was seen of it last in this interval: in the dump, or by the kernel
-    /// when it told of its death. `None` where nothing newer is known: it
-    /// vanished, or was wiped.
+    /// What was seen last in this interval, in the dump or in the destroy event. `None` where
+    /// nothing newer is known: the socket vanished, or was wiped.
     pub after: Option<LastSeen>,
-    /// It was born in this interval, or first seen in it.
+    /// It was created, or first seen, in this interval.
     pub opened: bool,
-    /// Its account is closed, and this is the rest.
+    /// This is the last activity of the socket.
     pub closed: bool,
-    /// It was there at the first look: what it did before is not in any delta.
-    pub born_before_first_look: bool,
-    /// The kernel zeroed its counters before it told of its death (closing with
-    /// SO_LINGER 0, a failed connect(), a child that nobody accepted): what it
-    /// did since it was last seen is lost.
+    /// It was in the first dump: what it did before that is in no delta.
+    pub in_baseline: bool,
+    /// The kernel zeroed its counters before it sent the destroy event (closing with SO_LINGER 0, a
+    /// failed connect(), a child that was not accepted). What it did since it was last seen is lost.
     pub wiped: bool,
-    /// Closed without the kernel telling of it: what it did since it was last
-    /// seen is lost.
+    /// It was closed without a destroy event. What it did since it was last seen is lost.
     pub vanished: bool,
 }
 
-/// What became of a record of the dump.
+/// What the tracker made of a record of the dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entered {
-    /// It is no live socket's, or the second one of it.
+pub enum Observed {
+    /// The record is of no live socket, or is the second one of a socket.
     Ignored,
-    /// Of a live socket that has this tag.
+    /// A live socket with this tag.
     Known(u32),
-    /// Of a live socket that has none: it is new, or has become another kind of
-    /// thing than it was.
+    /// A live socket without a tag: it is new, or was reused.
     Untagged,
 }
 
-/// What is known of deaths in a poll.
+/// How complete the destroy events of a poll are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
-    /// Nobody listens for the kernel's destroy events (`--no-events`, or the
-    /// kernel has none): a socket that is in no dump any more is closed, and its
-    /// last part lost; one that lived between two polls is never seen.
+    /// There are none (`--no-events`, or a kernel that has none). A socket that is in no dump any
+    /// more is closed and its last part lost; one that lived between two polls is never seen.
     Off,
-    /// Every event since the last poll was buried.
+    /// Every event since the last poll was passed to the tracker.
     Whole,
-    /// Some were lost: what is missing in the dump now, or in the next, is taken
-    /// to be closed.
+    /// Some were lost. A socket that is missing in this dump, or in the next, is taken to be closed.
     Lossy,
 }
 
-/// How a poll went, as the ledger has to know it to close it.
+/// What the tracker has to know of a poll to end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
-    /// What is known of deaths.
+    /// How complete the destroy events are.
     pub watch: Watch,
-    /// The dump was read to its end and the kernel did not say that it was
-    /// disturbed. If not, nothing is concluded from a socket's absence.
+    /// The dump was read to its end and the kernel did not report that it was interrupted. If not,
+    /// nothing is concluded from a socket's absence.
     pub whole_dump: bool,
 }
 
-/// What a poll came to.
+/// Counts of a poll.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// The first poll: it only sets the baseline, and hands out nothing.
+    /// This is the first poll: it only sets the baseline, and reports no activity.
     pub first: bool,
-    /// Sockets that were in the dump and live.
+    /// Live sockets in the dump.
     pub live: usize,
-    /// Sockets that are in no dump any more and whose death was not told yet:
-    /// the connection is over, but a program still holds the file.
+    /// Sockets that are in no dump any more and that have no destroy event yet: the connection is
+    /// over, but a program still holds the file.
     pub closing_unconfirmed: usize,
-    /// Deaths whose events came at least a poll late: their sockets were missing in the last
-    /// dump already.
+    /// Destroy events that came at least a poll late: the socket was missing in the last dump
+    /// already.
     pub late: u64,
     /// Activities with `opened`.
     pub opened: u64,
     /// Activities with `closed`.
     pub closed: u64,
-    /// Of these, without an event.
+    /// Those of `closed` that have no event.
     pub vanished: u64,
-    /// Of these, with zeroed counters.
+    /// Those of `closed` with zeroed counters.
     pub wiped: u64,
-    /// Events left out of account: sockets whose connection had ended before the
-    /// first look, those that never were connected, and second children of one
-    /// request.
+    /// Events that count for no socket: connections that had ended before the first poll, sockets
+    /// that were never connected, and second children of one request.
     pub ignored: u64,
-    /// Accounts whose close is not confirmed given up because there were too many; if they are told
-    /// of later, they count twice.
+    /// Sockets waiting for their event that were dropped because there were too many. If their
+    /// events come, they count twice.
     pub given_up: u64,
 }

@@ -1,7 +1,9 @@
-//! A socket's counters, and nothing else of it, in as few bytes as they have.
+//! The counters of a socket, packed.
 
 use crate::model::fields::{Source, tcp_info as t};
+use crate::model::wrap::{self, Width};
 use crate::model::{Field, Socket, State, fields};
+use crate::wire::uapi::SK_MEMINFO_DROPS;
 use crate::wire::{Slot, TcpInfo};
 
 /// Every counter of a socket, in the order of the output.
@@ -49,8 +51,8 @@ const SEGS_IN: usize = 4;
 const DELIVERED: usize = 10;
 const BYTES_SENT: usize = 12;
 
-/// `total_retrans`, `segs_out` and `segs_in`: 32 bits, and no interval is so long
-/// that they go half around.
+/// `total_retrans`, `segs_out` and `segs_in`: counters of 32 bits that do not grow by half their range
+/// in any interval.
 const SLOW: [usize; 3] = [0, SEGS_OUT, SEGS_IN];
 
 /// Counters that `tcp_disconnect()` (net/ipv4/tcp.c, 6.18) leaves alone:
@@ -58,12 +60,12 @@ const SLOW: [usize; 3] = [0, SEGS_OUT, SEGS_IN];
 /// timeouts caused, and `drops`.
 const KEPT: [usize; 5] = [7, 8, 9, 17, 28];
 
-/// Where a counter lies in [`Counters`], and where its value comes from.
+/// Position of a counter in [`Counters`], and its source.
 #[derive(Clone, Copy)]
 struct Cell {
     at: usize,
     bits: u32,
-    /// In `tcp_info`; `None` for `drops`.
+    /// Position in `tcp_info`; `None` for `drops`.
     slot: Option<Slot>,
     /// Shortest `tcp_info` that has it.
     length: usize,
@@ -71,15 +73,11 @@ struct Cell {
 
 const LAYOUT: [Cell; COUNT] = layout();
 
-/// Where the first counter lies in `tcp_info`; before it are clocks, which move
-/// without traffic.
+/// Position of the first counter in `tcp_info`. Before it are clocks, which move without traffic.
 const FIRST: usize = 100;
 
-/// Which word of the socket's memory counts drops.
-const DROPS_WORD: u8 = 8;
-
-/// The runs of `tcp_info` that hold nothing but counters, and where they lie in
-/// [`Counters`]: one behind the other they are the layout here.
+/// The ranges of `tcp_info` that hold nothing but counters, and their positions in [`Counters`]:
+/// together they are its layout.
 macro_rules! runs {
     ($do:ident) => {
         $do!(100..104 => 0, 120..144 => 4, 152..160 => 28, 168..228 => 36, 236..276 => 96)
@@ -106,7 +104,7 @@ const fn layout() -> [Cell; COUNT] {
     cells
 }
 
-/// Counters by width: the place among all, and where the value lies.
+/// Counters by width: index among all, and position of the value.
 const OF_16_BITS: [(usize, usize); 2] = of_width(16);
 const OF_32_BITS: [(usize, usize); 20] = of_width(32);
 const OF_64_BITS: [(usize, usize); 7] = of_width(64);
@@ -121,12 +119,12 @@ const fn of_width<const N: usize>(bits: u32) -> [(usize, usize); N] {
         }
         index += 1;
     }
-    // Evaluated while compiling, as is all of this.
+    // Evaluated at compile time.
     assert!(found == N, "the arrays above hold all counters of their width");
     places
 }
 
-/// By words of `tcp_info`: which of its counters lie in it, as bits.
+/// By the number of words of `tcp_info` that were sent: which counters they contain, as bits.
 static PRESENT: [u32; 128] = {
     let mut present = [0; 128];
     let mut words = 0;
@@ -143,7 +141,7 @@ static PRESENT: [u32; 128] = {
     present
 };
 
-/// Which counters were sent: as many words of `tcp_info`, and whether `drops`.
+/// Which counters were sent: the number of words of `tcp_info`, and whether there is `drops`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Shape(u8);
 
@@ -170,8 +168,7 @@ impl Shape {
         self.0 & !Self::DROPS != 0
     }
 
-    /// Whether nothing is missing that `older` had. (The length of `tcp_info` is
-    /// the same for all that a kernel sends.)
+    /// Whether this has all that `older` had. (A kernel sends `tcp_info` in one length only.)
     #[inline]
     pub(super) fn covers(self, older: Self) -> bool {
         (self.has_info() || !older.has_info()) && (self.has_drops() || !older.has_drops())
@@ -182,7 +179,7 @@ impl Shape {
         Self::new(other.info_length(), self.has_drops())
     }
 
-    /// This, but for `drops`.
+    /// This, without `drops`.
     pub(super) fn without_drops(self) -> Self {
         Self(self.0 & !Self::DROPS)
     }
@@ -203,7 +200,7 @@ impl Shape {
     }
 }
 
-/// The counters of one socket: 140 bytes, where the whole row has 700.
+/// The counters of one socket: 140 bytes of the row's 700.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counters {
     bytes: [u8; SIZE],
@@ -212,8 +209,8 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) const ZERO: Self = Self { bytes: [0; SIZE] };
 
-    /// Those of a socket, and which of them there are. Of a listener only its
-    /// drops: the kernel leaves zeros in the rest.
+    /// The counters of a socket, and which of them there are. A listener has only drops: the kernel
+    /// leaves zeros in the rest.
     #[inline]
     pub(super) fn of(socket: &Socket) -> (Self, Shape) {
         let mut counters = Self::ZERO;
@@ -229,26 +226,25 @@ impl Counters {
         (counters, Shape::new(length, drops.is_some()))
     }
 
-    /// Which counters two rows of one socket have, where none of them can have
-    /// moved between the two. Told without taking the counters out of the rows:
-    /// most sockets are idle between two polls.
+    /// Which counters two rows of one socket have, if none of them moved between the two. Compares
+    /// without copying, since most sockets are idle between two polls.
     #[inline]
     pub(super) fn idle(before: &Socket, after: &Socket) -> Option<u32> {
         let (Some(old), Some(new)) = (&before.tcp_info, &after.tcp_info) else { return None };
         let same = new.is_same_from(FIRST, old)
-            && before.skmem.map(|skmem| skmem.word(DROPS_WORD))
-                == after.skmem.map(|skmem| skmem.word(DROPS_WORD));
+            && before.skmem.map(|skmem| skmem.word(SK_MEMINFO_DROPS))
+                == after.skmem.map(|skmem| skmem.word(SK_MEMINFO_DROPS));
         let connections = before.state != State::Listen && after.state != State::Listen;
-        let drops = after.skmem.and_then(|skmem| skmem.word(DROPS_WORD)).is_some();
+        let drops = after.skmem.and_then(|skmem| skmem.word(SK_MEMINFO_DROPS)).is_some();
         (same && connections).then(|| Shape::new(new.sent_length(), drops).present())
     }
 
-    /// Whether a socket that is no listener has these counters and no others: most
-    /// have moved none between two polls. Told without taking them out of the row.
+    /// Whether a connection's counters equal these. Compares without copying, since most sockets are
+    /// idle between two polls.
     #[inline]
     pub(super) fn are_those_of(&self, shape: Shape, socket: &Socket) -> bool {
         let (Some(info), Some(skmem)) = (&socket.tcp_info, &socket.skmem) else { return false };
-        let drops = skmem.word(DROPS_WORD);
+        let drops = skmem.word(SK_MEMINFO_DROPS);
         let same_shape = shape == Shape::new(info.sent_length(), drops.is_some());
         let same_drops = drops.is_none_or(|drops| {
             self.bytes.last_chunk().is_some_and(|bytes| *bytes == drops.to_ne_bytes())
@@ -256,9 +252,8 @@ impl Counters {
         same_shape && same_drops && self.is_in(info)
     }
 
-    /// Takes the counters of `tcp_info` as they lie there: in five runs, which
-    /// one behind the other are the layout here. Field by field it takes ten
-    /// times as long, on every socket of every poll.
+    /// Copies the counters of `tcp_info` in five ranges. Field by field it takes ten times as long,
+    /// for every socket of every poll.
     #[inline]
     fn copy(&mut self, info: &TcpInfo) {
         macro_rules! take {
@@ -271,7 +266,7 @@ impl Counters {
         runs!(take);
     }
 
-    /// Whether `tcp_info` has just these.
+    /// Whether `tcp_info` has these values.
     #[inline]
     fn is_in(&self, info: &TcpInfo) -> bool {
         macro_rules! compare {
@@ -293,9 +288,8 @@ impl Counters {
         (self, Shape::new(length, shape.has_drops() || was.has_drops()))
     }
 
-    /// How much each counter grew from `self` to `after`, wraps included, where
-    /// both have it: the growth, which counters (as bits), and whether there was
-    /// a reset.
+    /// The growth from `self` to `after` of the counters that both have: the growth, which counters
+    /// (as bits), and whether there was a reset.
     pub(super) fn growth(
         &self,
         shape: Shape,
@@ -316,8 +310,8 @@ impl Counters {
         (growth, present, reset)
     }
 
-    /// The growth of all counters where both sides have the same and nothing was
-    /// reset: width by width, which takes a third of the time.
+    /// The growth of all counters where both sides have the same ones and nothing was reset. Going
+    /// width by width takes a third of the time.
     #[inline]
     fn growth_by_width(&self, after: &Self) -> [u64; COUNT] {
         let mut growth = [0; COUNT];
@@ -331,7 +325,7 @@ impl Counters {
                     if let (Some(before), Some(after), Some(growth)) =
                         (number(self), number(after), growth.get_mut(index))
                     {
-                        *growth = after.wrapping_sub(before).into();
+                        *growth = wrap::growth(before, after);
                     }
                 }
             };
@@ -342,7 +336,7 @@ impl Counters {
         growth
     }
 
-    /// The same one by one, for those that are `present`.
+    /// The growth of the counters that are `present`, one by one.
     fn growth_of_each(&self, after: &Self, present: u32, reset: bool) -> [u64; COUNT] {
         let mut growth = [0; COUNT];
         for (index, (cell, growth)) in LAYOUT.iter().zip(&mut growth).enumerate() {
@@ -351,7 +345,7 @@ impl Counters {
             }
             let (before, after) = (self.take(cell), after.take(cell));
             *growth = match reset {
-                false => difference(before, after, cell.bits),
+                false => Width::of_bits(cell.bits).growth(before, after),
                 true if KEPT.contains(&index) => after.checked_sub(before).unwrap_or(after),
                 true => after,
             };
@@ -359,38 +353,36 @@ impl Counters {
         growth
     }
 
-    /// `tcp_disconnect()` zeroes the counters of a socket that lives on, or of
-    /// one that is about to die. The byte counters have 64 bits and never wrap.
-    /// Segments have 32: fewer than before is a wrap only if the way around is
-    /// the shorter one. All of them count: a child that nobody accepted may have
-    /// received two segments and sent nothing (5.10).
+    /// Whether `tcp_disconnect()` zeroed the counters, of a socket that is used again or that is about
+    /// to be destroyed. The byte counters have 64 bits and never wrap; the segment counters have 32,
+    /// see [`wrap::went_back`]. Any of them may be the only one that moved: a child that was not
+    /// accepted may have received two segments and sent nothing (5.10).
     #[inline]
     pub(super) fn is_reset_by(&self, after: &Self) -> bool {
         let fell = |index: &usize| after.number(*index) < self.number(*index);
         let went_back = |index: &usize| {
-            let (before, after) = (self.number(*index) as u32, after.number(*index) as u32);
-            after.wrapping_sub(before) > u32::MAX / 2
+            wrap::went_back(self.number(*index) as u32, after.number(*index) as u32)
         };
         [BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED].iter().any(fell) || SLOW.iter().any(went_back)
     }
 
-    /// Whether nothing was ever sent or received, or all was zeroed.
+    /// Whether nothing was ever sent or received, or all counters were zeroed.
     pub(super) fn is_blank(&self) -> bool {
         let indices = 0..COUNT;
         indices.filter(|index| !KEPT.contains(index)).all(|index| self.number(index) == 0)
     }
 
-    /// Whether this is a child that lost the race for its request: two ACKs of one
-    /// handshake came at once, each made a child, and the one that came too late to
-    /// be hashed was freed (`inet_csk_complete_hashdance()`). It holds the request's
-    /// SYN-ACK retransmits, as its twin does, and no other segment than the SYN.
+    /// Whether this is the second child of one request: two ACKs of one handshake came at once, each
+    /// created a child, and the child that was too late to be hashed was freed
+    /// (`inet_csk_complete_hashdance()`). It has the request's SYN-ACK retransmits, as the other child
+    /// does, and no segment but the SYN.
     pub(super) fn is_duplicate_child(&self) -> bool {
         let blank = |index: &usize| self.number(*index) == 0;
         let silent = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT, SEGS_OUT, DELIVERED];
         self.number(SEGS_IN) == 1 && silent.iter().all(blank)
     }
 
-    /// Whether anything was ever acknowledged or received: it was connected.
+    /// Whether the socket was ever connected: something was acknowledged or received.
     pub(super) fn was_connected(&self) -> bool {
         self.number(BYTES_ACKED) > 0 || self.number(BYTES_RECEIVED) > 0
     }
@@ -427,12 +419,6 @@ fn write<const N: usize>(bytes: &mut [u8], value: [u8; N]) {
     if let Some(to) = bytes.first_chunk_mut() {
         *to = value;
     }
-}
-
-#[inline]
-fn difference(before: u64, after: u64, bits: u32) -> u64 {
-    let difference = after.wrapping_sub(before);
-    if bits == 64 { difference } else { difference & ((1 << bits) - 1) }
 }
 
 #[cfg(test)]
@@ -473,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_is_told_from_any_movement() {
+    fn any_movement_is_noticed() {
         let bytes: Vec<u8> = (0..280u32).map(|at| (at * 7 + 3) as u8).collect();
         let row = |bytes: &[u8], drops| {
             let info = crate::wire::TcpInfo::new(bytes, Default::default());

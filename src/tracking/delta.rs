@@ -3,19 +3,18 @@
 use super::counters::{COUNT, COUNTERS, Counters, Shape};
 use crate::model::{Field, Socket};
 
-/// What grew by how much between two looks at a socket.
+/// The growth of a socket's counters between two observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delta {
-    /// Bit n: both looks had counter n.
+    /// Bit n is set if both observations have counter n.
     present: u32,
-    /// The socket was disconnected and used anew in between, so that its
-    /// counters started again from zero.
+    /// The socket was disconnected in between, so that its counters started again from zero.
     pub reset: bool,
     growth: [u64; COUNT],
 }
 
 impl Delta {
-    /// From one look to a later one at the same socket.
+    /// From one observation of a socket to a later one.
     #[inline]
     pub fn between(before: &Socket, after: &Socket) -> Self {
         if let Some(present) = Counters::idle(before, after) {
@@ -26,13 +25,13 @@ impl Delta {
         Self::of(&before, was, &after, shape)
     }
 
-    /// The same of stored counters.
+    /// The same for stored counters.
     pub(super) fn of(before: &Counters, was: Shape, after: &Counters, shape: Shape) -> Self {
         let (growth, present, reset) = before.growth(was, after, shape);
         Self { present, reset, growth }
     }
 
-    /// How much `field` grew; `None` where it is no counter or was not sent.
+    /// The growth of `field`; `None` where it is no counter or was not sent.
     pub fn growth(&self, field: &Field) -> Option<u64> {
         let index = COUNTERS.iter().position(|counter| std::ptr::eq(*counter, field))?;
         (self.present & 1 << index != 0).then(|| self.growth.get(index).copied()).flatten()

@@ -1,4 +1,4 @@
-//! Who a socket is.
+//! Addresses and owner of a socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,29 +6,28 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{Endpoint, Socket, State};
 
-/// Who a socket is, by its last snapshot: the kernel's note of its death has no
-/// inode, uid or cgroup, and may have its addresses wiped.
+/// Addresses and owner of a socket, as of the last dump that had it. Its destroy event has no inode,
+/// uid or cgroup, and may have no addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// Own end.
     pub local: Endpoint,
     /// The peer's end.
     pub remote: Endpoint,
-    /// State when last seen alive; [`State::Close`] for one that was born and
-    /// died between two polls.
+    /// State in the last dump; [`State::Close`] for one that lived between two polls.
     pub state: State,
     /// Interface the socket is bound to, 0 for none.
     pub interface: u32,
-    /// Owner's user id, as long as a file held the socket.
+    /// User id of the owner, as of when a file last held the socket.
     pub uid: u32,
-    /// Inode of the file that held the socket last, 0 if none was seen.
+    /// Inode of the socket's file, 0 if none was seen.
     pub inode: u32,
-    /// Id of the cgroup v2 the socket was made in.
+    /// Id of the cgroup v2 that the socket was created in.
     pub cgroup_id: Option<u64>,
 }
 
 impl Identity {
-    /// Of a socket as it is now.
+    /// The identity of a socket as it is now.
     pub fn of(socket: &Socket) -> Self {
         Self {
             local: socket.local,
@@ -45,14 +44,14 @@ impl Identity {
 /// No tag.
 const UNTAGGED: u32 = u32::MAX;
 
-/// A tag as others see it.
+/// A stored tag as an option.
 fn known(tag: u32) -> Option<u32> {
     (tag != UNTAGGED).then_some(tag)
 }
 
-/// The part of an identity that many sockets have in common: those of one
-/// listener share it all. The caller's tag is in it because sockets that share
-/// the rest mostly share that too; so it takes no bytes of an account.
+/// The part of an identity that many sockets have in common, such as all those of one listener. It
+/// contains the caller's tag, since sockets that share the rest mostly share that too; so a tag takes
+/// no bytes of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Common {
     local: IpAddr,
@@ -75,8 +74,8 @@ impl Common {
     }
 }
 
-/// An identity but for its state, and a tag, in 28 bytes; the common part is a
-/// number in [`Commons`].
+/// An identity without its state, and a tag, in 28 bytes. The common part is an index into
+/// [`CommonParts`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Compact {
     remote: [u8; 16],
@@ -86,16 +85,16 @@ pub(super) struct Compact {
     remote_port: u16,
 }
 
-/// The common parts in use. Parts that no socket has any more are thrown out
-/// when there are twice as many as there were at the last cleaning.
+/// The common parts in use. Those that no socket has any more are removed when there are twice as
+/// many as after the last removal.
 #[derive(Debug, Default)]
-pub(super) struct Commons {
+pub(super) struct CommonParts {
     parts: Vec<Common>,
     numbers: FxHashMap<Common, u32>,
     kept: usize,
 }
 
-impl Commons {
+impl CommonParts {
     /// Packs the identity of a socket, without a tag.
     pub(super) fn pack(&mut self, socket: &Socket) -> Compact {
         Compact {
@@ -107,13 +106,12 @@ impl Commons {
         }
     }
 
-    /// Brings `compact` up to date; tells its tag. A socket that no
-    /// file holds any more keeps the owner it had: `sock_i_uid()` says 0 for those
-    /// before Linux 6.17.
+    /// Updates `compact`, and returns its tag. A socket that no file holds any more keeps the owner
+    /// it had: before Linux 6.17 `sock_i_uid()` is 0 for those.
     ///
-    /// The tag stays, whoever owns the socket now, unless it is another kind of
-    /// thing: `turned`, or with another peer's port. Only a socket that was
-    /// disconnected in between, or never connected, comes to that.
+    /// The tag stays when the owner changes. It goes when the socket was reused: it turned from or
+    /// into a listener (`turned`), or its peer has another port. That takes a disconnect in between,
+    /// or a socket that was not connected before.
     #[inline]
     pub(super) fn update(
         &mut self,
@@ -139,7 +137,7 @@ impl Commons {
         known(tag)
     }
 
-    /// Tags a socket; `u32::MAX` takes its tag away.
+    /// Tags a socket; `u32::MAX` removes the tag.
     pub(super) fn set_tag(&mut self, compact: &mut Compact, tag: u32) {
         if let Some(&common) = self.parts.get(compact.common as usize)
             && common.tag != tag
@@ -148,7 +146,7 @@ impl Commons {
         }
     }
 
-    /// The tag of a socket, if it has one.
+    /// The tag of a socket.
     pub(super) fn tag(&self, compact: &Compact) -> Option<u32> {
         known(self.parts.get(compact.common as usize)?.tag)
     }
@@ -185,12 +183,12 @@ impl Commons {
         })
     }
 
-    /// Whether [`clean`](Self::clean) is worth its while.
+    /// Whether enough parts may be unused for [`clean`](Self::clean) to pay.
     pub(super) fn wants_cleaning(&self) -> bool {
         self.parts.len() > 2 * self.kept + 64
     }
 
-    /// Throws out what none of these identities uses.
+    /// Removes the parts that none of these identities uses.
     pub(super) fn clean<'a>(&mut self, used: impl Iterator<Item = &'a mut Compact>) {
         let old = std::mem::take(&mut self.parts);
         self.numbers.clear();
@@ -202,7 +200,7 @@ impl Commons {
         self.kept = self.parts.len();
     }
 
-    /// Bytes of the heap that this occupies.
+    /// Bytes on the heap.
     pub(super) fn allocated(&self) -> usize {
         self.parts.capacity() * size_of::<Common>()
             + self.numbers.capacity() * (size_of::<(Common, u32)>() + 1)
@@ -226,8 +224,8 @@ mod tests {
     use crate::model::example::socket;
 
     #[test]
-    fn packed_and_unpacked_it_is_the_same() {
-        let mut commons = Commons::default();
+    fn packing_loses_nothing() {
+        let mut commons = CommonParts::default();
         for (local, remote) in [("10.0.0.1", "192.0.2.7"), ("fe80::1", "fe80::2"), ("::", "::")] {
             let mut one = socket();
             one.local.address = local.parse().unwrap();
@@ -240,7 +238,7 @@ mod tests {
 
     #[test]
     fn an_orphan_keeps_its_owner() {
-        let mut commons = Commons::default();
+        let mut commons = CommonParts::default();
         let mut packed = commons.pack(&socket());
         let orphan = Socket { inode: 0, uid: 0, state: State::LastAck, ..socket() };
         commons.set_tag(&mut packed, 7);
@@ -251,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_stays_until_it_is_another_kind_of_thing() {
-        let mut commons = Commons::default();
+    fn a_tag_stays_until_the_socket_is_reused() {
+        let mut commons = CommonParts::default();
         let mut packed = commons.pack(&socket());
         assert_eq!(commons.update(&mut packed, &socket(), false), None);
         assert_eq!(commons.tag(&packed), None);
@@ -278,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn unused_parts_go() {
-        let mut commons = Commons::default();
+    fn unused_parts_are_removed() {
+        let mut commons = CommonParts::default();
         let mut last = commons.pack(&socket());
         for uid in 0..1000 {
             last = commons.pack(&Socket { uid, ..socket() });

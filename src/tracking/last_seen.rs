@@ -1,11 +1,11 @@
-//! What a snapshot shows of a socket beyond its counters.
+//! What a dump shows of a socket besides its counters.
 
 use crate::model::fields::tcp_info as t;
 use crate::model::{Socket, State};
-use crate::wire::Slot;
+use crate::wire::{Slot, uapi};
 
-/// Something seen on a socket that says what it may have been through. Levels
-/// and states, not counts: none of it is proof.
+/// A hint at what a socket may have been through. Signs come from levels and states, not from
+/// counters, so none of them is proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Sign {
@@ -13,9 +13,9 @@ pub enum Sign {
     ReceiverFull = 1,
     /// Its peer advertises a window of 0.
     PeerFull = 2,
-    /// It has bytes the program did not send yet.
+    /// It has bytes that were written and not sent.
     Unsent = 4,
-    /// It was running its timer in vain: retransmissions, probes or keepalives.
+    /// Retransmissions, probes or keepalives were not answered.
     GivingUp = 8,
     /// The program has not read everything.
     Unread = 16,
@@ -23,31 +23,30 @@ pub enum Sign {
     NoSack = 32,
     /// Its slow start has ended.
     SlowStartOver = 64,
-    /// Much of its data lies in a queueing discipline or driver.
+    /// Much of its data is in a queueing discipline or driver.
     HostQueue = 128,
 }
 
-/// What a snapshot shows beyond counters, in four bytes: every socket's is kept
-/// until the next interval.
+/// What a dump shows besides counters, in four bytes. It is kept for every socket until the next
+/// interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastSeen {
-    /// From the lowest bit: eight signs, four of the state, two of `in_loss`.
+    /// From the lowest bit: eight signs, four bits of the state, two of `in_loss`.
     bits: u16,
-    /// 0 where it is not known.
+    /// 0 where it was not sent.
     mss: u16,
 }
 
-/// Where the state begins in [`LastSeen::bits`], and how wide it is.
+/// Position and mask of the state in [`LastSeen::bits`].
 const STATE: u16 = 8;
 const STATE_MASK: u16 = 0xf;
-/// Where `in_loss` begins: two bits, 0 where it is not told.
+/// Position of `in_loss`: two bits, 0 where the kernel does not send it.
 const LOSS: u16 = 12;
 const CALM: u16 = 1;
 const IN_LOSS: u16 = 2;
 
-/// Where the fields lie, as constants: every socket that moves is looked at, and
-/// to ask the catalogue for each of them took 120 ns more (470 instead of 350 for
-/// decoding and entering one).
+/// Offsets of fields as constants. Looking them up in the catalogue took 120 ns more for every socket
+/// that moves (470 instead of 350 for decoding and observing one).
 const CA_STATE: Option<Slot> = t::CA_STATE.slot();
 const BACKOFF: Option<Slot> = t::BACKOFF.slot();
 const OPTIONS: Option<Slot> = t::OPTIONS.slot();
@@ -60,25 +59,20 @@ const RCV_WND: Option<Slot> = t::RCV_WND.slot();
 /// `snd_ssthresh` before the first congestion.
 const UNSET: Option<u64> = t::SND_SSTHRESH.unset;
 
-/// `TCPI_OPT_SACK`.
-const OPTION_SACK: u64 = 2;
-
-/// More than TCP small queues leave below the socket for long
-/// (`tcp_small_queue_check()`).
+/// More than TCP small queues leave below the socket for long (`tcp_small_queue_check()`).
 const MUCH: u64 = 64 << 10;
 
-/// `TCP_CA_Loss` (include/uapi/linux/tcp.h).
-const CA_LOSS: u64 = 4;
-
 impl LastSeen {
-    /// Looks at a socket.
+    /// What a socket shows.
     pub fn of(socket: &Socket) -> Self {
-        // Of a listener the kernel leaves zeros in all of these fields.
+        // The kernel leaves zeros in all of these fields of a listener.
         let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
         let read = |slot: Option<Slot>| info?.read(slot?);
         let word = |index| socket.skmem.as_ref()?.word(index).map(u64::from);
-        // Nearly full for practical purposes: what comes next is pruned or dropped.
-        let full = word(0).zip(word(1)).is_some_and(|(used, size)| used * 4 > size * 3);
+        // From here on, segments that arrive are soon pruned or dropped.
+        let full = word(uapi::SK_MEMINFO_RMEM_ALLOC)
+            .zip(word(uapi::SK_MEMINFO_RCVBUF))
+            .is_some_and(|(used, size)| used * 4 > size * 3);
         let probing = socket.timer.is_some_and(|timer| timer.retransmits > 0);
         let ssthresh = read(SND_SSTHRESH);
         let unread = socket.state != State::Listen && socket.receive_queue > 0;
@@ -88,13 +82,16 @@ impl LastSeen {
             (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
             (probing || read(BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
             (unread, Sign::Unread),
-            (read(OPTIONS).is_some_and(|options| options & OPTION_SACK == 0), Sign::NoSack),
+            (
+                read(OPTIONS).is_some_and(|options| options & u64::from(uapi::TCPI_OPT_SACK) == 0),
+                Sign::NoSack,
+            ),
             (ssthresh.is_some() && ssthresh != UNSET, Sign::SlowStartOver),
-            (word(2).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
+            (word(uapi::SK_MEMINFO_WMEM_ALLOC).is_some_and(|bytes| bytes > MUCH), Sign::HostQueue),
         ];
         Self::new(
             socket.state,
-            read(CA_STATE).map(|state| state == CA_LOSS),
+            read(CA_STATE).map(|state| state == u64::from(uapi::TCP_CA_LOSS)),
             read(SND_MSS).and_then(|mss| u16::try_from(mss).ok()),
             shown.iter().map(|&(shown, sign)| u8::from(shown) * sign as u8).sum(),
         )
@@ -111,14 +108,14 @@ impl LastSeen {
         Self { bits, mss: mss.unwrap_or(0) }
     }
 
-    /// Its state.
+    /// The state.
     pub fn state(&self) -> State {
         // Only states were packed.
         State::from_kernel((self.bits >> STATE & STATE_MASK) as u8).unwrap_or(State::Close)
     }
 
-    /// Whether it was in loss recovery after a timeout (`TCP_CA_Loss`); `None`
-    /// where that is not told.
+    /// Whether it was in loss recovery after a timeout (`TCP_CA_Loss`); `None` where the kernel does
+    /// not send it.
     pub fn in_loss(&self) -> Option<bool> {
         match self.bits >> LOSS {
             0 => None,
@@ -126,7 +123,7 @@ impl LastSeen {
         }
     }
 
-    /// Payload of a full segment; `None` where that is not told.
+    /// Payload of a full segment; `None` where the kernel does not send it.
     pub fn mss(&self) -> Option<u16> {
         (self.mss != 0).then_some(self.mss)
     }
@@ -136,7 +133,7 @@ impl LastSeen {
         self.signs() & sign as u8 != 0
     }
 
-    /// All signs, as the bits that [`Sign`] numbers them by.
+    /// All signs, as bits of [`Sign`].
     pub fn signs(&self) -> u8 {
         self.bits as u8
     }
@@ -160,7 +157,7 @@ mod tests {
     ];
 
     #[test]
-    fn packed_and_unpacked_it_is_the_same() {
+    fn packing_loses_nothing() {
         assert_eq!(size_of::<LastSeen>(), 4);
         for state in State::ALL {
             for in_loss in [None, Some(false), Some(true)] {
@@ -179,8 +176,8 @@ mod tests {
         }
     }
 
-    /// One that shows nothing, with one thing changed at a time. (Bytes within a
-    /// word of `tcp_info` are those of a little-endian host.)
+    /// Changes one field at a time of a socket that shows no sign. (Bytes within a word of `tcp_info`
+    /// are those of a little-endian host.)
     #[test]
     fn each_sign_is_seen() {
         let calm = [(4, 2 << 8), (16, 1448), (76, 0x7fff_ffff), (228, 1), (232, 1)];
@@ -199,7 +196,10 @@ mod tests {
             (with(232, 0), Sign::ReceiverFull),
             (Socket { skmem: Some(skmem(100)), ..plain }, Sign::ReceiverFull),
             (with(144, 1), Sign::Unsent),
-            (Socket { timer: Timer::new(1, 200, 3), ..plain }, Sign::GivingUp),
+            (
+                Socket { timer: Timer::new(uapi::IDIAG_TIMER_RETRANS, 200, 3), ..plain },
+                Sign::GivingUp,
+            ),
             (Socket { receive_queue: 1, ..plain }, Sign::Unread),
             (with(4, 0), Sign::NoSack),
             (with(76, 10), Sign::SlowStartOver),

@@ -1,54 +1,52 @@
-//! Every socket's last row, for those who show rows.
+//! The last row of every socket, for lists of connections.
 
 use super::Delta;
-use super::accounts::{Accounts, Holder};
+use super::table::{HasCookie, SocketTable};
 use crate::model::Socket;
 
-/// What became of a socket since the last poll.
+/// What a socket did since the last poll.
 #[expect(clippy::large_enum_variant, reason = "returned per socket: a box would be an allocation")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Movement {
-    /// The first poll: nothing to compare with.
+    /// This is the first poll: there is nothing to compare with.
     First,
-    /// It was not there before.
+    /// It is new.
     Opened,
-    /// It was, and has moved by this much.
+    /// It was there before, and its counters grew by this much.
     Stayed(Delta),
-    /// It was entered in this poll already: the kernel may send a socket twice
-    /// that moves in its tables during the dump. The first record counts.
+    /// It was observed in this poll already: the kernel may send a socket twice that moves in its
+    /// tables during the dump. The first record counts.
     Again,
 }
 
 #[derive(Debug)]
-struct Account {
+struct Row {
     seen: u32,
     socket: Socket,
 }
 
-impl Holder for Account {
+impl HasCookie for Row {
     fn cookie(&self) -> u64 {
         self.socket.cookie
     }
 }
 
-/// The whole last row (some 700 bytes) of each socket of one network namespace,
-/// by cookie: what a list of connections needs, to show one that is gone as it
-/// was. One that comes back under its cookie as another state is the same
-/// socket. Who only wants what sockets did takes the
-/// [`Ledger`](super::Ledger).
+/// The whole last row (some 700 bytes) of each socket of one network namespace, by cookie. A list of
+/// connections needs it to show a socket that is gone. [`SocketTracker`](super::SocketTracker) needs
+/// less memory where only the growth of counters is wanted.
 ///
-/// Polls of a settled host allocate nothing: accounts are overwritten in place.
+/// Polls of a settled host allocate nothing: rows are overwritten in place.
 #[derive(Debug, Default)]
 pub struct Latest {
-    accounts: Accounts<Account>,
-    /// Number of the poll that runs.
+    sockets: SocketTable<Row>,
+    /// Number of this poll.
     poll: u32,
-    /// Accounts that the poll has come to.
+    /// Sockets observed in this poll.
     seen: usize,
 }
 
 impl Latest {
-    /// Knows no socket yet.
+    /// Without sockets.
     pub fn new() -> Self {
         Self::default()
     }
@@ -56,53 +54,52 @@ impl Latest {
     /// Begins a poll.
     pub fn begin(&mut self) {
         self.poll = self.poll.wrapping_add(1);
-        self.accounts.rewind();
+        self.sockets.rewind();
         self.seen = 0;
     }
 
-    /// Enters what a socket is now; tells how it moved.
+    /// Takes a socket's row, and returns what it did.
     #[inline]
-    pub fn enter(&mut self, socket: &Socket) -> Movement {
+    pub fn observe(&mut self, socket: &Socket) -> Movement {
         let poll = self.poll;
-        let slot = self.accounts.find(socket.cookie);
-        let Some(account) = slot.and_then(|slot| self.accounts.get_mut(slot)) else {
-            self.accounts.push(Account { seen: poll, socket: *socket });
+        let slot = self.sockets.find(socket.cookie);
+        let Some(row) = slot.and_then(|slot| self.sockets.get_mut(slot)) else {
+            self.sockets.push(Row { seen: poll, socket: *socket });
             self.seen += 1;
             return if poll == 1 { Movement::First } else { Movement::Opened };
         };
-        if account.seen == poll {
+        if row.seen == poll {
             return Movement::Again;
         }
-        let delta = Delta::between(&account.socket, socket);
-        account.socket.copy_from(socket);
-        account.seen = poll;
+        let delta = Delta::between(&row.socket, socket);
+        row.socket.copy_from(socket);
+        row.seen = poll;
         self.seen += 1;
         Movement::Stayed(delta)
     }
 
-    /// Ends a poll: hands out the sockets that were not seen in it and forgets
-    /// them.
+    /// Ends a poll: passes on the sockets that were not observed in it, and forgets them.
     pub fn end(&mut self, mut vanished: impl FnMut(&Socket)) {
-        if self.seen == self.accounts.len() {
+        if self.seen == self.sockets.len() {
             return;
         }
-        for slot in (0..self.accounts.len()).rev() {
-            if self.accounts.get(slot).is_some_and(|account| account.seen != self.poll)
-                && let Some(account) = self.accounts.swap_remove(slot)
+        for slot in (0..self.sockets.len()).rev() {
+            if self.sockets.get(slot).is_some_and(|row| row.seen != self.poll)
+                && let Some(row) = self.sockets.swap_remove(slot)
             {
-                vanished(&account.socket);
+                vanished(&row.socket);
             }
         }
     }
 
-    /// Sockets that are known.
+    /// Number of sockets.
     pub fn len(&self) -> usize {
-        self.accounts.len()
+        self.sockets.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.accounts.len() == 0
+        self.sockets.len() == 0
     }
 }
 
@@ -120,7 +117,7 @@ mod tests {
 
     fn poll(latest: &mut Latest, sockets: &[Socket]) -> (Vec<Movement>, Vec<u64>) {
         latest.begin();
-        let movements = sockets.iter().map(|socket| latest.enter(socket)).collect();
+        let movements = sockets.iter().map(|socket| latest.observe(socket)).collect();
         let mut vanished = Vec::new();
         latest.end(|socket| vanished.push(socket.cookie));
         (movements, vanished)
@@ -133,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn births_growth_and_deaths() {
+    fn opened_growing_and_gone() {
         let mut latest = Latest::new();
         let (first, _) = poll(&mut latest, &[sent(1, 10, 0, 1), sent(2, 20, 0, 2)]);
         assert_eq!(first, [Movement::First, Movement::First]);

@@ -1,23 +1,22 @@
-//! From snapshots to change: what each socket did since it was last seen.
+//! What each socket did since the last poll, from dumps and destroy events.
 //!
-//! Knows cookies, births, deaths, wraps and resets. Knows no services and no
-//! output.
+//! Handles cookies, opened and closed sockets, wraps and resets. Knows no services and no output.
 
-mod account;
-mod accounts;
 mod activity;
 mod counters;
 mod delta;
 mod identity;
 mod last_seen;
 mod latest;
-mod ledger;
+mod table;
+mod tracked;
+mod tracker;
 
-pub(crate) use accounts::{Accounts, Holder};
-pub use activity::{Activity, Ending, Entered, Totals, Watch};
+pub use activity::{Activity, Ending, Observed, Totals, Watch};
 pub use counters::COUNTERS;
 pub use delta::Delta;
 pub use identity::Identity;
 pub use last_seen::{LastSeen, Sign};
 pub use latest::{Latest, Movement};
-pub use ledger::Ledger;
+pub(crate) use table::{HasCookie, SocketTable};
+pub use tracker::SocketTracker;

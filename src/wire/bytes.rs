@@ -1,5 +1,5 @@
-//! Reading integers out of kernel bytes by offset, in host order unless the
-//! name says otherwise. Nothing here can panic: what is not there is `None`.
+//! Integers at an offset of kernel bytes, in host order unless the name says otherwise. `None` behind
+//! the end; nothing panics.
 
 /// `N` bytes at `at`.
 #[inline]

@@ -1,4 +1,4 @@
-//! What some congestion controls report of themselves
+//! Internal values that some congestion controls report
 //! (`union tcp_cc_info`, include/uapi/linux/inet_diag.h).
 
 use super::bytes::{u16_at, u32_at};

@@ -1,23 +1,22 @@
-//! `INET_DIAG_MD5SIG`: for whom a socket holds TCP-MD5 keys (RFC 2385). The
-//! keys come along to holders of CAP_NET_ADMIN; they are never kept or shown.
+//! `INET_DIAG_MD5SIG`: the peers for which a socket has TCP-MD5 keys (RFC 2385). The kernel sends the
+//! keys too to holders of CAP_NET_ADMIN; they are never kept or shown.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use std::ops::Range;
 
 use super::attribute::Attributes;
 use super::bytes::{array_at, u8_at, u16_at};
 use super::message::Messages;
-use super::reply::{HEADER_LENGTH, kind::MD5SIG};
+use super::uapi::{
+    AF_INET, INET_DIAG_MD5SIG, INET_DIAG_MSG_LEN, NLMSG_HDRLEN, TCP_DIAG_MD5SIG_KEY,
+    TCP_DIAG_MD5SIG_LEN,
+};
 
-/// Where the key lies in an entry.
-const KEY: Range<usize> = 20..Md5Keys::ENTRY;
+/// Position of the key in an entry.
+const KEY: Range<usize> = TCP_DIAG_MD5SIG_KEY..TCP_DIAG_MD5SIG_LEN;
 
-/// Length of a message's header.
-const MESSAGE: usize = 16;
-
-/// Fills the keys in a datagram of socket records with zeros; tells how many there were. Whom they
-/// are for and how long they are stays. Of a message that is cut nothing but its header is left.
+/// Fills the keys in a datagram of socket records with zeros, and returns how many there were. Peers
+/// and key lengths stay. A message that is cut off keeps nothing but its header.
 pub fn blank_keys(datagram: &mut [u8]) -> usize {
     if !may_hold_keys(datagram) {
         return 0;
@@ -27,18 +26,18 @@ pub fn blank_keys(datagram: &mut [u8]) -> usize {
     let mut keys = Vec::new();
     for (message, bytes) in Messages::new(datagram).framed() {
         let Ok(message) = message else {
-            keys.push(length - bytes.len().saturating_sub(MESSAGE)..length);
+            keys.push(length - bytes.len().saturating_sub(NLMSG_HDRLEN)..length);
             break;
         };
-        let attributes = message.payload.get(HEADER_LENGTH..).unwrap_or_default();
+        let attributes = message.payload.get(INET_DIAG_MSG_LEN..).unwrap_or_default();
         for attribute in Attributes::new(attributes).map_while(Result::ok) {
-            if attribute.kind == MD5SIG {
+            if attribute.kind == INET_DIAG_MD5SIG {
                 let start = attribute.value.as_ptr().addr() - base;
-                let entries = attribute.value.len().div_ceil(Md5Keys::ENTRY);
+                let entries = attribute.value.len().div_ceil(TCP_DIAG_MD5SIG_LEN);
                 let end = start + attribute.value.len();
                 keys.extend(
                     (0..entries)
-                        .map(|entry| start + entry * Md5Keys::ENTRY)
+                        .map(|entry| start + entry * TCP_DIAG_MD5SIG_LEN)
                         .map(|at| (at + KEY.start).min(end)..(at + KEY.end).min(end)),
                 );
             }
@@ -50,18 +49,18 @@ pub fn blank_keys(datagram: &mut [u8]) -> usize {
     keys.len()
 }
 
-/// Whether some word of it may be the header of an attribute with keys. Nearly always none is, and
-/// this costs a tenth of walking the attributes.
+/// Whether some word of the datagram may be the header of an attribute with keys. Keys are rare, and
+/// this takes a tenth of the time of walking the attributes.
 fn may_hold_keys(datagram: &[u8]) -> bool {
     let (words, _) = datagram.as_chunks::<4>();
-    let hit = |[_, _, low, high]: [u8; 4]| u16::from_ne_bytes([low, high]) == MD5SIG;
+    let hit = |[_, _, low, high]: [u8; 4]| u16::from_ne_bytes([low, high]) == INET_DIAG_MD5SIG;
     words.iter().fold(false, |found, word| found | hit(*word))
 }
 
-/// Entries that are kept; a busy BGP speaker has more peers on its listener.
+/// Entries that are kept. A listener of a busy BGP speaker has more.
 const KEPT: usize = 4;
 
-/// Whom one key is for.
+/// One key: its peers and its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Md5Key {
     /// The peer, or the network of peers.
@@ -80,12 +79,9 @@ pub struct Md5Keys {
 }
 
 impl Md5Keys {
-    /// Length of `struct tcp_diag_md5sig`.
-    pub(super) const ENTRY: usize = 100;
-
     pub(super) fn new(payload: &[u8]) -> Self {
-        let mut entries = payload.chunks_exact(Self::ENTRY).map(Md5Key::new);
-        let total = (payload.len() / Self::ENTRY).min(usize::from(u16::MAX)) as u16;
+        let mut entries = payload.chunks_exact(TCP_DIAG_MD5SIG_LEN).map(Md5Key::new);
+        let total = (payload.len() / TCP_DIAG_MD5SIG_LEN).min(usize::from(u16::MAX)) as u16;
         Self { total, kept: std::array::from_fn(|_| entries.next().flatten()) }
     }
 
@@ -94,7 +90,7 @@ impl Md5Keys {
         self.total
     }
 
-    /// The first of them.
+    /// The first keys.
     pub fn kept(&self) -> impl Iterator<Item = &Md5Key> {
         self.kept.iter().flatten()
     }
@@ -103,7 +99,7 @@ impl Md5Keys {
 impl Md5Key {
     fn new(entry: &[u8]) -> Option<Self> {
         let address = match u8_at(entry, 0)? {
-            2 => IpAddr::V4(Ipv4Addr::from(array_at::<4>(entry, 4)?)),
+            AF_INET => IpAddr::V4(Ipv4Addr::from(array_at::<4>(entry, 4)?)),
             _ => IpAddr::V6(Ipv6Addr::from(array_at::<16>(entry, 4)?)),
         };
         Some(Self { address, prefix_length: u8_at(entry, 1)?, key_length: u16_at(entry, 2)? })
@@ -114,17 +110,16 @@ impl Md5Key {
 mod tests {
     use super::*;
 
-    /// A message with an attribute of one word, one of keys of `KEY` bytes for two peers, and one
-    /// more.
+    /// A message with an attribute of one word, one with the keys of two peers, and another one.
     fn message() -> Vec<u8> {
-        let mut bytes = vec![0; MESSAGE + HEADER_LENGTH];
+        let mut bytes = vec![0; NLMSG_HDRLEN + INET_DIAG_MSG_LEN];
         let attribute = |kind: u16, value: &[u8]| {
             let length = (4 + value.len()) as u16;
             [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat()
         };
         let entry = |peer: u8| [&[2, 32, 80, 0, 10, 0, 0, peer][..], &[0; 12], &[7; 80]].concat();
         bytes.extend(attribute(1, &[9; 4]));
-        bytes.extend(attribute(MD5SIG, &[entry(1), entry(2)].concat()));
+        bytes.extend(attribute(INET_DIAG_MD5SIG, &[entry(1), entry(2)].concat()));
         bytes.extend(attribute(2, &[9; 4]));
         let length = bytes.len() as u32;
         bytes[..4].copy_from_slice(&length.to_ne_bytes());
@@ -147,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_one_keeps_no_key() {
+    fn a_cut_message_keeps_no_key() {
         let whole = message();
         for length in 0..whole.len() {
             let mut cut = [&whole[..], &whole[..length]].concat();

@@ -1,9 +1,8 @@
-//! Kernel bytes and views of them: netlink framing, requests, filter bytecode,
-//! attributes and structures read by length.
+//! Kernel bytes and views of them: netlink framing, requests, filter bytecode, attributes and
+//! structures of varying length.
 //!
-//! Knows the layouts of include/uapi/linux/{netlink,inet_diag,sock_diag,tcp}.h
-//! from Linux 3.10 to 7.3. Does no I/O, allocates nothing per socket, panics on
-//! no input, and does not know why anyone asks.
+//! Knows the layouts of include/uapi/linux/{netlink,inet_diag,sock_diag,tcp}.h from Linux 3.10 to
+//! 7.3. Does no I/O, allocates nothing per socket, and panics on no input.
 
 mod answer;
 mod attribute;
@@ -17,15 +16,16 @@ mod reply;
 mod request;
 mod skmem;
 mod tcp_info;
+pub mod uapi;
 mod ulp;
 
 pub use answer::Answer;
 pub use attribute::{Attribute, Attributes, BrokenAttribute};
 pub use congestion::{Bbr, Dctcp, Vegas};
 pub use md5::{Md5Key, Md5Keys, blank_keys};
-pub use message::{ACK_ATTRIBUTES, BrokenFraming, CAPPED, DUMP_INTERRUPTED, Message, Messages};
-pub use reply::{HEADER_LENGTH, Reply, kind};
-pub use request::{DumpRequest, Extensions, Form, TCPDIAG_GETSOCK};
+pub use message::{BrokenFraming, Message, Messages};
+pub use reply::{ATTRIBUTE_COUNT, Reply};
+pub use request::{DumpRequest, Extensions, Form};
 pub use skmem::SkMem;
 pub use tcp_info::{EcnWord, Slot, TcpInfo};
 pub use ulp::{Mptcp, Tls, Ulp, UlpDetail};

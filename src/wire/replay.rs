@@ -1,23 +1,25 @@
-//! Answers to requests, made of messages that were recorded before.
+//! Answers to requests, made of recorded messages.
 
-use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
+use super::uapi::{
+    AF_INET, AF_INET6, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN,
+    NLMSG_NOOP,
+};
+use super::{DumpRequest, Form, Reply};
 
-use super::{DUMP_INTERRUPTED, DumpRequest, Form, Reply};
-
-/// Appends a recorded message as an answer to request `sequence`, whose answers are of this kind.
+/// Appends a recorded message as an answer of this kind to request `sequence`.
 pub fn append_answer(message: &[u8], kind: u16, sequence: u32, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(message);
     out.resize(out.len().next_multiple_of(4), 0);
     for (at, bytes) in [(4, &kind.to_ne_bytes()[..]), (8, &sequence.to_ne_bytes())] {
-        let place = out.get_mut(start + at..start + at + bytes.len());
-        if let Some(place) = place {
-            place.copy_from_slice(bytes);
+        let target = out.get_mut(start + at..start + at + bytes.len());
+        if let Some(target) = target {
+            target.copy_from_slice(bytes);
         }
     }
 }
 
-/// `NLMSG_DONE`: the answer to request `sequence` is over.
+/// `NLMSG_DONE`: the end of the answer to request `sequence`.
 pub fn done(sequence: u32) -> Vec<u8> {
     closing(NLMSG_DONE, sequence, 0)
 }
@@ -27,32 +29,32 @@ pub fn refusal(sequence: u32, errno: i32) -> Vec<u8> {
     closing(NLMSG_ERROR, sequence, errno)
 }
 
-/// `NLMSG_NOOP` that says of request `sequence` that the table changed under its answer.
+/// `NLMSG_NOOP` with the flag that the table changed during the answer to request `sequence`.
 pub fn interruption(sequence: u32) -> Vec<u8> {
     let mut bytes = closing(NLMSG_NOOP, sequence, 0);
-    let flags = (NLM_F_MULTIPART | DUMP_INTERRUPTED).to_ne_bytes();
+    let flags = (NLM_F_MULTIPART | NLM_F_DUMP_INTR).to_ne_bytes();
     bytes.iter_mut().skip(6).zip(flags).for_each(|(to, from)| *to = from);
     bytes
 }
 
-/// A message of an error number and, where there is one, a quoted header.
+/// A message with an error number and, in an error, the quoted header.
 fn closing(kind: u16, sequence: u32, errno: i32) -> Vec<u8> {
-    let quoted = if kind == NLMSG_ERROR { 16 } else { 0 };
+    let quoted = if kind == NLMSG_ERROR { NLMSG_HDRLEN } else { 0 };
+    let length = (NLMSG_HDRLEN + size_of::<i32>() + quoted) as u32;
     let mut bytes = Vec::new();
-    bytes.extend((20u32 + quoted).to_ne_bytes());
+    bytes.extend(length.to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(NLM_F_MULTIPART.to_ne_bytes());
     bytes.extend(sequence.to_ne_bytes());
     bytes.extend(0u32.to_ne_bytes());
     bytes.extend((-errno).to_ne_bytes());
-    bytes.resize(bytes.len() + quoted as usize, 0);
+    bytes.resize(bytes.len() + quoted, 0);
     bytes
 }
 
 impl DumpRequest<'_> {
-    /// Whether the kernel would answer with this record, its filter program left aside.
-    pub fn wants(&self, reply: &Reply<'_>) -> bool {
-        use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6};
+    /// Whether the kernel would answer with this record, if the request had no filter program.
+    pub fn selects(&self, reply: &Reply<'_>) -> bool {
         let family = match self.form {
             Form::Both => true,
             Form::Ipv4 => reply.family() == AF_INET,

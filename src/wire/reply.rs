@@ -9,62 +9,36 @@ use super::congestion::{Bbr, Dctcp, Vegas};
 use super::md5::Md5Keys;
 use super::skmem::SkMem;
 use super::tcp_info::{EcnWord, TcpInfo};
+use super::uapi;
 use super::ulp::Ulp;
 
-/// Length of `struct inet_diag_msg`.
-pub const HEADER_LENGTH: usize = 72;
+/// One more than the last attribute known here.
+pub const ATTRIBUTE_COUNT: usize = uapi::INET_DIAG_MAX as usize + 1;
 
-/// The reply attributes, `INET_DIAG_*`, complete up to Linux 7.3.
-pub mod kind {
-    pub use netlink_packet_sock_diag::constants::{
-        INET_DIAG_CONG as CONG, INET_DIAG_DCTCPINFO as DCTCPINFO, INET_DIAG_INFO as INFO,
-        INET_DIAG_MARK as MARK, INET_DIAG_MD5SIG as MD5SIG, INET_DIAG_MEMINFO as MEMINFO,
-        INET_DIAG_PROTOCOL as PROTOCOL, INET_DIAG_SHUTDOWN as SHUTDOWN,
-        INET_DIAG_SKMEMINFO as SKMEMINFO, INET_DIAG_SKV6ONLY as SKV6ONLY,
-        INET_DIAG_TCLASS as TCLASS, INET_DIAG_TOS as TOS, INET_DIAG_VEGASINFO as VEGASINFO,
-    };
-
-    /// `INET_DIAG_BBRINFO`.
-    pub const BBRINFO: u16 = 16;
-    /// `INET_DIAG_CLASS_ID`.
-    pub const CLASS_ID: u16 = 17;
-    /// `INET_DIAG_ULP_INFO`.
-    pub const ULP_INFO: u16 = 19;
-    /// `INET_DIAG_SK_BPF_STORAGES`.
-    pub const SK_BPF_STORAGES: u16 = 20;
-    /// `INET_DIAG_CGROUP_ID`.
-    pub const CGROUP_ID: u16 = 21;
-    /// `INET_DIAG_SOCKOPT`.
-    pub const SOCKOPT: u16 = 22;
-
-    /// One more than the last attribute known here.
-    pub const COUNT: usize = 23;
-}
-
-/// The length of each attribute's shortest form, 0 where any will do. Looked at
-/// while walking, and not in another walk for every socket.
-const SHORTEST: [u8; kind::COUNT] = {
-    let mut shortest = [0; kind::COUNT];
+/// The shortest length of each attribute, 0 where any length is accepted. Checked while walking the
+/// attributes, to save a second walk for every socket.
+const SHORTEST: [u8; ATTRIBUTE_COUNT] = {
+    let mut shortest = [0; ATTRIBUTE_COUNT];
     let known: [(u16, u8); 18] = [
-        (kind::MEMINFO, 16),
-        (kind::INFO, 1),
-        (kind::VEGASINFO, 16),
-        (kind::CONG, 1),
-        (kind::TOS, 1),
-        (kind::TCLASS, 1),
-        (kind::SKMEMINFO, 4),
-        (kind::SHUTDOWN, 1),
-        (kind::DCTCPINFO, 16),
-        (kind::PROTOCOL, 1),
-        (kind::SKV6ONLY, 1),
-        (kind::MARK, 4),
-        (kind::BBRINFO, 20),
-        (kind::CLASS_ID, 4),
-        (kind::MD5SIG, Md5Keys::ENTRY as u8),
-        // At least a name of one character, as a nested attribute.
-        (kind::ULP_INFO, 5),
-        (kind::CGROUP_ID, 8),
-        (kind::SOCKOPT, 2),
+        (uapi::INET_DIAG_MEMINFO, 16),
+        (uapi::INET_DIAG_INFO, 1),
+        (uapi::INET_DIAG_VEGASINFO, 16),
+        (uapi::INET_DIAG_CONG, 1),
+        (uapi::INET_DIAG_TOS, 1),
+        (uapi::INET_DIAG_TCLASS, 1),
+        (uapi::INET_DIAG_SKMEMINFO, 4),
+        (uapi::INET_DIAG_SHUTDOWN, 1),
+        (uapi::INET_DIAG_DCTCPINFO, 16),
+        (uapi::INET_DIAG_PROTOCOL, 1),
+        (uapi::INET_DIAG_SKV6ONLY, 1),
+        (uapi::INET_DIAG_MARK, 4),
+        (uapi::INET_DIAG_BBRINFO, 20),
+        (uapi::INET_DIAG_CLASS_ID, 4),
+        (uapi::INET_DIAG_MD5SIG, uapi::TCP_DIAG_MD5SIG_LEN as u8),
+        // At least a name of one character in a nested attribute.
+        (uapi::INET_DIAG_ULP_INFO, 5),
+        (uapi::INET_DIAG_CGROUP_ID, 8),
+        (uapi::INET_DIAG_SOCKOPT, 2),
     ];
     let mut index = 0;
     while index < known.len() {
@@ -74,34 +48,34 @@ const SHORTEST: [u8; kind::COUNT] = {
     shortest
 };
 
-/// Where an attribute's payload lies. `end` 0 means that it was not sent.
+/// Position of an attribute's payload. `end` is 0 if the attribute was not sent.
 #[derive(Debug, Clone, Copy, Default)]
 struct Span {
     start: u16,
     end: u16,
 }
 
-/// A view of one socket's record. Making one walks the attributes once and
-/// notes where each lies; reading a field then is a bounds check and a load.
+/// A view of one socket's record. Creating one walks the attributes once and stores their positions;
+/// reading a field then is a bounds check and a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
-    header: &'a [u8; HEADER_LENGTH],
+    header: &'a [u8; uapi::INET_DIAG_MSG_LEN],
     bytes: &'a [u8],
-    spans: [Span; kind::COUNT],
+    spans: [Span; ATTRIBUTE_COUNT],
     unknown_attributes: u16,
     broken_attributes: bool,
 }
 
 impl<'a> Reply<'a> {
     /// Reads the payload of a netlink message. `None` when it is shorter than
-    /// `struct inet_diag_msg`. A broken attribute only loses itself and what
-    /// lies behind it.
+    /// `struct inet_diag_msg`. Broken attributes are
+    /// left out with all that follows them.
     #[inline]
     pub fn new(payload: &'a [u8]) -> Option<Self> {
-        // The kernel's ceiling is 32 KiB; a longer one loses what lies behind 64.
+        // The kernel sends at most 32 KiB; positions are 16 bits wide.
         let payload = payload.get(..usize::from(u16::MAX)).unwrap_or(payload);
         let (header, attributes) = payload.split_first_chunk()?;
-        let mut spans = [Span::default(); kind::COUNT];
+        let mut spans = [Span::default(); ATTRIBUTE_COUNT];
         let (mut unknown_attributes, mut broken_attributes) = (0u16, false);
         let base = payload.as_ptr().addr();
         for attribute in Attributes::new(attributes) {
@@ -129,13 +103,12 @@ impl<'a> Reply<'a> {
         self.bytes.get(usize::from(span.start)..usize::from(span.end))
     }
 
-    /// How many attributes are newer than this program.
+    /// Number of attributes that are newer than this program.
     pub fn unknown_attributes(&self) -> u16 {
         self.unknown_attributes
     }
 
-    /// Whether some attribute could not be read: broken framing, or a payload
-    /// shorter than its kind's shortest form.
+    /// Whether an attribute could not be read: its framing is broken, or its payload is too short.
     #[inline]
     pub fn has_bad_attribute(&self) -> bool {
         self.broken_attributes
@@ -234,7 +207,7 @@ impl<'a> Reply<'a> {
     /// `INET_DIAG_MEMINFO`: rmem, wmem (queued), fmem, tmem (in flight).
     #[inline]
     pub fn meminfo(&self) -> Option<[u32; 4]> {
-        let value = self.attribute(kind::MEMINFO)?;
+        let value = self.attribute(uapi::INET_DIAG_MEMINFO)?;
         Some([u32_at(value, 0)?, u32_at(value, 4)?, u32_at(value, 8)?, u32_at(value, 12)?])
     }
 
@@ -242,101 +215,101 @@ impl<'a> Reply<'a> {
     /// changed without changing its length.
     #[inline]
     pub fn tcp_info(&self, ecn: EcnWord) -> Option<TcpInfo> {
-        Some(TcpInfo::new(self.attribute(kind::INFO)?, ecn))
+        Some(TcpInfo::new(self.attribute(uapi::INET_DIAG_INFO)?, ecn))
     }
 
     /// `INET_DIAG_SKMEMINFO`.
     #[inline]
     pub fn skmem(&self) -> Option<SkMem> {
-        SkMem::new(self.attribute(kind::SKMEMINFO)?)
+        SkMem::new(self.attribute(uapi::INET_DIAG_SKMEMINFO)?)
     }
 
     /// `INET_DIAG_CONG`: the algorithm's name up to its NUL.
     #[inline]
     pub fn congestion(&self) -> Option<&'a [u8]> {
-        let value = self.attribute(kind::CONG)?;
+        let value = self.attribute(uapi::INET_DIAG_CONG)?;
         value.split(|&byte| byte == 0).next()
     }
 
     /// `INET_DIAG_VEGASINFO`.
     #[inline]
     pub fn vegas(&self) -> Option<Vegas> {
-        Vegas::new(self.attribute(kind::VEGASINFO)?)
+        Vegas::new(self.attribute(uapi::INET_DIAG_VEGASINFO)?)
     }
 
     /// `INET_DIAG_DCTCPINFO`.
     #[inline]
     pub fn dctcp(&self) -> Option<Dctcp> {
-        Dctcp::new(self.attribute(kind::DCTCPINFO)?)
+        Dctcp::new(self.attribute(uapi::INET_DIAG_DCTCPINFO)?)
     }
 
     /// `INET_DIAG_BBRINFO`.
     #[inline]
     pub fn bbr(&self) -> Option<Bbr> {
-        Bbr::new(self.attribute(kind::BBRINFO)?)
+        Bbr::new(self.attribute(uapi::INET_DIAG_BBRINFO)?)
     }
 
     /// `INET_DIAG_TOS`.
     #[inline]
     pub fn tos(&self) -> Option<u8> {
-        u8_at(self.attribute(kind::TOS)?, 0)
+        u8_at(self.attribute(uapi::INET_DIAG_TOS)?, 0)
     }
 
     /// `INET_DIAG_TCLASS`.
     #[inline]
     pub fn tclass(&self) -> Option<u8> {
-        u8_at(self.attribute(kind::TCLASS)?, 0)
+        u8_at(self.attribute(uapi::INET_DIAG_TCLASS)?, 0)
     }
 
     /// `INET_DIAG_CLASS_ID`: the net_cls class, or the socket's priority.
     #[inline]
     pub fn class_id(&self) -> Option<u32> {
-        u32_at(self.attribute(kind::CLASS_ID)?, 0)
+        u32_at(self.attribute(uapi::INET_DIAG_CLASS_ID)?, 0)
     }
 
     /// `INET_DIAG_SHUTDOWN`: bit 0 receive, bit 1 send.
     #[inline]
     pub fn shutdown(&self) -> Option<u8> {
-        u8_at(self.attribute(kind::SHUTDOWN)?, 0)
+        u8_at(self.attribute(uapi::INET_DIAG_SHUTDOWN)?, 0)
     }
 
     /// `INET_DIAG_PROTOCOL`, sent with destroy events.
     pub fn protocol(&self) -> Option<u8> {
-        u8_at(self.attribute(kind::PROTOCOL)?, 0)
+        u8_at(self.attribute(uapi::INET_DIAG_PROTOCOL)?, 0)
     }
 
     /// `INET_DIAG_SKV6ONLY`.
     #[inline]
     pub fn v6only(&self) -> Option<bool> {
-        Some(u8_at(self.attribute(kind::SKV6ONLY)?, 0)? != 0)
+        Some(u8_at(self.attribute(uapi::INET_DIAG_SKV6ONLY)?, 0)? != 0)
     }
 
     /// `INET_DIAG_MARK`, sent to holders of CAP_NET_ADMIN.
     #[inline]
     pub fn mark(&self) -> Option<u32> {
-        u32_at(self.attribute(kind::MARK)?, 0)
+        u32_at(self.attribute(uapi::INET_DIAG_MARK)?, 0)
     }
 
     /// `INET_DIAG_CGROUP_ID`: the inode of the cgroup v2 directory.
     #[inline]
     pub fn cgroup_id(&self) -> Option<u64> {
-        u64_at(self.attribute(kind::CGROUP_ID)?, 0)
+        u64_at(self.attribute(uapi::INET_DIAG_CGROUP_ID)?, 0)
     }
 
     /// `INET_DIAG_SOCKOPT`: `struct inet_diag_sockopt`, two bytes of flags.
     #[inline]
     pub fn sockopt(&self) -> Option<[u8; 2]> {
-        array_at(self.attribute(kind::SOCKOPT)?, 0)
+        array_at(self.attribute(uapi::INET_DIAG_SOCKOPT)?, 0)
     }
 
     /// `INET_DIAG_ULP_INFO`.
     pub fn ulp(&self) -> Option<Ulp> {
-        Ulp::new(self.attribute(kind::ULP_INFO)?)
+        Ulp::new(self.attribute(uapi::INET_DIAG_ULP_INFO)?)
     }
 
     /// `INET_DIAG_MD5SIG`, without the keys themselves.
     pub fn md5(&self) -> Option<Md5Keys> {
-        Some(Md5Keys::new(self.attribute(kind::MD5SIG)?))
+        Some(Md5Keys::new(self.attribute(uapi::INET_DIAG_MD5SIG)?))
     }
 
     #[inline]
@@ -346,7 +319,7 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn address(&self, at: usize) -> IpAddr {
-        if self.family() == netlink_packet_sock_diag::constants::AF_INET6 {
+        if self.family() == uapi::AF_INET6 {
             IpAddr::V6(Ipv6Addr::from(array_at::<16>(self.header, at).unwrap_or_default()))
         } else {
             IpAddr::V4(Ipv4Addr::from(array_at::<4>(self.header, at).unwrap_or_default()))

@@ -1,23 +1,17 @@
-//! Asking the kernel for TCP sockets (net/ipv4/inet_diag.c).
+//! Requests for TCP sockets (net/ipv4/inet_diag.c).
 
 use netlink_packet_core::{
-    Emitable, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NetlinkSerializable,
+    Emitable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
-use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 
 use super::attribute::Attributes;
 use super::bytes::{be16_at, u32_at};
 use super::message::Messages;
-use super::reply::kind;
-
-/// `TCPDIAG_GETSOCK`, the request of before Linux 3.3 that every kernel since
-/// still answers. Replies to it carry the same type.
-pub const TCPDIAG_GETSOCK: u16 = 18;
-
-/// `INET_DIAG_REQ_BYTECODE`.
-const BYTECODE: u16 = 1;
+use super::uapi::{
+    self, AF_INET, AF_INET6, INET_DIAG_REQ_BYTECODE, INET_DIAG_REQ_LEN, INET_DIAG_REQ_V2_LEN,
+    IPPROTO_TCP, NLA_HDRLEN, NLM_F_DUMP, NLM_F_REQUEST, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK,
+};
 
 /// Which tables a dump walks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,31 +20,30 @@ pub enum Form {
     Ipv4,
     /// `SOCK_DIAG_BY_FAMILY` for IPv6 sockets, v4-mapped ones included.
     Ipv6,
-    /// `TCPDIAG_GETSOCK`: both families in one walk of the table, which saves
-    /// the second walk that the by-family form needs (see `benches/`).
+    /// `TCPDIAG_GETSOCK`: both families in one walk of the table, where the by-family form needs two
+    /// (see `benches/`).
     Both,
 }
 
-/// The attributes to be sent, as `idiag_ext` asks for them. Shutdown, mark,
-/// cgroup and socket options come unasked.
+/// The requested attributes (`idiag_ext`). The kernel sends shutdown, mark, cgroup and socket options
+/// without a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extensions(pub u8);
 
 impl Extensions {
     /// `INET_DIAG_INFO`, and with it MD5 and ULP information.
-    pub const INFO: Self = Self::of(kind::INFO);
+    pub const INFO: Self = Self::of(uapi::INET_DIAG_INFO);
     /// `INET_DIAG_SKMEMINFO`.
-    pub const SKMEMINFO: Self = Self::of(kind::SKMEMINFO);
+    pub const SKMEMINFO: Self = Self::of(uapi::INET_DIAG_SKMEMINFO);
     /// `INET_DIAG_CONG`.
-    pub const CONG: Self = Self::of(kind::CONG);
-    /// `INET_DIAG_VEGASINFO`; the same bit brings DCTCP's and BBR's.
-    pub const CC_INFO: Self = Self::of(kind::VEGASINFO);
+    pub const CONG: Self = Self::of(uapi::INET_DIAG_CONG);
+    /// `INET_DIAG_VEGASINFO`; the same bit requests those of DCTCP and BBR.
+    pub const CC_INFO: Self = Self::of(uapi::INET_DIAG_VEGASINFO);
     /// `INET_DIAG_TOS`.
-    pub const TOS: Self = Self::of(kind::TOS);
+    pub const TOS: Self = Self::of(uapi::INET_DIAG_TOS);
     /// `INET_DIAG_TCLASS`, and with it the class id.
-    pub const TCLASS: Self = Self::of(kind::TCLASS);
-    /// All of the above: everything but `INET_DIAG_MEMINFO`, whose words
-    /// SKMEMINFO holds too.
+    pub const TCLASS: Self = Self::of(uapi::INET_DIAG_TCLASS);
+    /// All of the above: everything but `INET_DIAG_MEMINFO`, whose words are in SKMEMINFO too.
     pub const ALL: Self = Self(
         Self::INFO.0
             | Self::SKMEMINFO.0
@@ -78,7 +71,7 @@ pub struct DumpRequest<'a> {
     pub form: Form,
     /// `idiag_states`: bit n for state n.
     pub states: u32,
-    /// Attributes to be sent.
+    /// Requested attributes.
     pub extensions: Extensions,
     /// Only this local port, 0 for any.
     pub local_port: u16,
@@ -89,7 +82,7 @@ pub struct DumpRequest<'a> {
 }
 
 impl DumpRequest<'_> {
-    /// Type of the messages that answer.
+    /// Type of the replies.
     pub fn reply_kind(&self) -> u16 {
         self.message_type()
     }
@@ -106,21 +99,22 @@ impl DumpRequest<'_> {
         bytes
     }
 
-    /// Reads a request back, and its number. `None` for what [`encode`](Self::encode) does not make.
+    /// Decodes a request and its number. `None` for a request that [`encode`](Self::encode) does not
+    /// make.
     pub fn decode(bytes: &[u8]) -> Option<(DumpRequest<'_>, u32)> {
         let message = Messages::new(bytes).next()?.ok()?;
         let body = message.payload;
         let family = *body.first()?;
-        // struct inet_diag_req_v2 has its fields elsewhere than struct inet_diag_req.
+        // The fields of struct inet_diag_req_v2 and struct inet_diag_req have different offsets.
         let (form, extensions, ports, states, fixed) = match (message.kind, family) {
-            (TCPDIAG_GETSOCK, _) => (Form::Both, 3, 4, 52, 60),
-            (SOCK_DIAG_BY_FAMILY, AF_INET) => (Form::Ipv4, 2, 8, 4, 56),
-            (SOCK_DIAG_BY_FAMILY, AF_INET6) => (Form::Ipv6, 2, 8, 4, 56),
+            (TCPDIAG_GETSOCK, _) => (Form::Both, 3, 4, 52, INET_DIAG_REQ_LEN),
+            (SOCK_DIAG_BY_FAMILY, AF_INET) => (Form::Ipv4, 2, 8, 4, INET_DIAG_REQ_V2_LEN),
+            (SOCK_DIAG_BY_FAMILY, AF_INET6) => (Form::Ipv6, 2, 8, 4, INET_DIAG_REQ_V2_LEN),
             _ => return None,
         };
         let program = Attributes::new(body.get(fixed..)?)
             .filter_map(Result::ok)
-            .find(|attribute| attribute.kind == BYTECODE);
+            .find(|attribute| attribute.kind == INET_DIAG_REQ_BYTECODE);
         let request = DumpRequest {
             form,
             states: u32_at(body, states)?,
@@ -140,7 +134,7 @@ impl DumpRequest<'_> {
             family: if self.form == Form::Ipv6 { AF_INET6 } else { AF_INET },
             protocol: IPPROTO_TCP,
             extensions: ExtensionFlags::from_bits_retain(self.extensions.0),
-            // Retained: the crate's flags end before NEW_SYN_RECV and BOUND_INACTIVE.
+            // The flags of the crate lack NEW_SYN_RECV and BOUND_INACTIVE.
             states: StateFlags::from_bits_retain(self.states),
             socket_id: id,
         };
@@ -158,7 +152,7 @@ impl DumpRequest<'_> {
     }
 
     fn attribute_length(&self) -> usize {
-        if self.bytecode.is_empty() { 0 } else { 4 + self.bytecode.len() }
+        if self.bytecode.is_empty() { 0 } else { NLA_HDRLEN + self.bytecode.len() }
     }
 }
 
@@ -175,7 +169,7 @@ impl NetlinkSerializable for DumpRequest<'_> {
         let mut body = self.fixed_part();
         if !self.bytecode.is_empty() {
             body.extend((self.attribute_length() as u16).to_ne_bytes());
-            body.extend(BYTECODE.to_ne_bytes());
+            body.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
             body.extend(self.bytecode);
         }
         buffer.iter_mut().zip(body).for_each(|(to, from)| *to = from);
@@ -198,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_back() {
+    fn decodes_what_it_encodes() {
         for form in [Form::Ipv4, Form::Ipv6, Form::Both] {
             for bytecode in [&[][..], &[1, 4, 4, 0]] {
                 let request = DumpRequest { remote_port: 7, ..request(form, bytecode) };

@@ -1,26 +1,25 @@
 //! `INET_DIAG_SKMEMINFO`: the socket's memory (include/uapi/linux/sock_diag.h).
 
-/// Words that `enum SK_MEMINFO_*` has up to Linux 7.3.
-pub const KNOWN_WORDS: usize = 9;
+use super::uapi::SK_MEMINFO_VARS;
 
 /// The memory words of one socket. Kernels before 4.7 send eight, later ones
 /// nine (`drops`); more are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkMem {
     count: u8,
-    words: [u32; KNOWN_WORDS],
+    words: [u32; SK_MEMINFO_VARS],
 }
 
 impl SkMem {
     /// Takes the payload. `None` when it holds no whole word.
     #[inline]
     pub fn new(payload: &[u8]) -> Option<Self> {
-        let mut skmem = Self { count: 0, words: [0; KNOWN_WORDS] };
+        let mut skmem = Self { count: 0, words: [0; SK_MEMINFO_VARS] };
         let (words, _) = payload.as_chunks();
         for (word, bytes) in skmem.words.iter_mut().zip(words) {
             *word = u32::from_ne_bytes(*bytes);
         }
-        skmem.count = words.len().min(KNOWN_WORDS) as u8;
+        skmem.count = words.len().min(SK_MEMINFO_VARS) as u8;
         (skmem.count > 0).then_some(skmem)
     }
 

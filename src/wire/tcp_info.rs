@@ -1,24 +1,22 @@
 //! `struct tcp_info` (include/uapi/linux/tcp.h), read by length.
 //!
-//! The structure only ever grew, from 104 bytes (Linux 3.10) to 280 (6.18 to
-//! 7.3), and distributions backport fields: a field exists if and only if it
-//! lies within what was sent. Which fields there are is told by the field
-//! catalogue in `model::fields`; this type knows bytes.
+//! The structure has only grown, from 104 bytes (Linux 3.10) to 280 (6.18 to 7.3), and distributions
+//! backport fields: a field exists if it lies within the bytes that were sent. The field catalogue
+//! is in `model::fields`.
 
 use super::bytes::{array_at, u8_at, u16_at, u32_at, u64_at};
 
-/// Room for the fields of coming kernels. What is longer still is cut, and
-/// [`TcpInfo::is_cut`] says so.
+/// Bytes that are kept, with space for fields of future kernels. See [`TcpInfo::is_cut`].
 const CAPACITY: usize = 328;
 
-/// Where the word lies whose layout changed.
+/// Offset of the word whose layout changed.
 const ECN_WORD: usize = 276;
 
-/// How the four bytes at offset 276 are to be read. Linux 6.18 has two u16
-/// there, Linux 7.2 a word of bit fields; the length is the same.
+/// The layout of the four bytes at offset 276. Linux 6.18 has two u16 there, Linux 7.2 a word of bit
+/// fields, and the length of the structure is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EcnWord {
-    /// Not decoded: the kernel's release is not known to have either form.
+    /// Not decoded: it is not known which layout the kernel has.
     #[default]
     Unknown,
     /// `u16 tcpi_accecn_fail_mode; u16 tcpi_accecn_opt_seen` (6.18).
@@ -28,8 +26,8 @@ pub enum EcnWord {
 }
 
 impl EcnWord {
-    /// The layout that a kernel release (`uname -r`) uses. The releases
-    /// between the two that were read stay undecoded.
+    /// The layout of a kernel release (`uname -r`). Releases between the two whose source was read
+    /// are not decoded.
     pub fn of_release(release: &str) -> Self {
         let mut numbers = release.split(['.', '-', '+']).map(|part| part.parse::<u32>().ok());
         match (numbers.next().flatten(), numbers.next().flatten()) {
@@ -41,7 +39,7 @@ impl EcnWord {
     }
 }
 
-/// Where a field lies in a structure.
+/// Position of a field in a structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// One byte.
@@ -114,14 +112,14 @@ impl TcpInfo {
         self.ecn = ecn;
     }
 
-    /// Becomes the same as another; only what was sent is copied.
+    /// Copies another one; only the bytes that were sent.
     #[inline]
     pub fn copy_from(&mut self, other: &Self) {
         self.fill(other.as_bytes(), other.ecn);
         self.sent = other.sent;
     }
 
-    /// Whether both hold the same from byte `at` on.
+    /// Whether both are equal from byte `at` on.
     #[inline]
     pub fn is_same_from(&self, at: usize, other: &Self) -> bool {
         self.as_bytes().get(at..) == other.as_bytes().get(at..)
@@ -133,7 +131,7 @@ impl TcpInfo {
         self.sent.into()
     }
 
-    /// Whether more was sent than could be kept.
+    /// Whether the kernel sent more than was kept.
     pub fn is_cut(&self) -> bool {
         self.sent > self.length
     }
@@ -166,8 +164,7 @@ impl TcpInfo {
         }
     }
 
-    /// Copies a run of fields that lie behind each other, from byte `start` on,
-    /// as they were sent: zeros where the kernel's structure ends before.
+    /// Copies the bytes from `start` on, and zeros where the kernel's structure ends before.
     #[inline]
     pub fn copy_run<const N: usize>(&self, start: usize, to: &mut [u8; N]) {
         if let Some(run) = array_at(self.as_bytes(), start) {
@@ -179,7 +176,7 @@ impl TcpInfo {
         to.iter_mut().zip(sent).for_each(|(to, &from)| *to = from);
     }
 
-    /// Whether [`copy_run`](Self::copy_run) would give just this.
+    /// Whether [`copy_run`](Self::copy_run) would give these bytes.
     #[inline]
     pub fn has_run<const N: usize>(&self, start: usize, run: &[u8; N]) -> bool {
         if let Some(sent) = self.as_bytes().get(start..).and_then(|sent| sent.first_chunk::<N>()) {
@@ -190,8 +187,8 @@ impl TcpInfo {
         copied == *run
     }
 
-    /// What was sent and not decoded: everything behind the first `known`
-    /// bytes, or from the ambiguous word on where its layout is not known.
+    /// The bytes that are not decoded: all behind the first `known` bytes, or from the ambiguous word
+    /// on where its layout is not known.
     pub fn tail(&self, known: usize) -> &[u8] {
         let known = if self.ecn == EcnWord::Unknown { known.min(ECN_WORD) } else { known };
         self.as_bytes().get(known..).unwrap_or(&[])
@@ -233,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn longer_than_known_is_kept_or_said_to_be_cut() {
+    fn bytes_beyond_the_capacity_are_cut() {
         let info = TcpInfo::new(&[7; 300], EcnWord::Bits);
         assert_eq!(info.tail(280), &[7; 20]);
         assert_eq!(TcpInfo::new(&[7; 300], EcnWord::Unknown).tail(280), &[7; 24]);

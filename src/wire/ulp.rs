@@ -2,11 +2,7 @@
 
 use super::attribute::Attributes;
 use super::bytes::{u8_at, u16_at, u32_at, u64_at};
-
-/// `INET_ULP_INFO_*`.
-const NAME: u16 = 1;
-const TLS: u16 = 2;
-const MPTCP: u16 = 3;
+use super::uapi;
 
 /// Kernel TLS (`TLS_INFO_*`, include/uapi/linux/tls.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,9 +11,9 @@ pub struct Tls {
     pub version: Option<u16>,
     /// `TLS_CIPHER_*`.
     pub cipher: Option<u16>,
-    /// Who encrypts what is sent: 1 nobody, 2 software, 3 device, 4 record device.
+    /// Encryption of what is sent: 1 none, 2 software, 3 device, 4 record device.
     pub tx_conf: Option<u16>,
-    /// Who decrypts what is received, as above.
+    /// Decryption of what is received, with the same numbers.
     pub rx_conf: Option<u16>,
     /// Whether zero-copy sendfile was allowed.
     pub zerocopy_sendfile: bool,
@@ -54,7 +50,7 @@ pub struct Mptcp {
     pub id_local: Option<u8>,
 }
 
-/// What is known of the protocol besides its name.
+/// What the kernel sends of the protocol besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UlpDetail {
     /// Nothing more was sent.
@@ -69,21 +65,25 @@ pub enum UlpDetail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulp {
     /// `TCP_ULP_NAME_MAX` bytes, NUL-padded.
-    name: [u8; 16],
-    /// What is known besides.
+    name: [u8; uapi::TCP_ULP_NAME_MAX],
+    /// What the kernel sends besides the name.
     pub detail: UlpDetail,
 }
 
 impl Ulp {
     pub(super) fn new(payload: &[u8]) -> Option<Self> {
-        let mut ulp = Self { name: [0; 16], detail: UlpDetail::NameOnly };
+        let mut ulp = Self { name: [0; uapi::TCP_ULP_NAME_MAX], detail: UlpDetail::NameOnly };
         let mut any = false;
         for attribute in Attributes::new(payload).map_while(Result::ok) {
             any = true;
             match attribute.kind {
-                NAME => ulp.name.iter_mut().zip(attribute.value).for_each(|(to, &from)| *to = from),
-                TLS => ulp.detail = UlpDetail::Tls(Tls::new(attribute.value)),
-                MPTCP => ulp.detail = UlpDetail::Mptcp(Mptcp::new(attribute.value)),
+                uapi::INET_ULP_INFO_NAME => {
+                    ulp.name.iter_mut().zip(attribute.value).for_each(|(to, &from)| *to = from)
+                }
+                uapi::INET_ULP_INFO_TLS => ulp.detail = UlpDetail::Tls(Tls::new(attribute.value)),
+                uapi::INET_ULP_INFO_MPTCP => {
+                    ulp.detail = UlpDetail::Mptcp(Mptcp::new(attribute.value))
+                }
                 _ => {}
             }
         }
@@ -102,13 +102,13 @@ impl Tls {
         for attribute in Attributes::new(payload).map_while(Result::ok) {
             let value = attribute.value;
             match attribute.kind {
-                1 => tls.version = u16_at(value, 0),
-                2 => tls.cipher = u16_at(value, 0),
-                3 => tls.tx_conf = u16_at(value, 0),
-                4 => tls.rx_conf = u16_at(value, 0),
-                5 => tls.zerocopy_sendfile = true,
-                6 => tls.rx_no_pad = true,
-                7 => tls.tx_max_payload = u16_at(value, 0),
+                uapi::TLS_INFO_VERSION => tls.version = u16_at(value, 0),
+                uapi::TLS_INFO_CIPHER => tls.cipher = u16_at(value, 0),
+                uapi::TLS_INFO_TXCONF => tls.tx_conf = u16_at(value, 0),
+                uapi::TLS_INFO_RXCONF => tls.rx_conf = u16_at(value, 0),
+                uapi::TLS_INFO_ZC_RO_TX => tls.zerocopy_sendfile = true,
+                uapi::TLS_INFO_RX_NO_PAD => tls.rx_no_pad = true,
+                uapi::TLS_INFO_TX_MAX_PAYLOAD_LEN => tls.tx_max_payload = u16_at(value, 0),
                 _ => {}
             }
         }
@@ -122,16 +122,18 @@ impl Mptcp {
         for attribute in Attributes::new(payload).map_while(Result::ok) {
             let value = attribute.value;
             match attribute.kind {
-                1 => mptcp.token_remote = u32_at(value, 0),
-                2 => mptcp.token_local = u32_at(value, 0),
-                3 => mptcp.relative_write_sequence = u32_at(value, 0),
-                4 => mptcp.map_sequence = u64_at(value, 0),
-                5 => mptcp.map_subflow_sequence = u32_at(value, 0),
-                6 => mptcp.sequence_offset = u32_at(value, 0),
-                7 => mptcp.map_data_length = u16_at(value, 0),
-                8 => mptcp.flags = u32_at(value, 0),
-                9 => mptcp.id_remote = u8_at(value, 0),
-                10 => mptcp.id_local = u8_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_TOKEN_REM => mptcp.token_remote = u32_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_TOKEN_LOC => mptcp.token_local = u32_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_RELWRITE_SEQ => {
+                    mptcp.relative_write_sequence = u32_at(value, 0)
+                }
+                uapi::MPTCP_SUBFLOW_ATTR_MAP_SEQ => mptcp.map_sequence = u64_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_MAP_SFSEQ => mptcp.map_subflow_sequence = u32_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_SSN_OFFSET => mptcp.sequence_offset = u32_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_MAP_DATALEN => mptcp.map_data_length = u16_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_FLAGS => mptcp.flags = u32_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_ID_REM => mptcp.id_remote = u8_at(value, 0),
+                uapi::MPTCP_SUBFLOW_ATTR_ID_LOC => mptcp.id_local = u8_at(value, 0),
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Counters that sockets limit.
+//! Counters for which the sockets' own figures give bounds.
 
 use super::{Class, Context, Outside, Plan, up_to};
 use crate::attribution::divide::{Estimate, Share};
@@ -17,10 +17,10 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
             let reasons = &[Reason::NoSocket, Reason::TimeWait, Reason::HalfOpen];
             bounded(Outside::Others, reasons, in_segs)
         }
-        // Per packet, where the socket counts the segments that GRO made it of.
+        // Counted per packet after GRO; `rcv_ooopack` counts the segments that GRO merged.
         "TcpExtTCPOFOQueue" => {
             needs(Slot::RcvOoopack)?;
-            bounded(Outside::Nobody, &[Reason::Cleared], |tally| {
+            bounded(Outside::Nothing, &[Reason::Cleared], |tally| {
                 let segments = tally.sum(Slot::RcvOoopack);
                 up_to(segments, segments)
             })
@@ -28,7 +28,7 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         "TcpExtListenOverflows"
         | "TcpExtTCPReqQFullDrop"
         | "TcpExtTCPDeferAcceptDrop"
-        | "TcpExtTSEcrRejected" => bounded(Outside::Nobody, &[Reason::NotAccepted], |tally| {
+        | "TcpExtTSEcrRejected" => bounded(Outside::Nothing, &[Reason::NotAccepted], |tally| {
             up_to(tally.listener_drops, tally.listener_drops)
         }),
         "TcpExtTCPFastRetrans" => {
@@ -44,11 +44,12 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         "TcpExtTCPRetransFail" => {
             bounded(Outside::Others, &[Reason::Cleared], |tally| estimated(tally.failed))
         }
-        // `tcp_check_dsack()`: one event is one segment or more, but for those not believed.
+        // `tcp_check_dsack()`: each event reports at least one segment, except for those ignored as
+        // dubious.
         "TcpExtTCPDSACKRecv" | "TcpExtTCPDSACKOfoRecv" => {
             needs(Slot::DsackDups)?;
             let dubious = context.grew("TcpExtTCPDSACKIgnoredDubious");
-            Plan::new(Class::Bounded, Outside::Nobody, &[Reason::Dubious], move |tally| {
+            Plan::new(Class::Bounded, Outside::Nothing, &[Reason::Dubious], move |tally| {
                 let sum = tally.sum(Slot::DsackDups);
                 let limit = if dubious > 0 { u64::MAX } else { sum };
                 Share::between(0, limit, sum as f64).likely(sum)
@@ -62,9 +63,9 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         | "TcpExtTCPRenoFailures"
         | "TcpExtTCPLossFailures" => {
             needs(Slot::TotalRtoRecoveries)?;
-            bounded(Outside::Nobody, &[Reason::GivenUp], |tally| {
+            bounded(Outside::Nothing, &[Reason::GivenUp], |tally| {
                 let sum = tally.sum(Slot::TotalRtoRecoveries);
-                // The last one of a connection that is given up is not in the socket's.
+                // When a connection is given up, its last recovery is not counted in the socket.
                 Share::between(0, sum.saturating_add(tally.closed), sum as f64).likely(sum)
             })
         }
@@ -72,22 +73,22 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     })
 }
 
-/// Per packet: bare segments are never merged (`tcp_gro_receive()` flushes at a length of 0),
-/// those with data up to a whole super-packet.
+/// Counted per packet. Bare segments are never merged (`tcp_gro_receive()` flushes at a length of
+/// 0); data segments may be merged up to a whole super-packet.
 fn in_segs(tally: &Tally) -> Share {
     let data = tally.sum(Slot::DataSegsIn);
     let low = tally.bare_in + u64::from(tally.receivers > 0 && data > 0);
     Share::between(low, tally.bare_in + data, data as f64)
 }
 
-/// What the table of kinds says.
+/// A share from the table of kinds.
 fn estimated(estimate: Estimate) -> Share {
     let Estimate { value, low, high } = estimate;
     Share::between(low, high, value as f64 + 0.01).likely(value)
 }
 
-/// Segments that a socket or a listener discarded: `sk_drops` counts each, and much else. What
-/// sockets dropped that ended in the interval is not told.
+/// Segments discarded by a socket or a listener. `sk_drops` counts each of them, but also other
+/// discards. A destroy event does not report the drops of its socket.
 pub(super) fn drops() -> Plan {
     let reasons = &[Reason::NoSocket, Reason::NoSign];
     Plan::new(Class::Bounded, Outside::Others, reasons, |tally| {

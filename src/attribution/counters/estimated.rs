@@ -1,4 +1,4 @@
-//! Counters that no field of a socket counts: spread over the sockets that can have caused them.
+//! Counters that no field of a socket counts: divided among the sockets that can have caused them.
 
 use super::{Class, Context, Outside, Plan, probably, up_to};
 use crate::attribution::divide::Share;
@@ -6,8 +6,8 @@ use crate::attribution::growth::Slot;
 use crate::attribution::reason::Reason;
 use crate::attribution::tally::Tally;
 
-/// A trace of weight, for those that can have caused it without a sign of it.
-const HARDLY: f64 = 0.01;
+/// The weight of a socket that can have caused an event but shows no sign of it.
+const UNLIKELY: f64 = 0.01;
 
 pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     recovery(name, context)
@@ -21,62 +21,62 @@ fn estimated(outside: Outside, reasons: &'static [Reason], share: fn(&Tally) -> 
     Plan::new(Class::Estimated, outside, reasons, share)
 }
 
-/// Loss, its repair, and repairs that were not needed.
+/// Loss, recovery, and unnecessary recovery.
 fn recovery(name: &str, context: &Context<'_>) -> Option<Plan> {
-    let nobody = Outside::Nobody;
+    let nothing = Outside::Nothing;
     let reasons: &[Reason] = &[Reason::NoSign];
     Some(match name {
-        // Before 6.7 only what was repeated tells who may have had a timeout.
+        // Before 6.7 (no `total_rto`), only retransmits show which sockets may have had a timeout.
         "TcpExtTCPTimeouts" => estimated(Outside::Others, &[Reason::OldKernel], |tally| {
             probably(u64::MAX, tally.repeats() as f64)
         }),
-        // `tcp_send_loss_probe()` sends new data or repeats some: both are in data_segs_out.
-        "TcpExtTCPLossProbes" => estimated(nobody, reasons, |tally| {
+        // `tcp_send_loss_probe()` sends new data or a retransmission; data_segs_out counts both.
+        "TcpExtTCPLossProbes" => estimated(nothing, reasons, |tally| {
             let sent = tally.sum(Slot::DataSegsOut).max(tally.sum(Slot::TotalRetrans));
             let weight = 4.0 * tally.untimed_repeats as f64 + tally.senders as f64;
             Share::between(tally.probes.low, sent, weight)
         }),
-        "TcpExtTCPLossProbeRecovery" => estimated(nobody, reasons, |tally| {
-            probably(tally.untimed_repeats, tally.probes.value as f64 + HARDLY)
+        "TcpExtTCPLossProbeRecovery" => estimated(nothing, reasons, |tally| {
+            probably(tally.untimed_repeats, tally.probes.value as f64 + UNLIKELY)
         }),
-        "TcpExtTCPLostRetransmit" => estimated(nobody, reasons, |tally| {
+        "TcpExtTCPLostRetransmit" => estimated(nothing, reasons, |tally| {
             probably(u64::MAX, tally.sum(Slot::TotalRetrans) as f64)
         }),
-        // `tcp_enter_recovery()` is followed by a retransmission in the same acknowledgement
-        // (`tcp_cwnd_reduction()` forces one), unless that is still in a queue of this host.
+        // `tcp_enter_recovery()` is followed by a retransmission on the same ACK
+        // (`tcp_cwnd_reduction()` forces one), unless the segment is still in a queue of this host.
         "TcpExtTCPSackRecovery" | "TcpExtTCPRenoRecovery" => {
             let held = context.grew("TcpExtTCPSpuriousRtxHostQueues");
             let sack = name == "TcpExtTCPSackRecovery";
-            Plan::new(Class::Estimated, nobody, &[Reason::NoSign], move |tally| {
+            Plan::new(Class::Estimated, nothing, &[Reason::NoSign], move |tally| {
                 let sockets = if sack { tally.sack_repeaters } else { tally.reno_repeaters };
                 let limit = tally.untimed_repeats.saturating_add(held);
-                Share::between(0, limit, sockets as f64 + HARDLY)
+                Share::between(0, limit, sockets as f64 + UNLIKELY)
             })
         }
-        "TcpExtTCPFullUndo" | "TcpExtTCPPartialUndo" => estimated(nobody, reasons, |tally| {
+        "TcpExtTCPFullUndo" | "TcpExtTCPPartialUndo" => estimated(nothing, reasons, |tally| {
             let signs = tally.sum(Slot::DsackDups) + tally.sum(Slot::ReordSeen);
-            probably(u64::MAX, signs as f64 + HARDLY * tally.untimed_repeats as f64)
+            probably(u64::MAX, signs as f64 + UNLIKELY * tally.untimed_repeats as f64)
         }),
-        "TcpExtTCPDSACKUndo" => estimated(nobody, reasons, |tally| {
+        "TcpExtTCPDSACKUndo" => estimated(nothing, reasons, |tally| {
             probably(u64::MAX, tally.sum(Slot::DsackDups) as f64)
         }),
-        // Only who is in state Loss can find that it need not be (`tcp_try_undo_loss()`).
+        // Only a socket in state Loss can undo it (`tcp_try_undo_loss()`).
         "TcpExtTCPLossUndo" | "TcpExtTCPSpuriousRTOs" if context.has(Slot::TotalRto) => {
-            estimated(nobody, reasons, |tally| {
+            estimated(nothing, reasons, |tally| {
                 let signs = tally.sum(Slot::TotalRto) + tally.sum(Slot::DsackDups);
-                Share::between(0, tally.losses, signs as f64 + HARDLY)
+                Share::between(0, tally.losses, signs as f64 + UNLIKELY)
             })
         }
-        "TcpExtTCPSpuriousRtxHostQueues" => estimated(nobody, reasons, |tally| {
+        "TcpExtTCPSpuriousRtxHostQueues" => estimated(nothing, reasons, |tally| {
             probably(u64::MAX, tally.repeats() as f64 + tally.host_queue as f64)
         }),
         "TcpExtTCPDSACKIgnoredOld"
         | "TcpExtTCPDSACKIgnoredNoUndo"
-        | "TcpExtTCPDSACKIgnoredDubious" => estimated(nobody, reasons, |tally| {
+        | "TcpExtTCPDSACKIgnoredDubious" => estimated(nothing, reasons, |tally| {
             probably(u64::MAX, tally.sum(Slot::DsackDups) as f64)
         }),
         "TcpExtTCPSackShifted" | "TcpExtTCPSackMerged" | "TcpExtTCPSackShiftFallback" => {
-            estimated(nobody, reasons, |tally| probably(u64::MAX, tally.repeats() as f64))
+            estimated(nothing, reasons, |tally| probably(u64::MAX, tally.repeats() as f64))
         }
         _ => return None,
     })
@@ -86,56 +86,56 @@ fn recovery(name: &str, context: &Context<'_>) -> Option<Plan> {
 fn acknowledgements(name: &str) -> Option<Plan> {
     let reasons: &[Reason] = &[Reason::NoSign];
     Some(match name {
-        // Each is one bare segment (`tcp_send_ack()`, `tcp_xmit_probe_skb()`).
+        // Each event sends one bare segment (`tcp_send_ack()`, `tcp_xmit_probe_skb()`).
         "TcpExtDelayedACKs" => {
-            estimated(Outside::Nobody, reasons, |tally| up_to(tally.bare_out, tally.bare_out))
+            estimated(Outside::Nothing, reasons, |tally| up_to(tally.bare_out, tally.bare_out))
         }
-        "TcpExtTCPKeepAlive" => estimated(Outside::Nobody, reasons, |tally| {
-            let weight = tally.quiet_out as f64 + HARDLY * tally.bare_out as f64;
+        "TcpExtTCPKeepAlive" => estimated(Outside::Nothing, reasons, |tally| {
+            let weight = tally.quiet_out as f64 + UNLIKELY * tally.bare_out as f64;
             Share::between(0, tally.bare_out, weight)
         }),
-        "TcpExtTCPWinProbe" => estimated(Outside::Nobody, reasons, |tally| {
-            let weight = tally.probing_out as f64 + HARDLY * tally.bare_out as f64;
+        "TcpExtTCPWinProbe" => estimated(Outside::Nothing, reasons, |tally| {
+            let weight = tally.probing_out as f64 + UNLIKELY * tally.bare_out as f64;
             Share::between(0, tally.bare_out, weight)
         }),
         "TcpExtTCPPureAcks" => estimated(Outside::Others, &[Reason::NoSocket], |tally| {
             up_to(tally.bare_in, tally.bare_in)
         }),
-        // The window goes out with a segment (`tcp_select_window()`).
+        // The window is advertised in a segment (`tcp_select_window()`).
         "TcpExtTCPToZeroWindowAdv"
         | "TcpExtTCPFromZeroWindowAdv"
-        | "TcpExtTCPWantZeroWindowAdv" => estimated(Outside::Nobody, reasons, |tally| {
-            let weight = tally.receiver_full as f64 + HARDLY * tally.receivers as f64;
+        | "TcpExtTCPWantZeroWindowAdv" => estimated(Outside::Nothing, reasons, |tally| {
+            let weight = tally.receiver_full as f64 + UNLIKELY * tally.receivers as f64;
             Share::between(0, tally.sum(Slot::SegsOut), weight)
         }),
-        "TcpExtTCPAutoCorking" => estimated(Outside::Nobody, reasons, |tally| {
-            probably(u64::MAX, tally.unsent as f64 + HARDLY * tally.senders as f64)
+        "TcpExtTCPAutoCorking" => estimated(Outside::Nothing, reasons, |tally| {
+            probably(u64::MAX, tally.unsent as f64 + UNLIKELY * tally.senders as f64)
         }),
         "TcpExtTCPHystartTrainDetect"
         | "TcpExtTCPHystartDelayDetect"
         | "TcpExtTCPHystartTrainCwnd"
-        | "TcpExtTCPHystartDelayCwnd" => estimated(Outside::Nobody, reasons, |tally| {
-            probably(u64::MAX, tally.slow_start_over.min(tally.senders) as f64 + HARDLY)
+        | "TcpExtTCPHystartDelayCwnd" => estimated(Outside::Nothing, reasons, |tally| {
+            probably(u64::MAX, tally.slow_start_over.min(tally.senders) as f64 + UNLIKELY)
         }),
         _ => return None,
     })
 }
 
-/// What comes in and finds no room.
+/// Receive-side events: pruning, compressed ACKs, coalescing.
 fn receiving(name: &str) -> Option<Plan> {
     let reasons: &[Reason] = &[Reason::NoSign];
     Some(match name {
         "TcpExtPruneCalled" | "TcpExtRcvPruned" | "TcpExtTCPRcvCollapsed" => {
-            estimated(Outside::Nobody, reasons, |tally| {
+            estimated(Outside::Nothing, reasons, |tally| {
                 let signs = tally.sum(Slot::Drops) + tally.receiver_full;
-                probably(u64::MAX, signs as f64 + HARDLY * tally.receivers as f64)
+                probably(u64::MAX, signs as f64 + UNLIKELY * tally.receivers as f64)
             })
         }
-        "TcpExtTCPAckCompressed" => estimated(Outside::Nobody, reasons, |tally| {
+        "TcpExtTCPAckCompressed" => estimated(Outside::Nothing, reasons, |tally| {
             probably(u64::MAX, tally.sum(Slot::RcvOoopack) as f64)
         }),
         "TcpExtTCPRcvCoalesce" | "TcpExtTCPBacklogCoalesce" => {
-            estimated(Outside::Nobody, reasons, |tally| {
+            estimated(Outside::Nothing, reasons, |tally| {
                 probably(u64::MAX, tally.sum(Slot::DataSegsIn) as f64)
             })
         }
@@ -143,8 +143,9 @@ fn receiving(name: &str) -> Option<Plan> {
     })
 }
 
-/// How connections ended. A connection that is over but still held open is in no dump, and its
-/// end is told only when it is closed: so anybody may have had any of these.
+/// How connections ended. A connection that is over but still held open by its program appears in
+/// no dump, and its destroy event comes only at `close()`. So any service may have had any of
+/// these.
 fn ends(name: &str) -> Option<Plan> {
     let closing_unconfirmed: &[Reason] = &[Reason::ClosingUnconfirmed];
     let others = Outside::Others;
@@ -153,7 +154,7 @@ fn ends(name: &str) -> Option<Plan> {
             probably(tally.closed_established, tally.closed_established as f64)
         }),
         "TcpExtTCPAbortOnClose" => estimated(others, closing_unconfirmed, |tally| {
-            let weight = tally.closed_unread as f64 + HARDLY * tally.closed as f64;
+            let weight = tally.closed_unread as f64 + UNLIKELY * tally.closed as f64;
             probably(tally.closed, weight)
         }),
         "TcpExtTCPAbortOnData" => estimated(others, closing_unconfirmed, |tally| {

@@ -1,4 +1,4 @@
-//! Counters that the kernel keeps per socket too.
+//! Counters that the kernel also keeps per socket.
 
 use super::{Class, Context, Outside, Plan};
 use crate::attribution::divide::{Estimate, Share};
@@ -16,12 +16,12 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     };
     let needs = |slot| context.has(slot).then_some(());
     Some(match name {
-        // `__tcp_retransmit_skb()` adds the same number to both; SYN-ACKs are repeated by
-        // requests, whose number a child inherits (`tcp_create_openreq_child()`).
+        // `__tcp_retransmit_skb()` adds the same number to both. Half-open connections repeat
+        // SYN-ACKs, and a child inherits their number (`tcp_create_openreq_child()`).
         "TcpRetransSegs" => {
             exactly(Outside::Others, &[Reason::HalfOpen, Reason::Cleared], Tally::repeats)
         }
-        // `tcp_retransmit_timer()`: the expiry at which `tcp_write_timeout()` gives up comes
+        // `tcp_retransmit_timer()`: the last expiry, at which `tcp_write_timeout()` gives up, comes
         // before `tcp_update_rto_stats()`.
         "TcpExtTCPTimeouts" => {
             needs(Slot::TotalRto)?;
@@ -40,7 +40,7 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         "TcpExtTCPOrigDataSent" => {
             needs(Slot::DataSegsOut)?;
             let in_syn = context.grew("TcpExtTCPFastOpenActive");
-            Plan::new(Class::Exact, Outside::Nobody, &[Reason::Cleared], move |tally| {
+            Plan::new(Class::Exact, Outside::Nothing, &[Reason::Cleared], move |tally| {
                 original_data(tally, in_syn)
             })
         }
@@ -48,13 +48,13 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
             needs(Slot::Delivered)?;
             let fast_open =
                 context.grew("TcpExtTCPFastOpenActive") + context.grew("TcpExtTCPFastOpenPassive");
-            Plan::new(Class::Exact, Outside::Nobody, &[Reason::Cleared], move |tally| {
+            Plan::new(Class::Exact, Outside::Nothing, &[Reason::Cleared], move |tally| {
                 delivered(tally, fast_open)
             })
         }
         "TcpExtTCPDeliveredCE" => {
             needs(Slot::DeliveredCe)?;
-            exactly(Outside::Nobody, &[Reason::Cleared], |tally| tally.sum(Slot::DeliveredCe))
+            exactly(Outside::Nothing, &[Reason::Cleared], |tally| tally.sum(Slot::DeliveredCe))
         }
         "TcpExtTCPDSACKRecvSegs" => {
             needs(Slot::DsackDups)?;
@@ -82,18 +82,18 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     })
 }
 
-/// `__tcp_transmit_skb()` counts what is new; SYN-ACKs are no socket's.
+/// `__tcp_transmit_skb()` counts new segments. SYN-ACKs belong to no socket.
 fn out_segs(tally: &Tally) -> Share {
     let fresh = tally.sum(Slot::SegsOut);
     let repeated = tally.sum(Slot::TotalRetrans);
-    // What a child inherited, its socket did not send.
+    // A child's socket did not send the repeats that it inherited.
     let Estimate { value, low, high } = tally.inherited();
     let of = |inherited: u64| fresh.saturating_sub(repeated.saturating_sub(inherited));
     Share::between(of(low), of(high), 1.0).likely(of(value))
 }
 
-/// `tcp_event_new_data_sent()`: new data, and FINs that travel alone, which `data_segs_out` does
-/// not count. SYNs and bare FINs that were repeated are in `total_retrans` without being data.
+/// `tcp_event_new_data_sent()` counts new data, and FINs without data, which `data_segs_out` does
+/// not count. Repeated SYNs and bare FINs are in `total_retrans` but carry no data.
 fn original_data(tally: &Tally, in_syn: u64) -> Share {
     let sent = tally.sum(Slot::DataSegsOut);
     let repeated = tally.sum(Slot::TotalRetrans);
@@ -101,14 +101,14 @@ fn original_data(tally: &Tally, in_syn: u64) -> Share {
     let low = sent.saturating_sub(repeated.saturating_sub(syns(tally.syns.low)));
     let data_repeats = if tally.growth.has(Slot::BytesRetrans) { tally.data_repeats } else { 0 };
     let high = sent.saturating_sub(data_repeats.min(repeated)) + tally.finishers + in_syn;
-    // Programs usually close after having written everything: a FIN of its own.
+    // Programs usually close after everything was written, so the FIN travels alone.
     let guess = sent.saturating_sub(repeated.saturating_sub(syns(tally.syns.value)));
     let weight = (guess - low.min(guess)) as f64 + tally.finishers as f64 + 0.01;
     Share::between(low, high, weight)
 }
 
 /// `tcp_ack()`: a child's first delivery, its SYN-ACK, is counted on the socket only
-/// (`tcp_rcv_state_process()`); one of a fast open is counted on both.
+/// (`tcp_rcv_state_process()`); with TCP Fast Open it is counted on both.
 fn delivered(tally: &Tally, fast_open: u64) -> Share {
     let sum = tally.sum(Slot::Delivered);
     let children = tally.opened_servers + tally.opened_unknown;
@@ -122,29 +122,31 @@ fn opened(known: u64, tally: &Tally) -> Share {
     Share::between(known, known + tally.opened_unknown, 1.0).likely(known)
 }
 
-/// `tcp_listendrop()` counts on the listener too. Other discards do as well, so its drops are an
-/// upper limit, and exact where they come to as much or only one listener had any.
+/// `tcp_listendrop()` also counts on the listener, but so do other discards. The listener's drops
+/// are therefore an upper bound. They are exact if their sum equals the counter's growth, or if
+/// only one listener had drops.
 fn listen_drops(context: &Context<'_>) -> Plan {
     let drops = || context.tallies.services.iter().map(|(_, tally)| tally.listener_drops);
     let (sum, listeners) = (drops().sum::<u64>(), drops().filter(|drops| *drops > 0).count());
     let delta = context.delta;
-    // What was dropped while listeners were read counts in the interval before or after.
+    // Drops while the listeners were read may count in the interval before or after.
     let most = delta.saturating_add(context.skew);
     let exact = sum == delta || listeners == 1 && sum >= delta;
     let class = if exact { Class::Exact } else { Class::Bounded };
-    Plan::new(class, Outside::Nobody, &[Reason::NotAccepted], move |tally| {
+    Plan::new(class, Outside::Nothing, &[Reason::NotAccepted], move |tally| {
         let drops = tally.listener_drops;
         if exact { Share::exactly(drops.min(most)) } else { super::up_to(drops, drops) }
     })
 }
 
-/// Counters that a socket counts as one: `tcp_check_sack_reordering()` and the like count
-/// `reord_seen`, `sk_rethink_txhash()`'s callers `rehash`. Exact while the others stand still.
+/// Several counters that share one field of the socket: `tcp_check_sack_reordering()` and its
+/// siblings count in `reord_seen`, the callers of `sk_rethink_txhash()` in `rehash`. Exact while
+/// the other counters stand still.
 fn jointly(context: &Context<'_>, names: &[&str], slot: Slot) -> Plan {
     let together: u64 = names.iter().map(|name| context.grew(name)).sum();
     let others = together.saturating_sub(context.delta);
     let class = if others == 0 { Class::Exact } else { Class::Bounded };
-    Plan::new(class, Outside::Nobody, &[Reason::Cleared], move |tally| {
+    Plan::new(class, Outside::Nothing, &[Reason::Cleared], move |tally| {
         let sum = tally.sum(slot);
         Share::between(sum.saturating_sub(others), sum, sum as f64)
     })

@@ -1,9 +1,9 @@
 //! How each counter relates to sockets, counter by counter.
 //!
-//! The catalogue says in words which fields of sockets know of a counter; here stands what a
-//! service can have had of it, given the sums over its sockets. Every limit is one that the
-//! kernel's code keeps (named at each), every weight a guess that decides between the limits.
-//! A counter that has no line here goes by its twin in the catalogue.
+//! The catalogue describes which socket fields relate to a counter. This module computes how much
+//! of a counter's growth a service can have had, from the sums over its sockets. Every limit
+//! follows from the kernel code named beside it. Every weight is a guess that only chooses between
+//! the limits. A counter that is not listed here uses its twin in the catalogue.
 
 mod bounded;
 mod estimated;
@@ -16,14 +16,16 @@ use super::interval::Interval;
 use super::reason::Reason;
 use super::tally::{Tallies, Tally};
 
-/// How firm an attribution is.
+/// How reliable an attribution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
-    /// Sums that the kernel keeps per socket too.
+    /// The kernel also keeps the count per socket: sums over sockets.
     Exact,
-    /// Sockets limit it.
+    /// Sums over sockets, but the owner, role or service of some of them is inferred.
+    Inferred,
+    /// The figures of the sockets set a lower and an upper bound.
     Bounded,
-    /// Spread over the sockets that can have caused it.
+    /// Divided among the sockets that can have caused it.
     Estimated,
 }
 
@@ -32,29 +34,30 @@ impl Class {
     pub fn name(self) -> &'static str {
         match self {
             Self::Exact => "exact",
+            Self::Inferred => "inferred",
             Self::Bounded => "bounded",
             Self::Estimated => "estimated",
         }
     }
 }
 
-/// Who but the sockets that were seen can have caused it.
+/// What, besides the observed sockets, can have caused a counter's growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outside {
-    /// Nobody: what is left is an error of reading.
-    Nobody,
-    /// Others, without limit.
+    /// Nothing: a rest is a reading error.
+    Nothing,
+    /// Other causes, without limit.
     Others,
 }
 
-/// What there is to know besides a service's own sums.
+/// What a plan needs besides a service's own sums.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) interval: &'a Interval<'a>,
     pub(super) tallies: &'a Tallies,
     /// The counter's own growth.
     pub(super) delta: u64,
-    /// How much of that, or of what is not in it, may be a neighbour's.
+    /// How much of it may belong to a neighbouring interval, or may be missing from this one.
     pub(super) skew: u64,
 }
 
@@ -77,10 +80,10 @@ impl Context<'_> {
 /// How a counter is attributed.
 pub(super) struct Plan {
     pub(super) class: Class,
-    /// What a service can have had.
+    /// How much a service can have had.
     pub(super) share: Box<dyn Fn(&Tally) -> Share>,
     pub(super) outside: Outside,
-    /// Why there may be a rest.
+    /// Why part of the growth may remain unattributed.
     pub(super) reasons: &'static [Reason],
 }
 
@@ -94,13 +97,13 @@ impl Plan {
         Self { class, share: Box::new(share), outside, reasons }
     }
 
-    /// Nobody's.
-    fn nobody(reasons: &'static [Reason]) -> Self {
+    /// A plan that attributes nothing to any service.
+    fn unattributed(reasons: &'static [Reason]) -> Self {
         Self::new(Class::Estimated, Outside::Others, reasons, |_| Share::default())
     }
 }
 
-/// How this counter is attributed. `None` where it is none of TCP's.
+/// The plan for this counter. `None` if it is not a TCP counter.
 pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     exact::plan(name, context)
         .or_else(|| bounded::plan(name, context))
@@ -108,12 +111,12 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
         .or_else(|| twin::plan(name))
 }
 
-/// The same, where it comes to sums that the kernel keeps per socket too.
+/// The plan, if the kernel also keeps this counter per socket.
 pub(super) fn exact(name: &str, context: &Context<'_>) -> Option<Plan> {
     exact::plan(name, context).filter(|plan| plan.class == Class::Exact)
 }
 
-/// Any share up to a limit that holds, in proportion to a weight.
+/// Any share up to a hard limit, in proportion to a weight.
 fn up_to(limit: u64, weight: u64) -> Share {
     Share::between(0, limit, weight as f64)
 }

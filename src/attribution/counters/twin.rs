@@ -1,4 +1,4 @@
-//! Counters that go by their twin in the catalogue.
+//! Counters that are attributed by their twin in the catalogue.
 
 use super::{Class, Outside, Plan, bounded, probably};
 use crate::attribution::divide::Share;
@@ -9,21 +9,22 @@ use crate::tracking::COUNTERS;
 
 pub(super) fn plan(name: &str) -> Option<Plan> {
     let Some(entry) = Catalogue::builtin().entry(name) else {
-        // Of other protocols nothing is known here, and nothing is said.
+        // Counters of other protocols are not attributed.
         Group::split(name)?;
-        return Some(Plan::nobody(&[Reason::UnknownCounter]));
+        return Some(Plan::unattributed(&[Reason::UnknownCounter]));
     };
     let twin = &entry.twin;
-    let places: Vec<usize> = (0..COUNT)
-        .filter(|&place| {
+    let positions: Vec<usize> = (0..COUNT)
+        .filter(|&position| {
             COUNTERS
-                .get(place)
+                .get(position)
                 .is_some_and(|field| twin.fields.iter().any(|name| name == field.name))
         })
         .collect();
-    let sum = move |growth: &Growth| places.iter().map(|&place| growth.at(place)).sum::<u64>();
+    let sum =
+        move |growth: &Growth| positions.iter().map(|&position| growth.at(position)).sum::<u64>();
     Some(match twin.class {
-        TwinClass::None => Plan::nobody(&[Reason::NoField]),
+        TwinClass::None => Plan::unattributed(&[Reason::NoField]),
         TwinClass::Bounded if twin.fields.iter().any(|field| field == "drops") => bounded::drops(),
         TwinClass::Bounded if twin.bound == Some(Bound::AtMost) => {
             let reasons = &[Reason::Cleared, Reason::NoSocket];
@@ -32,10 +33,11 @@ pub(super) fn plan(name: &str) -> Option<Plan> {
                 Share::between(0, limit, limit as f64)
             })
         }
-        // What moves along tells who is likely; levels and states, kept by nobody, tell nothing.
+        // A field that moves along is a sign. Levels, states and fields that no kernel keeps are
+        // not.
         _ => {
             let reasons = &[Reason::NoSign, Reason::NoField];
-            Plan::new(Class::Estimated, Outside::Nobody, reasons, move |tally| {
+            Plan::new(Class::Estimated, Outside::Nothing, reasons, move |tally| {
                 probably(u64::MAX, sum(&tally.growth) as f64)
             })
         }

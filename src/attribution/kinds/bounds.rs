@@ -1,10 +1,10 @@
-//! How far the cells of the table can go: the extent of the transportation polytope.
+//! The bounds of the table's cells: the extent of the transportation polytope.
 //!
-//! A row whose cells have limits, of which one group has limits of its own, is a flow through a
-//! tree; the most that it can have in a set of columns is a submodular function of the set, and
-//! for rows together these functions add up (Edmonds 1970; Frank, generalised polymatroids). So
-//! 64 numbers per service, one per set of columns, say all that its sockets allow, however many
-//! they are. Bounds of a cell follow from the sets with and without its column.
+//! A row whose cells have limits, one group of which has joint limits, is a flow through a tree.
+//! The most that it can have in a set of columns is a submodular function of the set, and these
+//! functions add up over rows (Edmonds 1970; Frank, generalised polymatroids). So 64 numbers per
+//! service, one per set of columns, describe everything that its sockets allow, whatever their
+//! number. The bounds of a cell follow from the sets with and without its column.
 
 use super::host::Host;
 use super::row::Row;
@@ -42,24 +42,24 @@ impl Reach {
         self.0.iter_mut().zip(&other.0).for_each(|(sum, more)| *sum += more);
     }
 
-    /// This without a part that was added to it.
+    /// This without a part that was added before.
     fn without(&self, part: &Self) -> Self {
         let mut rest = self.clone();
         rest.0.iter_mut().zip(&part.0).for_each(|(sum, less)| *sum = sum.saturating_sub(*less));
         rest
     }
 
-    /// The most in a set.
+    /// The most that a set can have.
     fn most(&self, set: usize) -> u64 {
         self.0.get(set).copied().unwrap_or(0)
     }
 
-    /// All there is.
+    /// The sum over all columns.
     pub(super) fn total(&self) -> u64 {
         self.most(ALL)
     }
 
-    /// The least in a set: what the other columns cannot take.
+    /// The least that a set must have: what the other columns cannot take.
     fn least(&self, set: usize) -> u64 {
         self.total().saturating_sub(self.most(ALL & !set))
     }
@@ -89,7 +89,7 @@ impl Limits {
         self.high.get(set).copied().unwrap_or(0)
     }
 
-    /// The most in a set, were it not for the row's total.
+    /// The most that a set can have, ignoring the row's total.
     fn at_most(&self, set: usize) -> u64 {
         let timer = set & TIMER;
         let by_timer = match timer {
@@ -99,7 +99,7 @@ impl Limits {
         self.high(set & !TIMER) + by_timer
     }
 
-    /// The least in a set, were it not for the row's total.
+    /// The least that a set must have, ignoring the row's total.
     fn at_least(&self, set: usize) -> u64 {
         let timer = set & TIMER;
         let by_timer = match timer {
@@ -110,7 +110,7 @@ impl Limits {
     }
 }
 
-/// The sum over each set: that over the set without its lowest column, and that column.
+/// The sum over each set: the sum over the set without its lowest column, plus that column.
 fn sums(columns: &Columns<u64>) -> [u64; SETS] {
     let mut sums = [0u64; SETS];
     for set in 1..SETS {
@@ -123,7 +123,7 @@ fn sums(columns: &Columns<u64>) -> [u64; SETS] {
     sums
 }
 
-/// What the host's counters allow in each set of columns.
+/// How much the host's counters allow in each set of columns.
 #[derive(Debug, Clone)]
 pub(super) struct Margins {
     low: [u64; SETS],
@@ -131,8 +131,8 @@ pub(super) struct Margins {
 }
 
 impl Margins {
-    /// From the counters, given that `rows` happened: where the two contradict each other (the
-    /// counters were read at another moment), the counters give way by as much as it takes.
+    /// From the counters, given that `rows` happened. Where the two contradict each other (the
+    /// counters were read at another time), the counters are widened as far as needed.
     pub(super) fn new(host: &Host, rows: &Reach) -> Self {
         let total = rows.total();
         let excess = total.saturating_sub(host.total);
@@ -153,7 +153,7 @@ impl Margins {
         margins
     }
 
-    /// The bounds of one service's cells, where `all` are all rows.
+    /// The bounds of one service's cells, where `all` is the sum of all rows.
     pub(super) fn cells(&self, own: &Reach, all: &Reach) -> [(u64, u64); COLUMNS] {
         let others = all.without(own);
         let mut most = [0; SETS];
@@ -193,7 +193,7 @@ fn host_least(host: &Host, set: usize) -> u64 {
     let joint = set & JOINT;
     let together = match joint {
         0 => 0,
-        // What the other one of the two cannot take.
+        // The part of this column that the other one cannot take.
         joint => {
             let other = columns(JOINT & !joint).map(|column| host.high.at(column)).sum();
             single(joint).max(host.joint.0.saturating_sub(other))

@@ -1,41 +1,41 @@
 //! The table of maximum entropy within the margins and limits.
 //!
-//! Iterative proportional fitting, on sockets. Each row is solved exactly (a factor times
-//! prior times the columns' factors, cut at the limits, adds up to the row's total); then the
-//! columns' factors are corrected. What the retransmission timer sent is a row of its own, so
-//! that timeouts and probes, of which the host tells only the sum, are told apart by the rows.
+//! Iterative proportional fitting, on sockets. Each row is solved exactly: factor times prior times
+//! the columns' factors, cut at the limits, adds up to the row's total. Then the columns' factors
+//! are corrected. Segments sent by the retransmission timer form a separate row. The host gives
+//! only the sum of timeouts and probes; these rows tell the two apart.
 
 use super::host::Host;
 use super::row::Row;
 use super::{COLUMNS, Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
 
-/// More rounds do not change a whole number.
+/// Further rounds do not change a whole number.
 const ROUNDS: usize = 80;
 
-/// Columns are met this closely, in segments.
+/// How closely the fit meets the columns' targets, in segments.
 const CLOSE: f64 = 0.05;
 
-/// A part of a row: what the timer sent, what it did not, or all of it.
+/// A part of a row: the segments that the timer sent, the others, or all of them.
 #[derive(Debug, Clone, Copy)]
 struct Part {
-    /// Which group of rows it counts for in the result.
+    /// The group of rows in the result to which it belongs.
     group: usize,
     total: f64,
     limit: Columns<f64>,
     prior: Columns<f64>,
 }
 
-/// The rows of all services, as parts.
+/// The rows of all services, split into parts.
 #[derive(Debug, Default)]
 pub(super) struct Fit {
     parts: Vec<Part>,
     groups: usize,
-    /// Some row does not know its timeouts: then timeouts and probes need targets of their own.
+    /// Some row has no count of its timeouts: timeouts and probes then need separate targets.
     timeouts_unknown: bool,
 }
 
 impl Fit {
-    /// Adds a row that counts for this group.
+    /// Adds a row to this group.
     pub(super) fn add(&mut self, group: usize, row: &Row) {
         self.groups = self.groups.max(group + 1);
         let limit = Columns(row.high.0.map(|high| high as f64));
@@ -59,7 +59,7 @@ impl Fit {
             rest.limit = Columns::default();
             rest.limit.set(SYN, rest.total);
         } else {
-            // Without the timer, only a server repeats a SYN-ACK, and seldom.
+            // Without the timer only a server repeats a SYN-ACK, and rarely.
             let untimed = row.high.at(SYN).min(row.timer.1.saturating_sub(timeouts));
             rest.limit.set(SYN, (untimed as f64).min(rest.total));
             rest.prior.set(SYN, rest.prior.at(SYN) * 0.05);
@@ -91,24 +91,25 @@ impl Fit {
         table
     }
 
-    /// What the columns should come to, together as much as all rows.
+    /// The columns' targets, scaled so that together they equal the sum of the rows.
     fn targets(&self, host: &Host) -> Columns<f64> {
         let mut targets = Columns(host.target.0.map(|target| target as f64));
         let rows: f64 = self.parts.iter().map(|part| part.total).sum();
         let sum: f64 = targets.0.iter().sum();
         let mut excess = rows - sum;
-        let owed: f64 = host.owed.0.iter().map(|owed| *owed as f64).sum();
-        if excess > 0.0 && owed > 0.0 {
-            // Sockets show now what the host counted before.
-            let part = (excess / owed).min(1.0);
-            for (target, owed) in targets.0.iter_mut().zip(host.owed.0) {
-                *target += part * owed as f64;
+        let carried_over: f64 =
+            host.carried_over.0.iter().map(|carried_over| *carried_over as f64).sum();
+        if excess > 0.0 && carried_over > 0.0 {
+            // Sockets show what the host counted in the interval before.
+            let part = (excess / carried_over).min(1.0);
+            for (target, carried_over) in targets.0.iter_mut().zip(host.carried_over.0) {
+                *target += part * carried_over as f64;
             }
-            excess -= part * owed;
+            excess -= part * carried_over;
         }
         if excess > 0.0 {
-            // Sockets show more than the host counted in this interval: most probably a child
-            // that inherited its request's SYN-ACK repeats.
+            // Sockets show more than the host counted in this interval. Most probably a child
+            // inherited the SYN-ACK repeats of its request.
             let syn: f64 = self.parts.iter().map(|part| part.limit.at(SYN)).sum();
             let inherited = excess.min((syn - targets.at(SYN)).max(0.0));
             targets.set(SYN, targets.at(SYN) + inherited);
@@ -123,7 +124,7 @@ impl Fit {
         targets
     }
 
-    /// Brings the columns nearer to their targets. `false` when they are there.
+    /// Brings the columns nearer to their targets. Returns `false` once they are met.
     fn correct(
         &self,
         factors: &mut Columns<f64>,

@@ -1,10 +1,10 @@
-//! What the host's counters say about the columns.
+//! What the host's counters imply for the columns.
 
 use super::super::interval::Interval;
 use super::{COLUMNS, Columns, FAILED, FAST, PROBE, RTO, SLOW, SYN};
 
-/// The columns' totals. Each lies within its bounds, `rto` and `probe` also together: the kernel
-/// counts fast, slow-start and SYN retransmits, so timeouts and probes are what remains of
+/// The columns' totals. Each lies within its bounds, and so does the sum of `rto` and `probe`: the
+/// kernel counts fast, slow-start and SYN retransmits, so timeouts and probes are the rest of
 /// `RetransSegs` (`__tcp_retransmit_skb()` counts all of them).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Host {
@@ -13,20 +13,20 @@ pub(super) struct Host {
     pub(super) target: Columns<u64>,
     pub(super) low: Columns<u64>,
     pub(super) high: Columns<u64>,
-    /// Bounds of `rto` and `probe` together.
+    /// Bounds of the sum of `rto` and `probe`.
     pub(super) joint: (u64, u64),
     /// Timeouts that may have sent nothing: the segment was still in a queueing discipline.
     pub(super) silent_timeouts: u64,
-    /// What the interval before has left over, by column.
-    pub(super) owed: Columns<u64>,
+    /// What is carried over from the interval before, by column.
+    pub(super) carried_over: Columns<u64>,
     /// How much of the total may belong to the neighbouring intervals.
     pub(super) skew: u64,
-    /// Whether a fast open may have fallen back, repeating its data in state Loss.
+    /// Whether a fast open may have fallen back and repeated its data in state Loss.
     pub(super) fast_open: bool,
 }
 
 impl Host {
-    /// From the growth of the counters. `None` where retransmits are not counted.
+    /// From the growth of the counters. `None` if the host does not count retransmits.
     pub(super) fn of(interval: &Interval<'_>) -> Option<Self> {
         let retransmits = interval.growth("TcpRetransSegs")?;
         let total = retransmits.delta;
@@ -38,7 +38,7 @@ impl Host {
             high: Columns([total; COLUMNS]),
             joint: (0, total),
             silent_timeouts: interval.delta("TcpExtTCPSpuriousRtxHostQueues"),
-            owed: interval.owed.columns(),
+            carried_over: interval.carried_over.columns(),
             skew: retransmits.skew,
             fast_open: interval.delta("TcpExtTCPFastOpenActive")
                 + interval.delta("TcpExtTCPFastOpenActiveFail")
@@ -48,13 +48,13 @@ impl Host {
             (FAST, "TcpExtTCPFastRetrans"),
             (SLOW, "TcpExtTCPSlowStartRetrans"),
             (SYN, "TcpExtTCPSynRetrans"),
-            // Counted in RetransSegs before the attempt (4.19 and later), in no kind after it.
+            // Counted in RetransSegs before the attempt (4.19 and later), and in no kind after it.
             (FAILED, "TcpExtTCPRetransFail"),
         ];
         let mut known = (0, 0);
         for (column, name) in columns {
             let Some(grown) = counted(name) else {
-                // Not counted by this kernel: anything up to all of it.
+                // This kernel does not count it: it may be anything up to the total.
                 known.1 += if column == FAILED { 0 } else { total };
                 if column == FAILED {
                     host.high.set(column, 0);
@@ -66,7 +66,7 @@ impl Host {
             host.high.set(column, grown.delta + grown.skew);
             known = (known.0 + host.low.at(column), known.1 + host.high.at(column));
         }
-        // Timeouts and probes: what is left, each within what the kernel counted of it.
+        // Timeouts and probes are the rest, each limited by the kernel's count of them.
         host.joint = (
             (total.saturating_sub(retransmits.skew)).saturating_sub(known.1),
             (total + retransmits.skew).saturating_sub(known.0),
@@ -76,7 +76,7 @@ impl Host {
         };
         let (timeouts, probes) = (most("TcpExtTCPTimeouts"), most("TcpExtTCPLossProbes"));
         host.high.set(PROBE, probes);
-        // A timeout against a closed window is not counted as one.
+        // A timeout against a closed window is not counted as a timeout.
         host.high.set(RTO, host.joint.1);
         host.low.set(RTO, host.joint.0.saturating_sub(probes));
         let left = total.saturating_sub(host.target.sum());
@@ -87,9 +87,9 @@ impl Host {
         Some(host)
     }
 
-    /// Allows for so many retransmits to belong to the neighbouring intervals besides.
+    /// Widens the bounds by this many retransmits, which may belong to the neighbouring intervals.
     pub(super) fn widen(&mut self, by: u64) {
-        // Those that could not be sent are rare, and counted at once.
+        // Failed retransmits are rare, and counted at once.
         for column in [FAST, SLOW, RTO, PROBE, SYN] {
             self.low.set(column, self.low.at(column).saturating_sub(by));
             self.high.set(column, self.high.at(column) + by);

@@ -1,10 +1,11 @@
 //! Retransmits by kind and service.
 //!
-//! The kernel counts kinds per host and retransmits per socket; the table of kinds per service
-//! has both as its margins. Who had no timeout repeated nothing after one, whose handshake was
-//! over repeated no SYN: with such zeros and limits per socket, the margins leave a polytope of
-//! possible tables. Its extent gives the intervals (`bounds`), its point of maximum entropy the
-//! values (`fit`, `round`). Few sockets, short intervals: small polytopes, down to a point.
+//! The kernel counts kinds per host and retransmits per socket. These are the margins of the table
+//! of kinds per service. A socket without a timeout repeated nothing after one; a socket whose
+//! handshake was over repeated no SYN. With such zeros and limits per socket, the margins leave a
+//! polytope of possible tables. Its extent gives the bounds (`bounds`), its point of maximum
+//! entropy the values (`fit`, `round`). Few sockets and short intervals make the polytope small,
+//! down to a point.
 
 mod bounds;
 mod fit;
@@ -13,20 +14,20 @@ mod round;
 mod row;
 mod table;
 
-pub(super) use table::Puzzle;
+pub(super) use table::KindTableBuilder;
 pub use table::{KindRow, KindTable};
 
-/// Columns of the table: the five kinds, and retransmits that could not be sent.
+/// Columns of the table: the five kinds, and retransmits that failed.
 const COLUMNS: usize = 6;
 
 /// Why a segment was sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RetransmitKind {
-    /// Reported lost by duplicate or selective acknowledgements.
+    /// Retransmitted after duplicate or selective acknowledgements reported a loss.
     Fast,
-    /// After a timeout, with what else was lost.
+    /// Retransmitted in slow start after a timeout.
     SlowStart,
-    /// By the timeout itself.
+    /// Retransmitted by the timeout itself.
     Rto,
     /// A tail loss probe.
     Probe,

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::{COLUMNS, Columns};
 
-/// A row in the making.
+/// A row while it is rounded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cells {
     pub(super) total: u64,
@@ -24,7 +24,7 @@ impl Cells {
         self.value.at(column)
     }
 
-    /// How much worse the row gets when one segment moves.
+    /// How much worse the row fits when one segment moves.
     fn price(&self, from: usize, to: usize) -> f64 {
         let off = |column: usize, value: f64| (value - self.ideal(column)).abs();
         let (here, there) = (self.value(from) as f64, self.value(to) as f64);
@@ -35,13 +35,14 @@ impl Cells {
         self.value(from) > self.low.at(from) && self.value(to) < self.high.at(to)
     }
 
-    /// Whole numbers within the limits that add up to the row's total, by largest remainder.
+    /// Rounds to whole numbers within the limits that add up to the row's total, by largest
+    /// remainder.
     fn settle(&mut self) {
         for column in 0..COLUMNS {
             let (low, high) = (self.low.at(column), self.high.at(column));
             self.value.set(column, (self.ideal(column) as u64).clamp(low, high.max(low)));
         }
-        // Few steps: the ideal adds up to the total but for fractions and what limits cut off.
+        // Few steps: the ideal values add up to the total except for fractions and limits.
         loop {
             let sum = self.value.sum();
             let missing = sum < self.total;
@@ -59,21 +60,21 @@ impl Cells {
                 None
             };
             let Some(column) = found else { break };
-            // In one go as far as this column goes; a step at a time near the end.
-            let (room, off) = if missing {
+            // As far as this column allows in one step; single steps near the end.
+            let (available, off) = if missing {
                 (self.high.at(column) - self.value(column), self.total - sum)
             } else {
                 (self.value(column) - self.low.at(column), sum - self.total)
             };
-            let step = (gap(&column).abs() as u64).clamp(1, room.min(off));
+            let step = (gap(&column).abs() as u64).clamp(1, available.min(off));
             let value = self.value(column);
             self.value.set(column, if missing { value + step } else { value - step });
         }
     }
 }
 
-/// Rounds all rows, then moves segments within rows until the columns come to `targets`, as far
-/// as the limits let them: rows are what sockets say and go before.
+/// Rounds all rows, then moves segments within rows until the columns add up to `targets`, as far
+/// as the limits allow. Rows take precedence, because they come from the sockets.
 pub(super) fn round(rows: &mut [Cells], targets: &Columns<u64>) {
     rows.iter_mut().for_each(Cells::settle);
     let mut sums = Columns::<u64>::default();
@@ -85,7 +86,7 @@ pub(super) fn round(rows: &mut [Cells], targets: &Columns<u64>) {
     let imbalance = |sums: &Columns<u64>| -> u64 {
         (0..COLUMNS).map(|column| sums.at(column).saturating_sub(targets.at(column))).sum()
     };
-    // Every way moves at least one segment from a column with too many to one with too few.
+    // Each path moves at least one segment from a column with too many to one with too few.
     let mut left = imbalance(&sums);
     while left > 0 {
         let Some(path) = path(rows, &sums, targets) else { return };
@@ -94,14 +95,14 @@ pub(super) fn round(rows: &mut [Cells], targets: &Columns<u64>) {
     }
 }
 
-/// How many segments can go this way before one of its ends has what it should.
+/// How many segments can move along this path before one of its ends reaches its target.
 fn excess(path: &[usize], sums: &Columns<u64>, targets: &Columns<u64>) -> u64 {
     let (Some(&first), Some(&last)) = (path.first(), path.last()) else { return 0 };
     let over = sums.at(first).saturating_sub(targets.at(first));
     over.min(targets.at(last).saturating_sub(sums.at(last)))
 }
 
-/// Moves so many segments along a path, each where it costs least; tells how many there were.
+/// Moves at most this many segments along a path, each in the cheapest row. Returns how many moved.
 fn move_along(rows: &mut [Cells], sums: &mut Columns<u64>, path: &[usize], most: u64) -> u64 {
     let mut steps: Vec<Step> = path
         .windows(2)
@@ -110,13 +111,13 @@ fn move_along(rows: &mut [Cells], sums: &mut Columns<u64>, path: &[usize], most:
         )
         .collect();
     for moved in 0..most {
-        // A step that was made closes none behind it: it fills the column that they begin with.
+        // A step never closes the next one: it fills the column from which the next one takes.
         if !steps.iter_mut().all(|step| step.is_open(rows)) {
             return moved;
         }
         for at in 0..steps.len() {
             let changed = steps.get_mut(at).and_then(|step| step.shift(rows, sums));
-            // Its prices are others now, in the other steps too.
+            // The row's prices have changed, in the other steps too.
             let Some(changed) = changed else { continue };
             steps.iter_mut().for_each(|step| step.offer(rows, changed));
         }
@@ -124,7 +125,7 @@ fn move_along(rows: &mut [Cells], sums: &mut Columns<u64>, path: &[usize], most:
     most
 }
 
-/// The shortest way, through rows that can spare a segment in one column for the next.
+/// The shortest path through rows that can move a segment from one column to the next.
 fn path(rows: &[Cells], sums: &Columns<u64>, targets: &Columns<u64>) -> Option<Vec<usize>> {
     let over = |column: usize| sums.at(column) > targets.at(column);
     let under = |column: usize| sums.at(column) < targets.at(column);
@@ -153,14 +154,14 @@ fn path(rows: &[Cells], sums: &Columns<u64>, targets: &Columns<u64>) -> Option<V
     None
 }
 
-/// Moving segments from one column to another: the rows that can, the cheapest first.
+/// Moves segments from one column to another: the rows that can, cheapest first.
 struct Step {
     from: usize,
     to: usize,
     offers: BinaryHeap<Reverse<Offer>>,
 }
 
-/// What a row asked for a segment when it last changed; it stands as long as that is its price.
+/// A row's price for moving a segment when the row last changed; valid while the price is the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Offer {
     price: f64,
@@ -188,7 +189,7 @@ impl Step {
         step
     }
 
-    /// What a row asks for as it is now, if it can.
+    /// The row's current price, if it can move a segment.
     fn ask(&self, rows: &[Cells], row: usize) -> Option<f64> {
         let cells = rows.get(row).filter(|cells| cells.may_move(self.from, self.to))?;
         Some(cells.price(self.from, self.to))
@@ -200,7 +201,7 @@ impl Step {
         }
     }
 
-    /// Whether some row can. Offers that do not stand any more are thrown away.
+    /// Whether some row can move a segment. Discards outdated offers.
     fn is_open(&mut self, rows: &[Cells]) -> bool {
         while let Some(&Reverse(Offer { price, row })) = self.offers.peek() {
             if self.ask(rows, row) == Some(price) {
@@ -211,7 +212,7 @@ impl Step {
         false
     }
 
-    /// Moves one segment where it costs least; tells the row.
+    /// Moves one segment in the cheapest row. Returns that row.
     fn shift(&mut self, rows: &mut [Cells], sums: &mut Columns<u64>) -> Option<usize> {
         if !self.is_open(rows) {
             return None;
@@ -232,8 +233,8 @@ mod tests {
 
     #[test]
     fn each_segment_moves_where_it_costs_least() {
-        // All begin in the first column, the later ones with more inclined to the second. The last
-        // one may not.
+        // All segments begin in the first column; later rows prefer the second column more. The
+        // last row must not move any.
         let mut rows: Vec<Cells> = (0..100)
             .map(|row| {
                 let more = f64::from(row) / 1000.0;

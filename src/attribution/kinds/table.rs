@@ -1,11 +1,10 @@
-//! The table of one interval.
+//! Builds the table of one interval.
 
 use rustc_hash::FxHashMap;
 
 use super::super::divide::Estimate;
 use super::super::growth::Growth;
 use super::super::interval::Interval;
-use super::super::services::ServiceId;
 use super::super::work::Work;
 use super::bounds::{Margins, Reach};
 use super::fit::Fit;
@@ -13,14 +12,15 @@ use super::host::Host;
 use super::round::{Cells, round};
 use super::row::Row;
 use super::{COLUMNS, Columns, FAILED, PROBE, RTO, RetransmitKind, SYN};
+use crate::identity::ServiceId;
 
 /// One service's retransmits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KindRow {
-    /// All of them: what its sockets and half-open connections say. Exact.
+    /// All retransmits of its sockets and half-open connections. Exact.
     pub total: u64,
     kinds: [Estimate; 5],
-    /// Those that could not be sent. With the kinds they come to the total.
+    /// Retransmits that failed to be sent. The kinds and these add up to the total.
     pub failed: Estimate,
 }
 
@@ -30,7 +30,7 @@ impl KindRow {
         self.kinds.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// Adds another interval's.
+    /// Adds another interval's row.
     pub fn add(&mut self, other: &Self) {
         self.total += other.total;
         self.kinds.iter_mut().zip(other.kinds).for_each(|(sum, more)| sum.add(more));
@@ -61,49 +61,49 @@ impl KindRow {
 pub struct KindTable {
     /// Services that had any, in the order of their numbers.
     pub services: Vec<(ServiceId, KindRow)>,
-    /// What the host counted and no service had.
+    /// Retransmits that the host counted and no service had.
     pub outside: KindRow,
 }
 
-/// Stands for what no service had.
+/// Stands for retransmits that no service had.
 const OUTSIDE: ServiceId = ServiceId(u32::MAX);
 
-/// The rows of an interval's table, and what the host counted.
+/// The rows of an interval's table, and the host's counters.
 #[derive(Debug)]
-pub(in super::super) struct Puzzle {
+pub(in super::super) struct KindTableBuilder {
     host: Option<Host>,
     rows: Vec<Row>,
-    /// What sockets repeated that died.
-    of_the_dead: u64,
+    /// Retransmits of closed sockets.
+    by_closed: u64,
 }
 
-impl Puzzle {
-    /// Without sockets yet.
+impl KindTableBuilder {
+    /// A table without sockets.
     pub(in super::super) fn new(interval: &Interval<'_>) -> Self {
         let requests = interval.requests.iter().filter(|requests| requests.repeats > 0);
         let rows = requests.map(|requests| Row::of_requests(requests.service, requests.repeats));
-        Self { host: Host::of(interval), rows: rows.collect(), of_the_dead: 0 }
+        Self { host: Host::of(interval), rows: rows.collect(), by_closed: 0 }
     }
 
-    /// Adds a socket, if it repeated anything.
+    /// Adds a socket, if it retransmitted anything.
     pub(in super::super) fn add(&mut self, work: &Work, growth: &Growth) {
         if let Some(host) = &self.host
             && let Some(row) = Row::of(work, growth, host)
         {
-            self.of_the_dead += if work.activity.closed { row.total } else { 0 };
+            self.by_closed += if work.activity.closed { row.total } else { 0 };
             self.rows.push(row);
         }
     }
 
-    /// The table. Empty where nothing was repeated, or the host does not count it.
+    /// Solves the table. Empty if nothing was retransmitted or the host does not count it.
     pub(in super::super) fn solve(mut self, interval: &Interval<'_>) -> KindTable {
         let Some(mut host) = self.host else { return KindTable::default() };
-        host.widen((self.of_the_dead as f64 * interval.late).ceil() as u64);
+        host.widen((self.by_closed as f64 * interval.late).ceil() as u64);
         let known: u64 = self.rows.iter().map(|row| row.total).sum();
         if known < host.total {
             let mut outside = Row::anything(OUTSIDE, host.total - known);
             if !interval.has_gaps() && host.total - known > host.skew {
-                // Every socket is known, so it was none: half-open connections repeat SYN-ACKs.
+                // Every socket is known, so these are SYN-ACKs of half-open connections.
                 outside.prior.set(SYN, 100.0);
             }
             self.rows.push(outside);
@@ -113,18 +113,18 @@ impl Puzzle {
 }
 
 fn table_of(rows: &[Row], host: &Host) -> KindTable {
-    let mut places: FxHashMap<ServiceId, usize> = FxHashMap::default();
+    let mut positions: FxHashMap<ServiceId, usize> = FxHashMap::default();
     let mut services: Vec<(ServiceId, Reach)> = Vec::new();
     let mut fit = Fit::default();
     for row in rows {
-        let place = *places.entry(row.service).or_insert_with(|| {
+        let position = *positions.entry(row.service).or_insert_with(|| {
             services.push((row.service, Reach::default()));
             services.len() - 1
         });
-        if let Some((_, reach)) = services.get_mut(place) {
+        if let Some((_, reach)) = services.get_mut(position) {
             reach.add_row(row);
         }
-        fit.add(place, row);
+        fit.add(position, row);
     }
     let mut all = Reach::default();
     services.iter().for_each(|(_, reach)| all.add(reach));
@@ -159,13 +159,13 @@ fn table_of(rows: &[Row], host: &Host) -> KindTable {
     table
 }
 
-/// Whole numbers for the columns. How the host's timeouts and probes divide is the fit's result.
+/// Whole numbers for the columns. The fit decides how timeouts and probes divide.
 fn targets(host: &Host, cells: &[Cells]) -> Columns<u64> {
     let fitted = |column: usize| cells.iter().map(|row| row.ideal.at(column)).sum::<f64>();
     let total: u64 = cells.iter().map(|row| row.total).sum();
     let mut targets = host.target;
     let joint = host.target.at(RTO) + host.target.at(PROBE);
-    // As far as the cells and the count of probes let it.
+    // As far as the cells and the count of probes allow.
     let sum = |of: fn(&Cells) -> Columns<u64>, column: usize| {
         cells.iter().map(|row| of(row).at(column)).fold(0u64, u64::saturating_add)
     };
@@ -176,7 +176,7 @@ fn targets(host: &Host, cells: &[Cells]) -> Columns<u64> {
     targets.set(RTO, rto);
     targets.set(PROBE, joint - rto);
     if targets.sum() != total {
-        // The host counted less than the sockets show: the fit has decided where it goes.
+        // The host counted less than the sockets show: the fit has decided where the excess goes.
         for column in 0..COLUMNS {
             targets.set(column, fitted(column).round() as u64);
         }

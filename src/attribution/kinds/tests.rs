@@ -7,7 +7,7 @@ use super::*;
 use crate::model::{Role, State};
 use RetransmitKind::{Fast, Probe, Rto, SlowStart, Syn};
 
-/// What one socket really repeated.
+/// What one socket really retransmitted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Truth {
     pub(super) service: u32,
@@ -45,11 +45,11 @@ impl Truth {
 }
 
 fn solve(interval: &Interval<'_>) -> KindTable {
-    let mut puzzle = Puzzle::new(interval);
+    let mut builder = KindTableBuilder::new(interval);
     for work in interval.work {
-        puzzle.add(work, &work.growth());
+        builder.add(work, &work.growth());
     }
-    puzzle.solve(interval)
+    builder.solve(interval)
 }
 
 pub(super) struct Solved {
@@ -74,7 +74,7 @@ pub(super) fn solve_host(truths: &[Truth], requests: u64, lost: u64, new_probes:
         ("TcpExtTCPRetransFail", failed),
         ("TcpExtTCPSpuriousRtxHostQueues", 0),
     ]);
-    let seen = [Requests { service: ServiceId(0), repeats: requests, gone: 0 }];
+    let seen = [Requests { service: ServiceId(0), repeats: requests, gone: 0, inferred: false }];
     let interval = Interval { requests: &seen, ..host.interval(&works) };
     let mut truth: FxHashMap<u32, [u64; 5]> = FxHashMap::default();
     for one in truths {
@@ -125,11 +125,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn margins_hold_and_the_truth_is_inside(truths in prop::collection::vec(truth(), 0..12),
+    fn margins_hold_and_bounds_contain_the_truth(truths in prop::collection::vec(truth(), 0..12),
         requests in 0u64..3, lost in 0u64..3, new_probes in 0u64..9) {
         let solved = solve_host(&truths, requests, lost, new_probes);
         check(&solved);
-        // Columns come to what the host counted.
+        // Each column adds up to the host's counter.
         let table = &solved.table;
         for (at, kind) in RetransmitKind::ALL.into_iter().enumerate() {
             let counted: u64 = truths.iter().map(|truth| truth.kinds[at]).sum();
@@ -145,8 +145,8 @@ proptest! {
 }
 
 #[test]
-fn what_needs_no_inference() {
-    // One socket with a timeout, one without: nothing is left to guess but the probe.
+fn certain_kinds_are_exact() {
+    // One socket with a timeout, one without: only the probe has to be inferred.
     let fast = Truth { service: 1, kinds: [7, 0, 0, 0, 0], fresh: 50, ..Truth::default() };
     let slow = Truth { service: 2, kinds: [0, 5, 2, 0, 0], fresh: 50, ..Truth::default() };
     let solved = solve_host(&[fast, slow], 0, 0, 0);
@@ -156,7 +156,7 @@ fn what_needs_no_inference() {
     assert_eq!(first.kind(Rto), Estimate::exactly(0));
     assert_eq!(second.kind(SlowStart), Estimate::exactly(5));
     assert_eq!(second.kind(Rto), Estimate::exactly(2));
-    // A connect() that goes nowhere.
+    // A connect() without an answer.
     let syn = Truth {
         service: 3,
         kinds: [0, 0, 0, 0, 3],
@@ -169,7 +169,7 @@ fn what_needs_no_inference() {
     let solved = solve_host(&[fast, syn], 0, 0, 0);
     let [_, (_, row)] = solved.table.services[..] else { panic!() };
     assert_eq!(row.kind(Syn), Estimate::exactly(3));
-    // A loss probe: two services, one of which only can have sent it.
+    // A loss probe, which only one of two services can have sent.
     let probe = Truth { service: 4, kinds: [0, 0, 0, 1, 0], fresh: 1, ..Truth::default() };
     let solved = solve_host(&[slow, probe], 0, 0, 1);
     let [_, (_, row)] = solved.table.services[..] else { panic!() };
@@ -188,13 +188,13 @@ fn a_syn_sent_socket_repeats_syns() {
     let host = Counters::grown(&[("TcpRetransSegs", 2), ("TcpExtTCPLossProbes", 0)]);
     let interval = host.interval(&works);
     let table = solve(&interval);
-    // 3.10 does not count them, and has no total_rto: the socket's state says all.
+    // 3.10 does not count SYN retransmits and has no total_rto: only the socket's state shows them.
     assert_eq!(table.services[0].1.kind(Syn), Estimate::exactly(2));
 }
 
 #[test]
-fn a_host_that_counts_less_than_its_sockets() {
-    // The child shows its request's SYN-ACK repeats, which the host counted before.
+fn host_counts_less_than_its_sockets() {
+    // The child shows its request's SYN-ACK repeats, which the host counted earlier.
     let child =
         Truth { service: 1, kinds: [3, 0, 0, 0, 2], opened: true, fresh: 9, ..Truth::default() };
     let works = [child.work(true)];
@@ -215,8 +215,8 @@ fn a_host_that_counts_less_than_its_sockets() {
 }
 
 #[test]
-fn what_was_counted_before_keeps_its_kind() {
-    // A SYN went out between a dump and the reading of the counters.
+fn carried_over_retransmits_keep_their_kind() {
+    // A SYN was sent between a dump and the reading of the counters.
     let client = Truth { service: 1, client: true, opened: true, ..Truth::default() };
     let counted = Counters::grown(&[
         ("TcpRetransSegs", 1),
@@ -226,9 +226,9 @@ fn what_was_counted_before_keeps_its_kind() {
         ("TcpExtTCPLossProbes", 0),
         ("TcpExtTCPSynRetrans", 1),
     ]);
-    let owed = solve(&counted.interval(&[])).outside;
-    assert_eq!((owed.total, owed.kind(Syn).value), (1, 1));
-    // It shows in the next interval, with a timeout that was counted there.
+    let carried_over = solve(&counted.interval(&[])).outside;
+    assert_eq!((carried_over.total, carried_over.kind(Syn).value), (1, 1));
+    // The socket shows it in the next interval, together with a timeout counted there.
     let works = [Truth { kinds: [0, 0, 1, 0, 1], fresh: 9, ..client }.work(true)];
     let counted = Counters::grown(&[
         ("TcpRetransSegs", 1),
@@ -238,14 +238,14 @@ fn what_was_counted_before_keeps_its_kind() {
         ("TcpExtTCPLossProbes", 0),
         ("TcpExtTCPSynRetrans", 0),
     ]);
-    let table = solve(&Interval { owed, ..counted.interval(&works) });
+    let table = solve(&Interval { carried_over, ..counted.interval(&works) });
     let (_, row) = &table.services[0];
     assert_eq!((row.kind(Rto).value, row.kind(Syn).value), (1, 1));
 }
 
 #[test]
-fn of_the_dead_not_all_is_known_in_time() {
-    // Its SYN was counted in the interval before, in place of a probe that shows later.
+fn late_destroy_events_widen_the_bounds() {
+    // The host counted its SYN in the interval before, and here a probe that shows later.
     let client = Truth { service: 1, client: true, opened: true, fresh: 2, ..Truth::default() };
     let mut work = Truth { kinds: [0, 0, 0, 0, 1], ..client }.work(true);
     work.activity.closed = true;

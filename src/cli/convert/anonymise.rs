@@ -1,15 +1,20 @@
-//! A recording without addresses and names.
+//! Copying recordings without addresses and names.
 
-use std::io::BufWriter;
+use std::cell::RefCell;
+use std::fs::Metadata;
+use std::io::{BufWriter, Read};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::{ConvertCommand, meter, target};
+use super::{ConvertCommand, create};
 use crate::cli::exit::{Exit, say};
-use crate::cli::size::spelled;
+use crate::cli::recording_args::{complain, opened};
 use crate::filter::{Expr, NoNames};
-use crate::output::human::grouped;
-use crate::recording::{Dropped, Key, Reader, anonymise};
+use crate::output::human::{grouped, spelled};
+use crate::output::{InputProgress, dropped};
+use crate::recording::{BytesRead, CountedFile, Key, Reader, Session, SessionOptions, anonymise};
 use crate::sys::Interrupt;
 
 /// What is gathered before it is written.
@@ -19,57 +24,83 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     if !matches!(command.which.expression(&NoNames), Ok(Expr::True)) {
         anyhow::bail!("--anonymise takes the whole recording: filters do not go with it");
     }
-    let interrupt = Interrupt::install()?;
+    if !command.further.is_empty() || command.file.is_dir() {
+        // They have to belong together, and be in time order.
+        let session = opened(Session::open(&command.files(), &SessionOptions::default()))?;
+        let paths = RefCell::new(Vec::new());
+        let readers = session.readers().map(|(path, reader)| {
+            paths.borrow_mut().push(path);
+            reader
+        });
+        let source = Source {
+            is_read: &|file| session.reads(file),
+            path: &|number| paths.borrow().get(number).copied(),
+            progress: &|| session.progress(),
+        };
+        let exit = copy(command, readers, &source)?;
+        let partial = complain(&session) && command.strict && matches!(exit, Exit::Done);
+        return Ok(if partial { Exit::Partial } else { exit });
+    }
+    // It may be a pipe, which can be opened only once.
     let name = command.file.display();
-    let (file, mut meter) = meter::open(&command.file)?;
-    let source = file.file().try_clone().with_context(|| name.to_string())?;
-    let mut reader = Reader::new(file).with_context(|| name.to_string())?;
+    let read = BytesRead::default();
+    let file =
+        CountedFile::open(&command.file, &read).with_context(|| format!("cannot open {name}"))?;
+    let metadata = file.metadata().with_context(|| name.to_string())?;
+    let reader = Reader::new(file).with_context(|| name.to_string())?;
     if !reader.is_of_this_byte_order() {
         anyhow::bail!("{name}: recorded on a machine of the other byte order");
     }
+    let source = Source {
+        is_read: &|file| (file.dev(), file.ino()) == (metadata.dev(), metadata.ino()),
+        path: &|_| Some(&command.file),
+        progress: &|| (read.get(), metadata.len()),
+    };
+    copy(command, [reader], &source)
+}
+
+/// What is copied.
+struct Source<'a> {
+    /// Whether this is the metadata of a file that is read.
+    is_read: &'a dyn Fn(&Metadata) -> bool,
+    /// The path of a recording by its number.
+    path: &'a dyn Fn(usize) -> Option<&'a Path>,
+    /// Bytes read, of how many.
+    progress: &'a dyn Fn() -> (u64, u64),
+}
+
+/// Copies these recordings into one.
+fn copy<R: Read>(
+    command: &ConvertCommand,
+    readers: impl IntoIterator<Item = Reader<R>>,
+    source: &Source<'_>,
+) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::install()?;
+    let mut progress = InputProgress::new();
     let key = Key::random().context("cannot draw a key")?;
     // Not to be missed where it is required.
     let path = command.into.as_deref().context("--anonymise needs --into OUT")?;
-    let out = BufWriter::with_capacity(BUFFER, target::create(path, command.force, &source)?);
-    let result = anonymise(&mut reader, out, &key, |samples| {
-        meter.show(|| format!("{} samples", grouped(samples)));
+    let out = BufWriter::with_capacity(BUFFER, create(path, command.force, source.is_read)?);
+    let result = anonymise(readers, out, &key, |samples| {
+        progress.show((source.progress)(), || format!("{} samples", grouped(samples)));
         !interrupt.is_asked()
     });
-    meter.clear();
+    progress.clear();
     let done = result.with_context(|| format!("cannot write {}", path.display()))?;
     say(format_args!(
         "{}: {} samples, {} in {}",
         path.display(),
         grouped(done.samples),
         spelled(done.written),
-        meter.took(),
+        progress.took(),
     ));
-    if let Some(line) = left_out(&done.dropped) {
+    if let Some(line) = dropped(&done.dropped) {
         say(line);
     }
-    if let Some(damage) = &done.damage {
-        say(format_args!("tcpdiag: {name}: {damage}"));
+    for (number, damage) in &done.damage {
+        let name = (source.path)(*number).unwrap_or(path);
+        say(format_args!("tcpdiag: {}: {damage}", name.display()));
     }
-    let partial = done.damage.is_some();
+    let partial = !done.damage.is_empty();
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
-}
-
-/// What is not in the new recording.
-fn left_out(dropped: &Dropped) -> Option<String> {
-    let Dropped { notes, lines, messages, attributes, blocks } = *dropped;
-    let parts = [
-        (notes, "note", "notes"),
-        (lines, "line of a note", "lines of notes"),
-        (messages, "message", "messages"),
-        (attributes, "attribute", "attributes"),
-        (blocks, "block of the file", "blocks of the file"),
-    ];
-    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
-    let parts: Vec<String> = parts
-        .map(|(count, one, many)| {
-            format!("{} {}", grouped(count), if count == 1 { one } else { many })
-        })
-        .collect();
-    (!parts.is_empty())
-        .then(|| format!("left out, what it holds not being known: {}", parts.join(", ")))
 }

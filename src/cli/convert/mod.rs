@@ -1,21 +1,19 @@
 //! `tcpdiag convert`.
 
 mod anonymise;
-pub(super) mod meter;
-mod names;
 mod table;
-mod target;
 
-use std::path::PathBuf;
+use std::fs::{self, File, Metadata};
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
 use super::expression::WhichArgs;
-use super::past::{When, time};
+use super::recording_args::{time, with_force_hint};
 use crate::output::Flat;
-
-pub(super) use table::{check_namespaces, gaps, is_of};
+use crate::recording::{When, create_private};
 
 /// Turn a recording into a table for a database, or into one that can be given away.
 ///
@@ -31,6 +29,7 @@ pub(super) use table::{check_namespaces, gaps, is_of};
   tcpdiag convert incident.pcapng.zst | jq -c 'select(.total_retrans_delta > 0)'
   tcpdiag convert night.pcapng.zst --from 2026-11-21T04:40 --to 2026-11-21T04:50 -o csv
   tcpdiag convert incident.pcapng.zst --columns time,service,raddr,rtt_us,total_retrans_delta
+  tcpdiag convert /var/log/tcpdiag/ --into day.csv        all recordings in a directory
   tcpdiag convert incident.pcapng.zst --role server 'sport = :443 and rtt > 100ms'
   tcpdiag convert --anonymise incident.pcapng.zst --into to-send.pcapng.zst
 
@@ -44,9 +43,14 @@ become hashes; the command line, MD5 keys and whatever this program does not kno
 what was left out is counted. The key is random and kept nowhere, so each run gives other names.
 Ports, times, figures, settings, counters, process ids and user ids stay.")]
 pub(super) struct ConvertCommand {
-    /// A recording of `tcpdiag record`.
+    /// A recording of `tcpdiag record`, or a directory of them. Others may follow before the
+    /// expression, with a `.` or `/` in their names.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+
+    /// The recordings after the first.
+    #[arg(skip)]
+    further: Vec<PathBuf>,
 
     #[command(flatten)]
     which: WhichArgs,
@@ -60,7 +64,8 @@ pub(super) struct ConvertCommand {
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, help_heading = "Span")]
     to: Option<When>,
 
-    /// Only this network namespace of the recording, by name or inode; repeatable.
+    /// Take this network namespace of the recording, by name or inode, or `all`, instead of the
+    /// first; repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     netns: Vec<String>,
 
@@ -109,8 +114,22 @@ enum Form {
 }
 
 impl ConvertCommand {
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
+    pub(super) fn run(mut self) -> anyhow::Result<Exit> {
+        self.split_positionals();
         if self.anonymise { anonymise::run(&self) } else { table::run(&self) }
+    }
+
+    /// Moves the recordings that stand before the expression to the first one. A plain word is
+    /// always part of the expression: `src` may also be a directory here.
+    fn split_positionals(&mut self) {
+        let is_path = |word: &String| word.contains(['.', '/']) && Path::new(word).exists();
+        let words = &mut self.which.expression;
+        let further = words.iter().take_while(|word| is_path(word)).count();
+        self.further.extend(words.drain(..further).map(PathBuf::from));
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.file).chain(&self.further).cloned().collect()
     }
 
     fn form(&self) -> Flat {
@@ -121,4 +140,12 @@ impl ConvertCommand {
             Some(Form::Jsonl) | None => Flat::JsonLines,
         }
     }
+}
+
+/// A new file, or with `force` an empty one, that only its owner may read; never one that is read.
+fn create(path: &Path, force: bool, is_source: impl Fn(&Metadata) -> bool) -> anyhow::Result<File> {
+    if fs::metadata(path).is_ok_and(|old| is_source(&old)) {
+        bail!("{} is the recording itself; it cannot be read and written at once", path.display());
+    }
+    create_private(path, force).map_err(with_force_hint)
 }

@@ -1,27 +1,20 @@
 //! `tcpdiag diagnose`.
 
-mod choice;
-mod naming;
-mod output;
-mod place;
-mod progress;
-mod replay;
 mod run;
-mod tell;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::config::Config;
 use super::exit::Exit;
 use super::expression::FilterArgs;
-use super::look::LookArgs;
-use super::past::SpanArgs;
+use super::recording_args::SpanArgs;
 use super::repeat::interval;
-use crate::counters::CounterWidth;
-use crate::diagnosis::{Question, Severity};
+use super::table_args::TableArgs;
+use crate::diagnosis::Severity;
+use crate::filter::parse_rate;
 
 /// Tell what holds connections back, and what is wrong with listeners, services and the host.
 ///
@@ -55,29 +48,29 @@ pub(super) struct DiagnoseCommand {
 
     /// How long to watch, 10s without; Ctrl-C ends it early, with what was seen until then. Of a
     /// recording so much from its beginning, or from --from.
-    #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "DiagnosisDocument")]
+    #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "Diagnosis")]
     duration: Option<Duration>,
 
     /// Ask this rule only, by code or name; repeatable.
-    #[arg(long, value_name = "RULE", help_heading = "DiagnosisDocument")]
+    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
     rule: Vec<String>,
 
     /// Leave this rule out; repeatable.
-    #[arg(long, value_name = "RULE", help_heading = "DiagnosisDocument")]
+    #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
     without: Vec<String>,
 
     /// The rate that each connection should be able to reach, e.g. 10Gbit or 100MB: says which
     /// buffers are too small for it, and how large they have to be.
-    #[arg(long, value_name = "RATE", value_parser = choice::rate, help_heading = "DiagnosisDocument")]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Diagnosis")]
     target_rate: Option<f64>,
 
     /// Do without the kernel's notices of sockets that die: what short connections did then stays
     /// unseen.
-    #[arg(long, help_heading = "DiagnosisDocument")]
+    #[arg(long, help_heading = "Diagnosis")]
     no_events: bool,
 
     /// Read this configuration file instead of the usual ones.
-    #[arg(long, value_name = "FILE", help_heading = "DiagnosisDocument")]
+    #[arg(long, value_name = "FILE", help_heading = "Diagnosis")]
     config: Option<PathBuf>,
 
     /// Tell information in full as well.
@@ -85,7 +78,7 @@ pub(super) struct DiagnoseCommand {
     all: bool,
 
     /// Exit with 1 when something of this severity or a worse one was found.
-    #[arg(long, value_name = "SEVERITY", value_parser = choice::severity(), help_heading = "Output")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), help_heading = "Output")]
     fail_on: Option<Severity>,
 
     /// Exit with 3 when something could not be read, was lost or was hidden.
@@ -93,7 +86,7 @@ pub(super) struct DiagnoseCommand {
     strict: bool,
 
     #[command(flatten)]
-    look: LookArgs,
+    table: TableArgs,
     #[command(flatten)]
     past: SpanArgs,
 }
@@ -103,22 +96,13 @@ const USUAL: Duration = Duration::from_secs(10);
 
 impl DiagnoseCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = Config::load(self.config.as_deref())?;
-        let asked = choice::asked(&self.rule, &self.without)?;
-        match self.past.recording()? {
-            None => run::run(&self, &config, asked),
-            Some(recording) => replay::run(&self, &config, asked, recording),
-        }
+        run::run(&self)
     }
+}
 
-    /// What is asked of a host with such a processor.
-    fn question(&self, config: &Config, asked: Vec<bool>, machine: &str) -> Question {
-        Question {
-            limits: config.limits(),
-            asked,
-            target_rate: self.target_rate,
-            width: CounterWidth::of_machine(machine),
-            ephemeral: place::EPHEMERAL,
-        }
-    }
+/// Severities by name.
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name)).map(|name| {
+        Severity::ALL.into_iter().find(|one| one.name() == name).unwrap_or(Severity::Info)
+    })
 }

@@ -1,124 +1,118 @@
-//! Watching what happens here.
+//! One diagnosis, of what happens here or in a recording.
 
-use std::time::{Duration, Instant};
+use std::io::{self, BufWriter, Write as _};
 
-use jiff::Timestamp;
+use anyhow::Context as _;
 
-use super::place::{Place, Wanted};
-use super::progress::Progress;
-use super::tell::Teller;
 use super::{DiagnoseCommand, USUAL};
-use crate::cli::config::Config;
-use crate::cli::exit::Exit;
-use crate::cli::expression::Lookups;
-use crate::cli::owners::People;
-use crate::cli::scene::{is_all, places};
-use crate::cli::services::feed::Side;
-use crate::diagnosis::Question;
+use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::recording_args::complain;
+use crate::cli::table_args::Form;
+use crate::counters::CounterWidth;
+use crate::diagnosis::{DiagnosisOptions, DiagnosisRun, Question, selected_rules};
+use crate::identity::{Grouping, ServiceRegistry};
+use crate::monitor::FilterNames;
+use crate::output::summary;
+use crate::output::{
+    DiagnosisView, Progress, diagnosis, diagnosis_csv, diagnosis_jsonl, human, json_line,
+};
 use crate::procfs::{Host, PortNames, Scope};
-use crate::report::Quality;
+use crate::report::DiagnosisDocument;
 use crate::sys::{Interrupt, Usage, give_memory_back};
 
-/// Looks come so often at most, and at least.
-const OFTEN: Duration = Duration::from_millis(100);
-const SELDOM: Duration = Duration::from_secs(1);
-
-/// Looks that a watch of whatever length shall have.
-const LOOKS: u32 = 10;
-
-pub(super) fn run(
-    command: &DiagnoseCommand,
-    config: &Config,
-    asked: Vec<bool>,
-) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
+    let config = configuration(command.config.as_deref())?;
+    let asked = selected_rules(&command.rule, &command.without)?;
+    let recorded = command.past.session(&command.filter.netns)?;
     let usage = Usage::now();
-    let host = Host::this();
-    let ports = PortNames::load();
-    let expr = command.filter.expression(&Lookups { ports: &ports, past: None })?;
-    let wanted = Wanted::new(command, expr, ports, host.ecn_word());
     let interrupt = Interrupt::install()?;
+    let ports = PortNames::load();
+    let past = recorded.as_ref().map(|(session, _)| session.sample());
+    let width = past.map_or_else(CounterWidth::of_this_host, |sample| {
+        CounterWidth::of_machine(&sample.host.machine)
+    });
+    let filter = &command.filter;
+    let options = DiagnosisOptions {
+        question: Question {
+            limits: config.limits(),
+            asked,
+            target_rate: command.target_rate,
+            width,
+        },
+        sockets: filter.expression(&FilterNames { ports: &ports, past })?,
+        plan: filter.plan_options(),
+        netns: filter.netns.clone(),
+        owners: if filter.all_owners { Scope::All } else { Scope::First },
+        with_processes: filter.processes || filter.all_owners,
+        no_events: command.no_events,
+    };
+    let registry = ServiceRegistry::new(config.services.clone(), Grouping::Service, ports);
     give_memory_back();
-    let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-    let question = command.question(config, asked, &machine);
-    let mut quality = Quality::default();
-    let mut places = open(command, &question, &mut quality)?;
-    let mut people = People::new(wanted.asks_for_owners, true, Scope::First)?;
-    let watched = watch(command, &mut places, &wanted, &mut people, &interrupt)?;
-    let Some(elapsed) = watched else { return Ok(Exit::Interrupted) };
-    let many = places.len() > 1 || is_all(&command.filter.netns);
-    let mut teller = Teller::new(command, config, many, quality);
-    for place in places {
-        teller.conclude(place, None)?;
-    }
-    teller.tell(&host, Timestamp::now(), elapsed, usage)
-}
-
-/// Opens the namespaces; of `all` those that can be entered.
-fn open(
-    command: &DiagnoseCommand,
-    question: &Question,
-    quality: &mut Quality,
-) -> anyhow::Result<Vec<Place>> {
-    let specs = &command.filter.netns;
-    let (places, unreachable) = places(specs)?;
-    quality.permission_limited.extend(unreachable);
-    let mut opened = Vec::new();
-    for place in &places {
-        match Place::open(place, question.clone(), !command.no_events, quality) {
-            Ok(place) => opened.push(place),
-            Err(error) if is_all(specs) => quality.permission_limited.push(format!("{error:#}")),
-            Err(error) => return Err(error),
+    let (run, host, damaged) = match recorded {
+        Some((mut session, pace)) => {
+            let duration = command.duration;
+            let run =
+                DiagnosisRun::replay(options, registry, duration, &interrupt, &mut session, pace)
+                    .with_context(|| session.name().to_owned())?;
+            (run, session.host(), complain(&session))
         }
-    }
-    if opened.is_empty() {
-        anyhow::bail!("no network namespace could be entered");
-    }
-    Ok(opened)
+        None => match watch(command, options, registry, &interrupt)? {
+            Some(run) => (run, Host::this(), false),
+            None => return Ok(Exit::Interrupted),
+        },
+    };
+    let diagnosed = run.conclude(|ratio| config.threshold(ratio))?;
+    let document = DiagnosisDocument::new(&host, diagnosed, usage);
+    write(command, &document)?;
+    let partial = damaged || document.quality.is_partial();
+    Ok(if command.fail_on.is_some_and(|least| document.has(least)) {
+        Exit::Found
+    } else if command.strict && partial {
+        Exit::Partial
+    } else {
+        Exit::Done
+    })
 }
 
-/// Looks at them until the time is up, or the user asks to end. Tells how long that was; `None`
-/// where there was no second look.
+/// Watches the kernel, with a line on the terminal that says for how long.
 fn watch(
     command: &DiagnoseCommand,
-    places: &mut [Place],
-    wanted: &Wanted,
-    people: &mut People,
+    options: DiagnosisOptions,
+    registry: ServiceRegistry,
     interrupt: &Interrupt,
-) -> anyhow::Result<Option<Duration>> {
-    let progress = Progress::new();
+) -> anyhow::Result<Option<DiagnosisRun>> {
+    let mut progress = Progress::new();
     let duration = command.duration.unwrap_or(USUAL);
-    let every = (duration / LOOKS).clamp(OFTEN, SELDOM).min(duration);
-    let start = Instant::now();
-    let end = start + duration;
-    for place in places.iter_mut() {
-        place.read_host(Side::Before)?;
-        place.look(wanted, people, Duration::ZERO)?;
+    let run = DiagnosisRun::watch(options, registry, duration, interrupt, &mut |sockets, left| {
+        progress.show(|| {
+            let (sockets, left) = (human::grouped(sockets), human::in_words(left));
+            format!("watching {sockets} sockets, {left} left; Ctrl-C ends it with what was seen")
+        });
+    });
+    progress.clear();
+    Ok(run?)
+}
+
+fn write(command: &DiagnoseCommand, document: &DiagnosisDocument<'_>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+    match command.table.output {
+        Form::Table => {
+            let view = DiagnosisView { all: command.all };
+            diagnosis(&mut out, document, view, command.table.layout())?;
+        }
+        Form::Json => json_line(&mut out, document)?,
+        Form::Jsonl => diagnosis_jsonl(&mut out, document)?,
+        Form::Csv => diagnosis_csv(&mut out, document)?,
     }
-    let mut next = start;
-    loop {
-        next = (next + every).max(Instant::now());
-        // The last look is at the end, and not just before it.
-        if next + every / 2 > end {
-            next = end;
-        }
-        let sockets = places.iter().map(|place| place.diagnosis.len() as u64).sum();
-        progress.show(sockets, end.saturating_duration_since(Instant::now()));
-        let asked = interrupt.sleep_until(next);
-        let at = start.elapsed();
-        let last = asked || next >= end;
-        if asked && at < OFTEN {
-            progress.clear();
-            return Ok(None);
-        }
-        for place in places.iter_mut() {
-            place.look(wanted, people, at)?;
-            if last {
-                place.read_host(Side::After)?;
-            }
-        }
-        if last {
-            progress.clear();
-            return Ok(Some(at));
-        }
+    out.flush()?;
+    if document.quality.events_lost > 0 {
+        let lost = human::grouped(document.quality.events_lost);
+        say(format_args!(
+            "tcpdiag: {lost} destroy events were lost: what those sockets did last is not judged"
+        ));
     }
+    for line in summary::warnings(&document.quality) {
+        say(format_args!("tcpdiag: {line}"));
+    }
+    Ok(())
 }

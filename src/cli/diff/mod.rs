@@ -1,18 +1,18 @@
 //! `tcpdiag diff`.
 
-mod compare;
-mod measure;
-mod side;
-mod span;
-
 use std::io::{self, BufWriter, Write as _};
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{Exit, say};
+use super::exit::{Exit, configuration, say};
 use super::output::{Colour, at_least_one, width};
-use crate::attribution::Grouping;
-use crate::output::{Look, diff, json_line};
+use super::recording_args::{complain, opened};
+use crate::comparison::{Side, SideError, SideReader, SideSource, compare};
+use crate::identity::{Grouping, ServiceRegistry};
+use crate::output::InputProgress;
+use crate::output::human::grouped;
+use crate::output::{TableLayout, diff, json_line};
+use crate::procfs::PortNames;
 use crate::sys::Interrupt;
 
 /// Show what changed between two recordings, or between two times of one.
@@ -32,7 +32,7 @@ use crate::sys::Interrupt;
 
 A side is FILE, FILE@FROM..TO, FILE@FROM.., FILE@..TO, or FILE@TIME: the interval that ends with
 the last sample up to that time. Without FILE the second is of the first one's. Times are those of
-`conns --at`. An interval belongs to the span that its end is in.")]
+`conns --at`. A directory stands for all recordings in it. An interval belongs to the span that its end is in.")]
 pub(super) struct DiffCommand {
     /// The first side: FILE, FILE@FROM..TO or FILE@TIME.
     #[arg(value_name = "A")]
@@ -46,7 +46,8 @@ pub(super) struct DiffCommand {
     #[arg(long, value_name = "WHAT", default_value_t = Grouping::Service)]
     by: Grouping,
 
-    /// Only this network namespace of the recordings, by name or inode; repeatable.
+    /// Take this network namespace of the recordings, by name or inode, or `all`, instead of the
+    /// first; repeatable.
     #[arg(long, short = 'N', value_name = "NETNS")]
     netns: Vec<String>,
 
@@ -83,29 +84,64 @@ enum Form {
 impl DiffCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let interrupt = Interrupt::install()?;
-        let first = span::Asked::read(&self.a, None)?;
-        let second = span::Asked::read(&self.b, Some(&first.file))?;
+        let first = SideSource::parse(&self.a, None)?;
+        let second = SideSource::parse(&self.b, Some(&first.path))?;
         let mut sides = Vec::new();
-        for asked in [&first, &second] {
-            match side::read(asked, &self, &interrupt)? {
-                Some(side) => sides.push(side),
+        let mut damaged = false;
+        for side in [&first, &second] {
+            match self.read(side, &interrupt)? {
+                Some((side, is_damaged)) => {
+                    damaged |= is_damaged;
+                    sides.push(side);
+                }
                 None => return Ok(Exit::Interrupted),
             }
         }
         let [before, after] = sides.as_slice() else { return Ok(Exit::Interrupted) };
-        let document = compare::compare(before, after, self.all);
+        let document = compare(before, after, self.all);
         document.gaps.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
         let mut out = BufWriter::new(io::stdout().lock());
         match self.output {
             Form::Json => json_line(&mut out, &document)?,
             Form::Table => {
-                let look = Look { width: Some(width()), style: self.color.style() };
+                let layout = TableLayout { width: Some(width()), style: self.color.style() };
                 let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-                diff(&mut out, &document, limit, look)?;
+                diff(&mut out, &document, limit, layout)?;
             }
         }
         out.flush()?;
-        let partial = before.is_partial() || after.is_partial();
+        let partial = damaged || before.is_partial() || after.is_partial();
         Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
+    }
+
+    /// Reads a side; says whether its files are damaged. `None` if the user interrupted.
+    fn read(
+        &self,
+        source: &SideSource,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Option<(Side, bool)>> {
+        let (mut session, span) = match source.open(&self.netns) {
+            Err(SideError::Session(error)) => opened(Err(error))?,
+            side => side?,
+        };
+        let services = configuration(None)?.services;
+        let registry = ServiceRegistry::new(services, self.by, PortNames::load());
+        let mut reader = SideReader::new(&session, span, registry);
+        let mut progress = InputProgress::new();
+        let mut samples = 0u64;
+        loop {
+            reader.take(session.sample_mut())?;
+            samples += 1;
+            progress.show(session.progress(), || format!("{} samples", grouped(samples)));
+            if interrupt.is_asked() {
+                return Ok(None);
+            }
+            if !session.advance() {
+                break;
+            }
+        }
+        progress.clear();
+        let damaged = complain(&session);
+        Ok(Some((reader.finish(&session)?, damaged)))
     }
 }

@@ -1,41 +1,29 @@
 //! `tcpdiag record`.
 
-mod census;
-mod holders;
+mod arguments;
 mod narrowing;
-mod output;
-mod place;
-mod preamble;
-pub(super) mod progress;
-mod ring;
-mod rotation;
+mod progress_line;
 mod run;
-mod store;
-mod trigger;
-
-pub(super) use holders::line;
-pub(super) use output::{Output, is_file};
-pub(super) use place::settings;
-pub(super) use preamble::Preamble;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use self::arguments::{keep, rotate, threshold};
 use self::narrowing::Narrowing;
-use self::rotation::{Keep, Rotate, keep, rotate};
-use self::trigger::{Threshold, threshold};
 use super::exit::Exit;
 use super::repeat::interval;
 use super::size::size;
-use crate::recording::Compression;
+use crate::recording::{
+    Compression, CounterThreshold, Retention, RotateAt, StoreMode, StoreOptions,
+};
 
-/// Record what the kernel says of sockets and counters, to ask it later.
+/// Record what the kernel reports of sockets and counters, to read it later.
 ///
-/// At every interval all sockets in all states with everything the kernel tells of them, the
-/// deaths of sockets, the counter files and who holds the sockets go to a file, byte for byte as
-/// they came, but for keys of TCP-MD5. Ctrl-C ends it well; a recording that was cut short can be read up to the cut.
+/// In each interval all sockets in all states with all their attributes, the destroy events, the
+/// counter files and the holders of sockets are written to a file, byte for byte, without keys of
+/// TCP-MD5. Ctrl-C ends it; a recording that was cut short can be read up to the cut.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag record incident.pcapng.zst                 every second, until interrupted
@@ -51,8 +39,9 @@ root records it: addresses and process names, but no keys of TCP-MD5. It is made
 its owner only.
 
 With --rotate the time at which a file begins, in UTC, goes into its name:
-day-20261121T054512Z.pcapng.zst. Every file is a whole recording. --keep deletes only files with
-such names that are recordings of this host.
+day-20261121T054512Z.pcapng.zst. Every file is a recording by itself; given their directory, the
+--read of other commands reads them as one. --keep deletes only files with such names that are
+recordings of this host.
 
 With --ring nothing is written until SIGUSR1 comes or --trigger fires; then recording goes on,
 and what is written later has the time in its name. Memory has up to --max-size, 256MiB without,
@@ -66,7 +55,7 @@ pub(super) struct RecordCommand {
     #[arg(long, short)]
     force: bool,
 
-    /// SamplePart a sample after each of these.
+    /// Take a sample after each of these.
     #[arg(long, short = 'i', value_name = "TIME", default_value = "1s", value_parser = interval)]
     interval: Duration,
 
@@ -103,12 +92,12 @@ pub(super) struct RecordCommand {
     /// Begin a further file after this time (1h) or before it gets larger than this (100MiB).
     #[arg(long, value_name = "TIME|SIZE", value_parser = rotate, help_heading = "Many files",
         conflicts_with_all = ["force", "max_size"])]
-    rotate: Option<Rotate>,
+    rotate: Option<RotateAt>,
 
     /// Delete files in which there is nothing of the last while (24h), or all but so many (10).
     #[arg(long, value_name = "TIME|N", value_parser = keep, requires = "rotate",
         help_heading = "Many files")]
-    keep: Option<Keep>,
+    keep: Option<Retention>,
 
     /// Keep so much time in memory, and write it when it is asked for.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "rotate",
@@ -119,12 +108,15 @@ pub(super) struct RecordCommand {
     /// second ('TcpRetransSegs > 1000/s'), but once in the time that is kept.
     #[arg(long, value_name = "COUNTER > N", value_parser = threshold, requires = "ring",
         help_heading = "Flight recorder")]
-    trigger: Option<Threshold>,
+    trigger: Option<CounterThreshold>,
 
     /// Write it at the end too, as Ctrl-C brings it.
     #[arg(long, requires = "ring", help_heading = "Flight recorder")]
     write_on_exit: bool,
 }
+
+/// What `--ring` keeps in memory without `--max-size`.
+const RING_SIZE: u64 = 256 << 20;
 
 /// Ways to compress.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -147,5 +139,22 @@ impl From<Form> for Compression {
 impl RecordCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         run::run(&self)
+    }
+
+    /// Where the recording goes.
+    fn store(&self) -> StoreOptions {
+        let mode = match (self.rotate, self.ring) {
+            (Some(at), _) => StoreMode::Rotate { at, retention: self.keep },
+            (None, Some(span)) => {
+                StoreMode::Ring { span, most: self.max_size.unwrap_or(RING_SIZE) }
+            }
+            (None, None) => StoreMode::One,
+        };
+        StoreOptions {
+            path: self.file.clone(),
+            force: self.force,
+            compression: self.compress.into(),
+            mode,
+        }
     }
 }

@@ -1,18 +1,16 @@
-//! Which sockets are recorded, where it is not all of them.
+//! Which sockets are recorded, if not all.
 
 use anyhow::bail;
 use clap::Args;
 use ipnet::IpNet;
-use rustc_hash::FxHashSet;
 
-use crate::cli::expression::{Lookups, WhichArgs, prefix, states};
-use crate::filter::{Plan, PlanOptions};
+use crate::cli::expression::{WhichArgs, prefix, states};
+use crate::filter::PlanOptions;
 use crate::model::{State, StateSet};
+use crate::monitor::{FilterNames, RecordingFilter};
 use crate::procfs::{PortNames, capabilities};
-use crate::socket_diag::Query;
-use crate::wire::{Extensions, Reply};
 
-/// What the kernel can decide, so that what is recorded is what it sent.
+/// Filters that the kernel applies, so that what is recorded is what it sent.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Narrowing {
@@ -46,44 +44,16 @@ pub(super) struct Narrowing {
     expression: Vec<String>,
 }
 
-/// The sockets to record.
-#[derive(Debug)]
-pub(super) struct Filter {
-    plan: Plan,
-    /// As it was told; `None` for all sockets.
-    pub(super) told: Option<String>,
-    seen: Seen,
-}
-
-/// The sockets that were recorded, where what the kernel decides is not told of one that dies:
-/// then a death is recorded if the socket was.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    is_kept: bool,
-    /// Cookies in this sample and in the one before.
-    cookies: [FxHashSet<u64>; 2],
-}
-
-impl Seen {
-    /// A socket was recorded.
-    pub(super) fn add(&mut self, reply: &Reply<'_>) {
-        if self.is_kept {
-            let [now, _] = &mut self.cookies;
-            now.insert(reply.cookie());
-        }
-    }
-}
-
 impl Narrowing {
-    pub(super) fn filter(&self) -> anyhow::Result<Filter> {
+    pub(super) fn filter(&self) -> anyhow::Result<RecordingFilter> {
         let ports = PortNames::load();
-        let names = Lookups { ports: &ports, past: None };
+        let names = FilterNames { ports: &ports, past: None };
         let arguments = self.arguments();
         let expr = arguments.expression(&names)?;
         let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
         let needs = expr.needs();
         let undecided = if needs.program {
-            // It cannot be told of those that die.
+            // Destroy events do not have it.
             Some("`autobound`".to_owned())
         } else {
             expr.undecided(options)
@@ -97,11 +67,9 @@ impl Narrowing {
             );
         }
         let bare = PlanOptions { mark: false, cgroup: false };
-        Ok(Filter {
-            seen: Seen { is_kept: expr.undecided(bare).is_some(), ..Seen::default() },
-            plan: expr.plan(StateSet::ALL, options),
-            told: self.told(),
-        })
+        let decides_destroyed = expr.undecided(bare).is_none();
+        let plan = expr.plan(StateSet::ALL, options);
+        Ok(RecordingFilter::new(plan, self.text(), decides_destroyed))
     }
 
     fn arguments(&self) -> WhichArgs {
@@ -117,8 +85,8 @@ impl Narrowing {
         arguments
     }
 
-    /// All of it as it may be given to `conns`.
-    fn told(&self) -> Option<String> {
+    /// All of it, as `conns` takes it.
+    fn text(&self) -> Option<String> {
         let mut words = Vec::new();
         let texts = [
             ("--port", &self.port),
@@ -139,35 +107,5 @@ impl Narrowing {
         }
         words.extend((!self.expression.is_empty()).then(|| self.expression.join(" ")));
         (!words.is_empty()).then(|| words.join(" "))
-    }
-}
-
-impl Filter {
-    /// A sample begins.
-    pub(super) fn begin(&mut self) {
-        self.seen.cookies.swap(0, 1);
-        let [now, _] = &mut self.seen.cookies;
-        now.clear();
-    }
-
-    /// What to ask the kernel, and whom to tell what it answered.
-    pub(super) fn ask(&mut self) -> (Query<'_>, &mut Seen) {
-        let query = Query {
-            families: self.plan.families,
-            states: self.plan.states,
-            extensions: Extensions::ALL,
-            local_port: self.plan.local_port,
-            remote_port: self.plan.remote_port,
-            program: &self.plan.program,
-        };
-        (query, &mut self.seen)
-    }
-
-    /// Whether the death of this socket is recorded.
-    pub(super) fn takes_death(&self, reply: &Reply<'_>) -> bool {
-        if self.seen.is_kept {
-            return self.seen.cookies.iter().any(|seen| seen.contains(&reply.cookie()));
-        }
-        self.told.is_none() || self.plan.admits(reply)
     }
 }

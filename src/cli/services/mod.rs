@@ -1,15 +1,6 @@
 //! `tcpdiag services`.
 
-mod budget;
-pub(super) mod feed;
-mod gate;
-mod output;
-mod place;
-mod replay;
 mod run;
-mod session;
-mod sum;
-pub(super) mod tee;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::Exit;
-use super::look::LookArgs;
-use super::past::SpanArgs;
+use super::recording_args::SpanArgs;
 use super::repeat::interval;
 use super::size::size;
-use crate::attribution::Grouping;
+use super::table_args::TableArgs;
+use crate::identity::Grouping;
+use crate::monitor::parse_share;
 
 /// Show whose retransmits these are: the growth of the host's TCP counters by service.
 ///
@@ -90,7 +82,7 @@ pub(super) struct ServicesCommand {
     watch: Every,
 
     /// Processor time, as a share of one processor, that polling early may bring this program to.
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = budget::share, help_heading = "Cost")]
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share, help_heading = "Cost")]
     cpu_budget: f64,
 
     /// Do without the kernel's notices of sockets that die: connections shorter than an interval
@@ -119,7 +111,7 @@ pub(super) struct ServicesCommand {
     strict: bool,
 
     #[command(flatten)]
-    look: LookArgs,
+    table: TableArgs,
 }
 
 /// How long an interval is when nothing is said.

@@ -1,70 +1,94 @@
-//! Watching the kernel, interval by interval.
+//! Intervals, one after the other.
 
-use std::io::{self, IsTerminal as _};
-use std::time::Instant;
+use std::io::{self, BufWriter, IsTerminal as _, Stdout};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Error};
 
 use super::ServicesCommand;
-use super::budget::Budget;
-use super::gate::Gate;
-use super::output::Output;
-use super::place::{Common, Opening, Place, Poll};
-use super::replay;
-use super::session::Session;
-use super::tee::Keep;
-use crate::attribution::Classifier;
-use crate::cli::config::Config;
-use crate::cli::exit::{Exit, say};
-use crate::cli::owners::People;
-use crate::cli::scene::{is_all, places};
-use crate::cli::stats::selection::Selection;
-use crate::counters::{CounterWidth, Counters};
-use crate::output::human;
-use crate::procfs::{Host, NetNamespace, PortNames, Scope};
-use crate::report::{Polls, Quality};
+use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
+use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::recording_args::complain;
+use crate::cli::table_args::Form;
+use crate::counters::{Counters, Selection};
+use crate::identity::ServiceRegistry;
+use crate::monitor::{CounterWatch, MonitorError};
+use crate::output::{ServicesWriter, human, services_summary, summary};
+use crate::procfs::PortNames;
+use crate::recording::Sample;
 use crate::socket_diag::EventOptions;
-use crate::sys::{Clocks, Interrupt, give_memory_back};
+use crate::sys::{Interrupt, give_memory_back};
 
 pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
-    let config = Config::load(command.config.as_deref())?;
-    if let Some(recording) = command.span.recording()? {
-        return replay::run(command, config, recording);
-    }
-    let here = crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default();
+    let config = configuration(command.config.as_deref())?;
+    let recorded = command.span.session(&command.netns)?;
+    let here = match &recorded {
+        Some((session, _)) => counters(session.sample()),
+        None => crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default(),
+    };
     let selection = selection(&command.counter, &here)?;
     let interrupt = Interrupt::install()?;
     give_memory_back();
-    let mut live = Live::open(command, config, selection)?;
-    live.begin()?;
-    announce(command);
-    let mut left = command.count();
-    let mut next = live.started;
-    let mut asked = interrupt.is_asked();
-    while left != Some(0) && !asked {
-        next = (next + command.interval()).max(Instant::now());
-        let end = command.duration.map_or(next, |duration| next.min(live.started + duration));
-        live.watch(&interrupt, end)?;
-        // What was seen until the user asked to end is an answer too, also where that was in the
-        // midst of writing one.
-        asked = interrupt.is_asked();
-        live.close_interval()?;
-        left = left.map(|left| left - 1);
-    }
-    live.close(if asked { "interrupted" } else { "count" })
-}
-
-/// Tells whoever waits at a terminal for how long.
-fn announce(command: &ServicesCommand) {
-    if io::stderr().is_terminal() {
+    let registry = ServiceRegistry::new(config.services, command.by, PortNames::load());
+    let options = options(command, recorded.is_some(), selection.clone())?;
+    let name = recorded.as_ref().map(|(session, _)| session.name().to_owned());
+    let named = |error: MonitorError| match (error, &name) {
+        (MonitorError::Store(error), _) => Error::from(error).context("--record"),
+        (error, Some(name)) => Error::from(error).context(name.clone()),
+        (error, None) => error.into(),
+    };
+    let mut output = Output::new(command, selection);
+    let watch = match recorded {
+        Some((session, pace)) => {
+            output.writer.is_redrawn &= pace.is_given();
+            ServiceWatch::replay(options, registry, session, pace)
+        }
+        None => ServiceWatch::live(options, registry),
+    };
+    let mut watch = watch.map_err(named)?;
+    output.say_missing_events(&mut watch);
+    if name.is_none() && io::stderr().is_terminal() {
         let mut time = String::new();
         human::microseconds(command.interval().as_micros() as u64, &mut time);
         say(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
     }
+    while let Some(interval) = watch.next_interval(&interrupt).map_err(named)? {
+        output.show(&interval, &watch)?;
+        output.say_missing_events(&mut watch);
+    }
+    let damaged = watch.session().is_some_and(complain);
+    let Some(whole) = watch.finish().map_err(named)? else { return Ok(Exit::Interrupted) };
+    if watch.intervals > 1 {
+        output.show(&whole, &watch)?;
+    }
+    say(services_summary(&whole, watch.intervals, name.is_some()));
+    let partial = whole.quality.is_partial() || damaged;
+    Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
+}
+
+/// What is asked of the engine.
+fn options(
+    command: &ServicesCommand,
+    is_replay: bool,
+    selection: Option<Selection>,
+) -> anyhow::Result<ServiceWatchOptions> {
+    let receive_buffer = usize::try_from(command.event_buffer)?;
+    let events = EventOptions { receive_buffer, ..EventOptions::default() };
+    // A recording has its own intervals, and an end.
+    let own = command.interval.or(command.duration);
+    Ok(ServiceWatchOptions {
+        netns: command.netns.clone(),
+        interval: if is_replay { own } else { Some(command.interval()) },
+        count: command.count().filter(|_| !is_replay || command.is_bounded()),
+        duration: command.duration,
+        events: (!command.no_events).then_some(events),
+        selection,
+        early: EarlyPolls { every: command.watch.0, cpu_budget: command.cpu_budget },
+        record: command.record.clone(),
+    })
 }
 
 /// What `--counter` means where there are these; `None` if it is not given.
-pub(super) fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selection>> {
+fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selection>> {
     if names.is_empty() {
         return Ok(None);
     }
@@ -76,208 +100,56 @@ pub(super) fn selection(names: &[String], here: &Counters) -> anyhow::Result<Opt
     Ok(Some(selection))
 }
 
-/// A run on the kernel.
-struct Live<'a> {
-    session: Session<'a>,
-    selection: Option<Selection>,
-    /// Namespaces that could not be entered or seen.
-    unreachable: Vec<String>,
-    budget: Budget,
-    started: Instant,
+/// The counters of a sample's first namespace; none where the first poll will say why.
+fn counters(sample: &Sample) -> Counters {
+    let first = sample.namespaces.first();
+    let watch = first.and_then(|it| CounterWatch::recorded(it, sample.clocks).ok());
+    watch.map(|watch| watch.now).unwrap_or_default()
 }
 
-impl<'a> Live<'a> {
-    /// Opens the namespaces. Events are heard from here on.
-    fn open(
-        command: &'a ServicesCommand,
-        config: Config,
-        selection: Option<Selection>,
-    ) -> anyhow::Result<Self> {
-        let host = Host::this();
-        let common = Common {
-            classifier: Classifier::new(config.services, command.by, PortNames::load()),
-            servers: People::new(true, true, Scope::First)?,
-            holders: Some(People::new(true, true, Scope::First)?),
-            ecn: host.ecn_word(),
-            keep: None,
-        };
-        let polls = Polls {
-            skipped: Some(0),
-            looks: Some(0),
-            cpu_budget: Some(command.cpu_budget),
-            ..Polls::default()
-        };
-        let output = Output::new(command, selection.clone(), true);
-        let session = Session::new(command, host, common, output, polls, Clocks::now());
-        let mut live = Self {
-            session,
+/// Where intervals go.
+struct Output<'a> {
+    command: &'a ServicesCommand,
+    writer: ServicesWriter,
+    out: BufWriter<Stdout>,
+    /// Warnings that were said already.
+    said: Vec<String>,
+}
+
+impl<'a> Output<'a> {
+    fn new(command: &'a ServicesCommand, selection: Option<Selection>) -> Self {
+        let form = command.table.output;
+        let writer = ServicesWriter {
+            form,
             selection,
-            unreachable: Vec::new(),
-            budget: Budget::new(command.cpu_budget),
-            started: Instant::now(),
+            all: command.all,
+            top: command.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
+            is_redrawn: command.count() != Some(1)
+                && form == Form::Table
+                && io::stdout().is_terminal(),
+            has_titles: false,
         };
-        live.find_places()?;
-        Ok(live)
+        let out = BufWriter::with_capacity(1 << 16, io::stdout());
+        Self { command, writer, out, said: Vec::new() }
     }
 
-    /// Opens the namespaces that are not open yet, leaves those that are gone, and tells how many
-    /// there were before the new ones.
-    fn find_places(&mut self) -> anyhow::Result<usize> {
-        let specs = &self.session.command.netns;
-        let (found, hidden) = places(specs)?;
-        self.unreachable = hidden;
-        let open = &mut self.session.places;
-        open.retain(|place| found.iter().any(|new| new.inode == place.namespace.inode));
-        let before = open.len();
-        for place in &found {
-            if self.session.places.iter().any(|known| known.namespace.inode == place.inode) {
-                continue;
-            }
-            match self.open_place(place) {
-                Ok(place) => self.session.places.push(place),
-                Err(error) if is_all(specs) => self.unreachable.push(format!("{error:#}")),
-                Err(error) => return Err(error),
-            }
-        }
-        if self.session.places.is_empty() {
-            let reasons = self.unreachable.join("; ");
-            anyhow::bail!("no network namespace could be entered: {reasons}");
-        }
-        Ok(before)
-    }
-
-    fn open_place(&mut self, place: &NetNamespace) -> anyhow::Result<Place> {
-        let command = self.session.command;
-        let keep = &mut self.session.common.keep;
-        if let (Some(path), None) = (&command.record, &keep) {
-            *keep = Some(Keep::new(command, path, place)?);
-        }
-        let receive_buffer = usize::try_from(command.event_buffer)?;
-        let options = EventOptions { receive_buffer, ..EventOptions::default() };
-        let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-        let opening = Opening {
-            width: CounterWidth::of_machine(&machine),
-            events: (!command.no_events).then_some(options),
-            gate: Gate::new(self.selection.clone()),
-        };
-        Place::open(place, opening, keep.as_mut())
-    }
-
-    /// Sets the baseline.
-    fn begin(&mut self) -> anyhow::Result<()> {
-        let at = self.first_polls(0)?;
-        self.session.begin(at);
-        // What it took to get here is not what watching costs.
-        self.budget = Budget::new(self.session.command.cpu_budget);
-        self.started = Instant::now();
-        Ok(())
-    }
-
-    /// Polls all namespaces but the first `known` for the first time; tells when.
-    fn first_polls(&mut self, known: usize) -> anyhow::Result<Clocks> {
-        let at = self.begin_sample(true);
-        let poll = self.session.poll_at(at, false);
-        for place in self.session.places.iter_mut().skip(known) {
-            place.poll(&mut self.session.common, poll)?;
-            place.begin_interval();
-        }
-        self.end_sample()?;
-        Ok(at)
-    }
-
-    /// Begins polls that belong together.
-    fn begin_sample(&mut self, early: bool) -> Clocks {
-        let at = Clocks::now();
-        if let Some(keep) = &mut self.session.common.keep {
-            keep.begin(at, early);
-        }
-        at
-    }
-
-    /// Ends them; tells what nobody could see.
-    fn end_sample(&mut self) -> anyhow::Result<Quality> {
-        let mut hidden = Quality::default();
-        self.session.common.servers.report(&mut hidden);
-        hidden.permission_limited.extend(self.unreachable.iter().cloned());
-        if let Some(keep) = &mut self.session.common.keep {
-            keep.end(&hidden)?;
-        }
-        Ok(hidden)
-    }
-
-    /// Looks at the counters until `end`, and at sockets early where one moved that is watched.
-    fn watch(&mut self, interrupt: &Interrupt, end: Instant) -> anyhow::Result<()> {
-        let mut look = Instant::now();
-        while let Some(every) = self.session.command.watch.0 {
-            look = (look + every).max(Instant::now());
-            if look >= end {
-                break;
-            }
-            if interrupt.sleep_until(look) {
-                return Ok(());
-            }
-            self.budget.settle();
-            for index in 0..self.session.places.len() {
-                self.look(index)?;
-            }
-        }
-        interrupt.sleep_until(end);
-        Ok(())
-    }
-
-    /// Looks at the counters of a namespace.
-    fn look(&mut self, index: usize) -> anyhow::Result<()> {
-        let Some(place) = self.session.places.get_mut(index) else { return Ok(()) };
-        let polls = &mut self.session.polls;
-        *polls.looks.get_or_insert_default() += 1;
-        if !place.moved()? {
-            return Ok(());
-        }
-        // One more is left for the poll that ends the interval.
-        if !self.budget.affords(place.cost * 2) {
-            *polls.skipped.get_or_insert_default() += 1;
-            return Ok(());
-        }
-        polls.early += 1;
-        let at = self.begin_sample(true);
-        let poll = Poll { read: true, ..self.session.poll_at(at, false) };
-        if let Some(place) = self.session.places.get_mut(index) {
-            place.poll(&mut self.session.common, poll)?;
-        }
-        self.end_sample()?;
-        self.budget.settle();
-        Ok(())
-    }
-
-    /// Polls, shows what the interval came to, and begins the next one.
-    fn close_interval(&mut self) -> anyhow::Result<()> {
-        let at = self.begin_sample(false);
-        let poll = self.session.poll_at(at, true);
-        for place in &mut self.session.places {
-            place.poll(&mut self.session.common, poll)?;
-            self.session.polls.regular += 1;
-        }
-        let hidden = self.end_sample()?;
-        self.session.close_interval(at, &hidden)?;
-        if is_all(&self.session.command.netns) {
-            let before = self.find_places()?;
-            if before < self.session.places.len() {
-                self.first_polls(before)?;
+    /// Writes an interval, and says what is missing in it, each thing once.
+    fn show(&mut self, interval: &ServiceInterval, watch: &ServiceWatch) -> io::Result<()> {
+        let layout = self.command.table.layout();
+        self.writer.write(&mut self.out, interval, &watch.host, watch.registry(), layout)?;
+        for warning in summary::warnings(&interval.quality) {
+            if !self.said.contains(&warning) {
+                say(format_args!("tcpdiag: {warning}"));
+                self.said.push(warning);
             }
         }
         Ok(())
     }
 
-    /// Shows the whole run.
-    fn close(mut self, why: &str) -> anyhow::Result<Exit> {
-        if let Some(keep) = self.session.common.keep.take() {
-            keep.finish(why)?;
+    /// Names the namespaces that have no destroy events although they were asked for.
+    fn say_missing_events(&self, watch: &mut ServiceWatch) {
+        for reason in watch.take_missing_events() {
+            say(format_args!("tcpdiag: {reason}; short connections stay unseen from here on"));
         }
-        if self.session.intervals == 0 {
-            return Ok(Exit::Interrupted);
-        }
-        let strict = self.session.command.strict;
-        let partial = self.session.close(false)?;
-        Ok(if strict && partial { Exit::Partial } else { Exit::Done })
     }
 }

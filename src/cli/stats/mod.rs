@@ -1,28 +1,22 @@
 //! `tcpdiag stats`.
 
-mod against;
-mod categories;
-mod history;
-mod replay;
 mod run;
-pub(super) mod selection;
-mod tell;
-mod watch;
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::exit::Exit;
-use super::look::LookArgs;
-use super::past::SpanArgs;
+use super::recording_args::SpanArgs;
 use super::repeat::RepeatArgs;
+use super::table_args::TableArgs;
+use crate::monitor::wants_all;
 
 /// Show the system's TCP counters: what grew, how fast, and whether that is healthy.
 ///
-/// First the ratios that need attention, with their numbers, thresholds and what to do, then
-/// the counters by category. Without --interval: totals since boot, and what changed since your
-/// last run. Deltas and verdicts are of the interval where there is one.
+/// Shows the ratios that need attention first, with their numbers, thresholds and advice, then the
+/// counters by category. Without --interval: totals since boot, and changes since your last run.
+/// With --interval, deltas and verdicts are of the interval.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag stats                                 totals, and growth since the last run
@@ -44,9 +38,9 @@ $XDG_STATE_HOME/tcpdiag (~/.local/state/tcpdiag). Thresholds can be set in
   retransmission = { warn = 0.02, critical = 0.1 }
 
 `tcpdiag explain --category ratios` lists the ratios, `tcpdiag explain NAME`
-tells what any of them, or a counter, means.")]
+explains a ratio or a counter.")]
 pub(super) struct StatsCommand {
-    /// Categories, counters or patterns to show; everything without.
+    /// Categories, counters or patterns to show; default: everything.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -59,15 +53,15 @@ pub(super) struct StatsCommand {
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     netns: Vec<String>,
 
-    /// Neither compare with the last run nor remember this one.
+    /// Do not compare with the last run, and do not store this one.
     #[arg(long, help_heading = "Past readings")]
     no_history: bool,
 
-    /// Forget the last run and begin anew.
+    /// Discard the last run and start again.
     #[arg(long, conflicts_with_all = ["no_history", "interval", "against", "read"], help_heading = "Past readings")]
     reset: bool,
 
-    /// Save this reading as a baseline; another baseline in its place is replaced.
+    /// Save this reading as a baseline; replaces an existing baseline.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interval", "against"], help_heading = "Past readings")]
     save: Option<PathBuf>,
 
@@ -84,7 +78,7 @@ pub(super) struct StatsCommand {
     strict: bool,
 
     #[command(flatten)]
-    look: LookArgs,
+    table: TableArgs,
     #[command(flatten)]
     repeat: RepeatArgs,
     #[command(flatten)]
@@ -93,14 +87,11 @@ pub(super) struct StatsCommand {
 
 impl StatsCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        if self.against.is_some() { against::run(&self) } else { run::run(&self) }
-    }
-
-    /// The one namespace that a file of past readings can be of.
-    fn one_namespace(&self, flag: &str) -> anyhow::Result<()> {
-        if self.netns.len() > 1 || super::scene::is_all(&self.netns) {
-            anyhow::bail!("{flag} is of one network namespace; name one with --netns");
+        for (flag, file) in [("--against", &self.against), ("--save", &self.save)] {
+            if file.is_some() && (self.netns.len() > 1 || wants_all(&self.netns)) {
+                anyhow::bail!("{flag} needs one network namespace; select one with --netns");
+            }
         }
-        Ok(())
+        run::run(&self)
     }
 }

@@ -1,330 +1,249 @@
-//! Showing counters, once or repeatedly.
+//! Shows counters, once or repeatedly, or compares them with a baseline.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Stdout, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::StatsCommand;
-use super::history;
-use super::replay;
-use super::selection::Selection;
-use super::tell::{Past, Telling};
-use super::watch::Watch;
-use crate::cli::config::Config;
-use crate::cli::exit::Exit;
-use crate::cli::look::{Form, LookArgs};
-use crate::cli::scene::{is_all, places};
-use crate::counters::{CounterWidth, Counters};
-use crate::history::{BASELINE, Reading, save};
-use crate::output::{Look, human, json_line, stats};
+use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::recording_args::complain;
+use crate::cli::table_args::Form;
+use crate::counters::{CounterWidth, Counters, Selection};
+use crate::history::{BASELINE, HistoryError, Origin, Reading, exchange, load, save};
+use crate::monitor::{CounterWatch, CounterWatches, IntervalSchedule};
+use crate::output::{
+    StatsWriter, comparison, comparison_csv, comparison_jsonl, json_line, stats_summary,
+};
 use crate::procfs::Host;
-use crate::report::{Basis, CounterRow, Stats, StatsEnd, StatsLine};
+use crate::report::{Basis, ComparisonDocument, CounterQuality, Past, Stats, StatsReporter};
 use crate::sys::{Interrupt, Usage};
 
-/// How a sample is written.
-pub(super) struct Output<'a> {
-    args: LookArgs,
-    selection: &'a Selection,
-    /// More than one namespace: each is headed by its name.
-    many: bool,
-    out: BufWriter<io::Stdout>,
-    csv_headed: bool,
-    pub(super) partial: bool,
-    /// Warnings that were said already.
-    said: Vec<String>,
-}
+/// Changes of a comparison shown without --all.
+const FIRST: usize = 25;
 
 pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
-    let mut usage = Usage::now();
-    let config = Config::load(command.config.as_deref())?;
-    if command.save.is_some() {
-        command.one_namespace("--save")?;
-    }
-    if let Some(recording) = command.span.recording()? {
-        return replay::run(command, &config, recording);
-    }
-    let host = Host::this();
-    let (mut watches, unreachable) = open(&command.netns)?;
-    let selection = selection(command, watches.first())?;
-    let telling = Telling {
-        host: &host,
-        config: &config,
-        selection: &selection,
-        width: CounterWidth::of_machine(&rustix::system::uname().machine().to_string_lossy()),
-    };
-    let mut output = Output::new(command, &selection, watches.len() > 1);
-    output.first(command, &telling, &watches, unreachable, usage)?;
-    keep(command, &host, &watches)?;
-    if command.repeat.interval.is_some() {
-        let interrupt = Interrupt::install()?;
-        let mut ticks = command.repeat.ticks();
-        let mut samples = 1_u64;
-        while ticks.wait(&interrupt) {
-            usage = Usage::now();
-            watches.iter_mut().try_for_each(Watch::sample)?;
-            output.interval(&telling, &watches, usage)?;
-            samples += 1;
+    let usage = Usage::now();
+    let baseline = command.against.as_deref().map(load).transpose().context("--against")?;
+    let (watches, host, width) = match command.span.session(&command.netns)? {
+        None => {
+            let watches = CounterWatches::live(&command.netns, command.repeat.ticks())?;
+            (watches, Host::this(), CounterWidth::of_this_host())
         }
-        output.close(&telling, &watches, samples, usage)?;
+        Some((session, pace)) => {
+            let (host, first) = (session.host(), session.sample());
+            let width = CounterWidth::of_machine(&first.host.machine);
+            let schedule = IntervalSchedule::new(command.repeat.interval, None, first);
+            let count = command.repeat.count;
+            (CounterWatches::replay(session, pace, schedule, count)?, host, width)
+        }
+    };
+    if let Some(baseline) = baseline {
+        return compare(command, &baseline, watches, &host, width, usage);
     }
-    Ok(if command.strict && output.partial { Exit::Partial } else { Exit::Done })
+    let config = configuration(command.config.as_deref())?;
+    let selection = selection(command, watches.watches.first())?;
+    if !selection.not_here.is_empty() {
+        say(format_args!("tcpdiag: this kernel does not count {}", selection.not_here.join(", ")));
+    }
+    let threshold = |ratio: &_| config.threshold(ratio);
+    let reporter =
+        StatsReporter { host: &host, threshold: &threshold, selection: &selection, width };
+    show(command, &reporter, watches, usage)
 }
 
-/// Saves the last reading, where that is asked for.
-pub(super) fn keep(command: &StatsCommand, host: &Host, watches: &[Watch]) -> anyhow::Result<()> {
-    if let (Some(path), [watch]) = (&command.save, watches) {
-        let reading = Reading::new(BASELINE, watch.origin(host), &watch.now);
-        save(path, &reading).context("--save")?;
-        let (count, path) = (reading.counters.len(), path.display());
-        eprintln!("tcpdiag: saved {count} counters to {path}");
+/// Shows all samples.
+fn show(
+    command: &StatsCommand,
+    reporter: &StatsReporter<'_>,
+    mut watches: CounterWatches,
+    usage: Usage,
+) -> anyhow::Result<Exit> {
+    let mut output = Output::new(command, reporter, watches.watches.len() > 1);
+    if command.repeat.interval.is_some() {
+        let interrupt = Interrupt::install()?;
+        output.first(&mut watches, usage)?;
+        let mut samples = 1;
+        while let Some(usage) = watches.next_interval(&interrupt)? {
+            output.show_all(&watches.watches, Basis::Interval, usage)?;
+            samples += 1;
+        }
+        output.close(&watches.watches, samples, usage)?;
+    } else if watches.session().is_some() {
+        watches.take_last()?;
+        output.show_all(&watches.watches, Basis::WholeRun, usage)?;
+    } else {
+        output.first(&mut watches, usage)?;
     }
+    if let (Some(path), [watch]) = (&command.save, &watches.watches[..]) {
+        keep(path, watch, reporter.host)?;
+    }
+    let damaged = watches.session().is_some_and(complain);
+    Ok(if command.strict && (output.partial || damaged) { Exit::Partial } else { Exit::Done })
+}
+
+/// Saves the last reading as a baseline.
+fn keep(path: &Path, watch: &CounterWatch, host: &Host) -> anyhow::Result<()> {
+    let reading = Reading::new(BASELINE, Origin::of(watch, host), &watch.now);
+    save(path, &reading).context("--save")?;
+    let (count, path) = (reading.counters.len(), path.display());
+    say(format_args!("tcpdiag: saved {count} counters to {path}"));
     Ok(())
 }
 
-/// Opens the namespaces; of `all` those that can be entered.
-fn open(specs: &[String]) -> anyhow::Result<(Vec<Watch>, Vec<String>)> {
-    let (places, mut unreachable) = places(specs)?;
-    if !is_all(specs) {
-        return Ok((places.iter().map(Watch::open).collect::<anyhow::Result<_>>()?, unreachable));
-    }
-    let mut watches = Vec::new();
-    for place in &places {
-        match Watch::open(place) {
-            Ok(watch) => watches.push(watch),
-            Err(error) => unreachable.push(format!("{error:#}")),
-        }
-    }
-    if watches.is_empty() {
-        anyhow::bail!("no network namespace could be entered: {}", unreachable.join("; "));
-    }
-    Ok((watches, unreachable))
-}
-
-/// What is asked for of what a namespace counts.
-pub(super) fn selection(
-    command: &StatsCommand,
-    watch: Option<&Watch>,
-) -> anyhow::Result<Selection> {
+/// Selects among the counters of the namespaces.
+fn selection(command: &StatsCommand, watch: Option<&CounterWatch>) -> anyhow::Result<Selection> {
     let none = Counters::default();
     let counters = watch.map_or(&none, |watch| &watch.now);
-    let selection = Selection::new(&command.names, command.all, counters)?;
-    if !selection.not_here.is_empty() {
-        eprintln!("tcpdiag: this kernel does not count {}", selection.not_here.join(", "));
+    Ok(Selection::new(&command.names, command.all, counters)?)
+}
+
+/// Shows the last reading beside a baseline.
+fn compare(
+    command: &StatsCommand,
+    baseline: &Reading,
+    mut watches: CounterWatches,
+    host: &Host,
+    width: CounterWidth,
+    usage: Usage,
+) -> anyhow::Result<Exit> {
+    watches.take_last()?;
+    let damaged = watches.session().is_some_and(complain);
+    let watch = watches.watches.first().with_context(|| match watches.session() {
+        Some(session) => format!("{}: no counters in it", session.name()),
+        None => "there is no network namespace".to_owned(),
+    })?;
+    let selection = selection(command, Some(watch))?;
+    let document = ComparisonDocument::new(baseline, watch, host, width, &selection, usage);
+    let mut out = BufWriter::new(io::stdout());
+    match command.table.output {
+        Form::Table => {
+            let limit = if command.all { usize::MAX } else { FIRST };
+            comparison(&mut out, &document, limit, command.table.layout())?;
+        }
+        Form::Json => json_line(&mut out, &document)?,
+        Form::Jsonl => comparison_jsonl(&mut out, &document)?,
+        Form::Csv => comparison_csv(&mut out, &document)?,
     }
-    Ok(selection)
+    out.flush()?;
+    let quality = CounterQuality::of(&watch.now);
+    quality.warnings().iter().for_each(|warning| say(format_args!("tcpdiag: {warning}")));
+    let partial = quality.is_partial() || damaged;
+    Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
+}
+
+/// Where samples go.
+struct Output<'a> {
+    command: &'a StatsCommand,
+    reporter: &'a StatsReporter<'a>,
+    writer: StatsWriter<'a>,
+    out: BufWriter<Stdout>,
+    partial: bool,
+    /// Warnings that were already printed.
+    printed: Vec<String>,
 }
 
 impl<'a> Output<'a> {
-    /// `many` if it is of more than one namespace.
-    pub(super) fn new(command: &StatsCommand, selection: &'a Selection, many: bool) -> Self {
+    fn new(command: &'a StatsCommand, reporter: &'a StatsReporter<'a>, many: bool) -> Self {
+        let (form, selection) = (command.table.output, reporter.selection);
         Self {
-            args: command.look,
-            selection,
-            many,
+            command,
+            reporter,
+            writer: StatsWriter { form, selection, many, has_titles: false },
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
-            csv_headed: false,
             partial: false,
-            said: Vec::new(),
+            printed: Vec::new(),
         }
     }
 
-    /// Writes what grew in each namespace since its sample before.
-    pub(super) fn interval(
-        &mut self,
-        telling: &Telling<'_>,
-        watches: &[Watch],
-        usage: Usage,
-    ) -> anyhow::Result<()> {
-        for watch in watches {
-            let Some(previous) = &watch.previous else { continue };
-            let past = Past::Sample(Basis::Interval, &watch.before, previous);
-            self.show(&telling.tell(watch, past, usage))?;
-        }
-        Ok(self.out.flush()?)
-    }
-
-    /// Writes each namespace's last sample, against its first where there are more.
-    pub(super) fn growth(
-        &mut self,
-        telling: &Telling<'_>,
-        watches: &[Watch],
-        usage: Usage,
-    ) -> anyhow::Result<()> {
-        for watch in watches {
-            let past = match &watch.previous {
-                Some(_) => Past::Sample(Basis::WholeRun, &watch.first, &watch.began),
-                None => Past::Nothing,
-            };
-            self.show(&telling.tell(watch, past, usage))?;
-        }
-        Ok(self.out.flush()?)
-    }
-
-    /// Writes each namespace's totals.
-    pub(super) fn totals(
-        &mut self,
-        telling: &Telling<'_>,
-        watches: &[Watch],
-        usage: Usage,
-    ) -> anyhow::Result<()> {
-        for watch in watches {
-            self.show(&telling.tell(watch, Past::Nothing, usage))?;
-        }
-        Ok(self.out.flush()?)
-    }
-
-    /// Writes the first sample of each namespace: totals, and in one shot what changed since
+    /// Writes the first sample of each namespace: totals, and for a single sample the changes since
     /// the last run.
-    fn first(
-        &mut self,
-        command: &StatsCommand,
-        telling: &Telling<'_>,
-        watches: &[Watch],
-        unreachable: Vec<String>,
-        usage: Usage,
-    ) -> anyhow::Result<()> {
-        let with_history = command.repeat.interval.is_none() && !command.no_history;
-        let mut unreachable = Some(unreachable);
-        for watch in watches {
+    fn first(&mut self, watches: &mut CounterWatches, usage: Usage) -> anyhow::Result<()> {
+        let with_history = self.command.repeat.interval.is_none() && !self.command.no_history;
+        let mut unreachable = std::mem::take(&mut watches.unreachable);
+        for watch in &watches.watches {
             let (before, trouble) = if with_history {
-                history::exchange(watch, telling.host, command.reset)
+                last_run(watch, self.reporter.host, self.command.reset)
             } else {
                 (None, None)
             };
             let past = before.as_ref().map_or(Past::Nothing, Past::LastRun);
-            let mut told = telling.tell(watch, past, usage);
-            told.quality.history = trouble;
-            told.quality.common.permission_limited.extend(unreachable.take().unwrap_or_default());
-            self.show(&told)?;
+            let mut sample = self.reporter.report(watch, past, usage);
+            sample.quality.history = trouble;
+            sample.quality.common.permission_limited.append(&mut unreachable);
+            self.show(&sample)?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// Writes the growth in each namespace, since its first sample or in the last interval.
+    fn show_all(
+        &mut self,
+        watches: &[CounterWatch],
+        basis: Basis,
+        usage: Usage,
+    ) -> anyhow::Result<()> {
+        for watch in watches {
+            let past = match (&watch.previous, basis) {
+                (Some(previous), Basis::Interval) => Past::Sample(basis, &watch.before, previous),
+                (Some(_), _) => Past::Sample(basis, &watch.first, &watch.began),
+                (None, Basis::Interval) => continue,
+                (None, _) => Past::Nothing,
+            };
+            self.show(&self.reporter.report(watch, past, usage))?;
         }
         Ok(self.out.flush()?)
     }
 
     /// Writes one sample.
-    fn show(&mut self, told: &Stats<'_>) -> anyhow::Result<()> {
-        self.partial |= told.quality.is_partial();
-        match self.args.output {
-            Form::Table => self.table(told)?,
-            Form::Json => json_line(&mut self.out, told)?,
-            Form::Jsonl => self.lines(told)?,
-            Form::Csv => self.csv(told)?,
-        }
-        let mut warnings = told.quality.warnings();
-        warnings.retain(|warning| !self.said.contains(warning));
+    fn show(&mut self, sample: &Stats<'_>) -> io::Result<()> {
+        self.partial |= sample.quality.is_partial();
+        self.writer.write(&mut self.out, sample, self.command.table.layout())?;
+        let mut warnings = sample.quality.warnings();
+        warnings.retain(|warning| !self.printed.contains(warning));
         if !warnings.is_empty() {
-            // What is said comes after what it is about.
+            // Warnings are printed after the output that they refer to.
             self.out.flush()?;
         }
-        warnings.iter().for_each(|warning| eprintln!("tcpdiag: {warning}"));
-        self.said.extend(warnings);
+        warnings.iter().for_each(|warning| say(format_args!("tcpdiag: {warning}")));
+        self.printed.extend(warnings);
         Ok(())
     }
 
-    fn table(&mut self, told: &Stats<'_>) -> anyhow::Result<()> {
-        let moved_only = matches!(
-            told.since.as_ref().map(|since| since.basis),
-            Some(Basis::Interval | Basis::WholeRun)
-        );
-        let look: Look = self.args.look();
-        let (bold, plain) = look.style.heading();
-        let mut title = Vec::new();
-        if told.basis == Basis::Interval {
-            title.push(told.document.captured_at.clone());
-        }
-        if let (true, Some(netns)) = (self.many, &told.document.netns) {
-            let name = netns.name.as_deref().unwrap_or("without a name");
-            title.push(format!("network namespace {name} ({})", netns.inode));
-        }
-        if !title.is_empty() {
-            writeln!(self.out, "{bold}{}{plain}", title.join("  "))?;
-        }
-        let selection = self.selection;
-        stats(&mut self.out, told, look, moved_only, |row| selection.shows(row, moved_only))?;
-        if self.many || told.since.as_ref().is_some_and(|since| since.basis != Basis::LastRun) {
-            writeln!(self.out)?;
-        }
-        Ok(())
-    }
-
-    fn lines(&mut self, told: &Stats<'_>) -> anyhow::Result<()> {
-        let captured_at = told.document.captured_at.as_str();
-        let netns = told.document.netns.as_ref().map(|netns| netns.inode);
-        for row in &told.counters {
-            let schema = "tcpdiag.stats.row/1";
-            json_line(&mut self.out, &StatsLine { schema, captured_at, netns, row })?;
-        }
-        for row in &told.ratios {
-            let schema = "tcpdiag.stats.ratio/1";
-            json_line(&mut self.out, &StatsLine { schema, captured_at, netns, row })?;
-        }
-        let end = StatsEnd {
-            schema: "tcpdiag.stats.end/1",
-            captured_at,
-            shown: told.counters.len(),
-            quality: &told.quality,
-            cost: told.cost,
-        };
-        Ok(json_line(&mut self.out, &end)?)
-    }
-
-    fn csv(&mut self, told: &Stats<'_>) -> anyhow::Result<()> {
-        let mut writer = csv::Writer::from_writer(&mut self.out);
-        if !self.csv_headed {
-            let titles =
-                ["time", "netns", "name", "category", "kind", "value", "delta", "rate", "note"];
-            writer.write_record(titles)?;
-            self.csv_headed = true;
-        }
-        let netns = told.document.netns.as_ref().map(|netns| netns.inode);
-        for row in &told.counters {
-            let CounterRow { name, category, kind, value, delta, rate, note, .. } = row;
-            writer.serialize((
-                &told.document.captured_at,
-                netns,
-                name,
-                category,
-                kind,
-                value,
-                delta,
-                rate,
-                note,
-            ))?;
-        }
-        Ok(writer.flush()?)
-    }
-
-    /// The summary of a repeated run: all of it as one interval, and a closing line.
-    pub(super) fn close(
+    /// Writes the summary of a repeated run: the whole run as one interval, and a closing line.
+    fn close(
         &mut self,
-        telling: &Telling<'_>,
-        watches: &[Watch],
+        watches: &[CounterWatch],
         samples: u64,
         usage: Usage,
     ) -> anyhow::Result<()> {
-        let mut line = format!("{} samples", human::grouped(samples));
-        for watch in watches {
-            let past = Past::Sample(Basis::WholeRun, &watch.first, &watch.began);
-            let told = telling.tell(watch, past, usage);
-            // Of two samples the whole run is the one interval that was just shown.
-            if self.args.output == Form::Table && samples > 2 {
-                self.table(&told)?;
-            }
-            let took = told.since.as_ref().map_or(0.0, |since| since.seconds);
-            let growth = |name: &str| {
-                told.counters.iter().find(|row| row.name == name).and_then(|row| row.delta)
-            };
-            if let (Some(sent), Some(again)) = (growth("TcpOutSegs"), growth("TcpRetransSegs")) {
-                let mut time = String::new();
-                human::microseconds((took * 1e6) as u64, &mut time);
-                line.push_str(&format!(
-                    "; in {time} {} segments sent, {} retransmitted",
-                    human::grouped(sent.unsigned_abs()),
-                    human::grouped(again.unsigned_abs())
-                ));
+        let reports: Vec<Stats<'_>> = watches
+            .iter()
+            .map(|watch| {
+                let past = Past::Sample(Basis::WholeRun, &watch.first, &watch.began);
+                self.reporter.report(watch, past, usage)
+            })
+            .collect();
+        // With two samples, the whole run is the interval that was just shown.
+        if self.command.table.output == Form::Table && samples > 2 {
+            for report in &reports {
+                self.writer.table(&mut self.out, report, self.command.table.layout())?;
             }
         }
         self.out.flush()?;
-        eprintln!("{line}");
+        say(stats_summary(&reports, samples));
         Ok(())
+    }
+}
+
+/// Stores this run's reading and returns the last one. On errors it says why, with advice if the
+/// remedy is not obvious.
+fn last_run(watch: &CounterWatch, host: &Host, forget: bool) -> (Option<Reading>, Option<String>) {
+    match exchange(watch, host, forget) {
+        Ok(before) => (before, None),
+        Err(error @ HistoryError::Foreign { .. }) => {
+            (None, Some(format!("{error}; remove it, or use --no-history")))
+        }
+        Err(error) => (None, Some(format!("{error}; --no-history does without"))),
     }
 }

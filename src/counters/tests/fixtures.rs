@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The kernels of which there are captures.
+/// The kernels with captures.
 pub(super) const KERNELS: [&str; 5] = ["5.10.223", "6.1.192", "6.12.107", "6.18.44", "7.2.13"];
 
 /// Directory of the counter files of a capture: `dump` or `after`.

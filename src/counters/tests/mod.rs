@@ -1,5 +1,5 @@
-//! Tests of the catalogue against itself, the fixtures, the seed's list and this machine; of
-//! the readers against the fixtures and against damage.
+//! Tests of the catalogue (consistency, fixtures, the initial list, this machine) and of the readers
+//! (fixtures and damage).
 
 mod catalogue;
 mod fixtures;

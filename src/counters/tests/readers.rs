@@ -59,7 +59,7 @@ fn values_of_one_fixture() {
 }
 
 #[test]
-fn growth_between_two_moments() {
+fn growth_between_two_readings() {
     for kernel in KERNELS {
         let before = read(&dir(kernel, "dump")).unwrap();
         let after = read(&dir(kernel, "after")).unwrap();
@@ -110,7 +110,7 @@ fn sampling_keeps_the_layout_until_names_change() {
     write("snmp6", "Ip6InOctets 8\n");
     assert_eq!(reader.sample(&mut b).unwrap(), LayoutChange::Changed);
     assert_eq!(b.get("Ip6InOctets"), Some(8));
-    // And names that go.
+    // Names that are removed.
     write("snmp", "Tcp: InSegs OutSegs\nTcp: 7 8\n");
     assert_eq!(reader.sample(&mut b).unwrap(), LayoutChange::Changed);
     assert_eq!(reader.sample(&mut a).unwrap(), LayoutChange::Same);
@@ -121,7 +121,7 @@ fn sampling_keeps_the_layout_until_names_change() {
 }
 
 #[test]
-fn files_opened_for_good_are_not_looked_for_again() {
+fn opened_files_are_not_opened_again() {
     let root = Scratch::new("open");
     let write = |file: &str, text: &str| fs::write(root.path().join(file), text).unwrap();
     write("snmp", "Tcp: InSegs\nTcp: 1\n");
@@ -135,7 +135,7 @@ fn files_opened_for_good_are_not_looked_for_again() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_values_are_named() {
     let counters = parse_snmp("Tcp: A B C\nTcp: 1 99999999999999999999999 x\n");
     assert_eq!(counters.unreadable().collect::<Vec<_>>(), ["TcpB", "TcpC"]);
     assert_eq!(counters.get("TcpA"), Some(1));
@@ -153,7 +153,7 @@ fn this_machine_can_be_sampled() {
     );
 }
 
-/// Thousands of small injuries: nothing may panic, and nothing may appear out of nowhere.
+/// Damages the files in thousands of ways: nothing may panic, and no new name may appear.
 #[test]
 fn damaged_files_do_no_harm() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -201,7 +201,7 @@ fn injure(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// xorshift64: the same injuries in every run.
+/// xorshift64: the same damage in every run.
 struct Random(u64);
 
 impl Random {

@@ -1,8 +1,8 @@
-//! The list the catalogue started from, its "not found" and "to do" parts included.
+//! The list that the catalogue started from, with its parts "not found" and "to do".
 
 use crate::counters::Catalogue;
 
-/// Category by category, as that list has them.
+/// By category, as in that list.
 const SEED: [(&str, &str); 22] = [
     ("constants", "RtoAlgorithm RtoMin RtoMax MaxConn"),
     ("connections", "ActiveOpens PassiveOpens AttemptFails CurrEstab EstabResets"),
@@ -50,7 +50,7 @@ const SEED: [(&str, &str); 22] = [
     ),
 ];
 
-/// Listed there without a category of their own, or without any explanation.
+/// Counters in that list without a category or an explanation.
 const REST: &str = "OutOfWindowIcmps LockDroppedIcmps ArpFilter TCPPrequeued TCPDirectCopyFromBacklog \
     TCPDirectCopyFromPrequeue TCPPrequeueDropped TCPRcvCollapsed TCPBacklogDrop TCPMinTTLDrop \
     TCPDeferAcceptDrop IPReversePathFilter TCPReqQFullDoCookies TCPReqQFullDrop TCPRcvCoalesce \

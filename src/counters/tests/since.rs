@@ -1,4 +1,4 @@
-//! First and last kernels agree with what the captured kernels really have.
+//! First and last kernels agree with the captures.
 
 use super::fixtures::{KERNELS, dir};
 use crate::counters::{Catalogue, Group, Release, read};
@@ -10,7 +10,7 @@ fn releases_agree_with_the_fixtures() {
         let counters = read(&dir(kernel, "dump")).unwrap();
         let has_mptcp = counters.iter().any(|(name, _)| name.starts_with("MPTcpExt"));
         for entry in Catalogue::builtin().entries() {
-            // CONFIG_MPTCP is a choice: without it the whole group is missing.
+            // Without CONFIG_MPTCP the whole group is missing.
             if entry.group() == Some(Group::MpTcpExt) && !has_mptcp {
                 continue;
             }
@@ -26,7 +26,7 @@ fn releases_agree_with_the_fixtures() {
 }
 
 #[test]
-fn no_backport_is_claimed_for_nothing() {
+fn every_backport_is_needed() {
     for entry in Catalogue::builtin().entries() {
         for series in &entry.stable {
             let release: Release = series.parse().unwrap();

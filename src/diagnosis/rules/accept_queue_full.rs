@@ -1,9 +1,12 @@
 //! TD201: accept queue full: connections are turned away.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, ListenerInput, Rule, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, ListenerInput, Rule, RuleScope, Severity};
+
+limits! {
+    looks: 2.0, "looks", "polls with the queue full, if nothing was dropped";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,57 +15,54 @@ pub(crate) const RULE: Rule = Rule {
     title: "accept queue full: connections are turned away",
     scope: RuleScope::Listener,
     meaning: "The accept queue is full: connections that completed their handshake wait for the program to accept them, and further ones are dropped. Clients see connects that take seconds or time out.",
-    evidence: "the accept queue against its room at every look; sk_drops of the listener; ListenOverflows",
-    guards: "A queue may be full for a moment in a burst: without drops it has to be full at two looks.",
+    evidence: "the accept queue against its capacity at every poll; sk_drops of the listener; ListenOverflows",
+    guards: "A burst can fill the queue for a moment: without drops it has to be full at two polls.",
     seen_from: "the server",
-    other_side: "On clients: SYN-SENT that repeats (TD153), or connections that look established and get no answer.",
+    other_side: "On clients: repeated SYNs (TD153), or connections that look established and get no answer.",
     advice: &[
-        Advice::by(
-            "The program accepts too slowly: see what holds it, and whether all its workers accept.",
+        Advice::with_command(
+            "The program accepts too slowly: find out what it waits for, and whether all its workers accept.",
             "tcpdiag listeners --port {port} --processes --interval 1s",
         ),
         Advice::new(
-            "The queue has room for {asked} connections, as the program's listen() asked; net.core.somaxconn = {net.core.somaxconn} would allow more. A longer queue only helps against bursts.",
+            "The queue holds {asked} connections, as the program asked in listen(). net.core.somaxconn = {net.core.somaxconn} would allow more. A longer queue only helps against bursts.",
         ),
-        Advice::by(
-            "The queue has room for {capped} connections, all that net.core.somaxconn allows: raise it and restart the program, which asks once. A longer queue only helps against bursts.",
+        Advice::with_command(
+            "The queue holds {capped} connections, the most that net.core.somaxconn allows: raise it and restart the program, because listen() reads it once. A longer queue only helps against bursts.",
             "sysctl -w net.core.somaxconn={more}",
         ),
     ],
     references: &["tcp_v4_syn_recv_sock() and tcp_conn_request() in net/ipv4", "listen(2)"],
     explained_by: &[],
-    limits: &[Limit::new("looks", 2.0, "looks", "that found it full, where nothing was dropped")],
-    offers: &["port", "asked", "capped", "more"],
-    judge: Judge::Listener(judge),
+    limits: Limits::LIST,
+    placeholders: &["port", "asked", "capped", "more"],
+    judge: Judge::Listener(|input, limits| judge(input, &limits.accept_queue_full)),
 };
 
-/// Places in the list of limits.
-const LOOKS: usize = 0;
-
-fn judge(case: &ListenerInput<'_>) -> Option<RuleMatch> {
-    let listener = case.listener;
+fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let listener = input.listener;
     let dropped = listener.dropped().unwrap_or(0);
-    let full = f64::from(listener.full);
-    if listener.full == 0 || dropped == 0 && full < case.limit(LOOKS) {
+    let full = f64::from(listener.full_polls);
+    if listener.full_polls == 0 || dropped == 0 && full < limits.looks {
         return None;
     }
-    let overflows = case.context.host.grown("TcpExtListenOverflows").unwrap_or(0);
+    let overflows = input.context.host.growth("TcpExtListenOverflows").unwrap_or(0);
     let severity = if dropped > 0 { Severity::Critical } else { Severity::Warning };
-    let most = case.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
+    let most = input.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
     let is_capped = most.is_some_and(|most| listener.backlog >= most);
-    let room = if is_capped { "capped" } else { "asked" };
+    let word = if is_capped { "capped" } else { "asked" };
     Some(
         RuleMatch::new(severity, Confidence::High, dropped.into())
             .with(
                 Measure::new("accept_queue", listener.most_queued.into(), "connections")
-                    .over(listener.room().into()),
+                    .over(listener.capacity().into()),
             )
             .with(Measure::new("full_looks", full, "looks"))
             .with(Measure::new("drops", dropped.into(), "segments"))
             .with(Measure::new("ListenOverflows", overflows as f64, "events"))
-            .saying("port", listener.example.local.port.to_string())
-            .saying(room, listener.room().to_string())
-            .saying("more", listener.backlog.saturating_mul(2).to_string()),
+            .with_word("port", listener.example.local.port.to_string())
+            .with_word(word, listener.capacity().to_string())
+            .with_word("more", listener.backlog.saturating_mul(2).to_string()),
     )
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use crate::diagnosis::testing::{context, listener, listening};
 
     #[test]
-    fn a_setting_is_raised_where_it_is_the_limit() {
+    fn advice_raises_the_setting_only_if_it_is_the_limit() {
         let context = context();
         let most = context.settings.number("somaxconn").unwrap() as u32;
         for (backlog, word) in [(most, "capped"), (most - 1, "asked")] {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn full_and_dropping() {
+    fn drops_make_a_full_queue_critical() {
         let full = listening(129, 129, 128);
         let mut dropping = full.clone();
         dropping.set_dropped(12);

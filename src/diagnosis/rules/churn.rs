@@ -1,9 +1,13 @@
 //! TD304: many short connections.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleScope, ServiceInput, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
+
+limits! {
+    rate: 100.0, "per second", "least number of connections closed per second";
+    bytes: 100_000.0, "bytes", "most bytes per connection";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,40 +15,33 @@ pub(crate) const RULE: Rule = Rule {
     name: "churn",
     title: "many short connections",
     scope: RuleScope::Service,
-    meaning: "Connections are opened and closed at a high rate, each for a few bytes: every one costs a handshake, a slow start, and on the side that closes first a minute of TIME-WAIT.",
-    evidence: "connections opened and closed per second, and bytes of those that closed",
-    guards: "Information only: servers of short requests live like this. What it can lead to are TD305 and TD306.",
+    meaning: "Connections are opened and closed at a high rate, each for a few bytes. Each one costs a handshake, a slow start, and a minute of TIME-WAIT on the side that closes first.",
+    evidence: "connections opened and closed per second, and the bytes of those that closed",
+    guards: "Information only: this is normal for servers of short requests. Possible consequences are TD305 and TD306.",
     seen_from: "both sides",
     other_side: "The same rate.",
     advice: &[Advice::new(
-        "Keep connections open and use them again (HTTP keep-alive, a pool), where both programs can.",
+        "Keep connections open and reuse them (HTTP keep-alive, a pool), if both programs can.",
     )],
     references: &["RFC 9293 3.6.1"],
     explained_by: &["TD306"],
-    limits: &[
-        Limit::new("rate", 100.0, "per second", "closed at least"),
-        Limit::new("bytes", 100_000.0, "bytes", "per connection at most"),
-    ],
-    offers: &[],
-    judge: Judge::Service(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Service(|input, limits| judge(input, &limits.churn)),
 };
 
-/// Places in the list of limits.
-const RATE: usize = 0;
-const BYTES: usize = 1;
-
-fn judge(case: &ServiceInput<'_>) -> Option<RuleMatch> {
-    let group = case.group;
-    let rate = group.closed.min(group.opened) as f64 / case.context.elapsed_s.max(1.0);
+fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let group = input.group;
+    let rate = group.closed.min(group.opened) as f64 / input.context.elapsed_s.max(1.0);
     let bytes = group.bytes_of_closed as f64 / (group.closed.max(1)) as f64;
-    if rate < case.limit(RATE) || bytes > case.limit(BYTES) {
+    if rate < limits.rate || bytes > limits.bytes {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Info, Confidence::High, rate)
-            .with(Measure::new("closed_rate", rate, "per second").over(case.limit(RATE)))
+            .with(Measure::new("closed_rate", rate, "per second").over(limits.rate))
             .with(Measure::new("bytes_per_connection", bytes, "bytes"))
-            .with(Measure::new("alive", group.alive as f64, "connections")),
+            .with(Measure::new("alive", group.open as f64, "connections")),
     )
 }
 
@@ -55,7 +52,7 @@ mod tests {
     use crate::diagnosis::testing::{context, service};
 
     #[test]
-    fn many_and_short() {
+    fn many_short_connections_match() {
         let of = |closed| Group {
             opened: closed,
             closed,

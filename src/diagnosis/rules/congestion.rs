@@ -1,64 +1,60 @@
-//! TD103: held back by congestion on the path.
+//! TD103: limited by congestion on the path.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
+
+limits! {
+    share: 0.5, "share", "share of the polls with the window used up";
+    loss: 0.002, "share", "share of the segments that were retransmitted";
+    least: 5.0, "segments", "least number of retransmitted segments";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD103",
     name: "congested-path",
-    title: "held back by congestion on the path",
+    title: "limited by congestion on the path",
     scope: RuleScope::Connection,
-    meaning: "The congestion window is used up at most looks, segments are lost and round trips grow with what is in flight: the connection fills its share of a bottleneck, and its queue overflows. More than that share is not to be had.",
+    meaning: "The congestion window is used up at most polls, segments are lost, and round trips grow with the data in flight: the connection fills its share of a bottleneck, whose queue overflows. It cannot get more than that share.",
     evidence: "unacked against snd_cwnd, rtt against min_rtt, growth of total_retrans against data_segs_out",
-    guards: "Loss without a growing round trip is no queue that overflows: that is TD110. One that is held back by a window or a buffer is not held back by the network. A transfer that loses less than the limit is what a bottleneck looks like to a healthy sender, and left alone.",
+    guards: "Loss without growing round trips is not a queue that overflows: that is TD110. Connections that a window or a buffer limits are not limited by the network. A transfer that loses less than the limit is left alone: that is how a healthy sender uses a bottleneck.",
     seen_from: "the sender",
-    other_side: "On the receiver rcv_ooopack grows, and nothing else tells.",
+    other_side: "On the receiver rcv_ooopack grows; nothing else shows it.",
     advice: &[
         Advice::new(
-            "More bandwidth, or less traffic: see which other connections share the path. Whoever fills the bottleneck can be told to pace (SO_MAX_PACING_RATE), or be given a shaper with a short queue (fq_codel, cake) in front of it.",
+            "Add bandwidth or reduce traffic: see which other connections share the path. Limit the rate of those that fill the bottleneck (SO_MAX_PACING_RATE), or put a shaper with a short queue (fq_codel, cake) in front of it.",
         ),
-        Advice::by(
-            "Congestion control here is {net.ipv4.tcp_congestion_control}, and there is {net.ipv4.tcp_available_congestion_control}: bbr, where it is among them, fills a bottleneck with less loss.",
+        Advice::with_command(
+            "Congestion control on this host is {net.ipv4.tcp_congestion_control}; available are {net.ipv4.tcp_available_congestion_control}. bbr, if available, fills a bottleneck with less loss.",
             "sysctl -w net.ipv4.tcp_congestion_control=bbr",
         ),
     ],
     references: &["RFC 5681", "RFC 9438", "tcp_is_cwnd_limited() in include/net/tcp.h"],
     explained_by: &["TD101", "TD102", "TD130"],
-    limits: &[
-        Limit::new("share", 0.5, "share", "of the looks that found the window used up"),
-        Limit::new("loss", 0.002, "share", "of the segments that were retransmitted"),
-        Limit::new("least", 5.0, "segments", "retransmitted at least"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.congestion)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LOSS: usize = 1;
-const LEAST: usize = 2;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let loss = evidence.retransmitted_share();
-    let full = evidence.share_of_looks(Sign::CwndFull);
-    let queued = evidence.share_of_looks(Sign::Queued);
-    if full < case.limit(SHARE)
-        || loss < case.limit(LOSS)
-        || (evidence.retrans as f64) < case.limit(LEAST)
+    let full = evidence.share_of_polls(Sign::CwndFull);
+    let queued = evidence.share_of_polls(Sign::Queued);
+    if full < limits.share
+        || loss < limits.loss
+        || (evidence.retrans as f64) < limits.least
         || queued < 0.3
     {
         return None;
     }
-    let severity = if loss >= 10.0 * case.limit(LOSS) { Severity::Warning } else { Severity::Info };
+    let severity = if loss >= 10.0 * limits.loss { Severity::Warning } else { Severity::Info };
     Some(
         RuleMatch::new(severity, Confidence::Medium, loss)
-            .with(Measure::new("cwnd_full_share", full, "share").over(case.limit(SHARE)))
-            .with(Measure::new("retrans_share", loss, "share").over(case.limit(LOSS)))
+            .with(Measure::new("cwnd_full_share", full, "share").over(limits.share))
+            .with(Measure::new("retrans_share", loss, "share").over(limits.loss))
             .with(Measure::new("snd_cwnd", evidence.cwnd as f64, "segments"))
             .with(Measure::new("rtt", evidence.rtt_us as f64, "us")),
     )
@@ -70,7 +66,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn a_full_window_that_loses_behind_a_queue() {
+    fn full_window_with_loss_and_a_queue() {
         let full = healthy().shows(Sign::CwndFull, 9).shows(Sign::Queued, 8);
         let lossy = crate::diagnosis::Evidence { retrans: 210, ..full };
         assert_eq!(judged(&RULE, lossy).unwrap().severity, Severity::Warning);

@@ -2,9 +2,12 @@
 
 use crate::counters::{Judgement, Ratio, Verdict};
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, HostInput, Judge, Limit, Rule, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
+
+limits! {
+    segments: 0.001, "share", "share of the segments sent, below which segment counters are only information";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,38 +15,36 @@ pub(crate) const RULE: Rule = Rule {
     name: "counter-verdict",
     title: "an unhealthy ratio of counters",
     scope: RuleScope::Host,
-    meaning: "A ratio of the host's counters is above its threshold for the time that was watched, and no finding about connections, listeners or services says why.",
-    evidence: "the ratios of `tcpdiag stats`, over the same time, with the thresholds of the same configuration",
-    guards: "Every ratio has a least denominator below which there is no verdict. What happens to fewer than one in a thousand segments sent is only mentioned, whatever its share of other rare events. Where connections or listeners show the cause, only that is told.",
+    meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
+    evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
+    guards: "Every ratio has a minimum denominator, below which there is no verdict. Events of fewer than one in a thousand segments sent are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing.",
     advice: &[
-        Advice::by("See all ratios with their counters.", "tcpdiag stats --interval 10s --count 2"),
-        Advice::by("What it means, and what is usual.", "tcpdiag explain {ratio}"),
+        Advice::with_command(
+            "See all ratios with their counters.",
+            "tcpdiag stats --interval 10s --count 2",
+        ),
+        Advice::with_command(
+            "See what the ratio means and what is normal.",
+            "tcpdiag explain {ratio}",
+        ),
         Advice::new("{advice}"),
     ],
     references: &["net/ipv4/proc.c"],
     explained_by: &[],
-    limits: &[Limit::new(
-        "segments",
-        0.001,
-        "share",
-        "of the segments sent, below which what happens to them is only information",
-    )],
-    offers: &["ratio", "advice"],
-    judge: Judge::Host(judge),
+    limits: Limits::LIST,
+    placeholders: &["ratio", "advice"],
+    judge: Judge::Host(|input, limits| judge(input, &limits.counter_verdict)),
 };
-
-/// Place in the list of limits.
-const SEGMENTS: usize = 0;
 
 /// Categories that count segments.
 const OF_SEGMENTS: &[&str] =
     &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
 
-fn judge(case: &HostInput<'_>) -> Vec<RuleMatch> {
-    let host = &case.context.host;
-    let few = host.grown("TcpOutSegs").map_or(0.0, |sent| sent as f64 * case.limit(SEGMENTS));
+fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
+    let host = &input.context.host;
+    let few = host.growth("TcpOutSegs").map_or(0.0, |sent| sent as f64 * limits.segments);
     let judgements = host.judgements.iter();
     judgements.filter_map(|(ratio, judgement)| rule_match(ratio, judgement, few)).collect()
 }
@@ -55,8 +56,8 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         Verdict::Ok | Verdict::NoData => return None,
     };
     let value = judgement.value?;
-    // A ratio tells that something is wrong, not what with: never worse than a warning alone.
-    // Windows are seen connection by connection: where none stands out they close for moments.
+    // A ratio shows that something is wrong, but not what: it is a warning at most.
+    // If no connection is reported for its window, windows closed only for moments.
     let is_rare =
         OF_SEGMENTS.contains(&ratio.category.as_str()) && (judgement.numerator? as f64) < few;
     let most = match ratio.category == "window" || is_rare {
@@ -68,15 +69,15 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         .with(Measure::new(&ratio.id, value, "share").over(threshold))
         .with(Measure::new("events", judgement.numerator? as f64, "events"))
         .with(Measure::new("of", judgement.denominator? as f64, "events"))
-        .saying("ratio", ratio.id.clone())
-        .saying("advice", ratio.advice.clone());
+        .with_word("ratio", ratio.id.clone())
+        .with_word("advice", ratio.advice.clone());
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
     rule_match.explained_by = explainers(&ratio.category);
     Some(rule_match)
 }
 
-/// Codes of findings that are what a category of counters tells of.
+/// Codes of rules that explain a category of counters.
 fn explainers(category: &str) -> &'static [&'static str] {
     const LOSS: &[&str] = &[
         "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122", "TD141",
@@ -107,7 +108,7 @@ mod tests {
     use crate::diagnosis::testing::{context, host, of_host};
 
     #[test]
-    fn what_stats_would_say() {
+    fn matches_the_verdict_of_stats() {
         let mut context = context();
         context.host = host(&[("TcpRetransSegs", 100), ("TcpOutSegs", 1_000)]);
         let ratio = Ratio::named("retransmission").unwrap();
@@ -122,7 +123,7 @@ mod tests {
 
     /// An upload over loopback: 62 probes of 70 losses, in hundreds of thousands of segments.
     #[test]
-    fn what_is_rare_is_only_mentioned() {
+    fn rare_events_are_only_information() {
         let mut context = context();
         let ratio = Ratio::named("loss_probe_share").unwrap();
         for (sent, severity) in [(300_000, Severity::Info), (3_000, Severity::Warning)] {

@@ -2,9 +2,13 @@
 
 use crate::counters::Device;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, HostInput, Judge, Limit, Rule, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
+
+limits! {
+    share: 0.001, "share", "share of the packets";
+    least: 10.0, "packets", "least number of packets";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,46 +16,42 @@ pub(crate) const RULE: Rule = Rule {
     name: "device-drops",
     title: "a network device drops packets",
     scope: RuleScope::Host,
-    meaning: "A network device dropped packets or received broken ones: no buffer was free (the ring is too small, or the host too slow), or the cable, the optics or the duplex is bad. To TCP it is loss.",
+    meaning: "A network device dropped packets or received broken ones. Either no buffer was free (the ring is too small, or the host too slow), or the cable, the optics or the duplex setting is bad. To TCP this is loss.",
     evidence: "/proc/net/dev: growth of drops and errors against packets",
-    guards: "Devices also count packets of unknown protocols as dropped: below the share it is no finding. Virtual devices of this namespace are read like any other.",
+    guards: "Devices also count packets of unknown protocols as dropped, so a small share is ignored. Virtual devices of this namespace are judged like others.",
     seen_from: "the side that drops",
     other_side: "The other side sees loss, or segments out of order.",
     advice: &[
-        Advice::by("See which counter of the device it is.", "ip -s -s link show dev {device}"),
-        Advice::by("For want of buffers the ring can be made larger.", "ethtool -g {device}"),
+        Advice::with_command(
+            "See which counter of the device grows.",
+            "ip -s -s link show dev {device}",
+        ),
+        Advice::with_command("If buffers are missing, enlarge the ring.", "ethtool -g {device}"),
     ],
     references: &["dev_seq_printf_stats() in net/core/net-procfs.c"],
     explained_by: &[],
-    limits: &[
-        Limit::new("share", 0.001, "share", "of the packets"),
-        Limit::new("least", 10.0, "packets", "at least"),
-    ],
-    offers: &["device"],
-    judge: Judge::Host(judge),
+    limits: Limits::LIST,
+    placeholders: &["device"],
+    judge: Judge::Host(|input, limits| judge(input, &limits.device_drops)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-
-fn judge(case: &HostInput<'_>) -> Vec<RuleMatch> {
+fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let mut rule_matches = Vec::new();
-    for (before, now) in case.context.host.devices() {
+    for (before, now) in input.context.host.devices() {
         let grown = |of: fn(&Device) -> u64| of(now).saturating_sub(of(before)) as f64;
         let received = grown(|device| device.received);
         let sent = grown(|device| device.sent);
         let bad = grown(|device| device.receive_drops + device.receive_errors);
         let unsent = grown(|device| device.send_drops);
         let share = (bad / (received + bad).max(1.0)).max(unsent / (sent + unsent).max(1.0));
-        if bad + unsent < case.limit(LEAST) || share < case.limit(SHARE) {
+        if bad + unsent < limits.least || share < limits.share {
             continue;
         }
         let mut rule_match = RuleMatch::new(Severity::Warning, Confidence::Medium, share)
-            .with(Measure::new("device_drop_share", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("device_drop_share", share, "share").over(limits.share))
             .with(Measure::new("rx_dropped_or_broken", bad, "packets"))
             .with(Measure::new("tx_dropped", unsent, "packets"))
-            .saying("device", now.name.clone());
+            .with_word("device", now.name.clone());
         rule_match.about = Some(format!("device {}", now.name));
         rule_matches.push(rule_match);
     }
@@ -62,11 +62,12 @@ fn judge(case: &HostInput<'_>) -> Vec<RuleMatch> {
 mod tests {
     use super::*;
     use crate::counters::{CounterWidth, parse_devices};
+    use crate::diagnosis::HostHistory;
     use crate::diagnosis::testing::{context, of_host};
-    use crate::diagnosis::{HostHistory, HostReading};
+    use crate::monitor::HostReading;
 
     #[test]
-    fn by_share() {
+    fn drops_are_judged_by_share() {
         let mut context = context();
         for (dropped, found) in [(0, 0), (5, 0), (500, 1)] {
             context.host = HostHistory::new(CounterWidth::Bits64);

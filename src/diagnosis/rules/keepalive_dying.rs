@@ -1,12 +1,15 @@
 //! TD150: keepalive probes go unanswered.
 
-use crate::diagnosis::evidence::Fate;
+use crate::diagnosis::evidence::Lifecycle;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::TimerKind;
+
+limits! {
+    least: 2.0, "looks", "least number of unanswered probes, or of polls with unanswered probes";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -14,44 +17,41 @@ pub(crate) const RULE: Rule = Rule {
     name: "keepalive-unanswered",
     title: "keepalive probes go unanswered",
     scope: RuleScope::Connection,
-    meaning: "The connection is idle and its keepalive probes are not answered: the peer is gone, or something on the way (a firewall, a NAT) has forgotten the connection. When the probes run out it will be reset.",
-    evidence: "the keepalive timer with unanswered probes, at how many looks",
-    guards: "One probe on its way is normal; it has to be unanswered at two looks, or more than one.",
+    meaning: "The connection is idle and its keepalive probes are not answered: the peer is gone, or a device on the path (a firewall, a NAT) has dropped the connection's state. After the last probe the kernel resets the connection.",
+    evidence: "polls with the keepalive timer and unanswered probes",
+    guards: "One unanswered probe is normal while its answer is on the way. Two probes have to be unanswered, or one at two polls.",
     seen_from: "the side with SO_KEEPALIVE",
-    other_side: "On the peer, if it lives, the connection looks idle and healthy until its own keepalive.",
+    other_side: "On the peer, if it is up, the connection looks idle and healthy until its own keepalive.",
     advice: &[
-        Advice::by("See whether the peer is there.", "ping -c 3 {remote_address}"),
+        Advice::with_command("See whether the peer answers.", "ping -c 3 {remote_address}"),
         Advice::new(
-            "If only idle connections suffer, a middlebox drops their state: keepalives have to come sooner than it forgets (net.ipv4.tcp_keepalive_time = {net.ipv4.tcp_keepalive_time} s, or TCP_KEEPIDLE).",
+            "If only idle connections are affected, a middlebox drops their state: send keepalives before its timeout (net.ipv4.tcp_keepalive_time = {net.ipv4.tcp_keepalive_time} s, or TCP_KEEPIDLE).",
         ),
-        Advice::by(
+        Advice::with_command(
             "After {net.ipv4.tcp_keepalive_probes} probes, {net.ipv4.tcp_keepalive_intvl} s apart, the connection ends, unless the program set its own.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,timer,last_ack_recv --processes",
         ),
     ],
     references: &["RFC 1122 4.2.3.6", "tcp_keepalive_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD122"],
-    limits: &[Limit::new("least", 2.0, "looks", "that found probes unanswered, or probes")],
-    offers: &["remote_address"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["remote_address"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.keepalive_dying)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
-    let looks = f64::from(evidence.looks_at(Sign::Probing));
-    let probes = if evidence.runs(TimerKind::Keepalive) { evidence.in_vain() } else { 0 };
-    // One that was answered since is well again.
-    let now = probes > 0 || evidence.fate != Fate::Alive;
-    if !now || looks.max(probes as f64) < case.limit(LEAST) {
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
+    let polls = f64::from(evidence.polls_with(Sign::Probing));
+    let probes = if evidence.runs(TimerKind::Keepalive) { evidence.unanswered() } else { 0 };
+    // Probes that were answered since are no finding.
+    let is_unanswered = probes > 0 || evidence.lifecycle != Lifecycle::Open;
+    if !is_unanswered || polls.max(probes as f64) < limits.least {
         return None;
     }
     let silent = evidence.last_ack_recv_ms as f64 / 1e3;
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, silent)
-            .with(Measure::new("probes", probes as f64, "events").over(case.limit(LEAST)))
+            .with(Measure::new("probes", probes as f64, "events").over(limits.least))
             .with(Measure::new("last_ack_recv", silent, "s")),
     )
 }
@@ -63,7 +63,7 @@ mod tests {
     use crate::model::Timer;
 
     #[test]
-    fn probes_in_vain() {
+    fn unanswered_probes_match() {
         let probing =
             |sent| crate::diagnosis::Evidence { timer: Timer::new(2, 500, sent), ..healthy() };
         assert!(judged(&RULE, probing(3)).is_some());

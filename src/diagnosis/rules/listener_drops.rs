@@ -1,9 +1,12 @@
 //! TD203: segments dropped at the listener.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, ListenerInput, Rule, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, ListenerInput, Rule, RuleScope, Severity};
+
+limits! {
+    least: 5.0, "segments", "least number of dropped segments";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,39 +14,36 @@ pub(crate) const RULE: Rule = Rule {
     name: "listener-drops",
     title: "segments dropped at the listener",
     scope: RuleScope::Listener,
-    meaning: "The listener dropped segments: SYNs or the last acknowledgements of handshakes, for want of room, memory or a route. Clients try again after one second, three, seven.",
+    meaning: "The listener dropped SYNs or the last acknowledgements of handshakes, because a queue, memory or a route was missing. Clients try again after one, three and seven seconds.",
     evidence: "growth of sk_drops of the listener; ListenDrops",
-    guards: "Where a full queue was seen that is the finding (TD201, TD204). A handful of stray segments are no finding.",
+    guards: "If a full queue was seen, that is the finding (TD201, TD204). A few stray segments are ignored.",
     seen_from: "the server",
-    other_side: "On clients: handshakes that take a second and more.",
-    advice: &[Advice::by(
-        "Tell the stages apart: ListenOverflows is the accept queue, TCPReqQFullDrop the SYN queue; what is left is memory, a missing route or a filter.",
+    other_side: "On clients: handshakes that take a second or more.",
+    advice: &[Advice::with_command(
+        "Find the cause: ListenOverflows counts the accept queue, TCPReqQFullDrop the SYN queue. The rest is memory, a missing route or a filter.",
         "tcpdiag stats listen syncookies",
     )],
     references: &["tcp_listendrop() in include/net/tcp.h"],
     explained_by: &["TD201", "TD204", "TD205"],
-    limits: &[Limit::new("least", 5.0, "segments", "dropped at least")],
-    offers: &[],
-    judge: Judge::Listener(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Listener(|input, limits| judge(input, &limits.listener_drops)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-
-fn judge(case: &ListenerInput<'_>) -> Option<RuleMatch> {
-    let dropped = f64::from(case.listener.dropped()?);
-    if dropped < case.limit(LEAST) {
+fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let dropped = f64::from(input.listener.dropped()?);
+    if dropped < limits.least {
         return None;
     }
-    let told = case.context.host.grown("TcpExtListenDrops").unwrap_or(0);
-    // The host counts SYNs and ACKs only; the socket counts whatever it discards.
-    if told == 0 {
+    let listen_drops = input.context.host.growth("TcpExtListenDrops").unwrap_or(0);
+    // ListenDrops counts SYNs and ACKs only; sk_drops counts every segment that is discarded.
+    if listen_drops == 0 {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, dropped)
-            .with(Measure::new("drops", dropped, "segments").over(case.limit(LEAST)))
-            .with(Measure::new("ListenDrops", told as f64, "events")),
+            .with(Measure::new("drops", dropped, "segments").over(limits.least))
+            .with(Measure::new("ListenDrops", listen_drops as f64, "events")),
     )
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use crate::diagnosis::testing::{context, host, listener, listening};
 
     #[test]
-    fn what_the_host_counts_too() {
+    fn only_drops_that_the_host_counts_too() {
         let mut dropping = listening(0, 0, 128);
         dropping.set_dropped(40);
         let mut context = context();

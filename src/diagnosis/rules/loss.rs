@@ -1,9 +1,14 @@
 //! TD110: segments lost on the path.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    share: 0.01, "share", "share of the segments that were retransmitted";
+    least: 10.0, "segments", "least number of retransmitted segments";
+    critical: 0.1, "share", "share from which it is critical";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,49 +16,40 @@ pub(crate) const RULE: Rule = Rule {
     name: "loss",
     title: "segments lost on the path",
     scope: RuleScope::Connection,
-    meaning: "Segments are lost in the midst of the stream and repaired by fast retransmission, while round trips do not grow: not a queue that overflows, but a bad link, a duplex mismatch, a policer, or a crowded radio.",
-    evidence: "growth of total_retrans against data_segs_out, less timeouts; the host's fast retransmits",
-    guards: "Retransmits that were not needed are TD114 and TD115, those behind a full queue TD103, those of timeouts TD112. Fewer than ten, or less than a hundredth, are life on a network.",
+    meaning: "Segments within the stream are lost and repaired by fast retransmission, while round trips do not grow. It is not a queue that overflows but a bad link, a duplex mismatch, a policer, or a crowded radio channel.",
+    evidence: "growth of total_retrans without timeouts, against data_segs_out; the host's fast retransmits",
+    guards: "Unnecessary retransmits are TD114 and TD115, those behind a full queue TD103, those of timeouts TD112. Fewer than ten retransmits, or less than one percent, are normal.",
     seen_from: "the sender",
-    other_side: "On the receiver: rcv_ooopack grows where the gaps are; `ip -s link` there and on the way (errors, drops).",
+    other_side: "On the receiver rcv_ooopack grows. Check `ip -s link` there and at the hops between for errors and drops.",
     advice: &[
-        Advice::by(
-            "Find the hop: errors of the interfaces on both ends and between.",
+        Advice::with_command(
+            "Find the hop: check for errors on the interfaces of both ends and between them.",
             "ip -s -s link show",
         ),
-        Advice::by(
-            "See whether it is this peer or all of them.",
+        Advice::with_command(
+            "See whether it affects this peer or all peers.",
             "tcpdiag services --by remote --duration 10s",
         ),
     ],
     references: &["RFC 6675", "RFC 8985", "tcp_xmit_retransmit_queue() in net/ipv4/tcp_output.c"],
     explained_by: &["TD103", "TD114", "TD115", "TD141", "TD122", "TD111"],
-    limits: &[
-        Limit::new("share", 0.01, "share", "of the segments that were retransmitted"),
-        Limit::new("least", 10.0, "segments", "retransmitted at least"),
-        Limit::new("critical", 0.1, "share", "from where on it is critical"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.loss)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-const CRITICAL: usize = 2;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let share = evidence.retransmitted_share();
     let repaired = evidence.repaired();
-    if (repaired as f64) < case.limit(LEAST) || share < case.limit(SHARE) {
+    if (repaired as f64) < limits.least || share < limits.share {
         return None;
     }
-    let critical = share >= case.limit(CRITICAL);
+    let critical = share >= limits.critical;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Some(
         RuleMatch::new(severity, Confidence::High, share)
-            .with(Measure::new("retrans_share", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("retrans_share", share, "share").over(limits.share))
             .with(Measure::new("total_retrans", evidence.retrans as f64, "segments"))
             .with(Measure::new("data_segs_out", evidence.data_segs_out as f64, "segments")),
     )
@@ -65,7 +61,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn from_a_hundredth_on() {
+    fn one_percent_and_more_matches() {
         let lossy = |retrans| crate::diagnosis::Evidence { retrans, ..healthy() };
         assert_eq!(judged(&RULE, healthy()), None);
         assert_eq!(judged(&RULE, lossy(69)), None);
@@ -75,7 +71,7 @@ mod tests {
         assert_eq!(judged(&RULE, few), None);
         let by_timeout = crate::diagnosis::Evidence { timeouts: Some(135), ..lossy(140) };
         assert_eq!(judged(&RULE, by_timeout), None);
-        let for_nothing = crate::diagnosis::Evidence { dsack_dups: Some(135), ..lossy(140) };
-        assert_eq!(judged(&RULE, for_nothing), None);
+        let unnecessary = crate::diagnosis::Evidence { dsack_dups: Some(135), ..lossy(140) };
+        assert_eq!(judged(&RULE, unnecessary), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The rules, one per file. Adding one is a file here, a line in the registry, and a fixture.
+//! The rules, one per file. A new rule is a file here, a line in the registry, and a fixture.
 
 pub(super) mod accept_queue_full;
 pub(super) mod accept_queue_growing;

@@ -1,11 +1,15 @@
 //! TD143: no SACK or no timestamps.
 
-use crate::diagnosis::connection_history::{SACK, TIMESTAMPS};
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::model::State;
+use crate::wire::uapi::{TCPI_OPT_SACK, TCPI_OPT_TIMESTAMPS};
+
+limits! {
+    least: 65_536.0, "bytes", "least number of bytes sent or received";
+    lost: 3.0, "segments", "retransmitted segments from which a missing SACK is a warning";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -13,42 +17,38 @@ pub(crate) const RULE: Rule = Rule {
     name: "no-sack",
     title: "no SACK or no timestamps",
     scope: RuleScope::Connection,
-    meaning: "The connection does without selective acknowledgements or timestamps. Without SACK only one lost segment can be repaired per round trip; without timestamps round trips are measured less often, and old segments of fast connections are not told from new ones.",
+    meaning: "The connection does not use selective acknowledgements or timestamps. Without SACK only one lost segment can be repaired per round trip. Without timestamps round trips are measured less often, and old segments of fast connections cannot be distinguished from new ones.",
     evidence: "options without SACK or timestamps; retransmits",
-    guards: "Only connections that carried data are mentioned. It is information until segments are lost without SACK.",
+    guards: "Only connections that carried data are reported. It is information unless segments are lost without SACK.",
     seen_from: "both sides",
-    other_side: "The same option is missing there; whoever's SYN had none is to be asked.",
+    other_side: "The same option is missing there. Find the side whose SYN did not offer it.",
     advice: &[
-        Advice::by(
-            "Here net.ipv4.tcp_sack = {net.ipv4.tcp_sack}, net.ipv4.tcp_timestamps = {net.ipv4.tcp_timestamps}; both have to be 1 on both ends.",
+        Advice::with_command(
+            "On this host net.ipv4.tcp_sack = {net.ipv4.tcp_sack}, net.ipv4.tcp_timestamps = {net.ipv4.tcp_timestamps}; both have to be 1 on both ends.",
             "tcpdiag sysctl tcp_sack tcp_timestamps",
         ),
-        Advice::new("If both have them, a middlebox strips the options."),
+        Advice::new("If they are, a middlebox removes the options."),
     ],
     references: &["RFC 2018", "RFC 7323 3", "tcp_parse_options() in net/ipv4/tcp_input.c"],
     explained_by: &[],
-    limits: &[
-        Limit::new("least", 65_536.0, "bytes", "sent or received at least"),
-        Limit::new("lost", 3.0, "segments", "retransmitted, from where on a missing SACK hurts"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.no_sack)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-const LOST: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let carried = evidence.bytes_acked.max(evidence.bytes_received) as f64;
     let connected = matches!(evidence.state, State::Established | State::CloseWait);
-    let (sack, timestamps) = (evidence.options & SACK != 0, evidence.options & TIMESTAMPS != 0);
-    if !connected || sack && timestamps || carried < case.limit(LEAST) {
+    let (sack, timestamps) = (
+        evidence.options & u64::from(TCPI_OPT_SACK) != 0,
+        evidence.options & u64::from(TCPI_OPT_TIMESTAMPS) != 0,
+    );
+    if !connected || sack && timestamps || carried < limits.least {
         return None;
     }
-    let hurts = !sack && evidence.retrans as f64 >= case.limit(LOST);
-    let severity = if hurts { Severity::Warning } else { Severity::Info };
+    let is_harmful = !sack && evidence.retrans as f64 >= limits.lost;
+    let severity = if is_harmful { Severity::Warning } else { Severity::Info };
     let flag = |on: bool| if on { 1.0 } else { 0.0 };
     Some(
         RuleMatch::new(severity, Confidence::High, evidence.retrans as f64)
@@ -56,7 +56,7 @@ fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
             .with(Measure::new("timestamps", flag(timestamps), "flag"))
             .with(
                 Measure::new("total_retrans", evidence.retrans as f64, "segments")
-                    .over(case.limit(LOST)),
+                    .over(limits.lost),
             ),
     )
 }
@@ -67,7 +67,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn information_until_it_hurts() {
+    fn information_until_segments_are_lost() {
         let of = |options, retrans| crate::diagnosis::Evidence { options, retrans, ..healthy() };
         assert_eq!(judged(&RULE, of(4, 0)).unwrap().severity, Severity::Info);
         assert_eq!(judged(&RULE, of(5, 9)).unwrap().severity, Severity::Warning);

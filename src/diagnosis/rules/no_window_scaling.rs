@@ -1,11 +1,15 @@
 //! TD142: no window scaling.
 
-use crate::diagnosis::connection_history::WINDOW_SCALING;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::model::State;
+use crate::wire::uapi::TCPI_OPT_WSCALE;
+
+limits! {
+    least: 65_536.0, "bytes", "least number of bytes sent or received";
+    rtt: 5.0, "ms", "round trip in milliseconds from which it is a warning";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -13,50 +17,43 @@ pub(crate) const RULE: Rule = Rule {
     name: "no-window-scaling",
     title: "no window scaling",
     scope: RuleScope::Connection,
-    meaning: "One of the ends did not offer window scaling in the handshake, so no more than 64 KiB can be in flight either way: at a round trip of 50 ms that is 10 Mbit/s.",
-    evidence: "options without window scaling; rtt, and what is sent",
-    guards: "Only connections that carried data are mentioned, and where the round trip is so short that 64 KiB suffice, only as information.",
+    meaning: "One of the ends did not offer window scaling in the handshake, so at most 64 KiB can be in flight in each direction. At a round trip of 50 ms that is 10 Mbit/s.",
+    evidence: "options without window scaling; rtt, and the rate",
+    guards: "Only connections that carried data are reported. If the round trip is so short that 64 KiB are enough, it is only information.",
     seen_from: "both sides",
-    other_side: "The same option is missing there; whoever's SYN had none is to be asked.",
+    other_side: "The same option is missing there. Find the side whose SYN did not offer it.",
     advice: &[
-        Advice::by(
-            "Here net.ipv4.tcp_window_scaling = {net.ipv4.tcp_window_scaling}; it has to be 1 on both ends.",
+        Advice::with_command(
+            "On this host net.ipv4.tcp_window_scaling = {net.ipv4.tcp_window_scaling}; it has to be 1 on both ends.",
             "sysctl -w net.ipv4.tcp_window_scaling=1",
         ),
         Advice::new(
-            "If both have it, a firewall or load balancer on the way strips the option. SYN cookies drop it too, where timestamps are off.",
+            "If it is 1 on both, a firewall or load balancer on the path removes the option. SYN cookies drop it too if timestamps are off.",
         ),
     ],
     references: &["RFC 7323 2", "tcp_parse_options() in net/ipv4/tcp_input.c"],
     explained_by: &[],
-    limits: &[
-        Limit::new("least", 65_536.0, "bytes", "sent or received at least"),
-        Limit::new("rtt", 5.0, "ms", "of round trip from which it hurts"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.no_window_scaling)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-const RTT: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let carried = evidence.bytes_acked.max(evidence.bytes_received) as f64;
     let connected = matches!(evidence.state, State::Established | State::CloseWait);
     if !connected
-        || evidence.options & WINDOW_SCALING != 0
+        || evidence.options & u64::from(TCPI_OPT_WSCALE) != 0
         || evidence.rtt_us == 0
-        || carried < case.limit(LEAST)
+        || carried < limits.least
     {
         return None;
     }
     let rtt_ms = evidence.rtt_us as f64 / 1e3;
-    let severity = if rtt_ms >= case.limit(RTT) { Severity::Warning } else { Severity::Info };
+    let severity = if rtt_ms >= limits.rtt { Severity::Warning } else { Severity::Info };
     Some(
         RuleMatch::new(severity, Confidence::High, rtt_ms)
-            .with(Measure::new("rtt", evidence.rtt_us as f64, "us").over(case.limit(RTT) * 1e3))
+            .with(Measure::new("rtt", evidence.rtt_us as f64, "us").over(limits.rtt * 1e3))
             .with(Measure::new("most_possible", 65_535.0 / (rtt_ms / 1e3), "B/s"))
             .with(Measure::new("rate", evidence.rate(), "B/s")),
     )
@@ -68,7 +65,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn where_it_hurts() {
+    fn severity_depends_on_the_round_trip() {
         let without = crate::diagnosis::Evidence { options: 3, rtt_us: 50_000, ..healthy() };
         assert_eq!(judged(&RULE, without).unwrap().severity, Severity::Warning);
         let near = crate::diagnosis::Evidence { rtt_us: 200, ..without };

@@ -1,56 +1,53 @@
-//! TD131: not read at all: its window is closed.
+//! TD131: the program does not read, and the window is closed.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
+
+limits! {
+    share: 0.5, "share", "share of the polls with the window closed";
+    least: 2.0, "looks", "least number of polls with the window closed";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD131",
     name: "not-reading",
-    title: "not read at all: its window is closed",
+    title: "the program does not read, and the window is closed",
     scope: RuleScope::Connection,
-    meaning: "The receive buffer is full, the window advertised to the peer is zero, and in all the time the program read nothing: the peer cannot send.",
-    evidence: "rcv_wnd 0 (Linux 6.2 and later) or rmem_alloc near rcvbuf, at how many looks; bytes read",
-    guards: "A program that reads, however slowly, is TD132. Data that merely waits in a buffer with room is no closed window.",
+    meaning: "The receive buffer is full, the window advertised to the peer is zero, and the program read nothing the whole time: the peer cannot send.",
+    evidence: "polls with rcv_wnd 0 (Linux 6.2 and later) or rmem_alloc near rcvbuf; bytes read",
+    guards: "A program that reads slowly is TD132. Unread data in a buffer with free space does not close the window.",
     seen_from: "the receiver",
-    other_side: "On the sender: TD130, its probe timer runs.",
+    other_side: "On the sender: TD130; its probe timer runs.",
     advice: &[
-        Advice::by(
-            "See what the program that holds it does.",
+        Advice::with_command(
+            "See what the program that has the connection is doing.",
             "tcpdiag conns --local-port {local_port} --columns remote,recv_q,rcv_wnd,process --processes --sort -recv_q",
         ),
         Advice::new(
-            "A program that will not read any more should close the connection; one that hangs shows where in /proc/PID/stack and by its debugger.",
+            "A program that does not want more data should close the connection. For a program that hangs, /proc/PID/stack or a debugger shows where.",
         ),
     ],
     references: &["RFC 9293 3.8.6", "__tcp_select_window() in net/ipv4/tcp_output.c"],
     explained_by: &[],
-    limits: &[
-        Limit::new("share", 0.5, "share", "of the looks that found it closed"),
-        Limit::new("least", 2.0, "looks", "that found it closed"),
-    ],
-    offers: &["local_port"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["local_port"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.not_reading)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
-    let share = evidence.share_of_looks(Sign::OwnFull);
-    let closed = evidence.looks_at(Sign::OwnFull);
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
+    let share = evidence.share_of_polls(Sign::OwnWindowClosed);
+    let closed = evidence.polls_with(Sign::OwnWindowClosed);
     let reads = evidence.bytes_read() > 0;
-    if reads || share < case.limit(SHARE) || f64::from(closed) < case.limit(LEAST) {
+    if reads || share < limits.share || f64::from(closed) < limits.least {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Critical, Confidence::High, evidence.receive_queue as f64)
-            .with(Measure::new("window_closed_looks", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
             .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
             .with(Measure::new("bytes_read", evidence.bytes_read() as f64, "bytes")),
     )
@@ -62,17 +59,17 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn full_and_unread() {
+    fn closed_window_and_nothing_read() {
         let full = crate::diagnosis::Evidence {
             receive_queue: 300_000,
             first_receive_queue: 300_000,
             bytes_received: 0,
             ..healthy()
         };
-        assert!(judged(&RULE, full.shows(Sign::OwnFull, 10)).is_some());
+        assert!(judged(&RULE, full.shows(Sign::OwnWindowClosed, 10)).is_some());
         assert_eq!(judged(&RULE, full), None);
         let read = crate::diagnosis::Evidence { bytes_received: 100_000, ..full };
-        assert_eq!(judged(&RULE, read.shows(Sign::OwnFull, 10)), None);
+        assert_eq!(judged(&RULE, read.shows(Sign::OwnWindowClosed, 10)), None);
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

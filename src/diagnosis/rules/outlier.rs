@@ -1,13 +1,18 @@
 //! TD301: one peer loses far more than the others.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleScope, ServiceInput, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::diagnosis::groups::Peer;
+
+limits! {
+    least: 20.0, "segments", "least number of segments retransmitted to the peer";
+    share: 0.6, "share", "share of the service's retransmits";
+    times: 4.0, "times", "multiple of the other peers' retransmit rate";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -15,45 +20,40 @@ pub(crate) const RULE: Rule = Rule {
     name: "outlier",
     title: "one peer loses far more than the others",
     scope: RuleScope::Service,
-    meaning: "Of the hosts, or networks, that this service talks to, one has most of the retransmits with a small part of the traffic: the trouble is on the way to it, not here.",
+    meaning: "One of the hosts or networks that this service communicates with has most of the retransmits and a small part of the traffic. The cause is on the path to it, not on this host.",
     evidence: "total_retrans and data_segs_out by remote address, and by network (/24, /64)",
-    guards: "There have to be at least three peers with traffic to compare, and enough retransmits that it is no chance.",
+    guards: "There have to be at least three peers with traffic to compare, and enough retransmits to rule out chance.",
     seen_from: "the sender",
-    other_side: "On that peer, the same connections from its side.",
-    advice: &[Advice::by(
-        "Look at that peer's connections alone.",
+    other_side: "On that peer, diagnose the same connections.",
+    advice: &[Advice::with_command(
+        "List the connections to that peer.",
         "tcpdiag conns --remote-ip {peer} --sort -total_retrans --limit 10",
     )],
     references: &["RFC 6298"],
     explained_by: &[],
-    limits: &[
-        Limit::new("least", 20.0, "segments", "retransmitted to it at least"),
-        Limit::new("share", 0.6, "share", "of the service's retransmits"),
-        Limit::new("times", 4.0, "times", "the rate of the others"),
-    ],
-    offers: &["peer"],
-    judge: Judge::Service(judge),
+    limits: Limits::LIST,
+    placeholders: &["peer"],
+    judge: Judge::Service(|input, limits| judge(input, &limits.outlier)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-const SHARE: usize = 1;
-const TIMES: usize = 2;
-
-fn judge(case: &ServiceInput<'_>) -> Option<RuleMatch> {
-    let group = case.group;
+fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let group = input.group;
     let alone = group.peers.iter().map(|(address, peer)| (address.to_string(), *peer)).collect();
-    outlier(case, alone).or_else(|| {
+    outlier(input, limits, alone).or_else(|| {
         let mut networks: BTreeMap<String, Peer> = BTreeMap::new();
         for (address, peer) in &group.peers {
             networks.entry(network(*address)).or_default().add(*peer);
         }
-        outlier(case, networks)
+        outlier(input, limits, networks)
     })
 }
 
-fn outlier(case: &ServiceInput<'_>, peers: BTreeMap<String, Peer>) -> Option<RuleMatch> {
-    let sum = case.group.sum;
+fn outlier(
+    input: &ServiceInput<'_>,
+    limits: &Limits,
+    peers: BTreeMap<String, Peer>,
+) -> Option<RuleMatch> {
+    let sum = input.group.sum;
     let busy = peers.values().filter(|peer| peer.data_segs_out > 0).count();
     let (name, worst) = peers.iter().max_by_key(|(_, peer)| peer.retrans)?;
     let rest = Peer {
@@ -62,25 +62,25 @@ fn outlier(case: &ServiceInput<'_>, peers: BTreeMap<String, Peer>) -> Option<Rul
         retrans: sum.retrans.saturating_sub(worst.retrans),
     };
     let share = worst.retrans as f64 / (sum.retrans as f64).max(1.0);
-    let stands_out = worst.share() >= rest.share() * case.limit(TIMES) && worst.share() >= 0.01;
+    let stands_out = worst.share() >= rest.share() * limits.times && worst.share() >= 0.01;
     if busy < 3
-        || (worst.retrans as f64) < case.limit(LEAST)
-        || share < case.limit(SHARE)
+        || (worst.retrans as f64) < limits.least
+        || share < limits.share
         || rest.data_segs_out < 100
         || !stands_out
     {
         return None;
     }
     let mut rule_match = RuleMatch::new(Severity::Warning, Confidence::High, share)
-        .with(Measure::new("retrans_of_service", share, "share").over(case.limit(SHARE)))
+        .with(Measure::new("retrans_of_service", share, "share").over(limits.share))
         .with(Measure::new("retrans_share", worst.share(), "share"))
         .with(Measure::new("retrans_share_of_others", rest.share(), "share"))
-        .saying("peer", name.clone());
+        .with_word("peer", name.clone());
     rule_match.about = Some(format!("peer {name}"));
     Some(rule_match)
 }
 
-/// The network of an address that peers of one place have in common.
+/// The network of an address: /24 or /64.
 fn network(address: IpAddr) -> String {
     let length = if address.is_ipv4() { 24 } else { 64 };
     ipnet::IpNet::new(address, length)
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_them_or_its_network() {
+    fn one_peer_or_one_network() {
         let context = context();
         let found = service(&RULE, &group([0, 1, 90, 0, 2]), &context).unwrap();
         assert_eq!(found.words, [("peer", "10.0.2.2".to_owned())]);

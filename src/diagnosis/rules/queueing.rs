@@ -1,10 +1,15 @@
 //! TD120: round trips inflated by a queue.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
+
+limits! {
+    times: 3.0, "times", "multiple of the least round trip";
+    more: 20.0, "ms", "milliseconds above the least round trip";
+    looks: 0.4, "share", "share of the polls with inflated round trips";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,17 +17,17 @@ pub(crate) const RULE: Rule = Rule {
     name: "queueing",
     title: "round trips inflated by a queue",
     scope: RuleScope::Connection,
-    meaning: "While this connection streams, its round trips are several times what the path needs: its segments wait in a queue, usually of the bottleneck that it fills itself. Everything else that passes there waits too.",
-    evidence: "rtt against min_rtt at looks with at least 8 segments in flight, and rttvar",
-    guards: "With fewer segments in flight a round trip contains the peer's delayed acknowledgement and its thinking. Where single round trips differ as much as the inflation it is jitter. min_rtt is of the last five minutes. A high but even round trip is a long path, and no finding.",
+    meaning: "While this connection sends a stream, its round trips are several times as long as the path needs: its segments wait in a queue, usually at the bottleneck that it fills itself. All other traffic through that queue waits too.",
+    evidence: "rtt against min_rtt at polls with at least 8 segments in flight, and rttvar",
+    guards: "With fewer segments in flight a round trip includes the peer's delayed acknowledgement and processing time. If round trips vary as much as they are inflated, it is jitter. min_rtt covers the last five minutes. A high but constant round trip is a long path, not a finding.",
     seen_from: "the sender",
-    other_side: "On the receiver: its own connections through the same bottleneck show the same.",
+    other_side: "On the receiver, its own connections through the same bottleneck show the same.",
     advice: &[
         Advice::new(
-            "Give the bottleneck a short queue: fq_codel or cake on the router, or shape just below its rate on this host, where the queue can be managed.",
+            "Give the bottleneck a short queue: use fq_codel or cake on the router, or shape to just below its rate on this host.",
         ),
-        Advice::by(
-            "Congestion control is {net.ipv4.tcp_congestion_control}, the default qdisc {net.core.default_qdisc}: bbr keeps queues short where others fill them.",
+        Advice::with_command(
+            "Congestion control is {net.ipv4.tcp_congestion_control}, the default qdisc {net.core.default_qdisc}. bbr keeps queues short that other algorithms fill.",
             "sysctl -w net.core.default_qdisc=fq net.ipv4.tcp_congestion_control=bbr",
         ),
     ],
@@ -32,32 +37,24 @@ pub(crate) const RULE: Rule = Rule {
         "tcp_rtt_estimator(), tcp_update_rtt_min() in net/ipv4/tcp_input.c",
     ],
     explained_by: &["TD103"],
-    limits: &[
-        Limit::new("times", 3.0, "times", "the least round trip"),
-        Limit::new("more", 20.0, "ms", "above the least round trip"),
-        Limit::new("looks", 0.4, "share", "of the looks that found it so"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.queueing)),
 };
 
-/// Places in the list of limits.
-const TIMES: usize = 0;
-const LOOKS: usize = 2;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
-    let share = evidence.share_of_looks(Sign::Inflated);
-    if share < case.limit(LOOKS) || evidence.looks_at(Sign::Inflated) < 2 {
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
+    let share = evidence.share_of_polls(Sign::Inflated);
+    if share < limits.looks || evidence.polls_with(Sign::Inflated) < 2 {
         return None;
     }
     let least = evidence.min_rtt_us?.max(1) as f64;
     let largest = evidence.largest_rtt_us as f64;
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, largest / least)
-            .with(Measure::new("rtt", largest, "us").over(least * case.limit(TIMES)))
+            .with(Measure::new("rtt", largest, "us").over(least * limits.times))
             .with(Measure::new("min_rtt", least, "us"))
-            .with(Measure::new("inflated_looks", share, "share").over(case.limit(LOOKS)))
+            .with(Measure::new("inflated_looks", share, "share").over(limits.looks))
             .with(Measure::new("rate", evidence.rate(), "B/s")),
     )
 }
@@ -68,7 +65,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn most_looks_and_not_one() {
+    fn has_to_be_inflated_at_many_polls() {
         let queued = crate::diagnosis::Evidence { largest_rtt_us: 180_000, ..healthy() };
         assert!(judged(&RULE, queued.shows(Sign::Inflated, 7)).is_some());
         assert_eq!(judged(&RULE, queued.shows(Sign::Inflated, 2)), None);

@@ -1,22 +1,27 @@
-//! TD302: many retransmits for what is sent.
+//! TD302: many retransmits.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleScope, ServiceInput, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
+
+limits! {
+    share: 0.02, "share", "share of the segments that were retransmitted";
+    critical: 0.1, "share", "share from which it is critical";
+    least: 20.0, "segments", "least number of retransmitted segments";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD302",
     name: "retransmit-ratio",
-    title: "many retransmits for what is sent",
+    title: "many retransmits",
     scope: RuleScope::Service,
-    meaning: "The connections of this service together retransmit an unusual part of what they send, though none of them does so often enough to be a finding of its own: many short connections on a bad path.",
-    evidence: "total_retrans against data_segs_out, summed over the connections of a service, the closed ones included",
-    guards: "With fewer segments the share would be chance. Where single connections were found to lose, that is the finding.",
+    meaning: "The connections of this service together retransmit an unusual share of what they send, but none of them does so often enough to be a finding of its own: many short connections on a bad path.",
+    evidence: "total_retrans against data_segs_out, summed over the connections of a service, ended ones included",
+    guards: "With few segments the share would be chance. If single connections were found to lose segments, that is the finding.",
     seen_from: "the sender",
     other_side: "On the peers rcv_ooopack grows.",
-    advice: &[Advice::by(
+    advice: &[Advice::with_command(
         "See the kinds of retransmits and the peers.",
         "tcpdiag services --by remote --duration 10s",
     )],
@@ -25,31 +30,22 @@ pub(crate) const RULE: Rule = Rule {
         "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD122", "TD130", "TD141",
         "TD150", "TD151", "TD153", "TD301",
     ],
-    limits: &[
-        Limit::new("share", 0.02, "share", "of the segments that were retransmitted"),
-        Limit::new("critical", 0.1, "share", "from where on it is critical"),
-        Limit::new("least", 20.0, "segments", "retransmitted at least"),
-    ],
-    offers: &[],
-    judge: Judge::Service(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Service(|input, limits| judge(input, &limits.retransmit_ratio)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const CRITICAL: usize = 1;
-const LEAST: usize = 2;
-
-fn judge(case: &ServiceInput<'_>) -> Option<RuleMatch> {
-    let sum = case.group.sum;
+fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let sum = input.group.sum;
     let share = sum.share();
-    if share < case.limit(SHARE) || (sum.retrans as f64) < case.limit(LEAST) {
+    if share < limits.share || (sum.retrans as f64) < limits.least {
         return None;
     }
-    let critical = share >= case.limit(CRITICAL);
+    let critical = share >= limits.critical;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Some(
         RuleMatch::new(severity, Confidence::High, share)
-            .with(Measure::new("retrans_share", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("retrans_share", share, "share").over(limits.share))
             .with(Measure::new("total_retrans", sum.retrans as f64, "segments"))
             .with(Measure::new("connections", sum.connections as f64, "connections")),
     )
@@ -62,7 +58,7 @@ mod tests {
     use crate::diagnosis::testing::{context, service};
 
     #[test]
-    fn of_all_together() {
+    fn judges_the_sum_of_connections() {
         let of = |retrans| Group {
             sum: Peer { connections: 500, data_segs_out: 2_000, retrans },
             ..Group::default()

@@ -1,54 +1,49 @@
-//! TD303: round trips grew while it was watched.
+//! TD303: round trips far above the recent minimum.
 
 use crate::diagnosis::connection_history::Rtt;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleScope, ServiceInput, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
+
+limits! {
+    times: 3.0, "times", "multiple of the least round trip, if round trips are constant";
+    times_uneven: 2.0, "times", "multiple of the least round trip, if round trips vary";
+    more: 60.0, "ms", "milliseconds above the least round trip";
+    least: 3.0, "connections", "least number of connections";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD303",
     name: "rtt-shift",
-    title: "round trips far above what the path has shown",
+    title: "round trips far above the recent minimum",
     scope: RuleScope::Service,
-    meaning: "The round trips of most connections of this service are far longer than the least that the same connections have seen in the last minutes: a route changed, something on the way queues or delays, or the peers answer late.",
-    evidence: "the medians of rtt and min_rtt, of connections that did something",
-    guards: "At least three connections have to tell, and the shift has to be both a multiple and many milliseconds: more than a peer's delayed acknowledgements come to (40 ms, or a round trip). A high but even round trip is a long path. Where connections fill a queue themselves that is the finding (TD120).",
+    meaning: "The round trips of most connections of this service are far longer than the least that the same connections had in the last minutes: a route changed, something on the path queues or delays, or the peers answer late.",
+    evidence: "the medians of rtt and min_rtt over active connections",
+    guards: "At least three connections have to show it, and the increase has to be both a multiple and many milliseconds: more than delayed acknowledgements cause (40 ms, or a round trip). A high but constant round trip is a long path. If connections fill a queue themselves, that is the finding (TD120).",
     seen_from: "the sender",
-    other_side: "On the peers, their round trips to this host.",
-    advice: &[Advice::by(
-        "See whether it stays, and for which peers.",
+    other_side: "On the peers check their round trips to this host.",
+    advice: &[Advice::with_command(
+        "See whether it lasts, and which peers it affects.",
         "tcpdiag services --by remote --interval 5s --count 6",
     )],
     references: &["tcp_rtt_estimator() in net/ipv4/tcp_input.c"],
     explained_by: &["TD120", "TD103", "TD122"],
-    limits: &[
-        Limit::new("times", 3.0, "times", "the least, where round trips are even"),
-        Limit::new("times_uneven", 2.0, "times", "the least, where they differ"),
-        Limit::new("more", 60.0, "ms", "above the least"),
-        Limit::new("least", 3.0, "connections", "at least"),
-    ],
-    offers: &[],
-    judge: Judge::Service(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Service(|input, limits| judge(input, &limits.rtt_shift)),
 };
 
-/// Places in the list of limits.
-const TIMES: usize = 0;
-const TIMES_UNEVEN: usize = 1;
-const MORE: usize = 2;
-const LEAST: usize = 3;
-
-fn judge(case: &ServiceInput<'_>) -> Option<RuleMatch> {
-    let rtts = &case.group.rtts;
-    if (rtts.len() as f64) < case.limit(LEAST) {
+fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let rtts = &input.group.rtts;
+    if (rtts.len() as f64) < limits.least {
         return None;
     }
     let median_of = |of: fn(&Rtt) -> u64| median(rtts.iter().map(of).collect());
     let (least, now) = (median_of(|rtt| rtt.least)?, median_of(|rtt| rtt.now)?);
     let uneven = median_of(|rtt| rtt.varies)? * 4.0 > now - least;
-    let times = case.limit(if uneven { TIMES_UNEVEN } else { TIMES });
-    if now < least * times || now - least < case.limit(MORE) * 1e3 {
+    let times = if uneven { limits.times_uneven } else { limits.times };
+    if now < least * times || now - least < limits.more * 1e3 {
         return None;
     }
     Some(
@@ -71,7 +66,7 @@ mod tests {
     use crate::diagnosis::testing::{context, service};
 
     #[test]
-    fn most_of_them() {
+    fn medians_above_the_minimum() {
         let of = |least, now, varies, count| Group {
             rtts: vec![Rtt { least, now, varies }; count],
             ..Group::default()

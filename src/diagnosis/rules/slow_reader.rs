@@ -1,65 +1,59 @@
-//! TD132: read more slowly than data comes.
+//! TD132: the program reads more slowly than data arrives.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::State;
+
+limits! {
+    share: 0.7, "share", "share of the polls with much data unread";
+    least: 4096.0, "bytes", "least number of unread bytes, at every poll";
+    fast: 125e6, "B/s", "rate from which a reading program is not slow";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD132",
     name: "slow-reader",
-    title: "read more slowly than data comes",
+    title: "the program reads more slowly than data arrives",
     scope: RuleScope::Connection,
-    meaning: "The receive queue is never emptied: the program reads, but less than the peer sends, and the peer is made to wait; or it has left what came unread all the time.",
-    evidence: "recv_q at every look, its least, and bytes read",
-    guards: "A queue that is empty at some look was caught up with. A few bytes left unread on an idle connection (a closing message of TLS in a pool of connections) are only mentioned.",
+    meaning: "The receive queue is never empty. Either the program reads less than the peer sends, so that the peer has to wait, or it left all data unread the whole time.",
+    evidence: "recv_q at every poll, its minimum, and bytes read",
+    guards: "If the queue is empty at some poll, the program has caught up. A few unread bytes on an idle connection (a closing message of TLS in a pool of connections) are only information.",
     seen_from: "the receiver",
-    other_side: "On the sender: TD101, held back by the window; TD130 while it is closed.",
+    other_side: "On the sender: TD101, limited by the window; TD130 while it is closed.",
     advice: &[
-        Advice::by(
-            "See who reads, and what it does in between: one thread that reads and works?",
+        Advice::with_command(
+            "Find the program and what it does between reads: a single thread may both read and process.",
             "tcpdiag conns --local-port {local_port} --columns remote,recv_q,rcv_space,process --processes --sort -recv_q",
         ),
         Advice::new(
-            "A larger receive buffer only lets more wait; it helps where the program reads in bursts.",
+            "A larger receive buffer only holds more unread data. It helps if the program reads in bursts.",
         ),
     ],
     references: &["RFC 9293 3.8.6", "tcp_rcv_space_adjust() in net/ipv4/tcp_input.c"],
     explained_by: &["TD131", "TD152"],
-    limits: &[
-        Limit::new("share", 0.7, "share", "of the looks that found much unread"),
-        Limit::new("least", 4096.0, "bytes", "unread at least, at every look"),
-        Limit::new("fast", 125e6, "B/s", "a program that reads this fast is not slow"),
-    ],
-    offers: &["local_port"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["local_port"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.slow_reader)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-const FAST: usize = 2;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
-    if evidence.looks < 3 || !matches!(evidence.state, State::Established | State::CloseWait) {
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
+    if evidence.polls < 3 || !matches!(evidence.state, State::Established | State::CloseWait) {
         return None;
     }
     let unread = evidence.least_receive_queue as f64;
-    let share = evidence.share_of_looks(Sign::Backlog);
+    let share = evidence.share_of_polls(Sign::MuchUnread);
     let rate = evidence.bytes_read() as f64 / evidence.watched_s.max(1.0);
-    // A queue that is never short is never caught up with, however large the buffer.
-    let long = unread >= 4.0 * case.limit(LEAST);
-    let lags = (share >= case.limit(SHARE) || long)
-        && unread >= case.limit(LEAST)
-        && rate < case.limit(FAST);
-    let left = evidence.share_of_looks(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
+    // The program never catches up with a queue that is always long, whatever the buffer.
+    let long = unread >= 4.0 * limits.least;
+    let lags = (share >= limits.share || long) && unread >= limits.least && rate < limits.fast;
+    let left = evidence.share_of_polls(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
     let severity = match (lags, left) {
         (true, _) => Severity::Warning,
-        (false, true) if unread >= case.limit(LEAST) => Severity::Warning,
+        (false, true) if unread >= limits.least => Severity::Warning,
         (false, true) if unread > 1.0 => Severity::Info,
         _ => return None,
     };
@@ -67,8 +61,8 @@ fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
     Some(
         RuleMatch::new(severity, confidence, evidence.receive_queue as f64)
             .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
-            .with(Measure::new("least_recv_q", unread, "bytes").over(case.limit(LEAST)))
-            .with(Measure::new("much_unread_looks", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("least_recv_q", unread, "bytes").over(limits.least))
+            .with(Measure::new("much_unread_looks", share, "share").over(limits.share))
             .with(Measure::new("read_rate", rate, "B/s")),
     )
 }
@@ -79,7 +73,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn never_caught_up() {
+    fn queue_is_never_empty() {
         let lagging = crate::diagnosis::Evidence {
             receive_queue: 200_000,
             first_receive_queue: 150_000,
@@ -87,10 +81,10 @@ mod tests {
             bytes_received: 1_000_000,
             ..healthy()
         };
-        let slow = judged(&RULE, lagging.shows(Sign::Backlog, 10)).unwrap();
+        let slow = judged(&RULE, lagging.shows(Sign::MuchUnread, 10)).unwrap();
         assert_eq!((slow.severity, slow.confidence), (Severity::Warning, Confidence::High));
         let caught_up = crate::diagnosis::Evidence { least_receive_queue: 0, ..lagging };
-        assert_eq!(judged(&RULE, caught_up.shows(Sign::Backlog, 10)), None);
+        assert_eq!(judged(&RULE, caught_up.shows(Sign::MuchUnread, 10)), None);
         let left = crate::diagnosis::Evidence {
             receive_queue: 31,
             first_receive_queue: 31,

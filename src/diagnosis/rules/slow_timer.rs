@@ -1,9 +1,13 @@
 //! TD121: a retransmission timer far above the round trip.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    least: 1000.0, "ms", "least value of the timer in milliseconds";
+    times: 4.0, "times", "multiple of rtt + 4 rttvar";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,38 +15,31 @@ pub(crate) const RULE: Rule = Rule {
     name: "slow-timer",
     title: "a retransmission timer far above the round trip",
     scope: RuleScope::Connection,
-    meaning: "The retransmission timer stands much higher than round trips explain: one more loss, and the connection waits that long.",
-    evidence: "rto at every look against rtt and rttvar; backoff",
-    guards: "While the timer is doubling because nothing comes back, that is the finding (TD112, TD122, TD130, TD141, TD150, TD151, TD153). Only connections that sent something are looked at.",
+    meaning: "The retransmission timer is much longer than the round trips explain: after the next loss the connection waits that long.",
+    evidence: "rto at every poll against rtt and rttvar; backoff",
+    guards: "If the timer doubles because nothing is acknowledged, that is the finding (TD112, TD122, TD130, TD141, TD150, TD151, TD153). Only connections that sent data are judged.",
     seen_from: "the sender",
-    other_side: "On the receiver nothing tells.",
+    other_side: "On the receiver nothing shows it.",
     advice: &[
         Advice::new(
-            "Round trips that differ widely raise it (four times rttvar is added): look for what makes them jump. A route may also set it.",
+            "Varying round trips raise the timer, because it adds four times rttvar: find the cause of the variation. A route can also set it.",
         ),
-        Advice::by("See whether a route says rto_min.", "ip route get {remote_address}"),
+        Advice::with_command("See whether a route sets rto_min.", "ip route get {remote_address}"),
     ],
     references: &["RFC 6298", "__tcp_set_rto() in net/ipv4/tcp_input.c"],
     explained_by: &["TD112", "TD122", "TD130", "TD141", "TD150", "TD151", "TD153"],
-    limits: &[
-        Limit::new("least", 1000.0, "ms", "of the timer"),
-        Limit::new("times", 4.0, "times", "rtt + 4 rttvar"),
-    ],
-    offers: &["remote_address"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["remote_address"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.slow_timer)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-const TIMES: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let usual = (evidence.rtt_us + 4 * evidence.rttvar_us) as f64;
     let backed_off = evidence.backoff >= 2 && evidence.unacked > 0;
-    // After a single late answer it is high for a while, and falls.
+    // A single late answer raises it only for a while.
     let rto = if backed_off { evidence.rto_us } else { evidence.least_rto_us } as f64;
-    let high = rto >= case.limit(LEAST) * 1e3 && rto >= usual * case.limit(TIMES);
+    let high = rto >= limits.least * 1e3 && rto >= usual * limits.times;
     if !evidence.sends()
         || evidence.data_segs_out < 2
         || evidence.rtt_us == 0
@@ -52,7 +49,7 @@ fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::Medium, rto)
-            .with(Measure::new("rto", rto, "us").over(case.limit(LEAST) * 1e3))
+            .with(Measure::new("rto", rto, "us").over(limits.least * 1e3))
             .with(Measure::new("rtt", evidence.rtt_us as f64, "us"))
             .with(Measure::new("backoff", evidence.backoff as f64, "times")),
     )
@@ -64,7 +61,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn above_what_round_trips_explain() {
+    fn timer_is_higher_than_round_trips_explain() {
         let timer =
             |rto_us| crate::diagnosis::Evidence { rto_us, least_rto_us: rto_us, ..healthy() };
         assert!(judged(&RULE, timer(3_000_000)).is_some());

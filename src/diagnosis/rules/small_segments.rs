@@ -1,9 +1,13 @@
 //! TD140: an unusually small segment size.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    mss: 1000.0, "bytes", "segment size below which it is small";
+    least: 20.0, "segments", "least number of segments sent with data";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,48 +15,41 @@ pub(crate) const RULE: Rule = Rule {
     name: "small-mss",
     title: "an unusually small segment size",
     scope: RuleScope::Connection,
-    meaning: "Full segments carry very little, so that headers and per-packet work dominate: a tunnel with a small MTU, an option on the way that lowers the MSS, or a path whose MTU was learnt too small.",
+    meaning: "Full segments carry very little data, so headers and per-packet work dominate. Possible causes: a tunnel with a small MTU, a device on the path that lowers the MSS, or a path MTU that was learnt too small.",
     evidence: "snd_mss against the usual 1448; advmss, pmtu",
-    guards: "Only connections that sent data are looked at. A peer whose window is smaller than two segments bounds the size too (tcp_bound_to_half_wnd()), and is left out.",
+    guards: "Only connections that sent data are judged. Connections to a peer whose window is smaller than two segments are left out, because that limits the size too (tcp_bound_to_half_wnd()).",
     seen_from: "the sender",
-    other_side: "On the receiver: rcv_mss and its own advmss; whoever advertises less than its interface's MTU allows is to be asked.",
+    other_side: "On the receiver check rcv_mss and its own advmss. The cause is on the side that advertises less than its interface's MTU allows.",
     advice: &[
-        Advice::by(
-            "See what the route and the cache of path MTUs say.",
+        Advice::with_command(
+            "Check the route and the cached path MTU.",
             "ip route get {remote_address}",
         ),
         Advice::new(
-            "If advmss is small here, the interface or route has a small MTU; if it is not, the peer or something on the way asked for it (`iptables ... --set-mss`).",
+            "If advmss is small here, the interface or the route has a small MTU. Otherwise the peer or a device on the path asked for it (`iptables ... --set-mss`).",
         ),
     ],
     references: &["RFC 9293 3.7.1", "RFC 8201", "tcp_sync_mss() in net/ipv4/tcp_output.c"],
     explained_by: &["TD141"],
-    limits: &[
-        Limit::new("mss", 1000.0, "bytes", "below which a segment is small"),
-        Limit::new("least", 20.0, "segments", "with data sent at least"),
-    ],
-    offers: &["remote_address"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["remote_address"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.small_segments)),
 };
 
-/// Places in the list of limits.
-const MSS: usize = 0;
-const LEAST: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let mss = evidence.mss as f64;
     let small_window = evidence.snd_wnd.is_some_and(|window| window < 2 * evidence.mss.max(536));
     if mss == 0.0
-        || mss >= case.limit(MSS)
-        || (evidence.data_segs_out as f64) < case.limit(LEAST)
+        || mss >= limits.mss
+        || (evidence.data_segs_out as f64) < limits.least
         || small_window
     {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, 1.0 / mss)
-            .with(Measure::new("snd_mss", mss, "bytes").over(case.limit(MSS)))
+            .with(Measure::new("snd_mss", mss, "bytes").over(limits.mss))
             .with(Measure::new("advmss", evidence.advmss as f64, "bytes"))
             .with(Measure::new("pmtu", evidence.pmtu as f64, "bytes")),
     )
@@ -64,7 +61,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn small_and_in_use() {
+    fn small_segments_with_data() {
         let of = |mss| crate::diagnosis::Evidence { mss, ..healthy() };
         assert!(judged(&RULE, of(524)).is_some());
         assert_eq!(judged(&RULE, of(1208)), None);

@@ -1,57 +1,54 @@
-//! TD114: retransmits that were not needed.
+//! TD114: unnecessary retransmits.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    share: 0.4, "share", "share of the retransmits that were unnecessary";
+    least: 5.0, "segments", "least number of unnecessary retransmits";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD114",
     name: "received-twice",
-    title: "retransmits that were not needed",
+    title: "unnecessary retransmits",
     scope: RuleScope::Connection,
-    meaning: "The peer reports that it received segments twice (DSACK): they had not been lost but were late, or their acknowledgements were. Each such repair halves the window for nothing.",
+    meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair halves the window.",
     evidence: "growth of dsack_dups against total_retrans",
-    guards: "Where reordering is seen on the same connection that is the cause, and TD115 says so.",
+    guards: "If the same connection shows reordering, that is the cause and TD115 is reported.",
     seen_from: "the sender",
-    other_side: "On the receiver: sk_drops and DelayedACKLost grow with every segment that comes twice.",
+    other_side: "On the receiver sk_drops and DelayedACKLost grow with every duplicate segment.",
     advice: &[
         Advice::new(
-            "Round trips that jump (a radio link, a virtual machine that is not scheduled, a queue that fills at once) make the timer fire too early: see rttvar. Acknowledgements lost on the way back do the same.",
+            "Sudden delays (a radio link, a virtual machine that is not scheduled, a queue that fills at once) make the timer fire too early: see rttvar. Lost acknowledgements have the same effect.",
         ),
-        Advice::by(
-            "The kernel undoes wrong reductions if it may: net.ipv4.tcp_frto = {net.ipv4.tcp_frto}, tcp_dsack = {net.ipv4.tcp_dsack}, tcp_timestamps = {net.ipv4.tcp_timestamps}.",
+        Advice::with_command(
+            "The kernel reverts unnecessary reductions of the window if these are on: net.ipv4.tcp_frto = {net.ipv4.tcp_frto}, tcp_dsack = {net.ipv4.tcp_dsack}, tcp_timestamps = {net.ipv4.tcp_timestamps}.",
             "tcpdiag sysctl tcp_frto tcp_dsack tcp_timestamps",
         ),
     ],
     references: &["RFC 2883", "RFC 3708", "RFC 5682", "tcp_check_dsack() in net/ipv4/tcp_input.c"],
     explained_by: &["TD115"],
-    limits: &[
-        Limit::new("share", 0.4, "share", "of the retransmits that were not needed"),
-        Limit::new("least", 5.0, "segments", "not needed at least"),
-    ],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.spurious)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let doubles = evidence.dsack_dups? as f64;
     let share = doubles / (evidence.retrans as f64).max(doubles).max(1.0);
-    // One in a thousand is no burden.
+    // One in a thousand costs little.
     let rare = doubles * 1e3 < evidence.data_segs_out as f64;
-    if doubles < case.limit(LEAST) || share < case.limit(SHARE) || rare {
+    if doubles < limits.least || share < limits.share || rare {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, doubles)
-            .with(Measure::new("dsack_dups", doubles, "segments").over(case.limit(LEAST)))
-            .with(Measure::new("spurious_share", share, "share").over(case.limit(SHARE)))
+            .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
+            .with(Measure::new("spurious_share", share, "share").over(limits.share))
             .with(Measure::new("rttvar", evidence.rttvar_us as f64, "us")),
     )
 }
@@ -62,7 +59,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn what_the_peer_had_already() {
+    fn segments_that_the_peer_had_already() {
         let doubles = |doubles, retrans| crate::diagnosis::Evidence {
             dsack_dups: Some(doubles),
             retrans,

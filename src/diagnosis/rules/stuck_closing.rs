@@ -1,12 +1,15 @@
 //! TD151: stuck while closing.
 
-use crate::diagnosis::evidence::Fate;
+use crate::diagnosis::evidence::Lifecycle;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::State;
+
+limits! {
+    least: 2.0, "s", "seconds in such a state";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -14,18 +17,18 @@ pub(crate) const RULE: Rule = Rule {
     name: "stuck-closing",
     title: "stuck while closing",
     scope: RuleScope::Connection,
-    meaning: "The program has closed the connection, but the last data or the FIN is not acknowledged: the peer is gone, or does not read. The kernel keeps the socket and its data until it gives up; many of them count against net.ipv4.tcp_max_orphans.",
-    evidence: "FIN-WAIT-1, LAST-ACK or CLOSING at every look, with a timer that fires in vain",
-    guards: "A closing connection is in these states for a round trip; it has to be there for the limit's time without progress.",
+    meaning: "The program has closed the connection, but the peer does not acknowledge the last data or the FIN: it is gone, or does not read. The kernel keeps the socket and its data until it gives up. Such sockets count against net.ipv4.tcp_max_orphans.",
+    evidence: "FIN-WAIT-1, LAST-ACK or CLOSING with a timer that fires without an answer",
+    guards: "A connection is normally in these states for one round trip. It has to stay there for the limit's time without progress.",
     seen_from: "the side that closed",
-    other_side: "On the peer, if it lives: data unread (TD131, TD132), or no such connection.",
+    other_side: "On the peer, if it is up: unread data (TD131, TD132), or no such connection.",
     advice: &[
-        Advice::by(
-            "See how many there are and towards whom.",
+        Advice::with_command(
+            "See how many there are, and to which peers.",
             "tcpdiag conns --state fin_wait_1 --state last_ack --columns state,remote,send_q,timer",
         ),
-        Advice::by(
-            "The kernel gives up after net.ipv4.tcp_orphan_retries = {net.ipv4.tcp_orphan_retries} timeouts (0 stands for 8). Of a peer whose window stays closed it takes as long.",
+        Advice::with_command(
+            "The kernel gives up after net.ipv4.tcp_orphan_retries = {net.ipv4.tcp_orphan_retries} timeouts (0 stands for 8). The same holds for a peer whose window stays closed.",
             "sysctl -w net.ipv4.tcp_orphan_retries=3",
         ),
     ],
@@ -34,34 +37,31 @@ pub(crate) const RULE: Rule = Rule {
         "tcp_out_of_resources(), tcp_orphan_retries() in net/ipv4/tcp_timer.c",
     ],
     explained_by: &[],
-    limits: &[Limit::new("least", 2.0, "s", "in such a state")],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.stuck_closing)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let closing = |state| matches!(state, State::FinWait1 | State::LastAck | State::Closing);
-    if !closing(evidence.state) || evidence.fate != Fate::Alive {
+    if !closing(evidence.state) || evidence.lifecycle != Lifecycle::Open {
         return None;
     }
     let silent = evidence.last_ack_recv_ms as f64 / 1e3;
     let stuck = evidence.stalled_s.min(evidence.watched_s);
     // Acknowledged probes of a closed window are no progress either.
-    let probed = evidence.looks_at(Sign::PeerFull) >= 2;
+    let probed = evidence.polls_with(Sign::PeerWindowClosed) >= 2;
     let waits = if probed { stuck } else { stuck.max(silent.min(evidence.watched_s)) };
-    let trying = evidence.in_vain() > 0 || evidence.retransmits > 0 || probed;
-    if waits < case.limit(LEAST) || !trying {
+    let is_retransmitting = evidence.unanswered() > 0 || evidence.retransmits > 0 || probed;
+    if waits < limits.least || !is_retransmitting {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, evidence.send_queue as f64)
-            .with(Measure::new("stuck", waits, "s").over(case.limit(LEAST)))
+            .with(Measure::new("stuck", waits, "s").over(limits.least))
             .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
-            .with(Measure::new("retransmits", evidence.in_vain() as f64, "events")),
+            .with(Measure::new("retransmits", evidence.unanswered() as f64, "events")),
     )
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use crate::model::Timer;
 
     #[test]
-    fn long_and_in_vain() {
+    fn long_in_a_closing_state_without_answers() {
         let stuck = crate::diagnosis::Evidence {
             state: State::FinWait1,
             send_queue: 10_000,

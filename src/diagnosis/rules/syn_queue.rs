@@ -1,9 +1,13 @@
 //! TD204: SYN queue full.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, ListenerInput, Rule, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, ListenerInput, Rule, RuleScope, Severity};
+
+limits! {
+    share: 0.75, "share", "share of the backlog that is in SYN-RECV";
+    least: 8.0, "requests", "least number of requests";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -11,42 +15,35 @@ pub(crate) const RULE: Rule = Rule {
     name: "syn-queue",
     title: "SYN queue full",
     scope: RuleScope::Listener,
-    meaning: "Requests whose handshake is not complete fill the listener's SYN queue: clients that are far away or gone, an attack, or last acknowledgements that are lost. What comes beyond is dropped, or answered by SYN cookies.",
-    evidence: "requests in SYN-RECV at the looks against the queue's room; TCPReqQFullDrop",
-    guards: "While the accept queue is full, requests wait for it and are its consequence (TD201). With SYN cookies sent it is TD206.",
+    meaning: "Requests with an incomplete handshake fill the listener's SYN queue: the clients are far away or gone, it is an attack, or last acknowledgements are lost. Further requests are dropped, or answered with SYN cookies.",
+    evidence: "requests in SYN-RECV at every poll against the queue's capacity; TCPReqQFullDrop",
+    guards: "While the accept queue is full, requests wait because of it (TD201). If SYN cookies are sent, it is TD206.",
     seen_from: "the server",
-    other_side: "On clients: SYN-SENT that repeats (TD153).",
+    other_side: "On clients: repeated SYNs (TD153).",
     advice: &[
-        Advice::by(
-            "See from where they come.",
+        Advice::with_command(
+            "See where the requests come from.",
             "tcpdiag conns --state syn_recv --local-port {port}",
         ),
-        Advice::by(
-            "The queue takes as many as the backlog ({backlog}), and net.ipv4.tcp_max_syn_backlog = {net.ipv4.tcp_max_syn_backlog} where SYN cookies are off (net.ipv4.tcp_syncookies = {net.ipv4.tcp_syncookies}).",
+        Advice::with_command(
+            "The queue holds as many requests as the backlog ({backlog}). Without SYN cookies (net.ipv4.tcp_syncookies = {net.ipv4.tcp_syncookies}) net.ipv4.tcp_max_syn_backlog = {net.ipv4.tcp_max_syn_backlog} limits it too.",
             "sysctl -w net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=8192",
         ),
     ],
     references: &["RFC 4987", "tcp_conn_request() in net/ipv4/tcp_input.c"],
     explained_by: &["TD201", "TD206"],
-    limits: &[
-        Limit::new("share", 0.75, "share", "of the backlog that waits in SYN-RECV"),
-        Limit::new("least", 8.0, "requests", "at least"),
-    ],
-    offers: &["port", "backlog"],
-    judge: Judge::Listener(judge),
+    limits: Limits::LIST,
+    placeholders: &["port", "backlog"],
+    judge: Judge::Listener(|input, limits| judge(input, &limits.syn_queue)),
 };
 
-/// Places in the list of limits.
-const SHARE: usize = 0;
-const LEAST: usize = 1;
-
-fn judge(case: &ListenerInput<'_>) -> Option<RuleMatch> {
-    let listener = case.listener;
-    let dropped = case.context.host.grown("TcpExtTCPReqQFullDrop").unwrap_or(0);
+fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let listener = input.listener;
+    let dropped = input.context.host.growth("TcpExtTCPReqQFullDrop").unwrap_or(0);
     let requests = f64::from(listener.requests);
     let share = requests / f64::from(listener.backlog.max(1));
-    let drops = dropped > 0 && (listener.dropped().unwrap_or(0) > 0 || case.alone);
-    if !drops && (share < case.limit(SHARE) || requests < case.limit(LEAST)) {
+    let drops = dropped > 0 && (listener.dropped().unwrap_or(0) > 0 || input.is_only_listener);
+    if !drops && (share < limits.share || requests < limits.least) {
         return None;
     }
     let severity = if drops { Severity::Critical } else { Severity::Warning };
@@ -54,11 +51,11 @@ fn judge(case: &ListenerInput<'_>) -> Option<RuleMatch> {
         RuleMatch::new(severity, Confidence::High, requests)
             .with(
                 Measure::new("syn_recv", requests, "requests")
-                    .over(f64::from(listener.backlog) * case.limit(SHARE)),
+                    .over(f64::from(listener.backlog) * limits.share),
             )
             .with(Measure::new("TCPReqQFullDrop", dropped as f64, "events"))
-            .saying("port", listener.example.local.port.to_string())
-            .saying("backlog", listener.backlog.to_string()),
+            .with_word("port", listener.example.local.port.to_string())
+            .with_word("backlog", listener.backlog.to_string()),
     )
 }
 
@@ -68,7 +65,7 @@ mod tests {
     use crate::diagnosis::testing::{context, host, listener, listening};
 
     #[test]
-    fn waiting_or_dropped() {
+    fn many_requests_or_drops() {
         let mut context = context();
         let mut waiting = listening(0, 0, 128);
         assert_eq!(listener(&RULE, &waiting, &context), None);

@@ -1,11 +1,15 @@
 //! TD112: retransmission timeouts.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::State;
+
+limits! {
+    least: 2.0, "events", "least number of timeouts";
+    critical: 0.5, "share", "share of the watched time spent in timeouts, from which it is critical";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -13,57 +17,45 @@ pub(crate) const RULE: Rule = Rule {
     name: "timeouts",
     title: "retransmission timeouts",
     scope: RuleScope::Connection,
-    meaning: "The connection stood still until the retransmission timer fired, at least once: losses that neither duplicate acknowledgements nor probes could repair. Each costs 200 ms and more, and the window starts again from one segment.",
-    evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); looks with retransmits above 0 before",
-    guards: "Timeouts of a handshake are TD153, those of a peer that has gone TD122, of large segments only TD141, of closing connections TD151.",
+    meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each timeout costs 200 ms or more, and the window starts again from one segment.",
+    evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0",
+    guards: "Timeouts of a handshake are TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
     seen_from: "the sender",
-    other_side: "On the receiver data comes after gaps of 200 ms and more; last_data_recv shows them.",
+    other_side: "On the receiver data arrives after gaps of 200 ms or more; last_data_recv shows them.",
     advice: &[
-        Advice::by(
-            "See how long they take, and whether the peer answers at all.",
+        Advice::with_command(
+            "See how long the timeouts take, and whether the peer answers at all.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,rtt,rto,total_rto,total_rto_time,backoff,lost --interval 1s",
         ),
         Advice::new(
-            "Losses in bursts (a link that goes away, a policer, a failover) or of small windows end in timeouts; see which hop drops.",
+            "Timeouts follow losses in bursts (a link that goes down, a policer, a failover) and losses in small windows. Find the hop that drops.",
         ),
     ],
     references: &["RFC 6298", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD122", "TD130", "TD141", "TD151", "TD153"],
-    limits: &[
-        Limit::new("least", 2.0, "events", "timeouts at least"),
-        Limit::new(
-            "critical",
-            0.5,
-            "share",
-            "of the watched time spent in them, from where on it is critical",
-        ),
-    ],
-    offers: &["remote_address"],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &["remote_address"],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.timeouts)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-const CRITICAL: usize = 1;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     if !evidence.sends() && !matches!(evidence.first_state, State::Established | State::CloseWait) {
         return None;
     }
-    let told = evidence.timeouts;
-    let seen = u64::from(evidence.looks_at(Sign::Timeout));
-    let timeouts = told.unwrap_or(seen);
-    if (timeouts as f64) < case.limit(LEAST) {
+    let counted = evidence.timeouts;
+    let observed = u64::from(evidence.polls_with(Sign::Timeout));
+    let timeouts = counted.unwrap_or(observed);
+    if (timeouts as f64) < limits.least {
         return None;
     }
     let spent = evidence.timeout_ms.map(|ms| ms as f64 / 1e3);
     let share = spent.map_or(0.0, |spent| spent / evidence.watched_s.max(1.0));
-    let critical = share >= case.limit(CRITICAL);
+    let critical = share >= limits.critical;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
-    let confidence = if told.is_some() { Confidence::High } else { Confidence::Medium };
+    let confidence = if counted.is_some() { Confidence::High } else { Confidence::Medium };
     let rule_match = RuleMatch::new(severity, confidence, timeouts as f64)
-        .with(Measure::new("total_rto", timeouts as f64, "events").over(case.limit(LEAST)))
+        .with(Measure::new("total_rto", timeouts as f64, "events").over(limits.least))
         .with(Measure::new("rto", evidence.rto_us as f64, "us"));
     Some(match spent {
         Some(spent) => rule_match.with(Measure::new("total_rto_time", spent, "s")),
@@ -77,7 +69,7 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn told_or_seen() {
+    fn counted_by_the_kernel_or_observed_at_polls() {
         let waited = |timeouts| crate::diagnosis::Evidence {
             timeouts: Some(timeouts),
             timeout_ms: Some(1_500),
@@ -91,12 +83,12 @@ mod tests {
         assert_eq!(judged(&RULE, old), None);
         let seen = judged(&RULE, old.shows(Sign::Timeout, 4)).unwrap();
         assert_eq!(seen.confidence, Confidence::Medium);
-        // A handshake that was repeated.
-        let dialling = crate::diagnosis::Evidence {
+        // A repeated handshake.
+        let connecting = crate::diagnosis::Evidence {
             state: State::SynSent,
             first_state: State::SynSent,
             ..waited(3)
         };
-        assert_eq!(judged(&RULE, dialling), None);
+        assert_eq!(judged(&RULE, connecting), None);
     }
 }

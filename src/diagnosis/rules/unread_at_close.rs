@@ -1,10 +1,13 @@
 //! TD133: closed with data unread.
 
-use crate::diagnosis::evidence::Fate;
+use crate::diagnosis::evidence::Lifecycle;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::rule::{
-    Advice, Confidence, Judge, Limit, Rule, RuleInput, RuleScope, Severity,
-};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    least: 2.0, "bytes", "least number of unread bytes";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,35 +15,32 @@ pub(crate) const RULE: Rule = Rule {
     name: "unread-at-close",
     title: "closed with data unread",
     scope: RuleScope::Connection,
-    meaning: "The program closed a connection whose receive queue was not empty. The kernel then sends a reset instead of a FIN, and the peer may lose what it had not read yet.",
-    evidence: "recv_q in the kernel's notice of the end; TCPAbortOnClose of the host",
-    guards: "A FIN that was not read counts for one byte, and is none. Without the kernel's notices of deaths (`--no-events`) this cannot be seen.",
+    meaning: "The program closed a connection with data in its receive queue. The kernel then sends a reset instead of a FIN, and the peer may lose data that it had not read yet.",
+    evidence: "recv_q in the destroy event; TCPAbortOnClose of the host",
+    guards: "An unread FIN counts as one byte and is ignored. Without destroy events (`--no-events`) this cannot be detected.",
     seen_from: "the side that closed",
-    other_side: "On the peer: read() ends with ECONNRESET.",
+    other_side: "On the peer read() fails with ECONNRESET.",
     advice: &[Advice::new(
-        "The program should read until the end (0 from read()) before it closes, or shutdown() its writing side first. Servers that answer without reading the whole request are the usual cause.",
+        "The program should read to the end (read() returns 0) before it closes, or call shutdown() for writing first. The usual cause is a server that answers without reading the whole request.",
     )],
     references: &["RFC 2525 2.17", "RFC 9293 3.6", "__tcp_close() in net/ipv4/tcp.c"],
     explained_by: &[],
-    limits: &[Limit::new("least", 2.0, "bytes", "unread at least")],
-    offers: &[],
-    judge: Judge::Connection(judge),
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.unread_at_close)),
 };
 
-/// Places in the list of limits.
-const LEAST: usize = 0;
-
-fn judge(case: &RuleInput<'_>) -> Option<RuleMatch> {
-    let evidence = case.evidence;
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
     let unread = evidence.receive_queue as f64;
-    if evidence.fate != Fate::Closed || unread < case.limit(LEAST) {
+    if evidence.lifecycle != Lifecycle::Closed || unread < limits.least {
         return None;
     }
-    let aborted = case.context.host.grown("TcpExtTCPAbortOnClose").unwrap_or(0);
+    let aborted = input.context.host.growth("TcpExtTCPAbortOnClose").unwrap_or(0);
     let confidence = if aborted > 0 { Confidence::High } else { Confidence::Medium };
     Some(
         RuleMatch::new(Severity::Warning, confidence, unread)
-            .with(Measure::new("recv_q", unread, "bytes").over(case.limit(LEAST)))
+            .with(Measure::new("recv_q", unread, "bytes").over(limits.least))
             .with(Measure::new("TCPAbortOnClose", aborted as f64, "events")),
     )
 }
@@ -51,13 +51,16 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn at_its_end_only() {
-        let unread =
-            |receive_queue, fate| crate::diagnosis::Evidence { receive_queue, fate, ..healthy() };
-        assert!(judged(&RULE, unread(500, Fate::Closed)).is_some());
-        assert_eq!(judged(&RULE, unread(500, Fate::Alive)), None);
-        assert_eq!(judged(&RULE, unread(500, Fate::Vanished)), None);
-        assert_eq!(judged(&RULE, unread(1, Fate::Closed)), None);
-        assert_eq!(judged(&RULE, unread(0, Fate::Closed)), None);
+    fn only_connections_that_ended() {
+        let unread = |receive_queue, lifecycle| crate::diagnosis::Evidence {
+            receive_queue,
+            lifecycle,
+            ..healthy()
+        };
+        assert!(judged(&RULE, unread(500, Lifecycle::Closed)).is_some());
+        assert_eq!(judged(&RULE, unread(500, Lifecycle::Open)), None);
+        assert_eq!(judged(&RULE, unread(500, Lifecycle::Vanished)), None);
+        assert_eq!(judged(&RULE, unread(1, Lifecycle::Closed)), None);
+        assert_eq!(judged(&RULE, unread(0, Lifecycle::Closed)), None);
     }
 }

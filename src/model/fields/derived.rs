@@ -1,7 +1,8 @@
-//! Figures that follow from others.
+//! Values that are computed from other fields.
 
 use super::{Field, Reading, Source, fields, tcp_info as t};
 use crate::model::{CongestionDetail, Socket};
+use crate::wire::uapi::TCPV_RTT_UNSET;
 
 fn ratio(part: &Field, whole: &Field, socket: &Socket) -> Reading {
     match (part.integer(socket), whole.integer(socket)) {
@@ -11,16 +12,15 @@ fn ratio(part: &Field, whole: &Field, socket: &Socket) -> Reading {
     }
 }
 
-/// What ss calls `send`: a window of full segments per round trip, which vegas
-/// and its kin measure themselves.
+/// What ss calls `send`: a window of full segments per round trip. Vegas and similar algorithms
+/// measure the round trip themselves.
 fn send_rate(socket: &Socket) -> Reading {
     let read = |field: &Field| field.integer(socket);
     let own_rtt = match socket.congestion_detail {
         CongestionDetail::Vegas(vegas) if vegas.enabled != 0 => Some(vegas.rtt_us),
         _ => None,
     };
-    // INT_MAX until the first measurement.
-    let own_rtt = own_rtt.filter(|&rtt| rtt != 0 && rtt != 0x7fff_ffff).map(u64::from);
+    let own_rtt = own_rtt.filter(|&rtt| rtt != 0 && rtt != TCPV_RTT_UNSET).map(u64::from);
     match (read(&t::SND_CWND), read(&t::SND_MSS), own_rtt.or(read(&t::RTT))) {
         (Some(cwnd), Some(mss), Some(rtt)) if rtt > 0 => {
             Reading::Integer((cwnd as f64 * mss as f64 * 1e6 / rtt as f64) as u64)
@@ -38,6 +38,6 @@ fields! {
     SEND_RATE "send_rate" "send_rate" Derived Gauge BytesPerSecond "3.10" Source::Row(send_rate), => "Rate that the congestion window allows: snd_cwnd full segments per round trip.";
 }
 
-/// Every derived figure.
+/// Every derived field.
 pub static DERIVED: &[&Field] =
     &[&RETRANS_RATIO, &BYTES_RETRANS_RATIO, &RWND_LIMITED_SHARE, &SNDBUF_LIMITED_SHARE, &SEND_RATE];

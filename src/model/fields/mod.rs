@@ -1,6 +1,5 @@
-//! The field catalogue: every figure that the kernel gives for a socket, and
-//! the few that follow from them. It drives decoding, deltas, filter names,
-//! columns, JSON keys and help, so that nothing is named twice.
+//! The field catalogue: every number that the kernel sends for a socket, and a few that are computed
+//! from them. Decoding, deltas, filter names, columns, JSON keys and help are made from it.
 
 mod derived;
 mod skmem;
@@ -28,14 +27,14 @@ pub enum Group {
     TcpInfo,
     /// The socket's memory.
     Skmem,
-    /// What follows from others.
+    /// Computed from other fields.
     Derived,
 }
 
 /// How a field behaves over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows over a connection's life, and wraps at its width.
+    /// Only grows over a connection's life, and wraps at the end of its range.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -45,7 +44,7 @@ pub enum Kind {
     Code,
 }
 
-/// What one unit of the value is.
+/// The unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Microseconds.
@@ -60,7 +59,7 @@ pub enum Unit {
     Segments,
     /// Connections.
     Connections,
-    /// Things that happened.
+    /// Events.
     Events,
     /// A share, 0 to 1.
     Ratio,
@@ -68,12 +67,12 @@ pub enum Unit {
     None,
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reading {
     /// This kernel, state or privilege does not provide it.
     Absent,
-    /// The kernel's word for "none": an infinite threshold, an unlimited rate.
+    /// The kernel's value for "none": an infinite threshold, an unlimited rate.
     Unset,
     /// An integer in the field's unit.
     Integer(u64),
@@ -92,10 +91,10 @@ impl Reading {
     }
 }
 
-/// Where a field's value comes from.
+/// The source of a field's value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Source {
-    /// A place in `struct tcp_info`.
+    /// A field of `struct tcp_info`.
     TcpInfo(Slot),
     /// A word of `INET_DIAG_SKMEMINFO`.
     Skmem(u8),
@@ -120,7 +119,7 @@ pub struct Field {
     pub since: &'static str,
     /// What it means, in a sentence.
     pub meaning: &'static str,
-    /// The kernel's word for "none".
+    /// The kernel's value for "none".
     pub(crate) unset: Option<u64>,
     /// Whether listeners have it; the kernel leaves zeros elsewhere.
     pub(crate) of_listeners: bool,
@@ -159,23 +158,7 @@ impl Field {
         }
     }
 
-    /// How much a counter grew from `before` to `after`, wraps included.
-    /// `None` when either lacks it, or when it is no counter.
-    #[inline]
-    pub fn growth(&self, before: &Socket, after: &Socket) -> Option<u64> {
-        if self.kind != Kind::Counter {
-            return None;
-        }
-        let bits = match self.source {
-            Source::TcpInfo(slot) => slot.bits(),
-            Source::Skmem(_) => 32,
-            Source::Row(_) => 64,
-        };
-        let difference = self.integer(after)?.wrapping_sub(self.integer(before)?);
-        Some(if bits == 64 { difference } else { difference & ((1 << bits) - 1) })
-    }
-
-    /// Where it lies in `struct tcp_info`.
+    /// Position in `struct tcp_info`.
     pub const fn slot(&self) -> Option<Slot> {
         match self.source {
             Source::TcpInfo(slot) => Some(slot),
@@ -197,7 +180,7 @@ pub fn find(name: &str) -> Option<&'static Field> {
 /// One line of the catalogue.
 macro_rules! fields {
     ($($(#[listeners $listeners:literal])? $ident:ident $name:literal $key:literal
-        $group:ident $kind:ident $unit:ident $since:literal $source:expr, $($unset:literal)?
+        $group:ident $kind:ident $unit:ident $since:literal $source:expr, $($unset:expr)?
         => $meaning:literal;)*) => {
         $(
             #[doc = $meaning]
@@ -216,7 +199,7 @@ macro_rules! fields {
         )*
     };
     (@unset) => { None };
-    (@unset $unset:literal) => { Some($unset) };
+    (@unset $unset:expr) => { Some($unset) };
     (@listeners) => { false };
     (@listeners $listeners:literal) => { $listeners };
 }
@@ -244,8 +227,7 @@ mod tests {
 
     #[test]
     fn tcp_info_is_covered_without_holes() {
-        // Up to byte 280 every byte belongs to some field, but for the three
-        // that no kernel fills: `last_ack_sent` is always 0 and kept as a field.
+        // Every byte up to 280 belongs to a field.
         let mut covered = [false; tcp_info::KNOWN_LENGTH];
         for field in tcp_info::ALL {
             let (at, length) = field.slot().unwrap().range();

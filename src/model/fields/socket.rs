@@ -1,5 +1,4 @@
-//! Numbers of the record itself (`struct inet_diag_msg`) and of its small
-//! attributes.
+//! Numbers in the record itself (`struct inet_diag_msg`) and in its small attributes.
 
 use super::{Field, Reading, Source, fields};
 use crate::model::{Socket, State};
@@ -28,13 +27,13 @@ fields! {
     INODE "inode" "inode" Socket Code None "3.10" Source::Row(|socket| Reading::Integer(socket.inode.into())), => "Inode of the socket's file; 0 when no program holds it.";
     UID "uid" "uid" Socket Code None "3.10" Source::Row(|socket| of_full(socket, socket.uid)), => "User id of the socket's owner.";
     TIMER_EXPIRES "timer_expires" "timer_expires_ms" Socket Gauge Milliseconds "3.10" Source::Row(|socket| given(socket.timer.map(|timer| timer.expires_ms))), => "Time until the running timer fires.";
-    TIMER_RETRANSMITS "timer_retransmits" "timer_retransmits" Socket Gauge Events "3.10" Source::Row(|socket| given(socket.timer.map(|timer| timer.retransmits))), => "Times the running timer has already fired in vain.";
+    TIMER_RETRANSMITS "timer_retransmits" "timer_retransmits" Socket Gauge Events "3.10" Source::Row(|socket| given(socket.timer.map(|timer| timer.retransmits))), => "Times the running timer has already fired without an answer.";
     TOS "tos" "tos" Socket Code None "3.10" Source::Row(|socket| given(socket.tos)), => "IPv4 type of service byte.";
     TCLASS "tclass" "tclass" Socket Code None "3.10" Source::Row(|socket| given(socket.tclass)), => "IPv6 traffic class byte.";
-    MARK "mark" "mark" Socket Code None "4.9" Source::Row(|socket| given(socket.mark)), => "Socket mark (SO_MARK); only told to holders of CAP_NET_ADMIN.";
+    MARK "mark" "mark" Socket Code None "4.9" Source::Row(|socket| given(socket.mark)), => "Socket mark (SO_MARK); only sent to holders of CAP_NET_ADMIN.";
     CLASS_ID "class_id" "class_id" Socket Code None "4.9" Source::Row(|socket| given(socket.class_id)), => "net_cls class, or the socket's priority.";
     SHUTDOWN "shutdown" "shutdown" Socket Code None "3.10" Source::Row(|socket| given(socket.shutdown)), => "Closed directions: 1 receive, 2 send, 3 both.";
-    CGROUP_ID "cgroup_id" "cgroup_id" Socket Code None "5.9" Source::Row(|socket| given(socket.cgroup_id)), => "Id of the cgroup v2 in which the socket was made.";
+    CGROUP_ID "cgroup_id" "cgroup_id" Socket Code None "5.9" Source::Row(|socket| given(socket.cgroup_id)), => "Id of the cgroup v2 in which the socket was created.";
     INTERFACE_INDEX "interface_index" "interface_index" Socket Code None "3.10" Source::Row(|socket| given((socket.interface != 0).then_some(socket.interface))), => "Index of the interface the socket is bound to.";
     LPORT "lport" "lport" Socket Code None "3.10" Source::Row(|socket| Reading::Integer(socket.local.port.into())), => "Local port as a number.";
     RPORT "rport" "rport" Socket Code None "3.10" Source::Row(|socket| Reading::Integer(socket.remote.port.into())), => "Remote port as a number.";

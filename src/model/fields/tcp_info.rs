@@ -3,13 +3,14 @@
 
 use super::{Field, Source, fields};
 use crate::wire::Slot::{Bits, Ecn, U8, U16, U32, U64};
+use crate::wire::uapi::TCP_INFINITE_SSTHRESH;
 
 /// Bytes of the structure that the catalogue knows.
 pub const KNOWN_LENGTH: usize = 280;
 
 macro_rules! tcp_info {
     ($($(#[listeners $listeners:literal])? $ident:ident $name:literal $key:literal $slot:expr,
-        $since:literal $kind:ident $unit:ident $(unset $unset:literal)? => $meaning:literal;)*) => {
+        $since:literal $kind:ident $unit:ident $(unset $unset:expr)? => $meaning:literal;)*) => {
         fields! {
             $($(#[listeners $listeners])? $ident $name $key TcpInfo $kind $unit $since
                 Source::TcpInfo($slot), $($unset)? => $meaning;)*
@@ -21,7 +22,7 @@ macro_rules! tcp_info {
 
 tcp_info! {
     #[listeners true]
-    STATE "tcpi_state" "state" U8(0), "3.10" Code None => "State by the kernel's number; 7 in the last report of a dying socket.";
+    STATE "tcpi_state" "state" U8(0), "3.10" Code None => "State by the kernel's number; 7 in a destroy event.";
     CA_STATE "ca_state" "ca_state" U8(1), "3.10" Code None => "Loss recovery state: 0 open, 1 disorder, 2 cwr, 3 recovery, 4 loss.";
     RETRANSMITS "retransmits" "retransmits" U8(2), "3.10" Gauge Events => "Retransmission timeouts in a row since the last progress; back to 0 with the next acknowledgement.";
     PROBES "probes" "probes" U8(3), "3.10" Gauge Events => "Unanswered zero-window or keepalive probes.";
@@ -50,10 +51,10 @@ tcp_info! {
     RCV_SSTHRESH "rcv_ssthresh" "rcv_ssthresh" U32(64), "3.10" Gauge Bytes => "Limit of the window that may be advertised now.";
     RTT "rtt" "rtt_us" U32(68), "3.10" Gauge Microseconds => "Smoothed round-trip time; 0 before the first measurement.";
     RTTVAR "rttvar" "rttvar_us" U32(72), "3.10" Gauge Microseconds => "Mean deviation of the round-trip time.";
-    SND_SSTHRESH "snd_ssthresh" "snd_ssthresh" U32(76), "3.10" Gauge Segments unset 0x7fff_ffff => "Congestion window at which slow start ends; unset until the first congestion.";
+    SND_SSTHRESH "snd_ssthresh" "snd_ssthresh" U32(76), "3.10" Gauge Segments unset TCP_INFINITE_SSTHRESH as u64 => "Congestion window at which slow start ends; unset until the first congestion.";
     #[listeners true]
     SND_CWND "snd_cwnd" "snd_cwnd" U32(80), "3.10" Gauge Segments => "Congestion window: segments that may be in flight.";
-    ADVMSS "advmss" "advmss" U32(84), "3.10" Gauge Bytes => "Largest segment the peer was told it may send.";
+    ADVMSS "advmss" "advmss" U32(84), "3.10" Gauge Bytes => "Largest segment that the peer may send, as advertised to it.";
     #[listeners true]
     REORDERING "reordering" "reordering" U32(88), "3.10" Gauge Segments => "Reordering that is tolerated before a segment is taken to be lost; 3 at first.";
     RCV_RTT "rcv_rtt" "rcv_rtt_us" U32(92), "3.10" Gauge Microseconds => "Round-trip time as the receiving side estimates it; 0 when it has not.";

@@ -1,4 +1,4 @@
-//! Services and their parts as CSV, in base units. What is not known is an empty cell.
+//! Services and their parts as CSV, in base units. Unknown values are empty cells.
 
 use std::io::{self, Write};
 
@@ -45,10 +45,10 @@ const ATTRIBUTION: [&str; 12] = [
     "high", "share",
 ];
 
-/// Writes a row for each service, after a line of titles where `header` asks for one.
+/// Writes a row for each service, after a header line if `header` is true.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn services_csv(out: &mut impl Write, services: &Services<'_>, header: bool) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     if header {
@@ -66,11 +66,11 @@ pub fn services_csv(out: &mut impl Write, services: &Services<'_>, header: bool)
     writer.flush()
 }
 
-/// Writes a row for each counter and service, and one without a service for what is nobody's;
-/// after a line of titles where `header` asks for one.
+/// Writes a row for each counter and service, and one without a service for the unattributed rest;
+/// after a header line if `header` is true.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn attribution_csv(
     out: &mut impl Write,
     services: &Services<'_>,
@@ -114,7 +114,7 @@ fn moment(services: &Services<'_>) -> [String; 2] {
 fn counter(services: &Services<'_>, entry: &AttributionEntry<'_>) -> Vec<String> {
     let attribution = entry.attribution;
     let mut cells = moment(services).to_vec();
-    // The kernel's own words, but a file's all the same.
+    // Normally the kernel's names, but a recording may contain anything.
     cells.extend([safe(&attribution.counter), attribution.delta.to_string()]);
     cells.push(attribution.class.name().to_owned());
     cells

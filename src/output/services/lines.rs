@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use crate::output::json_line;
 use crate::report::Services;
 
-/// Writes a line for each service, one for each counter that grew, and a closing one.
+/// Writes a line for each service, one for each counter that grew, and a last one.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn services_jsonl(out: &mut impl Write, services: &Services<'_>) -> io::Result<()> {
     for row in &services.services {
         json_line(&mut *out, &services.line(Services::ROW, row))?;

@@ -1,4 +1,4 @@
-//! The list of services: a line for each, and under it what is out of the ordinary.
+//! The list of services: a line for each, and unusual figures below it.
 
 use std::io::{self, Write};
 
@@ -11,43 +11,43 @@ use crate::model::{Role, State};
 use crate::output::aligned::{Aligned, Cell};
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
-use crate::output::{Align, Look, Tone, human};
+use crate::output::{Align, TableLayout, Tone, human};
 use crate::report::{ServiceEntry, Services};
 
-/// Columns enough for everything in the main line.
-const ROOMY: usize = 110;
-/// Fewer leave no room for rates.
+/// From this width on, the main line holds everything.
+const WIDE: usize = 110;
+/// Below this width, the main line has no rates.
 const NARROW: usize = 80;
-/// What is said of a service stands under its name.
+/// The indentation of the lines below a service's name.
 const INDENT: usize = 4;
 
-/// What fits into the main line.
+/// How much fits into the main line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
+enum Density {
     Narrow,
     Usual,
-    Roomy,
+    Wide,
 }
 
-impl Room {
+impl Density {
     fn of(width: Option<usize>) -> Self {
         match width {
             Some(width) if width < NARROW => Self::Narrow,
-            Some(width) if width < ROOMY => Self::Usual,
-            _ => Self::Roomy,
+            Some(width) if width < WIDE => Self::Usual,
+            _ => Self::Wide,
         }
     }
 
     fn columns(self) -> Vec<(&'static str, Align)> {
         let mut columns = vec![("SERVICE", Align::Left), ("ROLE", Align::Left)];
         let mut numbers = vec!["ESTAB"];
-        if self == Self::Roomy {
+        if self == Self::Wide {
             numbers.extend(["OPENED", "CLOSED"]);
         }
         if self != Self::Narrow {
             numbers.extend(["IN/S", "OUT/S"]);
         }
-        if self == Self::Roomy {
+        if self == Self::Wide {
             numbers.push("RTTMIN");
         }
         numbers.extend(["RTT50", "RTT99", "RETRANS", "RATIO"]);
@@ -60,15 +60,15 @@ impl Room {
 pub(super) fn list(
     out: &mut impl Write,
     services: &Services<'_>,
-    look: Look,
+    layout: TableLayout,
     top: usize,
 ) -> io::Result<()> {
-    let room = Room::of(look.width);
-    let mut table = Aligned::new(&room.columns(), 0).yielding(0);
+    let density = Density::of(layout.width);
+    let mut table = Aligned::new(&density.columns(), 0).shrinkable(0);
     let count = services.services.len();
     if count == 0 {
         table.text(0, "No TCP service was seen.", Tone::Quiet);
-        return table.write(out, look.width, look.style);
+        return table.write(out, layout.width, layout.style);
     }
     let order = if count > 1 { ", most retransmits first" } else { "" };
     let heading = counted(count as u64, "service", "services");
@@ -76,45 +76,53 @@ pub(super) fn list(
     table.titles();
     let seconds = services.document.interval_s;
     let shown = services.services.iter().take(top);
-    let lines: Vec<_> = shown.map(|entry| (entry, main_line(entry, seconds, room))).collect();
-    let names = name_width(&lines, room, look.width);
+    let lines: Vec<_> = shown.map(|entry| (entry, main_line(entry, seconds, density))).collect();
+    let names = name_width(&lines, density, layout.width);
     for (entry, line) in lines {
         table.row(line);
         let name = safe(&entry.key.label());
         if name.width() > names {
-            table.text(INDENT, &shorten(&name, super::room(look.width, INDENT)), Tone::Quiet);
+            table.text(
+                INDENT,
+                &shorten(&name, super::text_width(layout.width, INDENT)),
+                Tone::Quiet,
+            );
         }
-        below(&mut table, entry, seconds, look.width);
+        below(&mut table, entry, seconds, layout.width);
     }
     if count > top {
         let text = format!("and {} more; --top {count} shows all", count - top);
         table.text(0, &text, Tone::Quiet);
     }
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
-/// How much the numbers leave of names; those that are longer are told again.
-fn name_width(lines: &[(&ServiceEntry<'_>, Vec<Cell>)], room: Room, limit: Option<usize>) -> usize {
-    let mut table = Aligned::new(&room.columns(), 0).yielding(0);
+/// The width that the numbers leave for names; longer names are repeated below.
+fn name_width(
+    lines: &[(&ServiceEntry<'_>, Vec<Cell>)],
+    density: Density,
+    limit: Option<usize>,
+) -> usize {
+    let mut table = Aligned::new(&density.columns(), 0).shrinkable(0);
     table.titles();
     lines.iter().for_each(|(_, line)| table.row(line.clone()));
     table.width(0, limit)
 }
 
-fn main_line(entry: &ServiceEntry<'_>, seconds: Option<f64>, room: Room) -> Vec<Cell> {
+fn main_line(entry: &ServiceEntry<'_>, seconds: Option<f64>, density: Density) -> Vec<Cell> {
     let row = entry.row;
     let mut cells = vec![
         (entry.key.label().into_owned(), Tone::Plain),
         (role(entry.key.role).to_owned(), Tone::Quiet),
         number(in_state(row, State::Established)),
     ];
-    if room == Room::Roomy {
+    if density == Density::Wide {
         cells.extend([number(row.opened), number(row.closed)]);
     }
-    if room != Room::Narrow {
+    if density != Density::Narrow {
         cells.extend([rate(row.bytes_in(), seconds), rate(row.bytes_out(), seconds)]);
     }
-    if room == Room::Roomy {
+    if density == Density::Wide {
         cells.push(time(row.min_rtt()));
     }
     let tone = ratio_tone(row.retrans_ratio());
@@ -145,7 +153,7 @@ fn number(value: u64) -> Cell {
     (human::grouped(value), if value == 0 { Tone::Quiet } else { Tone::Plain })
 }
 
-/// What the kernel does not tell.
+/// A value that the kernel does not report.
 fn absent() -> Cell {
     ("-".to_owned(), Tone::Quiet)
 }
@@ -165,7 +173,7 @@ fn time(microseconds: Option<u64>) -> Cell {
     (text, Tone::Plain)
 }
 
-/// Of one service as of the whole host.
+/// The same thresholds as for the host.
 fn ratio_tone(ratio: Option<f64>) -> Tone {
     let limits = Ratio::named("retransmission").map(Ratio::threshold).unwrap_or_default();
     let above = |limit: Option<f64>| ratio.zip(limit).is_some_and(|(ratio, limit)| ratio > limit);
@@ -176,7 +184,7 @@ fn ratio_tone(ratio: Option<f64>) -> Tone {
     }
 }
 
-/// What there is to say besides.
+/// Figures shown below the main line.
 fn below(
     table: &mut Aligned,
     entry: &ServiceEntry<'_>,
@@ -184,12 +192,12 @@ fn below(
     width: Option<usize>,
 ) {
     let row = entry.row;
-    for line in fold(&retransmits(entry), super::room(width, INDENT)) {
+    for line in fold(&retransmits(entry), super::text_width(width, INDENT)) {
         table.text(INDENT, &line, Tone::Quiet);
     }
-    let asides = asides(row, seconds, Room::of(width));
-    if !asides.is_empty() {
-        table.text(INDENT, &asides.join("; "), Tone::Quiet);
+    let details = details(row, seconds, Density::of(width));
+    if !details.is_empty() {
+        table.text(INDENT, &details.join("; "), Tone::Quiet);
     }
     if let Some(text) = row.limited().and_then(limited) {
         table.text(INDENT, &text, Tone::Quiet);
@@ -201,23 +209,23 @@ fn below(
     }
 }
 
-fn asides(row: &ServiceRow, seconds: Option<f64>, room: Room) -> Vec<String> {
-    let mut asides = Vec::new();
-    if room == Room::Narrow {
+fn details(row: &ServiceRow, seconds: Option<f64>, density: Density) -> Vec<String> {
+    let mut details = Vec::new();
+    if density == Density::Narrow {
         let (inward, outward) = (rate(row.bytes_in(), seconds).0, rate(row.bytes_out(), seconds).0);
-        asides.push(format!("in/s {inward}, out/s {outward}"));
+        details.push(format!("in/s {inward}, out/s {outward}"));
     }
-    if room != Room::Roomy && row.opened + row.closed > 0 {
+    if density != Density::Wide && row.opened + row.closed > 0 {
         let (opened, closed) = (human::grouped(row.opened), human::grouped(row.closed));
-        asides.push(format!("{opened} opened, {closed} closed"));
+        details.push(format!("{opened} opened, {closed} closed"));
     }
-    asides.extend(others(row));
-    if room != Room::Roomy {
-        asides.extend(least(row));
+    details.extend(others(row));
+    if density != Density::Wide {
+        details.extend(least(row));
     }
     let waiting = |listen: &Listen| listen.accept_queue > 0 && listen.drops == 0;
-    asides.extend(row.listen().filter(waiting).map(|listen| queue(&listen)));
-    asides
+    details.extend(row.listen().filter(waiting).map(|listen| queue(&listen)));
+    details
 }
 
 fn queue(listen: &Listen) -> String {
@@ -235,7 +243,7 @@ fn others(row: &ServiceRow) -> Option<String> {
     (!others.is_empty()).then(|| others.join(", "))
 }
 
-/// The shortest round trip, where the usual one is far from it: something queues.
+/// The shortest round-trip time, if the current one is far above it: packets queue somewhere.
 fn least(row: &ServiceRow) -> Option<String> {
     const FAR: u64 = 2;
     let (least, usual) = row.min_rtt().zip(row.rtt.quantile(0.5))?;
@@ -243,9 +251,9 @@ fn least(row: &ServiceRow) -> Option<String> {
 }
 
 fn limited(limited: Limited) -> Option<String> {
-    const WORTH_SAYING: f64 = 0.01;
+    const NEGLIGIBLE: f64 = 0.01;
     let Limited { rwnd, sndbuf, busy } = limited;
-    (rwnd.max(sndbuf) >= WORTH_SAYING).then(|| {
+    (rwnd.max(sndbuf) >= NEGLIGIBLE).then(|| {
         format!(
             "sending time: {} limited by peer's window, {} by send buffer, {} neither",
             share(rwnd),
@@ -255,7 +263,7 @@ fn limited(limited: Limited) -> Option<String> {
     })
 }
 
-/// `retransmits: 25 fast`, `5 [4-6] by timeout`; nothing without any.
+/// `retransmits: 25 fast`, `5 [4-6] by timeout`; nothing if there are none.
 fn retransmits(entry: &ServiceEntry<'_>) -> Vec<String> {
     let Some(kinds) = entry.kinds.filter(|kinds| kinds.total > 0) else { return Vec::new() };
     let mut parts: Vec<String> = parts(&kinds, entry.key.role).collect();

@@ -1,28 +1,32 @@
-//! Services and their part in counters: for people, as CSV and as lines of JSON.
+//! Services and their part in counters: for people, as CSV and as JSON lines.
 
 mod csv;
 mod lines;
 mod list;
 mod notes;
 mod parts;
+mod summary;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::io::{self, Write};
 
-use super::stats::Look;
+use super::stats::TableLayout;
 use super::{escape, human};
 use crate::attribution::Estimate;
 use crate::report::Services;
 
 pub use csv::{attribution_csv, services_csv};
 pub use lines::services_jsonl;
+pub use summary::services_summary;
+pub use writer::ServicesWriter;
 
-/// What of a document is shown to people.
+/// Which parts of a document are shown to people.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServicesView<'a> {
-    /// At most so many services in each list. Without: ten in the list of services, three under
-    /// a counter, all of them under a counter that was asked for by name.
+    /// The most services in each list. By default ten in the list of services, three under a
+    /// counter, and all under a counter that was asked for by name.
     pub top: Option<usize>,
     /// Which counters are shown.
     pub counters: CounterChoice<'a>,
@@ -31,38 +35,37 @@ pub struct ServicesView<'a> {
 /// Which counters are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CounterChoice<'a> {
-    /// Those that tell of trouble, in short.
+    /// Counters that indicate problems, in short.
     #[default]
-    Trouble,
-    /// Every one, in short.
+    Problems,
+    /// Every counter, in short.
     All,
-    /// These, in nstat's spelling, in full. They are the answer to a question: the list of
-    /// services is not shown with them.
+    /// These counters (nstat's spelling) in full, without the list of services.
     Named(&'a [String]),
 }
 
-/// Services in the list when nothing else was asked for.
+/// Services in the list by default.
 const TOP: usize = 10;
 
-/// Writes it for people.
+/// Writes the document for people.
 ///
 /// # Errors
-/// What the writer answers.
+/// Errors of the writer.
 pub fn services(
     out: &mut impl Write,
     services: &Services<'_>,
-    look: Look,
+    layout: TableLayout,
     view: &ServicesView<'_>,
 ) -> io::Result<()> {
     match view.counters {
-        CounterChoice::Named(names) => parts::in_full(out, services, look, names, view.top)?,
+        CounterChoice::Named(names) => parts::in_full(out, services, layout, names, view.top)?,
         choice => {
-            list::list(out, services, look, view.top.unwrap_or(TOP))?;
+            list::list(out, services, layout, view.top.unwrap_or(TOP))?;
             writeln!(out)?;
-            parts::in_short(out, services, look, choice == CounterChoice::All, view.top)?;
+            parts::in_short(out, services, layout, choice == CounterChoice::All, view.top)?;
         }
     }
-    notes::notes(out, services, look)
+    notes::notes(out, services, layout)
 }
 
 /// ` in the last 5s`; nothing without an interval.
@@ -73,12 +76,12 @@ fn span(services: &Services<'_>) -> String {
     })
 }
 
-/// A name that others have chosen, made safe before it is measured.
+/// A name chosen by others, escaped before its width is measured.
 fn safe(name: &str) -> String {
     escape::text(name).into_owned()
 }
 
-/// `5`, or `5 [4-6]` where it is not certain.
+/// `5`, or `5 [4-6]` if it is not certain.
 fn ranged(estimate: Estimate) -> String {
     let mut text = human::grouped(estimate.value);
     if let Some(range) = range(estimate) {
@@ -87,7 +90,7 @@ fn ranged(estimate: Estimate) -> String {
     text
 }
 
-/// `4-6`, where the two differ.
+/// `4-6`, if the two differ.
 fn range(Estimate { low, high, .. }: Estimate) -> Option<String> {
     (low < high).then(|| format!("{}-{}", human::grouped(low), human::grouped(high)))
 }
@@ -103,7 +106,7 @@ fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", human::grouped(count), if count == 1 { one } else { many })
 }
 
-/// Columns beside an indentation.
-fn room(width: Option<usize>, indent: usize) -> usize {
+/// The width beside an indentation.
+fn text_width(width: Option<usize>, indent: usize) -> usize {
     width.map_or(usize::MAX, |width| width.saturating_sub(indent))
 }

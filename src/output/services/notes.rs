@@ -1,15 +1,19 @@
-//! What was not seen, in words. Nothing where all was.
+//! Notes on what was not observed. Empty if everything was.
 
 use std::io::{self, Write};
 
 use super::counted;
 use crate::output::aligned::Aligned;
 use crate::output::stats::percent;
-use crate::output::{Look, Tone};
+use crate::output::{TableLayout, Tone};
 use crate::report::Services;
 
-/// Writes it under the tables.
-pub(super) fn notes(out: &mut impl Write, services: &Services<'_>, look: Look) -> io::Result<()> {
+/// Writes the notes below the tables.
+pub(super) fn notes(
+    out: &mut impl Write,
+    services: &Services<'_>,
+    layout: TableLayout,
+) -> io::Result<()> {
     let notes = all(services);
     if notes.is_empty() {
         return Ok(());
@@ -19,7 +23,7 @@ pub(super) fn notes(out: &mut impl Write, services: &Services<'_>, look: Look) -
         table.text(0, &text, tone);
     }
     writeln!(out)?;
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
 fn all(services: &Services<'_>) -> Vec<(String, Tone)> {
@@ -43,8 +47,8 @@ fn all(services: &Services<'_>) -> Vec<(String, Tone)> {
     }
     if coverage.given_up > 0 {
         let text = format!(
-            "{} over and no longer waited for, as there were too many: counted twice if told of \
-             later.",
+            "{} over and not tracked any more, because there were too many: they count twice if \
+             their destroy events still arrive.",
             counted(coverage.given_up, "connection was", "connections were")
         );
         notes.push((text, Tone::Plain));
@@ -61,7 +65,7 @@ fn all(services: &Services<'_>) -> Vec<(String, Tone)> {
     notes
 }
 
-/// Ends of connections that no event told of.
+/// Connections whose end no destroy event reported.
 fn unseen(services: &Services<'_>) -> Option<(String, Tone)> {
     let (coverage, lost) = (&services.coverage, services.quality.events_lost);
     let ended = counted(coverage.without_event, "connection", "connections");

@@ -1,4 +1,4 @@
-//! The services' parts in counters: in short under every counter, or in full for a few.
+//! The services' parts in counters: in short below every counter, or in full for a few.
 
 use std::io::{self, Write};
 
@@ -8,18 +8,18 @@ use crate::counters::Catalogue;
 use crate::output::aligned::Aligned;
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
-use crate::output::{Align, Look, Tone, human};
+use crate::output::{Align, TableLayout, Tone, human};
 use crate::report::{AttributionEntry, PartEntry, Services};
 
-/// Services under a counter when nothing else was asked for.
+/// Services under a counter by default.
 const TOP: usize = 3;
-/// Under a counter.
+/// Indentation below a counter.
 const INDENT: usize = 4;
-/// Columns enough for meanings beside the numbers.
-const ROOMY: usize = 110;
+/// From this width on, meanings fit beside the numbers.
+const WIDE: usize = 110;
 
 /// Categories of the catalogue whose counters do not move while all is well.
-pub(super) const TROUBLE: [&str; 14] = [
+pub(super) const PROBLEM_CATEGORIES: [&str; 14] = [
     "syncookies",
     "listen",
     "rto",
@@ -36,19 +36,19 @@ pub(super) const TROUBLE: [&str; 14] = [
     "authentication",
 ];
 
-/// Whether a counter tells of trouble. Among the plain ones those do for which the catalogue
-/// says how much is healthy. Of one that it does not know nobody can tell.
-fn tells_of_trouble(name: &str) -> bool {
-    Catalogue::builtin()
-        .entry(name)
-        .is_some_and(|entry| TROUBLE.contains(&entry.category.as_str()) || entry.healthy.is_some())
+/// Whether growth of a counter indicates a problem. Counters outside these categories do if the
+/// catalogue gives a healthy range for them. Counters that the catalogue does not know may.
+fn indicates_problem(name: &str) -> bool {
+    Catalogue::builtin().entry(name).is_some_and(|entry| {
+        PROBLEM_CATEGORIES.contains(&entry.category.as_str()) || entry.healthy.is_some()
+    })
 }
 
 /// Writes a line for each counter and the first services under it.
 pub(super) fn in_short(
     out: &mut impl Write,
     services: &Services<'_>,
-    look: Look,
+    layout: TableLayout,
     all: bool,
     top: Option<usize>,
 ) -> io::Result<()> {
@@ -59,30 +59,30 @@ pub(super) fn in_short(
         ("CLASS", Align::Left),
         ("", Align::Left),
     ];
-    let mut table = Aligned::new(&columns, 0).yielding(0);
+    let mut table = Aligned::new(&columns, 0).shrinkable(0);
     let shown: Vec<&AttributionEntry<'_>> = services
         .attribution
         .iter()
-        .filter(|entry| all || tells_of_trouble(&entry.attribution.counter))
+        .filter(|entry| all || indicates_problem(&entry.attribution.counter))
         .collect();
     if shown.is_empty() {
         let text = if all { "No counter of TCP grew." } else { "No counter of trouble grew." };
         table.text(0, text, Tone::Quiet);
-        return table.write(out, look.width, look.style);
+        return table.write(out, layout.width, layout.style);
     }
     let which = if all { "Counters" } else { "Counters of trouble" };
     table.heading(&format!("{which} that grew{}, by service", span(services)));
     table.titles();
     for entry in &shown {
-        short(&mut table, entry, look, top.unwrap_or(TOP));
+        short(&mut table, entry, layout, top.unwrap_or(TOP));
     }
     legend(&mut table, &shown);
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
-fn short(table: &mut Aligned, entry: &AttributionEntry<'_>, look: Look, top: usize) {
+fn short(table: &mut Aligned, entry: &AttributionEntry<'_>, layout: TableLayout, top: usize) {
     let attribution = entry.attribution;
-    let roomy = look.width.is_none_or(|width| width >= ROOMY);
+    let roomy = layout.width.is_none_or(|width| width >= WIDE);
     let meaning = meaning(&attribution.counter).filter(|_| roomy).unwrap_or_default();
     let mut growth = human::grouped(attribution.delta);
     if attribution.gauge {
@@ -96,7 +96,7 @@ fn short(table: &mut Aligned, entry: &AttributionEntry<'_>, look: Look, top: usi
         (attribution.class.name().to_owned(), Tone::Quiet),
         (meaning.to_owned(), Tone::Quiet),
     ]);
-    for line in fold(&first(entry, top), super::room(look.width, INDENT)) {
+    for line in fold(&first(entry, top), super::text_width(layout.width, INDENT)) {
         table.text(INDENT, &line, Tone::Plain);
     }
     if let Some(text) = reasons(entry) {
@@ -104,7 +104,7 @@ fn short(table: &mut Aligned, entry: &AttributionEntry<'_>, look: Look, top: usi
     }
 }
 
-/// `java 38 (93%)`, ..., `and 4 more`. Those that had none are left out.
+/// `java 38 (93%)`, ..., `and 4 more`. Services with 0 are left out.
 fn first(entry: &AttributionEntry<'_>, top: usize) -> Vec<String> {
     let had = || entry.parts().filter(|part| part.estimate.value > 0);
     let mut items: Vec<String> = had().take(top).map(item).collect();
@@ -116,13 +116,13 @@ fn first(entry: &AttributionEntry<'_>, top: usize) -> Vec<String> {
 }
 
 fn item(part: PartEntry<'_>) -> String {
-    /// Two of them fit on a line.
+    /// Two of these fit on a line.
     const NAME: usize = 24;
     let name = shorten(&safe(&part.key.label()), NAME);
     format!("{name} {} ({})", ranged(part.estimate), share(part.share))
 }
 
-/// Why there is a rest.
+/// Reasons for the unattributed rest.
 fn reasons(entry: &AttributionEntry<'_>) -> Option<String> {
     let reasons: Vec<&str> =
         entry.attribution.reasons.iter().map(|reason| reason.meaning()).collect();
@@ -133,7 +133,7 @@ fn meaning(counter: &str) -> Option<&'static str> {
     Catalogue::builtin().entry(counter).map(|entry| entry.meaning.as_str())
 }
 
-/// What the words and brackets stand for, as far as they occur.
+/// The meaning of the words and brackets that occur.
 fn legend(table: &mut Aligned, shown: &[&AttributionEntry<'_>]) {
     let mut words: Vec<&str> = [Class::Exact, Class::Bounded, Class::Estimated]
         .into_iter()
@@ -150,16 +150,17 @@ fn legend(table: &mut Aligned, shown: &[&AttributionEntry<'_>]) {
 fn class_meaning(class: Class) -> &'static str {
     match class {
         Class::Exact => "exact: the kernel counts it per connection too",
+        Class::Inferred => "inferred: such counts, but whose some connections are is inferred",
         Class::Bounded => "bounded: what connections show sets limits",
         Class::Estimated => "estimated: shared out among connections that may have caused it",
     }
 }
 
-/// Writes the counters of these names with all their services.
+/// Writes the counters with these names, with all their services.
 pub(super) fn in_full(
     out: &mut impl Write,
     services: &Services<'_>,
-    look: Look,
+    layout: TableLayout,
     names: &[String],
     top: Option<usize>,
 ) -> io::Result<()> {
@@ -170,7 +171,7 @@ pub(super) fn in_full(
         ("SHARE", Align::Right),
         ("LOW-HIGH", Align::Right),
     ];
-    let mut table = Aligned::new(&columns, INDENT).yielding(0);
+    let mut table = Aligned::new(&columns, INDENT).shrinkable(0);
     let wanted = |entry: &&AttributionEntry<'_>| {
         names.iter().any(|name| **name == *entry.attribution.counter)
     };
@@ -193,7 +194,7 @@ pub(super) fn in_full(
             Tone::Quiet,
         );
     }
-    table.write(out, look.width, look.style)
+    table.write(out, layout.width, layout.style)
 }
 
 fn full(table: &mut Aligned, entry: &AttributionEntry<'_>, span: &str, top: usize) {

@@ -1,10 +1,10 @@
 //! Addresses that keep their common prefixes and nothing else.
 //!
-//! Each bit is flipped or not as the key says of the bits before it (Crypto-PAn: Xu, Fan, Ammar,
-//! Moon, 2002), so that two addresses have as many first bits in common as they had, and none
-//! can be had back without the key. Kinds of addresses stay what they are, since the bits by which
-//! they are told are never flipped: loopback, multicast, link-local and v4-mapped. (So of an IPv4
-//! address one to three first bits stay, of a global IPv6 address three.)
+//! Whether a bit is flipped depends on the key and the bits before it (Crypto-PAn: Xu, Fan, Ammar,
+//! Moon, 2002), so that two addresses keep the length of their common prefix, and none can be
+//! recovered without the key. The bits that make an address loopback, multicast, link-local or
+//! v4-mapped are never flipped. (So an IPv4 address keeps its first one to three bits, a global IPv6
+//! address its first three.)
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::key::{Key, Use};
 
-/// So many addresses are remembered.
+/// How many addresses are remembered.
 const MOST: usize = 1 << 18;
 
 /// Loopback, link-local, multicast; the first bits of 32.
@@ -25,7 +25,7 @@ const KINDS_V6: [(u128, u32); 5] =
 /// `::ffff:0:0/96`.
 const MAPPED: u128 = 0xffff << 32;
 
-/// Of multicast addresses flags and scope stay.
+/// Multicast addresses keep their flags and scope.
 const SCOPE: u32 = 16;
 
 /// Maps addresses.
@@ -35,7 +35,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// What stands for an address.
+    /// The replacement of an address.
     pub(super) fn map(&mut self, key: &Key, address: IpAddr) -> IpAddr {
         if let Some(known) = self.known.get(&address) {
             return *known;
@@ -52,7 +52,7 @@ impl Addresses {
     }
 }
 
-/// Unspecified stays. What would become it takes the place that it would have taken.
+/// The unspecified address stays. The address that would map to it gets its replacement.
 fn map_v4(key: &Key, address: Ipv4Addr) -> Ipv4Addr {
     if address.is_unspecified() {
         return address;
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_stay_what_they_are() {
+    fn addresses_keep_their_kind() {
         for _ in 0..20 {
             let key = Key::random().unwrap();
             for same in ["0.0.0.0", "::", "::1", "::ffff:0.0.0.0"] {
@@ -137,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn unspecified_is_nobody_elses() {
-        // Whoever would become 0.0.0.0: found by going backwards.
+    fn no_other_address_becomes_unspecified() {
+        // The address that would map to 0.0.0.0, found by inverting the map.
         let key = Key::random().unwrap();
         let mut bits = 0u32;
         for at in 0..32 {

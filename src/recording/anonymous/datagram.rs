@@ -8,45 +8,20 @@ use super::key::Key;
 use super::names;
 use crate::model::fields::tcp_info::KNOWN_LENGTH;
 use crate::wire::bytecode::map_hosts;
-use crate::wire::{
-    ACK_ATTRIBUTES, Attribute, Attributes, CAPPED, HEADER_LENGTH, Message, Messages,
-    TCPDIAG_GETSOCK, kind,
+use crate::wire::uapi::{
+    self, AF_INET, AF_INET6, INET_DIAG_MSG_LEN, INET_DIAG_REQ_BYTECODE, INET_DIAG_REQ_LEN,
+    INET_DIAG_REQ_PROTOCOL, INET_DIAG_REQ_V2_LEN, INET_DIAG_SOCKID_LEN, NLM_F_ACK_TLVS,
+    NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, NLMSG_NOOP, NLMSG_OVERRUN,
+    SOCK_DIAG_BY_FAMILY, TCP_DIAG_MD5SIG_KEY, TCP_DIAG_MD5SIG_LEN, TCPDIAG_GETSOCK,
 };
+use crate::wire::{Attribute, Attributes, Message, Messages};
 
-/// `SOCK_DIAG_BY_FAMILY`.
-const BY_FAMILY: u16 = 20;
-/// `NLMSG_NOOP`, `NLMSG_ERROR`, `NLMSG_DONE`, `NLMSG_OVERRUN`.
-const NOOP: u16 = 1;
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-const OVERRUN: u16 = 4;
-
-/// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
-
-/// Length of `struct inet_diag_sockid`, and where addresses are in it.
-const ID: usize = 48;
+/// Where the addresses are in `struct inet_diag_sockid`.
 const ADDRESSES: [usize; 2] = [4, 20];
 
-/// `INET_DIAG_REQ_BYTECODE` and `INET_DIAG_REQ_PROTOCOL`.
-const REQUEST_BYTECODE: u16 = 1;
-const REQUEST_PROTOCOL: u16 = 3;
-
-/// `INET_DIAG_LOCALS` and `INET_DIAG_PEERS`: arrays of `struct sockaddr_storage`.
-const LOCALS: u16 = 12;
-const PEERS: u16 = 13;
+/// Length of `struct sockaddr_storage`, of which `INET_DIAG_LOCALS` and `INET_DIAG_PEERS` are
+/// arrays.
 const STORAGE: usize = 128;
-
-/// `struct tcp_diag_md5sig`: where the key begins, and where it ends.
-const MD5_KEY: usize = 20;
-const MD5: usize = 100;
-
-/// `INET_ULP_INFO_*`, and the last attributes of TLS and of an MPTCP subflow that are known.
-const ULP_NAME: u16 = 1;
-const ULP_TLS: u16 = 2;
-const ULP_MPTCP: u16 = 3;
-const LAST_OF_TLS: u16 = 7;
-const LAST_OF_MPTCP: u16 = 10;
 
 /// Rewrites datagrams.
 pub(super) struct Rewriter<'a> {
@@ -56,7 +31,7 @@ pub(super) struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
-    /// The same messages without what could tell whose they are; `None` where nothing is left.
+    /// The same messages without addresses, names and keys; `None` if nothing is left.
     pub(super) fn datagram(&mut self, bytes: &[u8], sent: bool) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(bytes.len());
         for message in Messages::new(bytes) {
@@ -79,22 +54,22 @@ impl Rewriter<'_> {
     fn answer(&mut self, message: &Message<'_>) -> Option<(Vec<u8>, u16)> {
         let payload = message.payload;
         match message.kind {
-            BY_FAMILY | TCPDIAG_GETSOCK => Some((self.record(payload)?, message.flags)),
+            SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK => Some((self.record(payload)?, message.flags)),
             // The error's number, and the header of the request that it is about: what else it
             // quotes is left out, and so the kernel's remarks.
-            ERROR => {
-                let quoted = payload.get(..4 + HEADER).or(payload.get(..4))?;
-                Some((quoted.to_vec(), message.flags & !ACK_ATTRIBUTES | CAPPED))
+            NLMSG_ERROR => {
+                let quoted = payload.get(..4 + NLMSG_HDRLEN).or(payload.get(..4))?;
+                Some((quoted.to_vec(), message.flags & !NLM_F_ACK_TLVS | NLM_F_CAPPED))
             }
-            DONE => Some((payload.get(..4).unwrap_or_default().to_vec(), message.flags)),
-            NOOP | OVERRUN => Some((Vec::new(), message.flags)),
+            NLMSG_DONE => Some((payload.get(..4).unwrap_or_default().to_vec(), message.flags)),
+            NLMSG_NOOP | NLMSG_OVERRUN => Some((Vec::new(), message.flags)),
             _ => None,
         }
     }
 
     /// `struct inet_diag_msg` and its attributes.
     fn record(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
-        let (header, attributes) = payload.split_at_checked(HEADER_LENGTH)?;
+        let (header, attributes) = payload.split_at_checked(INET_DIAG_MSG_LEN)?;
         let family = *header.first()?;
         let mut out = header.to_vec();
         self.map_id(&mut out, 4, family)?;
@@ -111,39 +86,45 @@ impl Rewriter<'_> {
         Some(out)
     }
 
-    /// An attribute's value. Only what is known for what it is stays.
+    /// An attribute's value; `None` if the attribute is not known.
     fn attribute(&mut self, attribute: &Attribute<'_>) -> Option<Vec<u8>> {
         let value = attribute.value;
         let first = |length: usize| value.get(..length.min(value.len())).map(<[u8]>::to_vec);
         match attribute.kind {
             // What later kernels put behind is not known.
-            kind::INFO => first(KNOWN_LENGTH),
-            kind::MEMINFO | kind::VEGASINFO | kind::DCTCPINFO => first(16),
-            kind::BBRINFO => first(20),
-            kind::SKMEMINFO => first(36),
-            kind::CGROUP_ID => first(8),
-            kind::MARK | kind::CLASS_ID => first(4),
-            kind::SOCKOPT => first(2),
-            kind::TOS | kind::TCLASS | kind::SHUTDOWN | kind::PROTOCOL | kind::SKV6ONLY => first(1),
-            kind::CONG => {
+            uapi::INET_DIAG_INFO => first(KNOWN_LENGTH),
+            uapi::INET_DIAG_MEMINFO | uapi::INET_DIAG_VEGASINFO | uapi::INET_DIAG_DCTCPINFO => {
+                first(16)
+            }
+            uapi::INET_DIAG_BBRINFO => first(20),
+            uapi::INET_DIAG_SKMEMINFO => first(36),
+            uapi::INET_DIAG_CGROUP_ID => first(8),
+            uapi::INET_DIAG_MARK | uapi::INET_DIAG_CLASS_ID => first(4),
+            uapi::INET_DIAG_SOCKOPT => first(2),
+            uapi::INET_DIAG_TOS
+            | uapi::INET_DIAG_TCLASS
+            | uapi::INET_DIAG_SHUTDOWN
+            | uapi::INET_DIAG_PROTOCOL
+            | uapi::INET_DIAG_SKV6ONLY => first(1),
+            uapi::INET_DIAG_CONG => {
                 let name = value.split(|&byte| byte == 0).next()?;
                 let mut name = names::protocol(self.key, name);
                 name.push(0);
                 Some(name)
             }
-            kind::MD5SIG => Some(self.md5(value)),
-            kind::ULP_INFO => self.ulp(value),
-            LOCALS | PEERS => self.storages(value),
+            uapi::INET_DIAG_MD5SIG => Some(self.md5(value)),
+            uapi::INET_DIAG_ULP_INFO => self.ulp(value),
+            uapi::INET_DIAG_LOCALS | uapi::INET_DIAG_PEERS => self.storages(value),
             _ => None,
         }
     }
 
-    /// For whom there are keys, and how long they are; not the keys.
+    /// The peers that have keys and the keys' lengths, without the keys.
     fn md5(&mut self, value: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        for entry in value.chunks_exact(MD5) {
+        for entry in value.chunks_exact(TCP_DIAG_MD5SIG_LEN) {
             let mut mapped = entry.to_vec();
-            if let Some(key) = mapped.get_mut(MD5_KEY..) {
+            if let Some(key) = mapped.get_mut(TCP_DIAG_MD5SIG_KEY..) {
                 key.fill(0);
             }
             let family = entry.first().copied().unwrap_or(0);
@@ -159,13 +140,15 @@ impl Rewriter<'_> {
         for attribute in Attributes::new(value) {
             let Ok(attribute) = attribute else { break };
             let known = match attribute.kind {
-                ULP_NAME => {
+                uapi::INET_ULP_INFO_NAME => {
                     let name = attribute.value.split(|&byte| byte == 0).next()?;
                     let common = std::str::from_utf8(name).is_ok_and(names::is_common_protocol);
                     common.then(|| [name, &[0]].concat())
                 }
-                ULP_TLS => Some(self.numbers(attribute.value, LAST_OF_TLS)),
-                ULP_MPTCP => Some(self.numbers(attribute.value, LAST_OF_MPTCP)),
+                uapi::INET_ULP_INFO_TLS => Some(self.numbers(attribute.value, uapi::TLS_INFO_MAX)),
+                uapi::INET_ULP_INFO_MPTCP => {
+                    Some(self.numbers(attribute.value, uapi::MPTCP_SUBFLOW_ATTR_MAX))
+                }
                 _ => None,
             };
             match known {
@@ -176,7 +159,7 @@ impl Rewriter<'_> {
         (!out.is_empty()).then_some(out)
     }
 
-    /// Nested attributes up to the last that is known, each of which is a number.
+    /// Nested attributes up to the last known one; each is a number.
     fn numbers(&mut self, value: &[u8], last: u16) -> Vec<u8> {
         let mut out = Vec::new();
         for attribute in Attributes::new(value).map_while(Result::ok) {
@@ -194,9 +177,9 @@ impl Rewriter<'_> {
         let mut out = Vec::new();
         for storage in value.chunks_exact(STORAGE) {
             let family = u16::from_ne_bytes(*storage.first_chunk()?);
-            let (at, length) = match i32::from(family) {
-                libc::AF_INET => (4, 4),
-                libc::AF_INET6 => (8, 16),
+            let (at, length) = match u8::try_from(family) {
+                Ok(AF_INET) => (4, 4),
+                Ok(AF_INET6) => (8, 16),
                 _ => return None,
             };
             let mut mapped = [0; STORAGE];
@@ -215,24 +198,24 @@ impl Rewriter<'_> {
         let family = *payload.first()?;
         // struct inet_diag_req has its sockid elsewhere than struct inet_diag_req_v2.
         let (id, fixed) = match message.kind {
-            TCPDIAG_GETSOCK => (4, 60),
-            BY_FAMILY => (8, 56),
+            TCPDIAG_GETSOCK => (4, INET_DIAG_REQ_LEN),
+            SOCK_DIAG_BY_FAMILY => (8, INET_DIAG_REQ_V2_LEN),
             _ => return None,
         };
         let (head, attributes) = payload.split_at_checked(fixed)?;
         let mut out = head.to_vec();
-        // A dump's names no address.
+        // The sockid of a dump has no addresses.
         if head.get(id + 4..id + 36)?.iter().any(|&byte| byte != 0) {
             self.map_id(&mut out, id, family)?;
         }
         for attribute in Attributes::new(attributes) {
             let value = match attribute {
-                Ok(Attribute { kind: REQUEST_PROTOCOL, value }) => {
-                    value.get(..4).map(|value| (REQUEST_PROTOCOL, value.to_vec()))
+                Ok(Attribute { kind: INET_DIAG_REQ_PROTOCOL, value }) => {
+                    value.get(..4).map(|value| (INET_DIAG_REQ_PROTOCOL, value.to_vec()))
                 }
-                Ok(Attribute { kind: REQUEST_BYTECODE, value }) => {
+                Ok(Attribute { kind: INET_DIAG_REQ_BYTECODE, value }) => {
                     let map = |address| self.addresses.map(self.key, address);
-                    map_hosts(value, map).map(|program| (REQUEST_BYTECODE, program))
+                    map_hosts(value, map).map(|program| (INET_DIAG_REQ_BYTECODE, program))
                 }
                 _ => None,
             };
@@ -244,25 +227,25 @@ impl Rewriter<'_> {
         Some((out, message.flags))
     }
 
-    /// Replaces the addresses of the `struct inet_diag_sockid` at a place.
+    /// Replaces the addresses of the `struct inet_diag_sockid` at an offset.
     fn map_id(&mut self, bytes: &mut [u8], at: usize, family: u8) -> Option<()> {
-        let id = bytes.get_mut(at..at + ID)?;
+        let id = bytes.get_mut(at..at + INET_DIAG_SOCKID_LEN)?;
         ADDRESSES.into_iter().try_for_each(|at| self.map_address(id, at, family, u8::MAX))
     }
 
-    /// Replaces an address, which has room for sixteen bytes; keeps so many bits of it.
+    /// Replaces an address in a field of sixteen bytes; keeps its first bits.
     fn map_address(&mut self, bytes: &mut [u8], at: usize, family: u8, length: u8) -> Option<()> {
         let place = bytes.get_mut(at..at + 16)?;
-        let own = match i32::from(family) {
-            libc::AF_INET => IpAddr::from(*place.first_chunk::<4>()?),
-            libc::AF_INET6 => IpAddr::from(*place.first_chunk::<16>()?),
+        let own = match family {
+            AF_INET => IpAddr::from(*place.first_chunk::<4>()?),
+            AF_INET6 => IpAddr::from(*place.first_chunk::<16>()?),
             _ => return None,
         };
         let octets = match self.addresses.map(self.key, own) {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         };
-        // Nothing is left of what an old kernel had in the room that IPv4 does not need.
+        // Old kernels leave other data in the bytes that IPv4 does not use.
         place.fill(0);
         for (index, (to, from)) in place.iter_mut().zip(octets).enumerate() {
             let kept = usize::from(length).saturating_sub(8 * index).min(8);
@@ -273,7 +256,7 @@ impl Rewriter<'_> {
 }
 
 fn put_message(out: &mut Vec<u8>, message: &Message<'_>, flags: u16, payload: &[u8]) {
-    let length = (HEADER + payload.len()) as u32;
+    let length = (NLMSG_HDRLEN + payload.len()) as u32;
     out.extend(length.to_ne_bytes());
     out.extend(message.kind.to_ne_bytes());
     out.extend(flags.to_ne_bytes());
@@ -284,7 +267,7 @@ fn put_message(out: &mut Vec<u8>, message: &Message<'_>, flags: u16, payload: &[
 }
 
 fn put_attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // Shorter than what came, so the length fits.
+    // Shorter than the original, so the length fits.
     let length = (4 + value.len()) as u16;
     out.extend(length.to_ne_bytes());
     out.extend(kind.to_ne_bytes());

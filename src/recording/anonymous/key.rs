@@ -1,4 +1,4 @@
-//! The secret of one anonymisation.
+//! The secret key of one anonymisation.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::sys::random_bytes;
 
-/// What a number is asked about, so that no two uses of the key are the same.
+/// What a hash is used for, so that two uses of the key never give the same one.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Use {
@@ -21,7 +21,7 @@ pub(super) enum Use {
     Protocol = 9,
 }
 
-/// A key that is drawn, used and forgotten.
+/// A random key that is used once and not stored.
 ///
 /// SipHash-2-4, a pseudorandom function with a key of 128 bits: of the crates that offer one
 /// (`aes`, `blake3`) `siphasher` is the smallest by far, one crate without any further, which
@@ -29,15 +29,15 @@ pub(super) enum Use {
 pub struct Key(SipHasher24);
 
 impl Key {
-    /// A new one.
+    /// A new key.
     ///
     /// # Errors
-    /// Where the kernel has no random bytes.
+    /// When the kernel returns no random bytes.
     pub fn random() -> io::Result<Self> {
         Ok(Self(SipHasher24::new_with_key(&random_bytes()?)))
     }
 
-    /// The number of these bytes.
+    /// The hash of these bytes.
     pub(super) fn number(&self, what: Use, length: u8, bytes: &[u8]) -> u64 {
         let mut message = [0; 18];
         let tail = message.len() - 2;
@@ -53,7 +53,7 @@ impl Key {
         }
     }
 
-    /// So many hexadecimal digits that stand for a text.
+    /// Hexadecimal digits that replace a text.
     pub(super) fn digits(&self, what: Use, text: &[u8], digits: usize) -> String {
         let mut found = String::new();
         let mut round = 0;

@@ -1,8 +1,8 @@
-//! Names that others chose, as hashes.
+//! Replacing names by hashes.
 
 use super::key::{Key, Use};
 
-/// What systemd, the kubelet and the kernel call the same everywhere.
+/// Names that are the same on every host with systemd, the kubelet or the kernel.
 const COMMON: [&str; 16] = [
     "",
     "system.slice",
@@ -22,10 +22,10 @@ const COMMON: [&str; 16] = [
     "lxc",
 ];
 
-/// Ends of systemd's units, which say what a cgroup is.
+/// Suffixes of systemd's units, which show what a cgroup is.
 const SUFFIXES: [&str; 6] = [".service", ".scope", ".slice", ".socket", ".mount", ".swap"];
 
-/// Beginnings by which the runtimes' containers are told, and pods.
+/// Prefixes that mark containers and pods.
 const PREFIXES: [&str; 12] = [
     "docker-",
     "cri-containerd-",
@@ -83,7 +83,7 @@ const PROTOCOLS: [&str; 36] = [
 
 /// A process's name: 14 characters, as many as the kernel has room for.
 pub(super) fn process(key: &Key, name: &str) -> String {
-    // By it a service is told that systemd only listens for.
+    // It marks a socket that systemd holds for a service.
     if name == "systemd" { name.to_owned() } else { hashed(key, Use::Process, "p-", name, 12) }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn boot(key: &Key, id: &str) -> String {
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
-/// The numbers that a kernel's release begins with: builders put their names behind them.
+/// The numbers that a kernel's release begins with: builders append their names.
 pub(super) fn release(release: &str) -> &str {
     let end = release.find(|sign: char| !sign.is_ascii_digit() && sign != '.');
     release.get(..end.unwrap_or(release.len())).unwrap_or_default()
@@ -128,8 +128,8 @@ pub(super) fn protocol(key: &Key, name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A cgroup's path: as deep as it was, each part a hash, but for what is the same everywhere. What
-/// tells units, containers and pods from others stays.
+/// A cgroup's path, with the same depth; each part is a hash unless it is the same everywhere. The
+/// marks of units, containers and pods stay.
 pub(super) fn cgroup(key: &Key, path: &str) -> String {
     let parts: Vec<String> = path.split('/').map(|part| cgroup_part(key, part)).collect();
     parts.join("/")
@@ -168,7 +168,7 @@ mod tests {
     use crate::procfs::{Runtime, container, unit};
 
     #[test]
-    fn units_and_containers_are_still_told() {
+    fn units_and_containers_are_still_recognised() {
         let key = Key::random().unwrap();
         let id = "0123456789abcdef".repeat(4);
         for (path, runtime) in [

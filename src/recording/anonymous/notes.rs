@@ -8,15 +8,15 @@ use serde::de::DeserializeOwned;
 use super::key::Key;
 use super::{Dropped, names};
 use crate::recording::{
-    CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
-    Kind, Note, SampleBegun, SampleEnded, SocketOwners, Writer,
+    CgroupPath, DumpBegun, DumpEnded, EventsDrained, FilterFact, HostFacts, InterfaceName, Kind,
+    Note, SampleBegun, SampleEnded, SocketOwners, Writer,
 };
 use crate::settings::Setting;
 
 /// Why recordings end.
 const ENDS: [&str; 7] = ["count", "duration", "size", "interrupted", "error", "rotated", "kept"];
 
-/// What is said of a filter, in whose words are addresses and names.
+/// The replacement of a filter, which may have addresses and names in it.
 const NARROWED: &str = "(left out with the names in it)";
 
 /// Files of one number.
@@ -60,13 +60,18 @@ pub(super) fn host(key: &Key, facts: HostFacts) -> HostFacts {
     }
 }
 
-/// A text as long as it is a plain word.
+/// Why a recording ends, if that is one of the known reasons.
+pub(super) fn end(why: &str) -> &str {
+    if ENDS.contains(&why) { why } else { "" }
+}
+
+/// A text if it is a plain word.
 fn word(text: &str) -> String {
     let plain = |sign: char| sign.is_ascii_alphanumeric() || "._-+".contains(sign);
     if text.len() <= 32 && text.chars().all(plain) { text.to_owned() } else { String::new() }
 }
 
-/// Writes what may stay of notes.
+/// Writes notes without what must not stay.
 pub(super) struct Notes<'a, W: Write> {
     pub(super) key: &'a Key,
     pub(super) writer: &'a mut Writer<W>,
@@ -74,7 +79,7 @@ pub(super) struct Notes<'a, W: Write> {
 }
 
 impl<W: Write> Notes<'_, W> {
-    /// Writes a note; those of hosts and namespaces are not for here.
+    /// Writes a note that is not about a host or a namespace.
     pub(super) fn put(&mut self, note: &Note<'_>) -> io::Result<()> {
         let key = self.key;
         match note.kind {
@@ -83,7 +88,7 @@ impl<W: Write> Notes<'_, W> {
                 self.json(note, |_: FilterFact| FilterFact { filter: NARROWED.to_owned() })
             }
             Kind::Sample => self.json::<SampleBegun>(note, |begun| begun),
-            // What was not to be seen is told in words, which are not known.
+            // What could not be read is in free text.
             Kind::SampleEnd => self.json::<SampleEnded>(note, |ended| SampleEnded {
                 permission_limited: Vec::new(),
                 ..ended
@@ -91,15 +96,16 @@ impl<W: Write> Notes<'_, W> {
             Kind::DumpBegin => self.json::<DumpBegun>(note, |begun| begun),
             Kind::DumpEnd => self.json::<DumpEnded>(note, |ended| ended),
             Kind::EventsDrained => self.json::<EventsDrained>(note, |drained| drained),
-            Kind::End => self.json::<Ending>(note, |mut ending| {
-                if !ENDS.contains(&ending.why.as_str()) {
-                    ending.why.clear();
-                }
-                ending
-            }),
+            // A readable one is written at the end, with the totals of all files.
+            Kind::End => {
+                self.dropped.notes += 1;
+                Ok(())
+            }
             Kind::Owners => self.lines::<SocketOwners>(note, |mut owners| {
                 for holder in &mut owners.holders {
                     holder.comm = names::process(key, &holder.comm);
+                    holder.program =
+                        holder.program.take().map(|program| names::process(key, &program));
                     holder.cgroup = holder.cgroup.take().map(|path| names::cgroup(key, &path));
                 }
                 owners
@@ -146,7 +152,7 @@ impl<W: Write> Notes<'_, W> {
         self.writer.json_lines(note.kind, note.namespace, known)
     }
 
-    /// Lines of the forms that these files have.
+    /// The lines that have a form of these files.
     fn counters(&mut self, note: &Note<'_>) -> io::Result<()> {
         if let Some(("dev", text)) = note.named_text() {
             return self.devices(note, text);
@@ -177,7 +183,7 @@ impl<W: Write> Notes<'_, W> {
         self.writer.note(note.kind, note.namespace, payload.as_bytes())
     }
 
-    /// Device by device; their names are those of interfaces.
+    /// The devices, whose names are those of interfaces.
     fn devices(&mut self, note: &Note<'_>, text: &str) -> io::Result<()> {
         let mut payload = "dev\n".to_owned();
         for line in text.lines() {
@@ -195,7 +201,7 @@ impl<W: Write> Notes<'_, W> {
         self.writer.note(note.kind, note.namespace, payload.as_bytes())
     }
 
-    /// Settings that are known, whose values are numbers or what every kernel may have.
+    /// Known settings whose values are numbers or common to all kernels.
     fn settings(&mut self, note: &Note<'_>) -> io::Result<()> {
         let mut payload = String::new();
         let text = String::from_utf8_lossy(note.payload);

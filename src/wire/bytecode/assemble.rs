@@ -1,20 +1,21 @@
-//! Formula to program.
+//! Translates a formula into a program.
 
 use std::net::IpAddr;
 
-use super::{Condition, Formula, OP, Side, code};
+use super::{Condition, Formula, Side};
+use crate::wire::uapi::{self, INET_DIAG_BC_OP_LEN};
 
-/// A formula whose program does not fit: jumps are 16 bits wide.
+/// The program of a formula is too long: jumps are 16 bits wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the filter is too long for the kernel: its program has {0} bytes, 65528 fit")]
 pub struct TooLong(pub usize);
 
-/// Where a jump goes; known when all code in between is written.
+/// The target of a jump, known when all code in between is written.
 #[derive(Clone, Copy)]
 struct Label(usize);
 
-/// Translates a formula. The program of [`Formula::True`] is empty, which a
-/// request without a filter means too.
+/// Translates a formula. The program of [`Formula::True`] is empty, as that of a request without a
+/// filter.
 ///
 /// # Errors
 /// [`TooLong`] when a jump would not fit.
@@ -27,11 +28,11 @@ pub fn assemble(formula: &Formula) -> Result<Vec<u8>, TooLong> {
     program.formula(formula, accept, reject, Falls::IfTrue);
     let end = program.bytes.len();
     program.set(accept, end);
-    program.set(reject, end + OP);
+    program.set(reject, end + INET_DIAG_BC_OP_LEN);
     program.link()
 }
 
-/// On which outcome control simply goes on to the code that follows.
+/// The outcome on which execution continues with the code that follows.
 #[derive(Clone, Copy, PartialEq)]
 enum Falls {
     IfTrue,
@@ -41,7 +42,7 @@ enum Falls {
 #[derive(Default)]
 struct Program {
     bytes: Vec<u8>,
-    /// (position of an op, label its `no` shall lead to).
+    /// (position of an operation, target of its `no`).
     jumps: Vec<(usize, Label)>,
     labels: Vec<Option<usize>>,
 }
@@ -58,7 +59,7 @@ impl Program {
         }
     }
 
-    /// Writes code that goes to `yes` or to `no`, one of which is what follows.
+    /// Writes code that jumps to `yes` or to `no`, one of which is the code that follows.
     fn formula(&mut self, formula: &Formula, yes: Label, no: Label, falls: Falls) {
         match formula {
             Formula::True => self.constant(true, yes, falls),
@@ -73,7 +74,7 @@ impl Program {
         }
     }
 
-    /// `and` goes on to the next part while parts are true, `or` while false.
+    /// `and` continues with the next part while parts are true, `or` while they are false.
     fn chain(&mut self, parts: &[Formula], all: bool, yes: Label, no: Label, falls: Falls) {
         let Some((last, rest)) = parts.split_last() else {
             return self.constant(all, if all { yes } else { no }, falls);
@@ -96,7 +97,7 @@ impl Program {
 
     fn jump(&mut self, target: Label) {
         self.jumps.push((self.bytes.len(), target));
-        self.op(code::JMP, OP, 0);
+        self.op(uapi::INET_DIAG_BC_JMP, INET_DIAG_BC_OP_LEN, 0);
     }
 
     fn condition(&mut self, condition: &Condition, yes: Label, no: Label, falls: Falls) {
@@ -110,8 +111,8 @@ impl Program {
         if falls == Falls::IfTrue {
             self.jumps.push((at, no));
         } else {
-            // `yes` is one byte wide and must not be used for far jumps: a true
-            // condition falls into a jump, a false one steps over it.
+            // `yes` is one byte wide, too narrow for far jumps: a true condition continues with a
+            // jump, a false one skips it.
             let over = self.label();
             self.jumps.push((at, over));
             self.jump(yes);
@@ -119,42 +120,52 @@ impl Program {
         }
     }
 
-    /// Writes what follows a condition's first op; tells its code.
+    /// Writes what follows the first operation of a condition, and returns its code.
     fn operand(&mut self, condition: &Condition) -> u8 {
         match *condition {
-            Condition::PortAtLeast(side, port) => self.port(side, code::S_GE, code::D_GE, port),
-            Condition::PortAtMost(side, port) => self.port(side, code::S_LE, code::D_LE, port),
-            Condition::PortIs(side, port) => self.port(side, code::S_EQ, code::D_EQ, port),
-            Condition::AutoBound => code::AUTO,
+            Condition::PortAtLeast(side, port) => {
+                self.port(side, uapi::INET_DIAG_BC_S_GE, uapi::INET_DIAG_BC_D_GE, port)
+            }
+            Condition::PortAtMost(side, port) => {
+                self.port(side, uapi::INET_DIAG_BC_S_LE, uapi::INET_DIAG_BC_D_LE, port)
+            }
+            Condition::PortIs(side, port) => {
+                self.port(side, uapi::INET_DIAG_BC_S_EQ, uapi::INET_DIAG_BC_D_EQ, port)
+            }
+            Condition::AutoBound => uapi::INET_DIAG_BC_AUTO,
             Condition::Prefix(side, address, length) => {
-                let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-                self.bytes.extend([family as u8, length, 0, 0]);
+                let family = if address.is_ipv4() { uapi::AF_INET } else { uapi::AF_INET6 };
+                self.bytes.extend([family, length, 0, 0]);
                 self.bytes.extend((-1i32).to_ne_bytes());
                 match address {
                     IpAddr::V4(address) => self.bytes.extend(address.octets()),
                     IpAddr::V6(address) => self.bytes.extend(address.octets()),
                 }
-                if side == Side::Local { code::S_COND } else { code::D_COND }
+                if side == Side::Local {
+                    uapi::INET_DIAG_BC_S_COND
+                } else {
+                    uapi::INET_DIAG_BC_D_COND
+                }
             }
             Condition::Interface(index) => {
                 self.bytes.extend(index.to_ne_bytes());
-                code::DEV_COND
+                uapi::INET_DIAG_BC_DEV_COND
             }
             Condition::Mark { value, mask } => {
                 self.bytes.extend(value.to_ne_bytes());
                 self.bytes.extend(mask.to_ne_bytes());
-                code::MARK_COND
+                uapi::INET_DIAG_BC_MARK_COND
             }
             Condition::Cgroup(id) => {
                 self.bytes.extend(id.to_ne_bytes());
-                code::CGROUP_COND
+                uapi::INET_DIAG_BC_CGROUP_COND
             }
         }
     }
 
-    /// Ports stand in the `no` of an op of their own.
+    /// A port is the `no` of an operation of its own.
     fn port(&mut self, side: Side, local: u8, remote: u8, port: u16) -> u8 {
-        self.op(code::NOP, 0, port);
+        self.op(uapi::INET_DIAG_BC_NOP, 0, port);
         if side == Side::Local { local } else { remote }
     }
 
@@ -166,13 +177,14 @@ impl Program {
     fn link(mut self) -> Result<Vec<u8>, TooLong> {
         let length = self.bytes.len();
         for (at, label) in std::mem::take(&mut self.jumps) {
-            let target = self.labels.get(label.0).copied().flatten().unwrap_or(length + OP);
+            let target =
+                self.labels.get(label.0).copied().flatten().unwrap_or(length + INET_DIAG_BC_OP_LEN);
             let distance = u16::try_from(target - at).map_err(|_| TooLong(length))?;
-            if let Some([_, _, low, high]) = self.bytes.get_mut(at..at + OP) {
+            if let Some([_, _, low, high]) = self.bytes.get_mut(at..at + INET_DIAG_BC_OP_LEN) {
                 [*low, *high] = distance.to_ne_bytes();
             }
         }
-        // The attribute that carries it has a 16-bit length.
+        // The length of the attribute has 16 bits.
         if length > usize::from(u16::MAX) - 8 { Err(TooLong(length)) } else { Ok(self.bytes) }
     }
 }

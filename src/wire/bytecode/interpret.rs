@@ -1,15 +1,15 @@
-//! Running a program as `inet_diag_bc_run()` does.
+//! Runs a program as `inet_diag_bc_run()` does.
 
 use std::net::IpAddr;
 
-use super::{OP, code};
 use crate::wire::bytes::{array_at, u8_at, u16_at, u32_at, u64_at};
+use crate::wire::uapi::{self, INET_DIAG_BC_OP_LEN};
 
-/// What the kernel's interpreter sees of a socket
+/// The values of a socket that the kernel's interpreter compares
 /// (`struct inet_diag_entry`, filled by `inet_diag_bc_sk()`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
-    /// Local address; its kind is the socket's family.
+    /// Local address, in the socket's family.
     pub local: IpAddr,
     /// Local port.
     pub local_port: u16,
@@ -19,8 +19,8 @@ pub struct Subject {
     pub remote_port: u16,
     /// Interface the socket is bound to, 0 for none.
     pub interface: u32,
-    /// Whether `bind()` chose the local port; false for TIME-WAIT and
-    /// SYN-RECV records, for which the kernel does not know.
+    /// Whether `bind()` chose the local port; false for TIME-WAIT and SYN-RECV records, for which
+    /// the kernel does not know it.
     pub port_locked: bool,
     /// Socket mark.
     pub mark: u32,
@@ -42,48 +42,55 @@ pub fn accepts(program: &[u8], subject: &Subject) -> bool {
     true
 }
 
-/// How far the op at the start of `rest` advances.
+/// The bytes by which the operation at the start of `rest` advances.
 fn step(rest: &[u8], subject: &Subject) -> Option<usize> {
     let yes = usize::from(u8_at(rest, 1)?);
     let no = usize::from(u16_at(rest, 2)?);
-    let port = || u16_at(rest, OP + 2);
+    let port = || u16_at(rest, INET_DIAG_BC_OP_LEN + 2);
     let holds = match u8_at(rest, 0)? {
-        code::NOP => true,
-        code::JMP => false,
-        code::S_EQ => subject.local_port == port()?,
-        code::S_GE => subject.local_port >= port()?,
-        code::S_LE => subject.local_port <= port()?,
-        code::D_EQ => subject.remote_port == port()?,
-        code::D_GE => subject.remote_port >= port()?,
-        code::D_LE => subject.remote_port <= port()?,
-        code::AUTO => !subject.port_locked,
-        code::S_COND => host(rest.get(OP..)?, subject.local, subject.local_port)?,
-        code::D_COND => host(rest.get(OP..)?, subject.remote, subject.remote_port)?,
-        code::DEV_COND => u32_at(rest, OP)? == subject.interface,
-        code::MARK_COND => subject.mark & u32_at(rest, OP + 4)? == u32_at(rest, OP)?,
-        code::CGROUP_COND => u64_at(rest, OP)? == subject.cgroup,
+        uapi::INET_DIAG_BC_NOP => true,
+        uapi::INET_DIAG_BC_JMP => false,
+        uapi::INET_DIAG_BC_S_EQ => subject.local_port == port()?,
+        uapi::INET_DIAG_BC_S_GE => subject.local_port >= port()?,
+        uapi::INET_DIAG_BC_S_LE => subject.local_port <= port()?,
+        uapi::INET_DIAG_BC_D_EQ => subject.remote_port == port()?,
+        uapi::INET_DIAG_BC_D_GE => subject.remote_port >= port()?,
+        uapi::INET_DIAG_BC_D_LE => subject.remote_port <= port()?,
+        uapi::INET_DIAG_BC_AUTO => !subject.port_locked,
+        uapi::INET_DIAG_BC_S_COND => {
+            host(rest.get(INET_DIAG_BC_OP_LEN..)?, subject.local, subject.local_port)?
+        }
+        uapi::INET_DIAG_BC_D_COND => {
+            host(rest.get(INET_DIAG_BC_OP_LEN..)?, subject.remote, subject.remote_port)?
+        }
+        uapi::INET_DIAG_BC_DEV_COND => u32_at(rest, INET_DIAG_BC_OP_LEN)? == subject.interface,
+        uapi::INET_DIAG_BC_MARK_COND => {
+            subject.mark & u32_at(rest, INET_DIAG_BC_OP_LEN + 4)?
+                == u32_at(rest, INET_DIAG_BC_OP_LEN)?
+        }
+        uapi::INET_DIAG_BC_CGROUP_COND => u64_at(rest, INET_DIAG_BC_OP_LEN)? == subject.cgroup,
         _ => return None,
     };
     Some(if holds { yes } else { no })
 }
 
-/// `struct inet_diag_hostcond` against one end.
+/// Compares `struct inet_diag_hostcond` with one end of a connection.
 fn host(condition: &[u8], address: IpAddr, port: u16) -> Option<bool> {
-    let family = i32::from(u8_at(condition, 0)?);
+    let family = u8_at(condition, 0)?;
     let length = u8_at(condition, 1)?;
     let wanted_port = u32_at(condition, 4)? as i32;
     if wanted_port != -1 && wanted_port != i32::from(port) {
         return Some(false);
     }
     let matches = match (family, address) {
-        (libc::AF_UNSPEC, _) => length == 0,
-        (libc::AF_INET, IpAddr::V4(address)) => {
+        (uapi::AF_UNSPEC, _) => length == 0,
+        (uapi::AF_INET, IpAddr::V4(address)) => {
             same_prefix(&address.octets(), &array_at::<4>(condition, 8).unwrap_or_default(), length)
         }
-        (libc::AF_INET, IpAddr::V6(address)) => address.to_ipv4_mapped().is_some_and(|address| {
+        (uapi::AF_INET, IpAddr::V6(address)) => address.to_ipv4_mapped().is_some_and(|address| {
             same_prefix(&address.octets(), &array_at::<4>(condition, 8).unwrap_or_default(), length)
         }),
-        (libc::AF_INET6, IpAddr::V6(address)) => same_prefix(
+        (uapi::AF_INET6, IpAddr::V6(address)) => same_prefix(
             &address.octets(),
             &array_at::<16>(condition, 8).unwrap_or_default(),
             length,

@@ -1,11 +1,11 @@
 //! The kernel's socket filter programs (`INET_DIAG_REQ_BYTECODE`,
-//! net/ipv4/inet_diag.c): operations, an [`assemble`]r, a [`verify`] that
+//! net/ipv4/inet_diag.c): operations, an assembler ([`assemble()`]), a [`verify()`] that
 //! accepts what the kernel's audit accepts, and an [`accepts`] that runs a
 //! program as the kernel does.
 //!
-//! A program is a row of conditions. A true one advances by its `yes` bytes, a
-//! false one by its `no` bytes; landing exactly on the end accepts the socket,
-//! landing four bytes behind it rejects. There are forward jumps only.
+//! A program is a sequence of conditions. A true one advances by `yes` bytes, a false one by `no`
+//! bytes. Reaching the end exactly accepts the socket; reaching four bytes behind the end rejects it.
+//! All jumps go forward.
 
 mod assemble;
 mod hosts;
@@ -19,37 +19,16 @@ pub use hosts::map_hosts;
 pub use interpret::{Subject, accepts};
 pub use verify::{Invalid, verify};
 
-/// `INET_DIAG_BC_*`.
-mod code {
-    pub(super) const NOP: u8 = 0;
-    pub(super) const JMP: u8 = 1;
-    pub(super) const S_GE: u8 = 2;
-    pub(super) const S_LE: u8 = 3;
-    pub(super) const D_GE: u8 = 4;
-    pub(super) const D_LE: u8 = 5;
-    pub(super) const AUTO: u8 = 6;
-    pub(super) const S_COND: u8 = 7;
-    pub(super) const D_COND: u8 = 8;
-    pub(super) const DEV_COND: u8 = 9;
-    pub(super) const MARK_COND: u8 = 10;
-    pub(super) const S_EQ: u8 = 11;
-    pub(super) const D_EQ: u8 = 12;
-    pub(super) const CGROUP_COND: u8 = 13;
-}
-
-/// Length of `struct inet_diag_bc_op`.
-const OP: usize = 4;
-
-/// Which end of a connection a condition looks at.
+/// The end of a connection that a condition is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The socket's own address and port.
     Local,
-    /// The peer's.
+    /// The peer's address and port.
     Remote,
 }
 
-/// What the kernel can decide about a socket.
+/// A condition that the kernel can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// Port at least this.
@@ -65,14 +44,14 @@ pub enum Condition {
     Prefix(Side, IpAddr, u8),
     /// Bound to the interface of this index, 0 for none (4.19 and later).
     Interface(u32),
-    /// `mark & mask == value`; the kernel wants CAP_NET_ADMIN (4.19 and later).
+    /// `mark & mask == value`; the kernel requires CAP_NET_ADMIN (4.19 and later).
     Mark {
-        /// What the masked mark has to be.
+        /// The value of the masked mark.
         value: u32,
-        /// Which bits count.
+        /// The bits to compare.
         mask: u32,
     },
-    /// In the cgroup of this id (5.10 and later).
+    /// Created in the cgroup of this id (5.10 and later).
     Cgroup(u64),
 }
 

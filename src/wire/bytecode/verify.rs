@@ -1,13 +1,13 @@
-//! What the kernel checks before it takes a program (`inet_diag_bc_audit()`).
+//! Checks a program as `inet_diag_bc_audit()` does.
 
-use super::{OP, code};
 use crate::wire::bytes::{u8_at, u16_at};
+use crate::wire::uapi::{self, INET_DIAG_BC_OP_LEN, INET_DIAG_HOSTCOND_LEN};
 
-/// Where and why a program would be refused with `EINVAL`.
+/// A program that the kernel would refuse with `EINVAL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("filter program: {reason} at byte {at}")]
 pub struct Invalid {
-    /// Position of the op.
+    /// Position of the operation.
     pub at: usize,
     /// What is wrong with it.
     pub reason: &'static str,
@@ -16,9 +16,9 @@ pub struct Invalid {
 /// Checks a program as the kernel does.
 ///
 /// # Errors
-/// [`Invalid`], for the first op that the kernel would refuse.
+/// [`Invalid`], for the first operation that the kernel would refuse.
 pub fn verify(program: &[u8]) -> Result<(), Invalid> {
-    if !program.len().is_multiple_of(OP) {
+    if !program.len().is_multiple_of(INET_DIAG_BC_OP_LEN) {
         return Err(Invalid { at: program.len(), reason: "length is no multiple of four" });
     }
     let mut at = 0;
@@ -32,62 +32,80 @@ pub fn verify(program: &[u8]) -> Result<(), Invalid> {
     }
 }
 
-/// Checks one op; tells its length, by which the audit advances.
+/// Checks one operation, and returns its length, by which the audit advances.
 fn audit(program: &[u8], at: usize, rest: &[u8]) -> Result<usize, &'static str> {
     let field = |value: Option<u16>| value.map(usize::from).ok_or("op is cut off");
     let op_code = u8_at(rest, 0).ok_or("op is cut off")?;
     let yes = field(u8_at(rest, 1).map(u16::from))?;
     let no = field(u16_at(rest, 2))?;
     let shortest = match op_code {
-        code::NOP | code::JMP | code::AUTO => OP,
-        code::S_GE | code::S_LE | code::D_GE | code::D_LE | code::S_EQ | code::D_EQ => 2 * OP,
-        code::DEV_COND => OP + 4,
-        code::MARK_COND | code::CGROUP_COND => OP + 8,
-        code::S_COND | code::D_COND => host_condition(rest)?,
+        uapi::INET_DIAG_BC_NOP | uapi::INET_DIAG_BC_JMP | uapi::INET_DIAG_BC_AUTO => {
+            INET_DIAG_BC_OP_LEN
+        }
+        uapi::INET_DIAG_BC_S_GE
+        | uapi::INET_DIAG_BC_S_LE
+        | uapi::INET_DIAG_BC_D_GE
+        | uapi::INET_DIAG_BC_D_LE
+        | uapi::INET_DIAG_BC_S_EQ
+        | uapi::INET_DIAG_BC_D_EQ => 2 * INET_DIAG_BC_OP_LEN,
+        uapi::INET_DIAG_BC_DEV_COND => INET_DIAG_BC_OP_LEN + 4,
+        uapi::INET_DIAG_BC_MARK_COND | uapi::INET_DIAG_BC_CGROUP_COND => INET_DIAG_BC_OP_LEN + 8,
+        uapi::INET_DIAG_BC_S_COND | uapi::INET_DIAG_BC_D_COND => host_condition(rest)?,
         _ => return Err("unknown code"),
     };
     if rest.len() < shortest {
         return Err("operand is cut off");
     }
-    if op_code != code::NOP {
-        // A jump's `no` only has to leave the jump itself.
-        let least = if op_code == code::JMP { OP } else { shortest };
-        if no < least || no > rest.len() + OP || !no.is_multiple_of(OP) {
+    if op_code != uapi::INET_DIAG_BC_NOP {
+        // The `no` of a jump only has to lead past the jump itself.
+        let least = if op_code == uapi::INET_DIAG_BC_JMP { INET_DIAG_BC_OP_LEN } else { shortest };
+        if no < least
+            || no > rest.len() + INET_DIAG_BC_OP_LEN
+            || !no.is_multiple_of(INET_DIAG_BC_OP_LEN)
+        {
             return Err("`no` leads nowhere");
         }
         if no < rest.len() && !is_boundary(program, at + no) {
             return Err("`no` leads into an operand");
         }
     }
-    if yes < shortest || yes > rest.len() + OP || !yes.is_multiple_of(OP) {
+    if yes < shortest
+        || yes > rest.len() + INET_DIAG_BC_OP_LEN
+        || !yes.is_multiple_of(INET_DIAG_BC_OP_LEN)
+    {
         return Err("`yes` leads nowhere");
     }
     Ok(yes)
 }
 
-/// Length of a host condition's op, `valid_hostcond()`.
+/// Length of the operation of a host condition, `valid_hostcond()`.
 fn host_condition(rest: &[u8]) -> Result<usize, &'static str> {
-    let family = u8_at(rest, OP).ok_or("operand is cut off")?;
-    let length = u8_at(rest, OP + 1).ok_or("operand is cut off")?;
-    let address = match i32::from(family) {
-        libc::AF_UNSPEC => 0,
-        libc::AF_INET => 4,
-        libc::AF_INET6 => 16,
+    let family = u8_at(rest, INET_DIAG_BC_OP_LEN).ok_or("operand is cut off")?;
+    let length = u8_at(rest, INET_DIAG_BC_OP_LEN + 1).ok_or("operand is cut off")?;
+    let address = match family {
+        uapi::AF_UNSPEC => 0,
+        uapi::AF_INET => 4,
+        uapi::AF_INET6 => 16,
         _ => return Err("unknown address family"),
     };
     if usize::from(length) > 8 * address {
         return Err("prefix is longer than the address");
     }
-    Ok(OP + 8 + address)
+    Ok(INET_DIAG_BC_OP_LEN + INET_DIAG_HOSTCOND_LEN + address)
 }
 
-/// Whether following the `yes` lengths from the start meets `target`,
+/// Whether an operation starts at `target` when the `yes` lengths are followed from the start,
 /// `valid_cc()`.
 fn is_boundary(program: &[u8], target: usize) -> bool {
     let mut at = 0;
     while at < target {
         match u8_at(program, at + 1) {
-            Some(yes) if yes >= OP as u8 && yes.is_multiple_of(OP as u8) => at += usize::from(yes),
+            Some(yes)
+                if yes >= INET_DIAG_BC_OP_LEN as u8
+                    && yes.is_multiple_of(INET_DIAG_BC_OP_LEN as u8) =>
+            {
+                at += usize::from(yes)
+            }
             _ => return false,
         }
     }
@@ -100,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_the_assembler_writes() {
+    fn accepts_what_the_assembler_writes() {
         let is = |condition| Formula::Is(condition);
         let formula = Formula::Or(vec![
             Formula::And(vec![

@@ -1,0 +1,48 @@
+//! How often was polled.
+
+use serde::Serialize;
+
+/// How often was looked.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Polls {
+    /// Polls of all sockets when their time had come.
+    pub regular: u64,
+    /// Polls ahead of time, because a watched counter moved.
+    pub early: u64,
+    /// Early polls that the budget did not allow; null where a recording is read.
+    pub skipped: Option<u64>,
+    /// Times the counters were read; null where a recording is read.
+    pub looks: Option<u64>,
+    /// The share of one processor that polling may take; null where a recording is read.
+    pub cpu_budget: Option<f64>,
+}
+
+impl Polls {
+    /// Adds what comes later; the later budget holds.
+    pub fn add(&mut self, later: &Self) {
+        self.regular += later.regular;
+        self.early += later.early;
+        self.skipped = sum(self.skipped, later.skipped);
+        self.looks = sum(self.looks, later.looks);
+        self.cpu_budget = later.cpu_budget;
+    }
+}
+
+/// Of what is known.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.zip(other).map(|(one, other)| one + other).or(one).or(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_add_up() {
+        let mut polls = Polls { regular: 1, cpu_budget: Some(0.01), ..Polls::default() };
+        let (skipped, looks, cpu_budget) = (Some(2), Some(50), Some(0.02));
+        polls.add(&Polls { regular: 1, early: 4, skipped, looks, cpu_budget });
+        let sum = Polls { regular: 2, early: 4, skipped, looks, cpu_budget };
+        assert_eq!(polls, sum);
+    }
+}

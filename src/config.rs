@@ -1,0 +1,261 @@
+//! The configuration file.
+//!
+//! `/etc/tcpdiag/config.toml` applies to the host, `$XDG_CONFIG_HOME/tcpdiag/config.toml` (by
+//! default `~/.config`) to the user and takes precedence. `--config FILE` replaces both.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::counters::{Ratio, Threshold};
+use crate::diagnosis::RuleLimits;
+use crate::identity::Rules;
+use crate::output::escape;
+use crate::text;
+
+const HOST_FILE: &str = "/etc/tcpdiag/config.toml";
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was named does not exist.
+    #[error("--config {}: there is no such file", .0.display())]
+    Missing(PathBuf),
+    /// A file cannot be read.
+    #[error("cannot read {}: {why}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// Something in a file is wrong.
+    #[error("{}: {why}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        why: String,
+    },
+}
+
+/// The configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Thresholds of ratios, by id.
+    #[serde(default)]
+    thresholds: BTreeMap<String, Threshold>,
+    /// Limits of rules, by code.
+    #[serde(default)]
+    diagnose: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Services defined by the user.
+    #[serde(default, rename = "service")]
+    pub services: Rules,
+    /// Usual files that this user may not read, and why.
+    #[serde(skip)]
+    pub unreadable: Vec<String>,
+}
+
+impl Config {
+    /// Reads `given`, or else the usual files if they exist.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or has something wrong in it.
+    pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
+        if let Some(path) = given {
+            return Self::read(path)?.ok_or_else(|| ConfigError::Missing(path.to_owned()));
+        }
+        Self::of_files([Some(PathBuf::from(HOST_FILE)), user_file()].into_iter().flatten())
+    }
+
+    /// Reads these files, of which later ones take precedence. Files that this user may not read
+    /// are left out.
+    fn of_files(paths: impl Iterator<Item = PathBuf>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for path in paths {
+            match Self::read(&path) {
+                Ok(read) => config.override_with(read.unwrap_or_default()),
+                Err(ConfigError::Read { path, why })
+                    if why.kind() == ErrorKind::PermissionDenied =>
+                {
+                    config.unreadable.push(format!("cannot read {}: {why}", path.display()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(config)
+    }
+
+    /// Reads one file; `None` if it does not exist.
+    fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
+            Err(why) => return Err(ConfigError::Read { path: path.to_owned(), why }),
+        };
+        let config = Self::parse(&text);
+        config.map(Some).map_err(|why| ConfigError::Content { path: path.to_owned(), why })
+    }
+
+    /// The configuration that this is the text of, or what is wrong with it, in one line.
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map(|before| format!("line {}: ", before.matches('\n').count() + 1));
+            // One line: only the message, without the excerpt.
+            let message = error.message().replace('\n', " ");
+            format!("{}{}", line.unwrap_or_default(), escape::text(&message))
+        })?;
+        for (id, threshold) in &config.thresholds {
+            let Some(ratio) = Ratio::named(id) else {
+                let (name, hint) = (escape::text(id), nearest(id));
+                return Err(format!("thresholds.{name}: there is no such ratio{hint}"));
+            };
+            if let Some(fault) = threshold.or(ratio.threshold()).fault() {
+                return Err(format!("thresholds.{id}: {fault}"));
+            }
+        }
+        RuleLimits::with(&config.diagnose)
+            .map_err(|error| format!("diagnose: {}", escape::text(&error.to_string())))?;
+        Ok(config)
+    }
+
+    /// The limits of rules: those that are configured, else their own.
+    pub fn limits(&self) -> RuleLimits {
+        // Held to be right when it was read.
+        RuleLimits::with(&self.diagnose).unwrap_or_default()
+    }
+
+    fn override_with(&mut self, mut user: Self) {
+        for (id, threshold) in user.thresholds {
+            let merged = threshold.or(self.thresholds.get(&id).copied().unwrap_or_default());
+            self.thresholds.insert(id, merged);
+        }
+        for (code, limits) in user.diagnose {
+            self.diagnose.entry(code.to_uppercase()).or_default().extend(limits);
+        }
+        // The first matching rule applies.
+        user.services.append(std::mem::take(&mut self.services));
+        self.services = user.services;
+    }
+
+    /// The thresholds of a ratio: configured ones, otherwise the defaults.
+    pub fn threshold(&self, ratio: &Ratio) -> Threshold {
+        self.thresholds.get(&ratio.id).copied().unwrap_or_default().or(ratio.threshold())
+    }
+}
+
+fn nearest(id: &str) -> String {
+    text::nearest(id, Ratio::all().iter().map(|ratio| &ratio.id)).map_or_else(
+        || "; `tcpdiag explain --category ratios` lists them".to_owned(),
+        |near| format!("; did you mean `{near}`?"),
+    )
+}
+
+fn user_file() -> Option<PathBuf> {
+    let absolute =
+        |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let in_home = || {
+        // With sudo(8) and setpriv(1) HOME may be another user's.
+        let home = absolute("HOME")?;
+        let user = rustix::process::geteuid();
+        let is_own = fs::metadata(&home).is_ok_and(|metadata| metadata.uid() == user.as_raw());
+        (is_own || user.is_root()).then(|| home.join(".config"))
+    };
+    let home = absolute("XDG_CONFIG_HOME").or_else(in_home)?;
+    Some(home.join("tcpdiag/config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_named_and_left_out() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let [hidden, open] = ["hidden", "open"].map(|name| directory.path().join(name));
+        for (path, name) in [(&hidden, "a"), (&open, "b")] {
+            fs::write(path, format!("[[service]]\nname = '{name}'\nport = 1\n")).unwrap();
+        }
+        fs::set_permissions(&hidden, fs::Permissions::from_mode(0o000)).unwrap();
+        let config = Config::of_files([hidden.clone(), open].into_iter()).unwrap();
+        assert!(!config.services.is_empty());
+        // Root may read everything.
+        if fs::read(&hidden).is_err() {
+            let [line] = config.unreadable.as_slice() else { panic!("{:?}", config.unreadable) };
+            assert!(line.contains("hidden: Permission denied"), "{line}");
+        }
+        assert!(Config::load(Some(Path::new("/nowhere"))).is_err());
+    }
+
+    fn error_of(text: &str) -> String {
+        Config::parse(text).unwrap_err()
+    }
+
+    #[test]
+    fn thresholds_are_overridden_singly() {
+        let ratio = Ratio::named("retransmission").unwrap();
+        assert_eq!(Config::default().threshold(ratio), ratio.threshold());
+        let mut config = Config::parse("[thresholds]\nretransmission = { warn = 0.02 }\n").unwrap();
+        assert_eq!(config.threshold(ratio), Threshold { warn: Some(0.02), critical: Some(0.05) });
+        let user = Config::parse("[thresholds]\nretransmission = { critical = 0.5 }\n").unwrap();
+        config.override_with(user);
+        assert_eq!(config.threshold(ratio), Threshold { warn: Some(0.02), critical: Some(0.5) });
+    }
+
+    #[test]
+    fn user_services_take_precedence() {
+        let service = |name: &str, port: u16| {
+            Config::parse(&format!("[[service]]\nname = '{name}'\nport = {port}\n")).unwrap()
+        };
+        let mut config = service("host", 1);
+        config.override_with(service("user", 2));
+        let names: Vec<&str> = config.services.names().collect();
+        assert_eq!(names, ["user", "host"]);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, wanted) in [
+            ("[threshold]\n", "line 1: unknown field `threshold`"),
+            ("[thresholds]\nretransmision = {}\n", "did you mean `retransmission`?"),
+            ("[[services]]\nname = 'a'\nport = 1\n", "line 1: unknown field `services`"),
+            ("[[service]]\nname = 'a'\nports = 1\n", "unknown field `ports`"),
+            ("[[service]]\nname = 'a'\n", "\"a\" says nothing to know it by"),
+            ("[thresholds]\nretransmission = { wran = 1 }\n", "line 2: unknown field `wran`"),
+            (
+                "[thresholds]\nretransmission = { warn = 0.5 }\n",
+                "thresholds.retransmission: warn must",
+            ),
+            ("[thresholds]\nretransmission = { warn = -1.0 }\n", "0 or more"),
+            ("[thresholds]\nretransmission = { warn = nan }\n", "0 or more"),
+            ("[thresholds]\nretransmission = 1\n", "line 2"),
+            (
+                "[diagnose]\nTD101 = { shore = 1.0 }\n",
+                "rule TD101 has no limit \"shore\"; it has share",
+            ),
+            ("[diagnose]\nTD999 = { share = 1.0 }\n", "there is no rule \"TD999\""),
+            ("[diagnose]\nTD101 = { share = -1.0 }\n", "TD101.share: a limit is"),
+            ("[diagnose]\nTD101 = 3\n", "line 2"),
+            ("thresholds = [\n", "line"),
+            ("[thresholds]\n\"a\\u001b[2J\" = {}\n", "thresholds.a\\x1b[2J: there is no such"),
+        ] {
+            let error = error_of(text);
+            assert!(error.contains(wanted), "{text:?}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! From histories to findings.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::connection_history::ConnectionHistory;
+use super::finding::{Example, Finding, RuleMatch, Subject};
+use super::groups::{Group, GroupKey, Peer};
+use super::registry::RULES;
+use super::rule::{Context, HostInput, Judge, ListenerInput, Rule, RuleInput, ServiceInput};
+use super::watch::Diagnosis;
+use crate::counters::{Ratio, Threshold};
+use crate::model::Role;
+use crate::settings::Values;
+
+/// Examples kept of each finding.
+const MAX_EXAMPLES: usize = 5;
+
+/// How much was observed and judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Connections in the last poll.
+    pub connections: u64,
+    /// Connections that did something, ended ones included.
+    pub active: u64,
+    /// Connections that ended while they were watched.
+    pub closed: u64,
+    /// Ended connections that could not be kept to be judged.
+    pub unjudged: u64,
+    /// Listeners.
+    pub listeners: u64,
+    /// Rules that were applied.
+    pub rules: u64,
+    /// Polls.
+    pub polls: u32,
+}
+
+/// The result of a diagnosis.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// How much was observed and judged.
+    pub coverage: Coverage,
+    /// What all rules were given.
+    pub context: Context,
+}
+
+/// A rule and what it found.
+type Match = (&'static Rule, RuleMatch);
+
+/// Matches by rule and group of connections.
+type Matches = FxHashMap<(&'static str, GroupKey), MatchedConnections>;
+
+/// Connections of one group that match the same rule.
+#[derive(Debug)]
+struct MatchedConnections {
+    rule: &'static Rule,
+    count: u64,
+    /// Segments that they retransmitted.
+    retrans: u64,
+    worst: Vec<(Example, RuleMatch)>,
+}
+
+impl MatchedConnections {
+    fn new(rule: &'static Rule) -> Self {
+        Self { rule, count: 0, retrans: 0, worst: Vec::new() }
+    }
+
+    fn add(&mut self, example: Example, retrans: u64, rule_match: RuleMatch) {
+        self.count += 1;
+        self.retrans += retrans;
+        let position = self.worst.iter().position(|(_, other)| rule_match.is_worse_than(other));
+        let position = position.unwrap_or(self.worst.len());
+        if position < MAX_EXAMPLES {
+            self.worst.insert(position, (example, rule_match));
+            self.worst.truncate(MAX_EXAMPLES);
+        }
+    }
+
+    /// Whether half of the group's connections or retransmits are among them.
+    fn is_most_of(&self, group: &Group) -> bool {
+        let Peer { connections, retrans, .. } = group.sum;
+        self.count * 2 >= connections || self.retrans > 0 && self.retrans * 2 >= retrans
+    }
+}
+
+impl Diagnosis {
+    /// Judges. `threshold` gives the values above which a ratio of counters is unhealthy.
+    pub fn conclude(
+        mut self,
+        settings: Values,
+        threshold: impl Fn(&Ratio) -> Threshold,
+    ) -> Conclusion {
+        let judgements = Ratio::all()
+            .iter()
+            .map(|ratio| (ratio, ratio.judge(threshold(ratio), |name| self.host.amount(name))));
+        self.host.judgements = judgements.collect();
+        let context = Context {
+            settings,
+            target_rate: self.question.target_rate,
+            elapsed_s: self.at.as_secs_f64(),
+            polls: self.poll,
+            host: self.host.clone(),
+        };
+        let mut coverage = Coverage {
+            connections: self.histories.len() as u64,
+            unjudged: self.unjudged,
+            listeners: self.listeners.len() as u64,
+            rules: self.question.asked.iter().filter(|asked| **asked).count() as u64,
+            polls: self.poll,
+            ..Coverage::default()
+        };
+        let matches = self.judge_connections(&context, &mut coverage);
+        self.count_ports();
+        let mut findings = Vec::new();
+        self.judge_listeners(&context, &mut findings);
+        self.judge_groups(&context, &matches, &mut findings);
+        for matched in matches.into_values() {
+            let Some((_, worst)) = matched.worst.first() else { continue };
+            let rule_match = worst.clone();
+            let subject = Subject::Connections { count: matched.count, worst: matched.worst };
+            findings.push(Finding { rule: matched.rule, subject, rule_match });
+        }
+        self.judge_host(&context, &mut findings);
+        sort(&mut findings);
+        Conclusion { findings, coverage, context }
+    }
+
+    fn judge_connections(&mut self, context: &Context, coverage: &mut Coverage) -> Matches {
+        let mut matches = Matches::default();
+        for slot in 0..self.histories.len() {
+            let Some(history) = self.histories.get(slot) else { break };
+            if history.is_quiet() {
+                // Most connections are quiet: their counters are not read.
+                self.groups.add_quiet(history);
+                continue;
+            }
+            self.groups.add(history);
+            coverage.active += u64::from(history.is_active());
+            self.judge_connection(history, context, &mut matches);
+        }
+        for history in &self.ended {
+            self.judge_connection(history, context, &mut matches);
+        }
+        coverage.closed = self.groups.iter().map(|(_, group)| group.closed).sum();
+        coverage.active += coverage.closed;
+        matches
+    }
+
+    /// Applies all rules to one connection.
+    fn judge_connection(
+        &self,
+        history: &ConnectionHistory,
+        context: &Context,
+        matches: &mut Matches,
+    ) {
+        let evidence = history.evidence();
+        let input = RuleInput { evidence: &evidence, context };
+        let mut matched: Vec<Match> = Vec::new();
+        for rule in self.rules() {
+            if let Judge::Connection(judge) = rule.judge {
+                let rule_match = judge(&input, &self.question.limits);
+                matched.extend(rule_match.map(|rule_match| (rule, rule_match)));
+            }
+        }
+        let key = GroupKey::of(&history.example);
+        for (rule, rule_match) in unexplained(matched) {
+            let entry = matches.entry((rule.code, key));
+            let matched = entry.or_insert_with(|| MatchedConnections::new(rule));
+            matched.add(history.example, evidence.retrans, rule_match);
+        }
+    }
+
+    fn judge_listeners(&self, context: &Context, findings: &mut Vec<Finding>) {
+        let is_only_listener = self.listeners.len() == 1;
+        for listener in self.listeners.values() {
+            let input = ListenerInput { listener, is_only_listener, context };
+            let mut matched = Vec::new();
+            for rule in self.rules() {
+                if let Judge::Listener(judge) = rule.judge {
+                    let rule_match = judge(&input, &self.question.limits);
+                    matched.extend(rule_match.map(|rule_match| (rule, rule_match)));
+                }
+            }
+            findings.extend(unexplained(matched).into_iter().map(|(rule, rule_match)| {
+                let subject = Subject::Listener(listener.example);
+                Finding { rule, subject, rule_match }
+            }));
+        }
+    }
+
+    fn judge_groups(&self, context: &Context, matches: &Matches, findings: &mut Vec<Finding>) {
+        for (key, group) in self.groups.iter() {
+            let Some(example) = group.example else { continue };
+            let input = ServiceInput { key: *key, group, context };
+            for rule in self.rules() {
+                let Judge::Service(judge) = rule.judge else { continue };
+                let Some(rule_match) = judge(&input, &self.question.limits) else { continue };
+                let explained = matches.iter().any(|((code, other), matched)| {
+                    other == key && matched.is_most_of(group) && rule.explained_by.contains(code)
+                });
+                if !explained {
+                    findings.push(Finding { rule, subject: Subject::Service(example), rule_match });
+                }
+            }
+        }
+    }
+
+    fn judge_host(&self, context: &Context, findings: &mut Vec<Finding>) {
+        let known: Vec<&str> = findings.iter().map(|finding| finding.rule.code).collect();
+        let mut of_host: Vec<Finding> = Vec::new();
+        for rule in self.rules() {
+            let Judge::Host(judge) = rule.judge else { continue };
+            let matches = judge(&HostInput { context }, &self.question.limits);
+            of_host.extend(matches.into_iter().map(|rule_match| Finding {
+                rule,
+                subject: Subject::Host,
+                rule_match,
+            }));
+        }
+        let own: Vec<&str> = of_host.iter().map(|finding| finding.rule.code).collect();
+        of_host.retain(|finding| {
+            let explainers =
+                finding.rule.explained_by.iter().chain(finding.rule_match.explained_by);
+            let mut explainers = explainers.filter(|code| **code != finding.rule.code);
+            !explainers.any(|code| known.contains(code) || own.contains(code))
+        });
+        findings.extend(of_host);
+    }
+
+    /// The rules that apply.
+    fn rules(&self) -> impl Iterator<Item = &'static Rule> + '_ {
+        let rules = RULES.iter().copied().enumerate();
+        let asked = |index| self.question.asked.get(index).copied().unwrap_or(true);
+        rules.filter(move |(index, _)| asked(*index)).map(|(_, rule)| rule)
+    }
+
+    /// Counts the local ports in use towards each remote end.
+    fn count_ports(&mut self) {
+        let mut towards = std::mem::take(&mut self.waiting_towards);
+        let waiting = towards.clone();
+        for slot in 0..self.histories.len() {
+            let Some(history) = self.histories.get(slot) else { break };
+            if history.example.role == Role::Client {
+                let remote = history.example.remote;
+                *towards.entry((remote.address, remote.port)).or_default() += 1;
+            }
+        }
+        for ((address, port), used) in towards {
+            let group = self.groups.group(GroupKey { role: Role::Client.name(), port });
+            if group.ports.is_none_or(|(_, most)| used > most) {
+                group.ports = Some((address, used));
+                group.ports_waiting = waiting.get(&(address, port)).copied().unwrap_or(0);
+            }
+        }
+        for (key, (example, count)) in &self.waiting {
+            let group = self.groups.group(*key);
+            group.time_wait = *count;
+            // The service may have no other sockets.
+            group.example.get_or_insert(*example);
+        }
+    }
+}
+
+/// Puts the worst findings first.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| {
+        let rule_match = &finding.rule_match;
+        let (count, example) = match &finding.subject {
+            Subject::Connections { count, worst } => (*count, worst.first().map(|(one, _)| one)),
+            Subject::Listener(one) | Subject::Service(one) => (1, Some(one)),
+            Subject::Host => (1, None),
+        };
+        let key = example.map(GroupKey::of);
+        (
+            Reverse((rule_match.severity, rule_match.confidence)),
+            Reverse(count),
+            finding.rule.code,
+            key.map(|key| (key.port, key.role)),
+        )
+    });
+}
+
+/// The matches that no other match explains.
+fn unexplained(matched: Vec<Match>) -> Vec<Match> {
+    let codes: Vec<&str> = matched.iter().map(|(rule, _)| rule.code).collect();
+    let is_explained = |(rule, rule_match): &Match| {
+        let mut explainers = rule.explained_by.iter().chain(rule_match.explained_by);
+        explainers.any(|code| codes.contains(code))
+    };
+    matched.into_iter().filter(|one| !is_explained(one)).collect()
+}

@@ -1,0 +1,371 @@
+//! A run of a diagnosis, live or on a recording: polls, and what they came to.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
+
+use super::{Conclusion, Example, FilteredDiagnosis, Question, Subject};
+use crate::counters::{Ratio, Threshold};
+use crate::filter::{Expr, Plan, PlanOptions};
+use crate::identity::ServiceRegistry;
+use crate::model::{Role, Socket, State, StateSet};
+use crate::monitor::{
+    CounterFiles, CounterGate, Level, Member, MonitorError, Namespace, NamespaceMonitor,
+    NamespaceSet, Opening, OwnerResolver, Pace, PollRequest, Quality, Shared, Side, SocketFilter,
+    wants_all,
+};
+use crate::procfs::{Host, Scope};
+use crate::recording::{Session, timestamp};
+use crate::socket_diag::{EventOptions, Query};
+use crate::sys::Interrupt;
+use crate::wire::Extensions;
+
+/// The shortest and the longest time between polls.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Polls of a watch, whatever its length.
+const POLLS: u32 = 10;
+
+/// Everything but bound sockets that are no connections.
+const STATES: StateSet = StateSet::of(&[
+    State::Established,
+    State::SynSent,
+    State::SynRecv,
+    State::FinWait1,
+    State::FinWait2,
+    State::TimeWait,
+    State::CloseWait,
+    State::LastAck,
+    State::Listen,
+    State::Closing,
+]);
+
+/// What is diagnosed.
+#[derive(Debug)]
+pub struct DiagnosisOptions {
+    /// Which rules are asked, and their limits.
+    pub question: Question,
+    /// Which sockets.
+    pub sockets: Expr,
+    /// What the kernel may be asked to decide of that.
+    pub plan: PlanOptions,
+    /// Namespaces of the kernel, as they were named.
+    pub netns: Vec<String>,
+    /// How many holders of each socket are looked up.
+    pub owners: Scope,
+    /// Whether findings name the processes that hold sockets.
+    pub with_processes: bool,
+    /// Without destroy events.
+    pub no_events: bool,
+}
+
+/// A run: first [`watch`](Self::watch) or [`replay`](Self::replay), then
+/// [`conclude`](Self::conclude).
+#[derive(Debug)]
+pub struct DiagnosisRun {
+    set: NamespaceSet<FilteredDiagnosis>,
+    plan: Plan,
+    filter: SocketFilter,
+    question: Question,
+    with_processes: bool,
+    many: bool,
+    /// Of the whole run, besides what consumers know.
+    quality: Quality,
+    elapsed: Duration,
+    captured_at: Timestamp,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Diagnosed {
+    /// What was found in each namespace.
+    pub namespaces: Vec<DiagnosedNamespace>,
+    /// There is, or may be, more than one.
+    pub many: bool,
+    /// What to know before trusting it.
+    pub quality: Quality,
+    /// Records that the kernel sent.
+    pub dumped: u64,
+    /// The time between the first and the last poll.
+    pub elapsed: Duration,
+    /// When it ended.
+    pub captured_at: Timestamp,
+}
+
+/// What was found in a namespace.
+#[derive(Debug)]
+pub struct DiagnosedNamespace {
+    /// Which.
+    pub namespace: Namespace,
+    /// The findings.
+    pub conclusion: Conclusion,
+    /// Names of the sockets that findings are about.
+    pub names: SocketNames,
+}
+
+/// The service's label and the holders of sockets, by cookie.
+#[derive(Debug, Default)]
+pub struct SocketNames(FxHashMap<u64, (String, Vec<(u32, String)>)>);
+
+impl SocketNames {
+    /// The label of a socket's service; empty where it is not known.
+    pub fn service(&self, cookie: u64) -> &str {
+        self.0.get(&cookie).map_or("", |(label, _)| label)
+    }
+
+    /// The ids and names of its holders; none where they were not asked for.
+    pub fn processes(&self, cookie: u64) -> &[(u32, String)] {
+        self.0.get(&cookie).map_or(&[], |(_, holders)| holders)
+    }
+}
+
+impl DiagnosisRun {
+    fn new(options: DiagnosisOptions, shared: Shared) -> Self {
+        let opening = Opening {
+            files: CounterFiles::All,
+            events: (!options.no_events).then(EventOptions::default),
+            gate: CounterGate::new(None),
+        };
+        let mut plan = options.sockets.plan(STATES, options.plan);
+        plan.states = plan.states.intersection(STATES);
+        Self {
+            set: NamespaceSet::new(shared, opening),
+            plan,
+            filter: SocketFilter::new(options.sockets),
+            question: options.question,
+            with_processes: options.with_processes,
+            many: wants_all(&options.netns),
+            quality: Quality::default(),
+            elapsed: Duration::ZERO,
+            captured_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Polls namespaces of the kernel for so long, or until the user asks to end. `progress` is
+    /// called with the number of sockets and the time left. `None` if the user asked to end before
+    /// the second poll.
+    ///
+    /// # Errors
+    /// When a namespace cannot be entered or polled.
+    pub fn watch(
+        options: DiagnosisOptions,
+        registry: ServiceRegistry,
+        duration: Duration,
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(u64, Duration),
+    ) -> Result<Option<Self>, MonitorError> {
+        let owners = OwnerResolver::kernel(options.owners)?;
+        let shared = Shared { registry, owners, ecn: Host::this().ecn_word(), recorder: None };
+        let specs = options.netns.clone();
+        let mut run = Self::new(options, shared);
+        let consumer = consumer(&run.question, &run.filter);
+        run.set.find(&specs, |_, _| Ok(()), consumer)?;
+        let every = (duration / POLLS).clamp(SHORTEST, LONGEST).min(duration);
+        let start = Instant::now();
+        let end = start + duration;
+        run.read_host(Side::Before)?;
+        run.set.poll(0, &request(&run.plan, &run.filter, start))?;
+        let mut next = start;
+        loop {
+            next = (next + every).max(Instant::now());
+            // The last poll is at the end, and not just before it.
+            if next + every / 2 > end {
+                next = end;
+            }
+            let sockets = run.set.members.iter().map(|it| it.consumer.diagnosis.len() as u64);
+            progress(sockets.sum(), end.saturating_duration_since(Instant::now()));
+            let asked = interrupt.sleep_until(next);
+            let at = Instant::now();
+            if asked && at - start < SHORTEST {
+                return Ok(None);
+            }
+            run.set.poll(0, &request(&run.plan, &run.filter, at))?;
+            if asked || next >= end {
+                run.read_host(Side::After)?;
+                run.elapsed = at - start;
+                break;
+            }
+        }
+        let limited = &mut run.quality.permission_limited;
+        limited.append(&mut run.set.unreachable);
+        for member in &mut run.set.members {
+            let missing = member.monitor.no_events.take();
+            limited.extend(missing.map(|reason| format!("destroy events: {reason}")));
+        }
+        run.captured_at = Timestamp::now();
+        Ok(Some(run))
+    }
+
+    /// Polls the samples of a recording, for so long at most, or until the user asks to end.
+    ///
+    /// # Errors
+    /// When a sample cannot be polled, or there is only one.
+    pub fn replay(
+        options: DiagnosisOptions,
+        registry: ServiceRegistry,
+        duration: Option<Duration>,
+        interrupt: &Interrupt,
+        session: &mut Session,
+        mut pace: Pace,
+    ) -> Result<Self, MonitorError> {
+        let owners = OwnerResolver::recording();
+        let ecn = session.host().ecn_word();
+        let mut run = Self::new(options, Shared { registry, owners, ecn, recorder: None });
+        // Stands for the time at which the first sample began.
+        let epoch = Instant::now();
+        let began = session.sample().clocks.monotonic_ns;
+        pace.start(began);
+        let mut samples = 0;
+        loop {
+            let passed = session.sample().clocks.monotonic_ns.saturating_sub(began);
+            run.elapsed = Duration::from_nanos(passed);
+            // Where a clock is damaged, time stands still.
+            run.poll_sample(session, epoch.checked_add(run.elapsed).unwrap_or(epoch))?;
+            samples += 1;
+            let over = duration.is_some_and(|most| run.elapsed >= most);
+            if over
+                || !session.advance()
+                || pace.wait(session.sample().clocks.monotonic_ns, interrupt)
+            {
+                break;
+            }
+        }
+        if samples < 2 {
+            return Err(MonitorError::OneSample("what happened"));
+        }
+        // The owners that the last sample knows give the names.
+        run.set.shared.owners.exchange(session.sample_mut());
+        Ok(run)
+    }
+
+    fn poll_sample(&mut self, session: &mut Session, at: Instant) -> Result<(), MonitorError> {
+        let choice = session.choice().clone();
+        let sample = session.sample_mut();
+        self.captured_at = timestamp(sample.clocks.realtime_ns);
+        self.quality.add(Quality {
+            processes_hidden: sample.processes_hidden,
+            permission_limited: std::mem::take(&mut sample.permission_limited),
+            ..Quality::default()
+        });
+        self.set.poll_sample(
+            sample,
+            &choice,
+            &request(&self.plan, &self.filter, at),
+            consumer(&self.question, &self.filter),
+            |member, is_new| {
+                if is_new {
+                    read_host(member, Side::Before)?;
+                }
+                read_host(member, Side::After)
+            },
+        )
+    }
+
+    /// Reads the host's side of all namespaces.
+    fn read_host(&mut self, side: Side) -> Result<(), MonitorError> {
+        self.set.members.iter_mut().try_for_each(|member| read_host(member, side))
+    }
+
+    /// Judges what was observed, and finds names for it.
+    ///
+    /// # Errors
+    /// When owners or settings cannot be read.
+    pub fn conclude(
+        self,
+        threshold: impl Fn(&Ratio) -> Threshold,
+    ) -> Result<Diagnosed, MonitorError> {
+        let NamespaceSet { mut shared, members, .. } = self.set;
+        let mut diagnosed = Diagnosed {
+            many: self.many || members.len() > 1,
+            namespaces: Vec::new(),
+            quality: self.quality,
+            dumped: 0,
+            elapsed: self.elapsed,
+            captured_at: self.captured_at,
+        };
+        for Member { mut monitor, consumer } in members {
+            let settings = monitor.settings()?;
+            diagnosed.quality.add(consumer.quality);
+            diagnosed.dumped += consumer.dumped;
+            let conclusion = consumer.diagnosis.conclude(settings, &threshold);
+            let mut names = SocketNames::default();
+            let sockets = sockets(&conclusion);
+            if !sockets.is_empty() {
+                monitor.name_sockets(&mut shared, &sockets, &mut |socket, identity| {
+                    let key = identity.identified.and_then(|it| identity.registry.key(it.service));
+                    let label = key.map_or_else(String::new, |key| key.label().into_owned());
+                    let holders = identity.owner.holders().iter().filter(|_| self.with_processes);
+                    let holders = holders.map(|holder| (holder.pid, holder.comm.to_owned()));
+                    names.0.insert(socket.cookie, (label, holders.collect()));
+                })?;
+                shared.owners.report(&mut diagnosed.quality);
+            }
+            let namespace = monitor.namespace;
+            diagnosed.namespaces.push(DiagnosedNamespace { namespace, conclusion, names });
+        }
+        Ok(diagnosed)
+    }
+}
+
+/// A poll at this time.
+fn request<'q>(plan: &'q Plan, filter: &SocketFilter, at: Instant) -> PollRequest<'q> {
+    PollRequest {
+        at,
+        ends_interval: false,
+        reads_counters: false,
+        counters_are_read: false,
+        names_services: filter.level() >= Level::Service,
+        keeps_owners: false,
+        query: Query {
+            families: plan.families,
+            states: plan.states,
+            extensions: Extensions::INFO.with(Extensions::SKMEMINFO),
+            local_port: plan.local_port,
+            remote_port: plan.remote_port,
+            program: &plan.program,
+        },
+        most_descriptors: None,
+        dump_tries: 1,
+    }
+}
+
+/// Makes the consumers of namespaces.
+fn consumer<'q>(
+    question: &'q Question,
+    filter: &'q SocketFilter,
+) -> impl Fn(&NamespaceMonitor) -> FilteredDiagnosis + 'q {
+    |monitor| FilteredDiagnosis::new(question.clone(), filter.clone(), monitor.namespace.clone())
+}
+
+fn read_host(member: &mut Member<FilteredDiagnosis>, side: Side) -> Result<(), MonitorError> {
+    let reading = member.monitor.read_host(side)?;
+    member.consumer.diagnosis.read_host(reading);
+    Ok(())
+}
+
+/// The sockets that findings are about.
+fn sockets(conclusion: &Conclusion) -> Vec<(Socket, Role)> {
+    let examples = conclusion.findings.iter().flat_map(|finding| match &finding.subject {
+        Subject::Connections { worst, .. } => worst.iter().map(|(one, _)| *one).collect(),
+        Subject::Listener(one) | Subject::Service(one) => vec![*one],
+        Subject::Host => Vec::new(),
+    });
+    examples.map(|example| (socket(&example), example.role)).collect()
+}
+
+/// As much of a socket as names need.
+fn socket(example: &Example) -> Socket {
+    Socket {
+        cookie: example.cookie,
+        state: example.state,
+        local: example.local,
+        remote: example.remote,
+        interface: example.interface,
+        uid: example.uid,
+        inode: example.inode,
+        cgroup_id: example.cgroup_id,
+        ..Socket::BLANK
+    }
+}

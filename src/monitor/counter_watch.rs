@@ -1,0 +1,124 @@
+//! One network namespace whose counters are watched.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::error::MonitorError;
+use super::quality::Namespace;
+use crate::counters::{CounterReader, Counters};
+use crate::procfs::NetNamespace;
+use crate::recording::{RecordedNamespace, full_time};
+use crate::sys::{Clocks, uptime};
+
+/// The files of the namespace of the thread that opens them.
+const ROOT: &str = "/proc/thread-self/net";
+
+/// The time of a sample: the clock, and the time since boot.
+#[derive(Debug, Clone)]
+pub struct ReadingTime {
+    /// RFC 3339.
+    pub captured_at: String,
+    /// Time since boot.
+    pub uptime: Duration,
+}
+
+impl ReadingTime {
+    /// The current time.
+    pub fn now() -> Self {
+        Self { captured_at: format!("{:.9}", Timestamp::now()), uptime: uptime() }
+    }
+
+    /// From a recording, whose clock does not count suspended time.
+    fn recorded(clocks: Clocks) -> Self {
+        let uptime = Duration::from_nanos(clocks.monotonic_ns);
+        Self { captured_at: full_time(clocks.realtime_ns), uptime }
+    }
+}
+
+/// The files of a namespace, and their first, previous and last contents.
+#[derive(Debug)]
+pub struct CounterWatch {
+    /// The namespace.
+    pub namespace: Namespace,
+    reader: CounterReader,
+    /// The first reading.
+    pub first: Counters,
+    /// The reading before the last.
+    pub before: Counters,
+    /// The last reading.
+    pub now: Counters,
+    /// Times of these readings; all equal after the first sample.
+    pub began: ReadingTime,
+    /// The time of the reading before; `None` after the first.
+    pub previous: Option<ReadingTime>,
+    /// The time of the last reading.
+    pub at: ReadingTime,
+}
+
+impl CounterWatch {
+    /// Opens the files of a namespace and reads them.
+    pub fn open(namespace: &NetNamespace) -> Result<Self, MonitorError> {
+        let mut reader = namespace.inside(|| CounterReader::new(Path::new(ROOT)).open())??;
+        let mut now = Counters::default();
+        reader.sample(&mut now)?;
+        let at = ReadingTime::now();
+        Ok(Self {
+            namespace: Namespace { inode: namespace.inode, name: namespace.name.clone() },
+            reader,
+            first: now.clone(),
+            before: Counters::default(),
+            now,
+            began: at.clone(),
+            previous: None,
+            at,
+        })
+    }
+
+    /// From a recorded namespace, with the readings of a sample.
+    pub fn recorded(namespace: &RecordedNamespace, clocks: Clocks) -> Result<Self, MonitorError> {
+        let mut reader = CounterReader::given();
+        reader.give(texts(namespace));
+        let mut now = Counters::default();
+        reader.sample(&mut now)?;
+        let at = ReadingTime::recorded(clocks);
+        Ok(Self {
+            namespace: Namespace { inode: namespace.inode, name: namespace.name.clone() },
+            reader,
+            first: now.clone(),
+            before: Counters::default(),
+            now,
+            began: at.clone(),
+            previous: None,
+            at,
+        })
+    }
+
+    /// Takes the readings of another sample.
+    pub fn take(
+        &mut self,
+        namespace: &RecordedNamespace,
+        clocks: Clocks,
+    ) -> Result<(), MonitorError> {
+        self.reader.give(texts(namespace));
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.reader.sample(&mut self.now)?;
+        self.previous = Some(std::mem::replace(&mut self.at, ReadingTime::recorded(clocks)));
+        Ok(())
+    }
+
+    /// Reads again.
+    pub fn sample(&mut self) -> Result<(), MonitorError> {
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.reader.sample(&mut self.now)?;
+        self.previous = Some(std::mem::replace(&mut self.at, ReadingTime::now()));
+        Ok(())
+    }
+}
+
+/// The counter files of a sample, as of its start.
+fn texts(namespace: &RecordedNamespace) -> impl Iterator<Item = (&str, &str)> + Clone {
+    let [before, _] = &namespace.part.counters;
+    before.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+}

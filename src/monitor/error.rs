@@ -1,0 +1,68 @@
+//! What stops a poll.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::counters::ReadError;
+use crate::procfs::{NamespaceError, WalkError};
+use crate::recording::{StoreError, TriggerError};
+use crate::socket_diag::Error as DumpError;
+
+/// A failure that stops a poll. What is wrong with one socket is counted in `quality`.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The socket tables could not be read.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    /// A network namespace could not be found or entered.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// The counter files could not be read.
+    #[error(transparent)]
+    Counters(#[from] ReadError),
+    /// The processes could not be searched.
+    #[error("cannot look for the owners of sockets: {0}")]
+    Owners(#[from] WalkError),
+    /// The names of interfaces cannot be asked for.
+    #[error("cannot ask for the names of interfaces: {0}")]
+    Interfaces(io::Error),
+    /// The kernel refuses the filter program without which the filter cannot be decided.
+    #[error("this kernel does not take the filter program that {0} needs")]
+    Program(&'static str),
+    /// The recording could not be written.
+    #[error("cannot write {}, which keeps {samples} samples", path.display())]
+    Record {
+        /// The recording.
+        path: PathBuf,
+        /// Its complete samples.
+        samples: u64,
+        /// What the file answered.
+        source: io::Error,
+    },
+    /// The recording could not be begun, or continued in another file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The counter of a trigger cannot be watched.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    /// There is nothing to compare a sample of a recording with.
+    #[error("only one sample in the span: two are needed to see {0}")]
+    OneSample(&'static str),
+    /// A namespace that was asked for.
+    #[error("--netns {spec}: {reason}")]
+    Specification {
+        /// As it was given.
+        spec: String,
+        /// Why it cannot be had.
+        reason: NamespaceError,
+    },
+    /// `all` together with others.
+    #[error("--netns all already holds every namespace; leave out the others")]
+    AllAndOthers,
+    /// Of all namespaces none.
+    #[error("no network namespace could be entered: {0}")]
+    NoNamespace(String),
+    /// A consumer failed.
+    #[error(transparent)]
+    Consumer(Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,369 @@
+//! Where a namespace's dumps, counters and destroy events come from: the kernel or a recording.
+
+use std::mem;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::channel::Channel;
+use super::consumer::RecordedBytes;
+use super::error::MonitorError;
+use super::interfaces::Interfaces;
+use super::recorder::{NamespaceRecorder, Recorder};
+use super::recording_filter::RecordingFilter;
+use super::settings::recorded_settings;
+use crate::counters::{CounterReader, CounterTexts, Counters, ReadError};
+use crate::model::{State, StateSet};
+use crate::procfs::NetNamespace;
+use crate::recording::{EventsDrained, ReplayTransport, SamplePart};
+use crate::socket_diag::{Drained, DumpOutcome, Error, Events, Query, Sockets};
+use crate::sys::NetlinkSocket;
+use crate::wire::{Extensions, Messages, Reply};
+
+/// The files of whichever namespace the thread that opens them is in.
+const COUNTERS: &str = "/proc/thread-self/net";
+
+/// Which reading of the counters in a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Before the dump.
+    Before,
+    /// After the events were taken.
+    After,
+}
+
+/// Which counter files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CounterFiles {
+    /// None.
+    None,
+    /// snmp and netstat, which hold every counter of the catalogue.
+    Catalogue,
+    /// All of them.
+    All,
+}
+
+/// The counter files.
+#[derive(Debug)]
+pub(super) enum CounterSource {
+    Kernel(CounterReader),
+    /// The kernel; the texts also go to a recording.
+    Recorded {
+        texts: CounterTexts,
+        reader: CounterReader,
+    },
+    /// The sample of a recording.
+    Replay {
+        texts: [Vec<(String, String)>; 2],
+        reader: CounterReader,
+    },
+}
+
+/// The destroy events.
+#[derive(Debug)]
+pub(super) enum EventSource {
+    /// Nobody listens.
+    None,
+    Kernel(Events),
+    /// The sample of a recording.
+    Replay {
+        messages: Vec<u8>,
+        drained: Option<EventsDrained>,
+    },
+}
+
+/// The result of taking the events.
+pub(super) enum Received {
+    /// Nobody listens.
+    Nothing,
+    Events(Drained),
+    /// From here on there are no events; why.
+    NoMore(String),
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct NamespaceInput {
+    pub(super) sockets: Sockets<Channel>,
+    pub(super) counters: CounterSource,
+    pub(super) events: EventSource,
+    /// Where all of it is recorded.
+    pub(super) recorder: Option<NamespaceRecorder>,
+}
+
+impl NamespaceInput {
+    /// Of the kernel.
+    pub(super) fn kernel(
+        namespace: &NetNamespace,
+        socket: NetlinkSocket,
+        files: CounterFiles,
+        events: EventSource,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Self, MonitorError> {
+        let root = Path::new(COUNTERS);
+        let Some(recorder) = recorder else {
+            let reader = match files {
+                CounterFiles::Catalogue => CounterReader::watched(root),
+                CounterFiles::All => CounterReader::new(root),
+                CounterFiles::None => CounterReader::given(),
+            };
+            return Ok(Self {
+                sockets: Sockets::over(Channel::Kernel(socket)),
+                counters: CounterSource::Kernel(namespace.inside(|| reader.open())??),
+                events,
+                recorder: None,
+            });
+        };
+        let texts = match files {
+            CounterFiles::All => namespace.inside(CounterTexts::open_with_host)??,
+            _ => namespace.inside(|| CounterTexts::open(root))??,
+        };
+        let namespace = recorder.add(namespace, namespace.inside(recorded_settings)?);
+        Ok(Self {
+            sockets: Sockets::over(Channel::Recorded(recorder.transport(socket, &namespace))),
+            counters: CounterSource::Recorded { texts, reader: CounterReader::given_watched() },
+            events,
+            recorder: Some(namespace),
+        })
+    }
+
+    /// Of a recording, with nothing in it before [`load`](Self::load).
+    pub(super) fn replay(files: CounterFiles, has_events: bool) -> Self {
+        let drained = Some(EventsDrained::default());
+        let events = EventSource::Replay { messages: Vec::new(), drained };
+        Self {
+            sockets: Sockets::over(Channel::Replay(ReplayTransport::default())),
+            counters: CounterSource::Replay {
+                texts: [Vec::new(), Vec::new()],
+                reader: match files {
+                    CounterFiles::Catalogue => CounterReader::given_watched(),
+                    CounterFiles::All | CounterFiles::None => CounterReader::given(),
+                },
+            },
+            events: if has_events { events } else { EventSource::None },
+            recorder: None,
+        }
+    }
+
+    /// Takes what the next sample holds.
+    pub(super) fn load(&mut self, part: &mut SamplePart) {
+        if let Channel::Replay(transport) = self.sockets.transport_mut() {
+            transport.load(part);
+        }
+        if let CounterSource::Replay { texts, .. } = &mut self.counters {
+            mem::swap(texts, &mut part.counters);
+        }
+        if let EventSource::Replay { messages, drained } = &mut self.events {
+            mem::swap(messages, &mut part.events);
+            *drained = part.drained;
+        }
+    }
+
+    /// The bytes of the sample of a recording.
+    pub(super) fn recorded_bytes(&self) -> Option<RecordedBytes<'_>> {
+        let Channel::Replay(transport) = self.sockets.transport() else { return None };
+        let events = match &self.events {
+            EventSource::Replay { messages, .. } => messages.as_slice(),
+            EventSource::None | EventSource::Kernel(_) => &[],
+        };
+        Some(RecordedBytes { dump: transport.datagrams(), events })
+    }
+
+    /// Whether there are destroy events.
+    pub(super) fn has_events(&self) -> bool {
+        !matches!(self.events, EventSource::None)
+    }
+
+    /// What the sample of a recording holds of a file.
+    pub(super) fn text(&self, side: Side, wanted: &str) -> Option<&str> {
+        let CounterSource::Replay { texts: [before, after], .. } = &self.counters else {
+            return None;
+        };
+        let texts = if side == Side::Before { before } else { after };
+        texts.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str())
+    }
+
+    /// Reads the counters.
+    pub(super) fn read_counters(
+        &mut self,
+        side: Side,
+        into: &mut Counters,
+    ) -> Result<(), ReadError> {
+        self.read_texts(side, into, true)
+    }
+
+    /// Reads the counters between two samples, which a recording does not have.
+    pub(super) fn read_counters_between(&mut self, into: &mut Counters) -> Result<(), ReadError> {
+        self.read_texts(Side::Before, into, false)
+    }
+
+    fn read_texts(
+        &mut self,
+        side: Side,
+        into: &mut Counters,
+        is_recorded: bool,
+    ) -> Result<(), ReadError> {
+        match &mut self.counters {
+            CounterSource::Kernel(reader) => reader.sample(into)?,
+            CounterSource::Recorded { texts, reader } => {
+                let mut read = Vec::new();
+                texts.read(|name, text| {
+                    if let Some(recorder) = self.recorder.as_ref().filter(|_| is_recorded) {
+                        recorder.counters(name, text);
+                    }
+                    read.push((name.to_owned(), text.to_owned()));
+                })?;
+                reader.give(named(&read));
+                reader.sample(into)?
+            }
+            CounterSource::Replay { texts: [before, after], reader } => {
+                reader.give(named(if side == Side::Before { before } else { after }));
+                reader.sample(into)?
+            }
+        };
+        Ok(())
+    }
+
+    /// Records a sample as the kernel sends it, without decoding it; `each` gets the replies.
+    pub(super) fn record(
+        &mut self,
+        filter: &mut RecordingFilter,
+        interfaces: &mut Interfaces,
+        mut each: impl FnMut(&Reply<'_>),
+    ) -> Result<Received, MonitorError> {
+        self.record_counters()?;
+        let (query, seen) = filter.query();
+        self.read_recorded(&query, |reply| {
+            seen.add(reply);
+            each(reply);
+            ControlFlow::Continue(())
+        })?;
+        if self.sockets.refuses_programs() {
+            return Err(MonitorError::Program("the filter"));
+        }
+        self.record_interfaces(interfaces);
+        let received = self.drain(|reply| filter.takes_event(reply), |_| ());
+        self.record_counters()?;
+        Ok(received)
+    }
+
+    fn record_counters(&mut self) -> Result<(), ReadError> {
+        match (&mut self.counters, &self.recorder) {
+            (CounterSource::Recorded { texts, .. }, Some(recorder)) => {
+                texts.read(|name, text| recorder.counters(name, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Records the names of the network interfaces that the dumps of the sample showed.
+    pub(super) fn record_interfaces(&mut self, interfaces: &mut Interfaces) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.write_interfaces(interfaces);
+        }
+    }
+
+    /// Reads the sockets that a query asks for, between the notes that begin and end a dump.
+    fn read_recorded(
+        &mut self,
+        query: &Query<'_>,
+        mut each: impl FnMut(&Reply<'_>) -> ControlFlow<()>,
+    ) -> Result<DumpOutcome, Error> {
+        let Some(recorder) = &mut self.recorder else { return self.sockets.read(query, each) };
+        recorder.begin_dump(query);
+        let outcome = self.sockets.read(query, |reply| {
+            recorder.add_interface(reply.interface());
+            each(reply)
+        })?;
+        recorder.end_dump(&outcome);
+        Ok(outcome)
+    }
+
+    /// Reads the sockets that a query asks for. A recording gets everything: all attributes, and
+    /// with the connections all else that is no listener.
+    pub(super) fn dump(
+        &mut self,
+        query: &Query<'_>,
+        mut each: impl FnMut(&Reply<'_>) -> ControlFlow<()>,
+    ) -> Result<DumpOutcome, Error> {
+        if self.recorder.is_none() {
+            return self.sockets.read(query, each);
+        }
+        let wanted = query.states.bits();
+        let listeners = StateSet::of(&[State::Listen]);
+        let states = if query.states == listeners { listeners } else { listeners.complement() };
+        let mut others = 0;
+        let query = Query { states, extensions: Extensions::ALL, ..*query };
+        let outcome = self.read_recorded(&query, |reply| {
+            let bit = 1u32.checked_shl(reply.state().into());
+            if bit.is_some_and(|bit| wanted & bit != 0) {
+                return each(reply);
+            }
+            others += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(DumpOutcome { sockets: outcome.sockets - others, ..outcome })
+    }
+
+    /// Hands on the events since the last time. Those that `takes` chooses are recorded.
+    pub(super) fn drain(
+        &mut self,
+        takes: impl Fn(&Reply<'_>) -> bool,
+        mut each: impl FnMut(&Reply<'_>),
+    ) -> Received {
+        let recorder = &self.recorder;
+        let result = match &mut self.events {
+            EventSource::None => return Received::Nothing,
+            EventSource::Kernel(events) => match recorder {
+                None => events.drain(each),
+                Some(recorder) => {
+                    let mut kept = 0;
+                    let drained = events.drain_datagrams(|datagram, reply| {
+                        if takes(reply) {
+                            kept += 1;
+                            recorder.event(datagram);
+                        }
+                        each(reply);
+                    });
+                    if let Ok(drained) = drained {
+                        recorder.drained(drained, kept);
+                    }
+                    drained
+                }
+            },
+            EventSource::Replay { messages, drained: Some(recorded) } => {
+                let mut drained = Drained {
+                    events: 0,
+                    decode_errors: recorded.decode_errors,
+                    overruns: recorded.overruns,
+                    lost: recorded.lost,
+                };
+                for message in Messages::new(messages) {
+                    match message.ok().and_then(|message| Reply::new(message.payload)) {
+                        Some(reply) => {
+                            drained.events += 1;
+                            each(&reply);
+                        }
+                        None => drained.decode_errors += 1,
+                    }
+                }
+                Ok(drained)
+            }
+            EventSource::Replay { drained: None, .. } => {
+                self.events = EventSource::None;
+                let reason = "the recording has no destroy events from here on";
+                return Received::NoMore(reason.to_owned());
+            }
+        };
+        match result {
+            Ok(drained) => Received::Events(drained),
+            Err(error) => {
+                self.events = EventSource::None;
+                Received::NoMore(error.to_string())
+            }
+        }
+    }
+}
+
+fn named(texts: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
+    texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+}

@@ -1,0 +1,518 @@
+//! One network namespace that is polled.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
+
+use rustc_hash::FxHashSet;
+
+use super::consumer::{Consumer, Identities, Identity, Level, Placement, PollBegun, PollEnded};
+use super::counter_gate::CounterGate;
+use super::error::MonitorError;
+use super::host_files::{HostReading, read_host};
+use super::input::{CounterFiles, EventSource, NamespaceInput, Received, Side};
+use super::interfaces::Interfaces;
+use super::owners::{OwnerResolver, OwnerScope};
+use super::poll::Pass;
+use super::quality::{Namespace, Quality};
+use super::recorder::Recorder;
+use super::recording_filter::RecordingFilter;
+use super::request::PollRequest;
+use super::settings::{EPHEMERAL, port_range, read_settings};
+use crate::counters::Counters;
+use crate::identity::{NamespaceIdentity, ServiceRegistry, Subject, ephemeral_range};
+use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
+use crate::procfs::NetNamespace;
+use crate::recording::RecordedNamespace;
+use crate::settings::Values;
+use crate::socket_diag::{Drained, DumpOutcome, Error, EventOptions, Events, Query};
+use crate::sys::{NetlinkSocket, Usage};
+use crate::tracking::{Ending, Watch};
+use crate::wire::{EcnWord, Extensions};
+
+/// How often the listeners are read that the kernel says changed meanwhile.
+const TRIES: u32 = 3;
+
+/// What all namespaces of a run have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// The services of the run.
+    pub registry: ServiceRegistry,
+    /// Who holds sockets.
+    pub owners: OwnerResolver,
+    /// How `tcp_info` of this kernel is to be read.
+    pub ecn: EcnWord,
+    /// Where all that is read is recorded.
+    pub recorder: Option<Recorder>,
+}
+
+/// How a namespace is opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Which counter files are read.
+    pub files: CounterFiles,
+    /// How destroy events are received; `None` to do without.
+    pub events: Option<EventOptions>,
+    /// Which counters call for an early poll.
+    pub gate: CounterGate,
+}
+
+/// Where a namespace is.
+#[derive(Debug)]
+enum Origin {
+    Kernel(NetNamespace),
+    /// In a recording, with these settings.
+    Recording {
+        settings: String,
+    },
+}
+
+/// One network namespace.
+#[derive(Debug)]
+pub struct NamespaceMonitor {
+    /// Its inode and name.
+    pub namespace: Namespace,
+    origin: Origin,
+    input: NamespaceInput,
+    identity: NamespaceIdentity,
+    interfaces: Interfaces,
+    gate: CounterGate,
+    /// The counters at the end of the last poll.
+    before: Counters,
+    /// The counters before the dump of the poll that runs, and after its events.
+    counters: [Counters; 2],
+    /// What polling it cost last time.
+    pub cost: Duration,
+    /// Why there are no destroy events although they were asked for. To be taken once.
+    pub no_events: Option<String>,
+    /// Cookies of the listeners whose holders were looked up.
+    known: FxHashSet<u64>,
+    found: Vec<Socket>,
+    /// Whether the holders of the listeners are looked up when a connection needs them.
+    is_unresolved: bool,
+}
+
+impl NamespaceMonitor {
+    /// Opens a namespace of the kernel and begins to receive destroy events; the first poll is
+    /// still to be made.
+    ///
+    /// # Errors
+    /// When it cannot be entered, or its tables or files cannot be opened.
+    pub fn open(
+        namespace: &NetNamespace,
+        opening: Opening,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Self, MonitorError> {
+        // Before the first poll, so that there is an event of every socket in it.
+        let (events, no_events) = match opening.events {
+            None => (None, None),
+            Some(options) => match Events::open_in(namespace, &options) {
+                Ok(events) => (Some(events), None),
+                Err(error) => (None, Some(error.to_string())),
+            },
+        };
+        let socket = namespace
+            .inside(NetlinkSocket::open)?
+            .map_err(|source| Error::Socket { operation: "open", source })?;
+        let interfaces = Interfaces::of(&socket).map_err(MonitorError::Interfaces)?;
+        let events = events.map_or(EventSource::None, EventSource::Kernel);
+        let input = NamespaceInput::kernel(namespace, socket, opening.files, events, recorder)?;
+        let range = ephemeral_range(namespace.inside(port_range)?.as_deref());
+        let name = Namespace { inode: namespace.inode, name: namespace.name.clone() };
+        let origin = Origin::Kernel(namespace.clone());
+        let monitor = Self::new(name, origin, input, range, opening.gate);
+        Ok(Self { no_events, interfaces, ..monitor })
+    }
+
+    /// A namespace of a recording; [`load`](Self::load) brings its samples.
+    pub fn replay(recorded: &RecordedNamespace, opening: Opening) -> Self {
+        let namespace = Namespace { inode: recorded.inode, name: recorded.name.clone() };
+        let range = ephemeral_range(recorded.setting(EPHEMERAL));
+        let has_events = opening.events.is_some() && recorded.part.drained.is_some();
+        let input = NamespaceInput::replay(opening.files, has_events);
+        let origin = Origin::Recording { settings: recorded.settings.clone() };
+        Self::new(namespace, origin, input, range, opening.gate)
+    }
+
+    fn new(
+        namespace: Namespace,
+        origin: Origin,
+        input: NamespaceInput,
+        ephemeral: RangeInclusive<u16>,
+        gate: CounterGate,
+    ) -> Self {
+        Self {
+            namespace,
+            origin,
+            input,
+            identity: NamespaceIdentity::new(ephemeral),
+            interfaces: Interfaces::default(),
+            gate,
+            before: Counters::default(),
+            counters: Default::default(),
+            cost: Duration::ZERO,
+            no_events: None,
+            known: FxHashSet::default(),
+            found: Vec::new(),
+            is_unresolved: false,
+        }
+    }
+
+    /// Takes what the next sample of the recording holds of it.
+    pub fn load(&mut self, recorded: &mut RecordedNamespace) {
+        self.interfaces.set_recorded(&recorded.interfaces);
+        self.input.load(&mut recorded.part);
+        if let Origin::Recording { settings } = &mut self.origin
+            && *settings != recorded.settings
+        {
+            settings.clone_from(&recorded.settings);
+        }
+    }
+
+    /// Whether the kernel has refused a filter program, so that more was delivered than it would
+    /// have let pass.
+    pub fn refuses_programs(&self) -> bool {
+        self.input.sockets.refuses_programs()
+    }
+
+    /// Whether destroy events are received.
+    pub fn has_events(&self) -> bool {
+        self.input.has_events()
+    }
+
+    /// Its settings.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn settings(&self) -> Result<Values, MonitorError> {
+        Ok(match &self.origin {
+            Origin::Kernel(namespace) => namespace.inside(read_settings)?,
+            Origin::Recording { settings } => Values::recorded(settings),
+        })
+    }
+
+    /// The ports that clients in it get.
+    pub fn ephemeral(&self) -> &RangeInclusive<u16> {
+        self.identity.ephemeral()
+    }
+
+    /// Reads the host's side: counters, processors, devices and connection tracking.
+    ///
+    /// # Errors
+    /// When the counter files cannot be read.
+    pub fn read_host(&mut self, side: Side) -> Result<HostReading, MonitorError> {
+        let namespace = match &self.origin {
+            Origin::Kernel(namespace) => Some(namespace),
+            Origin::Recording { .. } => None,
+        };
+        read_host(&mut self.input, namespace, side)
+    }
+
+    /// Reads the counters; hands back those of now.
+    ///
+    /// # Errors
+    /// When the counter files cannot be read.
+    pub fn read_counters(&mut self) -> Result<&Counters, MonitorError> {
+        let [first, _] = &mut self.counters;
+        self.input.read_counters(Side::Before, first)?;
+        Ok(first)
+    }
+
+    /// Whether a watched counter moved since the last poll.
+    ///
+    /// # Errors
+    /// When the counter files cannot be read.
+    pub fn has_moved(&mut self) -> Result<bool, MonitorError> {
+        let [first, _] = &mut self.counters;
+        self.input.read_counters_between(first)?;
+        Ok(self.gate.has_moved(&self.before, first))
+    }
+
+    /// Where it is, unless it is one of a recording.
+    pub fn kernel_namespace(&self) -> Option<&NetNamespace> {
+        match &self.origin {
+            Origin::Kernel(namespace) => Some(namespace),
+            Origin::Recording { .. } => None,
+        }
+    }
+
+    /// Declares it in a file that the recorder has begun since it was opened.
+    pub(super) fn declare_again(&mut self, recorder: &mut Recorder) {
+        if let Some(namespace) = &mut self.input.recorder {
+            recorder.declare_again(namespace);
+        }
+    }
+
+    /// Notes in a recording that it is gone.
+    pub(super) fn declare_gone(&self) {
+        if let Some(recorder) = &self.input.recorder {
+            recorder.declare_gone();
+        }
+    }
+
+    /// Records a sample of the sockets that the filter selects, as the kernel sends them: counters,
+    /// sockets, destroy events, and counters again. Their holders are still to be looked up.
+    ///
+    /// # Errors
+    /// When something could not be read without which there is no sample.
+    pub(super) fn record(
+        &mut self,
+        recorder: &mut Recorder,
+        filter: &mut RecordingFilter,
+    ) -> Result<(), MonitorError> {
+        let interfaces = &mut self.interfaces;
+        let received = self.input.record(filter, interfaces, |reply| recorder.add_socket(reply))?;
+        if let Received::NoMore(reason) = received {
+            self.no_events = Some(reason);
+        }
+        Ok(())
+    }
+
+    /// Polls it. The consumer gets what the request asks for.
+    ///
+    /// # Errors
+    /// When something could not be read without which there is no poll.
+    pub fn poll(
+        &mut self,
+        shared: &mut Shared,
+        request: &PollRequest<'_>,
+        consumer: &mut dyn Consumer,
+    ) -> Result<(), MonitorError> {
+        let usage = Usage::now();
+        // A recording has every reading that counts.
+        if request.reads_counters && (!request.counters_are_read || shared.recorder.is_some()) {
+            let [first, _] = &mut self.counters;
+            self.input.read_counters(Side::Before, first)?;
+        }
+        if request.ends_interval {
+            self.identity.begin_interval();
+        }
+        consumer.begin(&PollBegun {
+            namespace: &self.namespace,
+            at: request.at,
+            ends_interval: request.ends_interval,
+            ecn: shared.ecn,
+        });
+        let mut quality = Quality::default();
+        let mut outcome = self.read_listeners(shared, request)?;
+        let stopped = self.deliver_listeners(shared, request, consumer, &mut quality)?;
+        if !stopped {
+            outcome.add(&self.dump(shared, request, consumer, &mut quality)?);
+        }
+        self.input.record_interfaces(&mut self.interfaces);
+        let (ending, events, events_lost) = self.drain(shared, consumer, &outcome, &mut quality);
+        if request.reads_counters {
+            let [_, second] = &mut self.counters;
+            self.input.read_counters(Side::After, second)?;
+        }
+        quality.add_dump(&outcome);
+        quality.events_lost += events_lost;
+        let [first, second] = &self.counters;
+        let identities =
+            &mut Identities { identity: &mut self.identity, registry: &mut shared.registry };
+        let ended = PollEnded {
+            counters: [first, second],
+            ending,
+            events,
+            events_lost,
+            dumped: outcome.sockets,
+            quality: &quality,
+            recorded: self.input.recorded_bytes(),
+            interfaces: &mut self.interfaces,
+            owners: &shared.owners,
+        };
+        consumer.end(ended, identities);
+        std::mem::swap(&mut self.before, &mut self.counters[1]);
+        let used = usage.elapsed();
+        self.cost = used.user + used.system;
+        Ok(())
+    }
+
+    /// Names sockets that were delivered before: role and service of each, and its holders.
+    ///
+    /// # Errors
+    /// When the processes cannot be searched.
+    pub fn name_sockets(
+        &mut self,
+        shared: &mut Shared,
+        sockets: &[(Socket, Role)],
+        each: &mut dyn FnMut(&Socket, &Identity<'_>),
+    ) -> Result<(), MonitorError> {
+        shared.owners.resolve(self.found.iter(), OwnerScope::Listeners, false)?;
+        for socket in &self.found {
+            let info = shared.owners.info(socket);
+            self.identity.set_listener_owner(socket, &info.owner());
+        }
+        let wanted = sockets.iter().map(|(socket, _)| socket);
+        shared.owners.resolve(wanted, OwnerScope::Connections, false)?;
+        for (socket, role) in sockets {
+            let owner = shared.owners.info(socket);
+            let subject = Subject::new(socket, owner.owner(), owner.is_held());
+            let role = (*role, RoleBasis::Remembered);
+            let identified = self.identity.identify(&mut shared.registry, &subject, role);
+            let registry = &shared.registry;
+            let (role, role_basis) = role;
+            let identified = Some(identified);
+            let placement = Placement::default();
+            each(socket, &Identity { role, role_basis, identified, owner, placement, registry });
+        }
+        Ok(())
+    }
+
+    /// Reads the listeners and learns whose they are. Their holders are looked up again at the
+    /// end of each interval, and when there are new ones.
+    fn read_listeners(
+        &mut self,
+        shared: &mut Shared,
+        request: &PollRequest<'_>,
+    ) -> Result<DumpOutcome, MonitorError> {
+        let query = Query {
+            families: Families::BOTH,
+            states: StateSet::of(&[State::Listen]),
+            extensions: request.query.extensions.with(Extensions::SKMEMINFO),
+            local_port: 0,
+            remote_port: 0,
+            program: &[],
+        };
+        let (found, ecn) = (&mut self.found, shared.ecn);
+        let mut socket = Socket::BLANK;
+        let mut outcome = DumpOutcome::default();
+        for _ in 0..TRIES {
+            found.clear();
+            outcome = self.input.dump(&query, |reply| {
+                if socket.fill(reply, ecn) {
+                    found.push(socket);
+                }
+                ControlFlow::Continue(())
+            })?;
+            if outcome.interrupted == 0 {
+                break;
+            }
+        }
+        outcome.decode_errors += outcome.sockets - found.len() as u64;
+        self.identity.set_listeners(found);
+        let is_new = found.iter().any(|socket| !self.known.contains(&socket.cookie));
+        // Connections alone may not need them.
+        let is_lazy = !request.query.states.contains(State::Listen) && !request.ends_interval;
+        if request.names_services && is_new && is_lazy && shared.recorder.is_none() {
+            self.is_unresolved = true;
+        } else if request.names_services && (request.ends_interval || is_new) {
+            self.is_unresolved = false;
+            shared.owners.resolve(found.iter(), OwnerScope::Listeners, false)?;
+            self.known.clear();
+            self.known.extend(found.iter().map(|socket| socket.cookie));
+            if let Some(recorder) = &mut shared.recorder {
+                recorder.write_owners(found.iter(), &shared.owners);
+            }
+            for socket in &*found {
+                let info = shared.owners.info(socket);
+                self.identity.set_listener_owner(socket, &info.owner());
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Hands the listeners on, where they are asked for. Whether the consumer has seen enough.
+    fn deliver_listeners(
+        &mut self,
+        shared: &mut Shared,
+        request: &PollRequest<'_>,
+        consumer: &mut dyn Consumer,
+        quality: &mut Quality,
+    ) -> Result<bool, MonitorError> {
+        if !request.query.states.contains(State::Listen) {
+            return Ok(false);
+        }
+        let (identity, interfaces) = (&mut self.identity, &mut self.interfaces);
+        let mut pass = Pass::new(consumer, identity, interfaces, quality, shared);
+        for socket in &self.found {
+            let interest = pass.consumer.observe(socket);
+            if interest.level > Level::Nothing && pass.meet_listener(socket, interest).is_break() {
+                break;
+            }
+        }
+        let stopped = pass.stopped;
+        pass.finish()?;
+        Ok(stopped)
+    }
+
+    /// Reads all other sockets.
+    fn dump(
+        &mut self,
+        shared: &mut Shared,
+        request: &PollRequest<'_>,
+        consumer: &mut dyn Consumer,
+        quality: &mut Quality,
+    ) -> Result<DumpOutcome, MonitorError> {
+        let states = request.query.states.without(State::Listen);
+        if states == StateSet::NONE {
+            return Ok(DumpOutcome::default());
+        }
+        let query = Query { states, ..request.query };
+        let (identity, interfaces) = (&mut self.identity, &mut self.interfaces);
+        identity.begin_dump();
+        let mut pass = Pass::new(consumer, identity, interfaces, quality, shared);
+        pass.most_descriptors = request.most_descriptors;
+        if self.is_unresolved {
+            pass.unresolved = &self.found;
+        }
+        let mut socket = Socket::BLANK;
+        let mut outcome = self.input.dump(&query, |reply| pass.take(reply, &mut socket))?;
+        for _ in 1..request.dump_tries {
+            if outcome.interrupted == 0 || pass.stopped {
+                break;
+            }
+            pass.restart();
+            pass.identity.begin_dump();
+            outcome = self.input.dump(&query, |reply| pass.take(reply, &mut socket))?;
+        }
+        let passed = pass.finish()?;
+        if self.is_unresolved && passed.listeners_resolved {
+            self.is_unresolved = false;
+            self.known.clear();
+            self.known.extend(self.found.iter().map(|socket| socket.cookie));
+        }
+        if passed.looked_up && !request.keeps_owners {
+            shared.owners.forget_connections();
+        }
+        Ok(outcome)
+    }
+
+    /// Takes the destroy events; says what is known of closed sockets, and how many events there
+    /// were and were lost.
+    fn drain(
+        &mut self,
+        shared: &mut Shared,
+        consumer: &mut dyn Consumer,
+        outcome: &DumpOutcome,
+        quality: &mut Quality,
+    ) -> (Ending, Option<u64>, u64) {
+        let mut socket = Socket::BLANK;
+        let mut unread = 0;
+        let ecn = shared.ecn;
+        let identities =
+            &mut Identities { identity: &mut self.identity, registry: &mut shared.registry };
+        let received = self.input.drain(
+            |_| true,
+            |reply| match socket.fill(reply, ecn) {
+                true => consumer.on_destroy(&socket, identities),
+                false => unread += 1,
+            },
+        );
+        let (watch, events, lost) = match received {
+            Received::Nothing => (Watch::Off, None, 0),
+            Received::Events(Drained { events, decode_errors, lost, .. }) => {
+                let bad = decode_errors + unread;
+                quality.decode_errors += bad;
+                let watch = if lost + bad == 0 { Watch::Whole } else { Watch::Lossy };
+                (watch, Some(events), lost)
+            }
+            Received::NoMore(reason) => {
+                // What came until now stands; from now on there are none.
+                self.no_events = Some(reason);
+                (Watch::Lossy, None, 0)
+            }
+        };
+        let whole_dump = outcome.interrupted == 0 && outcome.decode_errors == 0;
+        (Ending { watch, whole_dump }, events, lost)
+    }
+}

@@ -1,0 +1,392 @@
+//! Processes, cgroups, units and containers of sockets, looked up or taken from a recording.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use rustc_hash::FxHashMap;
+
+use super::error::MonitorError;
+use super::quality::Quality;
+use crate::filter;
+use crate::identity::Owner;
+use crate::model::Socket;
+use crate::procfs::{
+    Cgroups, OwnerLimits, Owners, Ownership, Scope, Wanted, capabilities, placement,
+};
+use crate::recording::{Sample, SocketHolder, SocketOwners};
+
+/// A process that holds a socket open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Holder<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// Name as in /proc/PID/comm. Chosen by the process: not to be trusted.
+    pub comm: &'a str,
+    /// Number of the descriptor.
+    pub fd: u32,
+}
+
+/// Who holds a socket open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processes<'a> {
+    /// Not looked up.
+    NotAsked,
+    /// Somebody whose descriptors may not be read.
+    Hidden,
+    /// These; nobody if empty.
+    Known(&'a [Holder<'a>]),
+}
+
+/// Whose holders are looked up: those of listeners are kept from poll to poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerScope {
+    /// Listeners.
+    Listeners,
+    /// Other sockets.
+    Connections,
+}
+
+/// Where names come from.
+#[derive(Debug)]
+pub struct OwnerResolver {
+    source: Source,
+    cgroups: Option<Cgroups>,
+    scope: Scope,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Owners are not asked for.
+    None,
+    Kernel(Box<[Owners; 2]>),
+    Recording {
+        owners: FxHashMap<u32, SocketOwners>,
+        cgroups: FxHashMap<u64, String>,
+    },
+}
+
+/// What is known of the owners of one socket.
+#[derive(Debug, Default)]
+pub struct OwnerInfo<'a> {
+    holders: Vec<Holder<'a>>,
+    program: Option<&'a str>,
+    is_looked_up: bool,
+    is_hidden: bool,
+    /// Path of the cgroup that the socket was made in.
+    pub cgroup_path: Option<&'a str>,
+    /// systemd unit.
+    pub unit: Option<Cow<'a, str>>,
+    /// Container.
+    pub container: Option<String>,
+}
+
+impl OwnerResolver {
+    /// Looks owners up in /proc; `scope` says how far.
+    ///
+    /// # Errors
+    /// When /proc cannot be opened.
+    pub fn kernel(scope: Scope) -> Result<Self, MonitorError> {
+        let proc_root = Path::new("/proc");
+        let owners = Box::new([Owners::new(proc_root)?, Owners::new(proc_root)?]);
+        // A host without cgroup v2, or a sandbox without /sys, has no paths.
+        let cgroups = Cgroups::new(proc_root).ok();
+        Ok(Self { source: Source::Kernel(owners), cgroups, scope })
+    }
+
+    /// Knows cgroups only.
+    pub fn cgroups_only() -> Self {
+        let cgroups = Cgroups::new(Path::new("/proc")).ok();
+        Self { source: Source::None, cgroups, scope: Scope::First }
+    }
+
+    /// Knows nothing.
+    pub fn none() -> Self {
+        Self { source: Source::None, cgroups: None, scope: Scope::First }
+    }
+
+    /// Knows what a recording has; [`exchange`](Self::exchange) brings it.
+    pub fn recording() -> Self {
+        let (owners, cgroups) = (FxHashMap::default(), FxHashMap::default());
+        let source = Source::Recording { owners, cgroups };
+        Self { source, cgroups: None, scope: Scope::First }
+    }
+
+    /// Exchanges what is known with a sample of a recording.
+    pub fn exchange(&mut self, sample: &mut Sample) {
+        if let Source::Recording { owners, cgroups } = &mut self.source {
+            std::mem::swap(owners, &mut sample.owners);
+            std::mem::swap(cgroups, &mut sample.cgroups);
+        }
+    }
+
+    /// Learns the cgroup of a socket.
+    pub fn learn_cgroup(&mut self, socket: &Socket) {
+        if let (Some(cgroups), Some(id)) = (&mut self.cgroups, socket.cgroup_id)
+            && cgroups.path(id).is_none()
+        {
+            cgroups.learn([id]);
+        }
+    }
+
+    /// Finds the holders of these sockets. In the scope everything else is forgotten.
+    ///
+    /// # Errors
+    /// When the processes cannot be listed.
+    pub fn resolve<'s>(
+        &mut self,
+        sockets: impl Iterator<Item = &'s Socket> + Clone,
+        of: OwnerScope,
+        everywhere: bool,
+    ) -> Result<(), MonitorError> {
+        let Source::Kernel(_) = &self.source else { return Ok(()) };
+        let wanted: Vec<Wanted> = sockets.map(wanted).collect();
+        self.resolve_wanted(&wanted, of, everywhere)
+    }
+
+    /// The same, of sockets that were not decoded.
+    pub(super) fn resolve_wanted(
+        &mut self,
+        wanted: &[Wanted],
+        of: OwnerScope,
+        everywhere: bool,
+    ) -> Result<(), MonitorError> {
+        let Source::Kernel(owners) = &mut self.source else { return Ok(()) };
+        if let Some(cgroups) = &mut self.cgroups {
+            cgroups.learn(wanted.iter().filter_map(|wanted| wanted.cgroup_id));
+        }
+        let scope = match (everywhere, self.scope, of) {
+            (true, ..) => Scope::All,
+            (false, Scope::First, OwnerScope::Listeners) => Scope::Listeners,
+            (false, scope, _) => scope,
+        };
+        let [listeners, connections] = &mut **owners;
+        let owners = if of == OwnerScope::Listeners { listeners } else { connections };
+        Ok(owners.resolve(wanted, scope, self.cgroups.as_ref())?)
+    }
+
+    /// Finds holders of these sockets among the processes that hold listeners, reading `most`
+    /// descriptors at most. Returns whether that was enough to read all of them.
+    ///
+    /// # Errors
+    /// When the processes cannot be read.
+    pub(super) fn resolve_among_listeners<'s>(
+        &mut self,
+        sockets: impl Iterator<Item = &'s Socket> + Clone,
+        most: u64,
+    ) -> Result<bool, MonitorError> {
+        let Source::Kernel(owners) = &mut self.source else { return Ok(true) };
+        let wanted: Vec<Wanted> = sockets.map(wanted).collect();
+        let [listeners, connections] = &mut **owners;
+        let processes: Vec<u32> = listeners.processes().collect();
+        Ok(connections.resolve_among(&wanted, &processes, most)?)
+    }
+
+    /// Gives back the memory of sockets that are not asked for again.
+    pub fn forget_connections(&mut self) {
+        if let Source::Kernel(owners) = &mut self.source {
+            let [_, connections] = &mut **owners;
+            connections.forget();
+        }
+    }
+
+    /// What was found of the holders of the socket with this inode; `None` if they were not
+    /// looked up.
+    pub(super) fn found(&self, inode: u32) -> Option<Ownership<'_>> {
+        let found = match &self.source {
+            Source::Kernel(owners) if inode != 0 => lookup(owners, inode),
+            _ => return None,
+        };
+        (!matches!(found, Ownership::Unasked)).then_some(found)
+    }
+
+    /// The path of a socket's cgroup, if it is known.
+    pub fn cgroup_path(&self, socket: &Socket) -> Option<&str> {
+        self.cgroup_path_of(socket.cgroup_id?)
+    }
+
+    /// The path of the cgroup with this id, if it is known.
+    pub(super) fn cgroup_path_of(&self, id: u64) -> Option<&str> {
+        match &self.source {
+            Source::Recording { cgroups, .. } => cgroups.get(&id).map(String::as_str),
+            _ => self.cgroups.as_ref()?.path(id),
+        }
+    }
+
+    /// What is known of the owners of a socket.
+    pub fn info(&self, socket: &Socket) -> OwnerInfo<'_> {
+        let mut info = self.info_without_holders(socket);
+        let process_cgroup = match &self.source {
+            Source::None => return info,
+            Source::Kernel(owners) => {
+                let found = lookup(owners, socket.inode);
+                info.is_looked_up = !matches!(found, Ownership::Unasked);
+                info.is_hidden = matches!(found, Ownership::Hidden);
+                let Ownership::Known(holders) = found else { return info };
+                info.holders = holders
+                    .iter()
+                    .map(|holder| Holder {
+                        pid: holder.pid,
+                        comm: &holder.process.comm,
+                        fd: holder.fd,
+                    })
+                    .collect();
+                info.program = holders.first().map(|holder| holder.process.program());
+                holders.first().and_then(|holder| holder.process.cgroup())
+            }
+            Source::Recording { owners, .. } => {
+                info.is_looked_up = true;
+                let found = owners.get(&socket.inode).filter(|_| socket.inode != 0);
+                let Some(owners) = found else { return info };
+                info.is_hidden = owners.hidden;
+                info.holders = owners
+                    .holders
+                    .iter()
+                    .map(|holder| Holder { pid: holder.pid, comm: &holder.comm, fd: holder.fd })
+                    .collect();
+                info.program = owners.holders.first().map(SocketHolder::program);
+                owners.holders.first().and_then(|holder| holder.cgroup.as_deref())
+            }
+        };
+        info.place(process_cgroup);
+        info
+    }
+
+    /// The same without holders: only what the socket's own cgroup shows.
+    pub fn info_without_holders(&self, socket: &Socket) -> OwnerInfo<'_> {
+        let cgroup_path = self.cgroup_path(socket);
+        let mut info = OwnerInfo { cgroup_path, ..OwnerInfo::default() };
+        info.place(None);
+        info
+    }
+
+    /// What was hidden.
+    fn limits(&self) -> Option<OwnerLimits> {
+        let Source::Kernel(owners) = &self.source else { return None };
+        let [listeners, connections] = &**owners;
+        let (one, other) = (listeners.limits(), connections.limits());
+        Some(if other.processes_hidden > one.processes_hidden { other } else { one })
+    }
+
+    /// Says what is hidden, and what would show it.
+    pub fn report(&self, quality: &mut Quality) {
+        let Some(limits) = self.limits() else { return };
+        quality.processes_hidden = quality.processes_hidden.max(limits.processes_hidden);
+        if limits.processes_hidden > 0 || limits.hidepid.is_some() {
+            let how_many = match limits.processes_hidden {
+                0 => "processes are hidden (hidepid)".to_owned(),
+                1 => "the descriptors of 1 process may not be read".to_owned(),
+                count => format!("the descriptors of {count} processes may not be read"),
+            };
+            let remedy = if capabilities::may_see_processes() {
+                "no capability is missing: a security module or a sandbox forbids it".to_owned()
+            } else {
+                format!("{} would show them", limits.missing_capabilities().join(" and "))
+            };
+            quality.permission_limited.push(format!("owners: {how_many}; {remedy}"));
+        }
+        if limits.threads_unread > 0 {
+            quality.permission_limited.push(format!(
+                "owners: the descriptor tables of {} threads were not searched, because there are \
+                 too many",
+                limits.threads_unread
+            ));
+        }
+        if limits.foreign_pid_namespace {
+            quality.permission_limited.push(
+                "owners: only processes of this pid namespace are in sight; run in the host's to see all"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// A socket whose holders are asked for.
+pub(super) fn wanted(socket: &Socket) -> Wanted {
+    Wanted { inode: socket.inode, uid: socket.uid, cgroup_id: socket.cgroup_id }
+}
+
+/// What is found of a socket, as a recording has it.
+pub(super) fn socket_owners(inode: u32, found: Ownership<'_>) -> SocketOwners {
+    let hidden = matches!(found, Ownership::Hidden);
+    let Ownership::Known(holders) = found else {
+        return SocketOwners { inode, holders: Vec::new(), hidden };
+    };
+    let holders = holders.iter().map(|holder| SocketHolder {
+        pid: holder.pid,
+        fd: holder.fd,
+        comm: holder.process.comm.clone(),
+        program: (holder.process.program() != holder.process.comm)
+            .then(|| holder.process.program().to_owned()),
+        cgroup: holder.process.cgroup().map(str::to_owned),
+    });
+    SocketOwners { inode, holders: holders.collect(), hidden }
+}
+
+/// The answer of whichever scope asked for the socket.
+fn lookup(owners: &[Owners; 2], inode: u32) -> Ownership<'_> {
+    let [listeners, connections] = owners;
+    match connections.owner(inode) {
+        Ownership::Unasked => listeners.owner(inode),
+        found => found,
+    }
+}
+
+impl<'a> OwnerInfo<'a> {
+    /// Names unit and container after the holder's cgroup and the socket's own.
+    fn place(&mut self, process_cgroup: Option<&'a str>) {
+        let placement = placement(self.cgroup_path, process_cgroup);
+        (self.unit, self.container) = (placement.unit, placement.container);
+    }
+
+    /// Whether some process is known to hold the socket.
+    pub fn is_held(&self) -> bool {
+        !self.holders.is_empty()
+    }
+
+    /// The holders that are known.
+    pub fn holders(&self) -> &[Holder<'a>] {
+        &self.holders
+    }
+
+    /// In the words that name services.
+    pub fn owner(&self) -> Owner<'_> {
+        Owner {
+            process: self.program,
+            unit: self.unit.as_deref(),
+            container: self.container.as_deref(),
+            cgroup: self.cgroup_path,
+        }
+    }
+
+    /// As rows show it.
+    pub fn processes(&self) -> Processes<'_> {
+        match (self.is_looked_up, self.is_hidden) {
+            (false, _) => Processes::NotAsked,
+            (true, true) => Processes::Hidden,
+            (true, false) => Processes::Known(&self.holders),
+        }
+    }
+
+    /// As filters take it.
+    pub fn for_filter(&self) -> Vec<filter::Process<'_>> {
+        self.holders
+            .iter()
+            .map(|holder| filter::Process {
+                pid: holder.pid,
+                comm: holder.comm,
+                unit: self.unit.as_deref(),
+                container: self.container.as_deref(),
+            })
+            .collect()
+    }
+
+    /// As filters take it, with the processes that [`for_filter`](Self::for_filter) made.
+    pub fn filter_owner<'s>(&self, processes: &'s [filter::Process<'s>]) -> filter::Owner<'s> {
+        match (self.is_looked_up, self.is_hidden, processes) {
+            (false, ..) => filter::Owner::Pending,
+            (true, true, _) => filter::Owner::Hidden,
+            (true, false, []) => filter::Owner::None,
+            (true, false, processes) => filter::Owner::Known(processes),
+        }
+    }
+}

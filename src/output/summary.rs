@@ -1,0 +1,128 @@
+//! The closing lines of commands, for standard error.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::escape;
+use super::human::{self, grouped};
+use crate::model::{State, StateSet};
+use crate::recording::{Sample, Session, full_time};
+use crate::report::{ConnectionTotals, Quality};
+
+/// `3 sockets shown of 51 listed (2 established, 1 close_wait) in 1.2ms`.
+pub fn one_sample(totals: &ConnectionTotals, took: Duration) -> String {
+    let mut line = format!(
+        "{} {} shown of {} listed",
+        grouped(totals.shown),
+        if totals.shown == 1 { "socket" } else { "sockets" },
+        grouped(totals.listed),
+    );
+    let mut states: Vec<(u64, State)> = State::ALL
+        .iter()
+        .map(|&state| (totals.by_state(state), state))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    states.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let states: Vec<String> = states
+        .iter()
+        .map(|(count, state)| format!("{} {}", grouped(*count), state.name()))
+        .collect();
+    if !states.is_empty() {
+        let _ = write!(line, " ({})", states.join(", "));
+    }
+    if totals.limited {
+        line.push_str(", stopped at the limit");
+    }
+    line.push_str(" in ");
+    human::microseconds(took.as_micros() as u64, &mut line);
+    line
+}
+
+/// The same over all samples of a repeated run.
+pub fn whole_run(totals: &ConnectionTotals, samples: u64, took: Duration) -> String {
+    let mut line = format!("{} samples in ", grouped(samples));
+    human::microseconds(took.as_micros() as u64, &mut line);
+    let _ = write!(
+        line,
+        ": {} connections opened, {} closed; {} of {} segments retransmitted",
+        grouped(totals.opened),
+        grouped(totals.closed),
+        grouped(totals.retransmitted),
+        grouped(totals.segments),
+    );
+    if totals.segments > 0 {
+        line.push_str(" (");
+        human::share(totals.retransmitted as f64 / totals.segments as f64, &mut line);
+        line.push(')');
+    }
+    line
+}
+
+/// One line for each kind of missing data.
+pub fn warnings(quality: &Quality) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |count: u64, text: &str| {
+        if count > 0 {
+            lines.push(format!("{} {text}", grouped(count)));
+        }
+    };
+    say(
+        quality.dump_interrupted,
+        "times the socket table changed under the dump: rows may be missing or double",
+    );
+    say(quality.decode_errors, "records could not be read in whole");
+    say(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
+    lines.extend(quality.permission_limited.iter().cloned());
+    if let Some(filter) = &quality.recorded_filter {
+        let filter = escape::text(filter);
+        lines.push(format!("only these sockets were recorded: {filter}"));
+    }
+    lines
+}
+
+/// `night.pcapng: sample 3 of 2026-11-21T04:45:00.000000000Z`.
+pub fn recorded_sample(session: &Session) -> String {
+    let (path, number) = session.position();
+    let (path, number, sample) = (path.display(), number + 1, session.sample());
+    let time = full_time(sample.clocks.realtime_ns);
+    if sample.capture {
+        format!(
+            "{path}: dump {number} of {time}, captured by another program: states {}; nothing \
+             known of owners, cgroups and names of interfaces",
+            states(sample)
+        )
+    } else {
+        format!("{path}: sample {number} of {time}")
+    }
+}
+
+/// One line for each part of a recording that is missing.
+pub fn recording_warnings(session: &Session) -> Vec<String> {
+    let mut lines: Vec<String> = session.damage().iter().map(ToString::to_string).collect();
+    for overlap in session.overlaps() {
+        lines.push(format!(
+            "{}: {} samples are of the time of the file before, and left out",
+            overlap.path.display(),
+            grouped(overlap.samples)
+        ));
+    }
+    match session.skipped() {
+        0 => {}
+        skipped => lines.push(format!(
+            "{}: {} other file{} skipped, which tcpdiag did not record",
+            session.name(),
+            grouped(skipped),
+            if skipped == 1 { "" } else { "s" },
+        )),
+    }
+    lines
+}
+
+/// The states that a sample's dumps were asked for.
+fn states(sample: &Sample) -> String {
+    let parts = sample.namespaces.iter().flat_map(|namespace| &namespace.part.parts);
+    let asked = parts.fold(0, |states, part| states | part.states);
+    let names = State::ALL.iter().filter(|state| asked & StateSet::of(&[**state]).bits() != 0);
+    let names: Vec<&str> = names.map(|state| state.name()).collect();
+    if names.len() == State::ALL.len() { "all".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,124 @@
+//! Help, completions and manual pages.
+
+use std::process::{Command, Stdio};
+
+use super::tcpdiag;
+
+const COMMANDS: [&str; 12] = [
+    "conns",
+    "listeners",
+    "services",
+    "diagnose",
+    "stats",
+    "record",
+    "convert",
+    "diff",
+    "explain",
+    "sysctl",
+    "completions",
+    "man",
+];
+
+fn printed(arguments: &[&str]) -> String {
+    let output = tcpdiag().args(arguments).env("COLUMNS", "100").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    assert!(output.stderr.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn help_of_every_command() {
+    insta::assert_snapshot!("help", printed(&["--help"]));
+    for command in COMMANDS {
+        let long = printed(&[command, "--help"]);
+        assert!(long.lines().all(|line| line.chars().count() <= 100), "{long}");
+        insta::assert_snapshot!(format!("help_{command}"), long);
+        // The short one is no other text, only less of it.
+        assert!(printed(&[command, "-h"]).len() <= long.len());
+    }
+}
+
+#[test]
+fn the_snapshots_know_every_command() {
+    let help = printed(&["--help"]);
+    let commands = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    // A line that begins a command has two blanks before it.
+    let names: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert_eq!(names, COMMANDS);
+}
+
+#[test]
+fn version() {
+    let expected = format!("tcpdiag {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed(&["--version"]), expected);
+}
+
+#[test]
+fn every_column_is_explained() {
+    let list = printed(&["conns", "--columns", "help"]);
+    assert!(list.lines().count() > 100, "{list}");
+    for line in list.lines() {
+        let (name, meaning) = line.split_once(' ').unwrap();
+        assert!(!name.is_empty() && meaning.trim().len() > 10, "{line}");
+        // Each is taken.
+        if !name.starts_with("COUNTER") {
+            tcpdiag().args(["conns", "--columns", name, "--port", "1"]).assert().success();
+        }
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        for word in COMMANDS.iter().chain(&["local-port", "interval", "tcpdiag"]) {
+            assert!(script.contains(word), "{shell} knows no {word}");
+        }
+        let checked = match shell {
+            "bash" | "zsh" => check(shell, &["-n"], &script),
+            "fish" => check(shell, &["--no-execute"], &script),
+            _ => true,
+        };
+        // Where the shell is not installed its script is not read.
+        assert!(checked || shell != "bash", "bash is everywhere");
+    }
+}
+
+/// Lets a shell read a script without running it. False if there is none.
+fn check(shell: &str, flags: &[&str], script: &str) -> bool {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), script).unwrap();
+    let mut command = Command::new(shell);
+    let Ok(output) = command.args(flags).arg(file.path()).stdin(Stdio::null()).output() else {
+        return false;
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{shell}: {stderr}");
+    true
+}
+
+#[test]
+fn manual_pages() {
+    let page = printed(&["man"]);
+    assert!(page.contains(".TH tcpdiag 1"), "{page}");
+    for command in COMMANDS {
+        let page = printed(&["man", command]);
+        assert!(page.contains(&format!(".TH tcpdiag-{command} 1")), "{page}");
+        for section in [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
+            assert!(page.contains(section), "{section} of {command}");
+        }
+        // roff takes a line that begins with a dot or a quote for its own.
+        let requests = page.lines().filter(|line| line.starts_with(['.', '\'']));
+        for request in requests {
+            assert!(
+                request[1..].starts_with(|sign: char| sign.is_ascii_alphabetic() || sign == '\\'),
+                "{command}: {request}"
+            );
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line: messages, exit codes, forms of output. Needs no privilege and makes no
+//! namespace; where a test needs sockets, it connects to itself.
+
+mod help;
+mod names;
+mod output;
+mod pipes;
+mod services;
+mod usage;
+
+use std::net::{TcpListener, TcpStream};
+
+/// The program, without the variables that change its output.
+fn tcpdiag() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE", "LINES"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm").timeout(std::time::Duration::from_secs(60));
+    command
+}
+
+/// A connection of this process to itself.
+struct Connection {
+    listener: TcpListener,
+    client: TcpStream,
+    _server: TcpStream,
+}
+
+impl Connection {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        Self { listener, client, _server: server }
+    }
+
+    /// The server's port.
+    fn port(&self) -> String {
+        self.listener.local_addr().unwrap().port().to_string()
+    }
+
+    /// The client's port.
+    fn client(&self) -> String {
+        self.client.local_addr().unwrap().port().to_string()
+    }
+}

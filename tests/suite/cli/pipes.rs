@@ -1,0 +1,87 @@
+//! Readers that go away are a normal end.
+
+use std::io::pipe;
+use std::process::{Command, Stdio};
+
+use super::Connection;
+
+/// A pipe that nobody reads any more.
+fn closed() -> Stdio {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn tcpdiag(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+const PRINTING: [&[&str]; 15] = [
+    &["conns"],
+    &["conns", "--state", "all", "-o", "json"],
+    &["conns", "-o", "jsonl"],
+    &["conns", "-o", "csv"],
+    &["conns", "--sort", "rtt", "-o", "tsv"],
+    &["conns", "--detail"],
+    &["conns", "-P"],
+    &["conns", "--interval", "20ms"],
+    &["listeners"],
+    &["services", "--interval", "20ms"],
+    &["services", "--interval", "20ms", "-o", "json"],
+    &["services", "--interval", "20ms", "-o", "csv"],
+    &["conns", "--columns", "help"],
+    &["conns", "--help"],
+    &["man"],
+];
+
+#[test]
+fn of_standard_output() {
+    let _connection = Connection::new();
+    for arguments in PRINTING {
+        let output = tcpdiag(arguments).stdout(closed()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn of_standard_error() {
+    let _connection = Connection::new();
+    for arguments in [&["conns"][..], &["conns", "--interval", "20ms", "--count", "2"]] {
+        let output = tcpdiag(arguments).stderr(closed()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!output.stdout.is_empty());
+    }
+    for arguments in [&["conns", "--port", "0"][..], &["conns", "-4", "-6"]] {
+        for stdout in [closed(), Stdio::null()] {
+            let status = tcpdiag(arguments).stderr(closed()).stdout(stdout).status().unwrap();
+            assert_eq!(status.code(), Some(2), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn in_the_middle() {
+    use std::io::{BufRead as _, BufReader};
+    for (command, form) in [("conns", "jsonl"), ("services", "json"), ("services", "jsonl")] {
+        let mut child = tcpdiag(&[command, "--interval", "20ms", "-o", form])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let schema = format!("{{\"schema\":\"tcpdiag.{command}");
+        assert!(line.starts_with(&schema), "{line}");
+        // `head -1` has what it wants, and went.
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        // What is hidden was said before the reader went.
+        let said: Vec<&str> = stderr.lines().filter(|line| !line.contains("owners: ")).collect();
+        assert!(said.is_empty(), "{said:?}");
+    }
+}

@@ -1,0 +1,68 @@
+//! `tcpdiag explain`.
+
+use super::command::{json, run, stdout};
+
+#[test]
+fn text_fits_the_width() {
+    let home = tempfile::tempdir().unwrap();
+    for columns in ["60", "80", "120"] {
+        let output = super::command::tcpdiag(home.path())
+            .env("COLUMNS", columns)
+            .args(["explain", "--category", "retransmission", "--category", "settings"])
+            .output()
+            .unwrap();
+        let limit: usize = columns.parse().unwrap();
+        for line in stdout(&output).lines() {
+            // A name with its numbers cannot be broken.
+            let breakable = line.trim().contains(' ');
+            assert!(!breakable || line.chars().count() <= limit, "{columns}: {line}");
+        }
+    }
+}
+
+#[test]
+fn one_of_each_kind() {
+    let home = tempfile::tempdir().unwrap();
+    let names = ["TCPLostRetransmit", "rtt", "close_wait", "keepalive", "tcp_rmem", "process"];
+    let text = stdout(&run(home.path(), &[&["explain"], &names[..]].concat()));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_it_was_in_a_recording() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("recording.pcapng.zst");
+    let file = file.to_str().unwrap();
+    assert!(run(home.path(), &["record", "--count", "2", "-i", "20ms", file]).status.success());
+    let names = ["explain", "TcpRtoMin", "tcp_window_scaling", "close_wait"];
+    let told = json(home.path(), &[&names[..], &["--read", file, "-o", "json"]].concat());
+    let [minimum, scaling, .., state] = &told["entries"].as_array().unwrap()[..] else { panic!() };
+    assert_eq!(minimum["recorded"]["value"], 200);
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_window_scaling").unwrap();
+    assert_eq!(scaling["recorded"]["value"], setting.trim());
+    assert!(state.get("recorded").is_none());
+    let text = stdout(&run(home.path(), &[&names[..], &["--read", file]].concat()));
+    let at = minimum["recorded"]["captured_at"].as_str().unwrap();
+    assert!(text.contains(&format!("Recorded     200 at {at}")), "{text}");
+    super::command::refuses(
+        home.path(),
+        &["explain", "rtt", "--read", "/no/such"],
+        &["cannot open /no/such"],
+    );
+}
+
+#[test]
+fn the_document() {
+    let home = tempfile::tempdir().unwrap();
+    let told = json(home.path(), &["explain", "TcpTimeouts", "-o", "json"]);
+    assert_eq!(told["schema"], "tcpdiag.explain/1");
+    let entry = &told["entries"][0];
+    for key in
+        ["name", "kind", "category", "meaning", "trigger", "suggests", "check", "twin", "since"]
+    {
+        assert!(!entry[key].is_null(), "{key}: {entry}");
+    }
+    assert_eq!(entry["twin"]["class"], "exact");
+    let all = json(home.path(), &["explain", "--all", "-o", "json"]);
+    assert!(all["entries"].as_array().unwrap().len() > 450);
+}

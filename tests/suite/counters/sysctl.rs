@@ -1,0 +1,65 @@
+//! `tcpdiag sysctl`.
+
+use super::command::{json, run, stdout};
+
+#[test]
+fn values_are_the_kernels() {
+    let home = tempfile::tempdir().unwrap();
+    let told = json(home.path(), &["sysctl", "-o", "json"]);
+    assert_eq!(told["schema"], "tcpdiag.sysctl/1");
+    let mut seen = 0;
+    for row in told["settings"].as_array().unwrap() {
+        let path = format!("/proc/sys/{}", row["name"].as_str().unwrap().replace('.', "/"));
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            assert!(row.get("value").is_none(), "{path}");
+            continue;
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(row["value"], words.join(" "), "{path}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+    let limits = told["use"]["memory_limits_bytes"].as_array().unwrap();
+    let pages: Vec<u64> = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem")
+        .unwrap()
+        .split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    let page_size = rustix::param::page_size() as u64;
+    assert_eq!(limits[2].as_u64(), Some(pages[2] * page_size));
+    assert!(told["use"]["memory_bytes"].is_number());
+}
+
+#[test]
+fn a_listener_above_somaxconn_is_found() {
+    // Backlogs are cut at listen(), so somaxconn has to sink afterwards: in a namespace of ours.
+    let script = r#"
+        ip link set lo up
+        echo 4096 > /proc/sys/net/core/somaxconn
+        python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 8080)); s.listen(1024)
+print("ready", flush=True); time.sleep(60)' > "$1/ready" &
+        child=$!
+        while ! grep -q ready "$1/ready" 2>/dev/null; do sleep 0.05; done
+        echo 128 > /proc/sys/net/core/somaxconn
+        "$2" sysctl somaxconn
+        kill $child
+    "#;
+    let home = tempfile::tempdir().unwrap();
+    let Some(output) = super::namespace::script(script, home.path()) else { return };
+    let text = stdout(&output);
+    assert!(
+        text.contains("warning: somaxconn is 128, below the backlog of 1 listener (port 8080)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_table_fits_80_columns() {
+    let home = tempfile::tempdir().unwrap();
+    let text = stdout(&run(home.path(), &["sysctl", "--meanings"]));
+    assert!(text.contains("ipv4.tcp_rmem"), "{text}");
+    for line in text.lines().filter(|line| !line.contains("congestion_control")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}

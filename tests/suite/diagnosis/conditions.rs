@@ -1,0 +1,175 @@
+//! Conditions that are there for real.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::{Pair, Socket, Tcpdiag, ip, lab};
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn diagnosed(arguments: &[&str]) -> Value {
+    let arguments = [&["diagnose", "--duration", "5s", "-o", "json"], arguments].concat();
+    Tcpdiag::new().document(&arguments)
+}
+
+/// Codes with the port of their subject, but for information.
+fn codes(document: &Value) -> Vec<(String, u64)> {
+    let findings = document["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|finding| finding["severity"] != "info")
+        .map(|finding| {
+            let port = finding["subject"]["port"].as_u64().unwrap_or(0);
+            (finding["code"].as_str().unwrap().to_owned(), port)
+        })
+        .collect()
+}
+
+fn finding<'d>(document: &'d Value, code: &str) -> &'d Value {
+    let mut findings = document["findings"].as_array().unwrap().iter();
+    findings
+        .find(|finding| finding["code"] == code)
+        .unwrap_or_else(|| panic!("{code}: {document:#}"))
+}
+
+lab!(
+    fn each_condition_is_named_and_nothing_else() {
+        // Six that the peer has closed.
+        let leaking = Socket::listening(V4, 7001, 16);
+        let leaked: Vec<Pair> = (0..6).map(|_| Pair::new(&leaking, V4)).collect();
+        let leaked: Vec<Socket> = leaked
+            .into_iter()
+            .map(|pair| {
+                pair.client.finish();
+                drop(pair.client);
+                pair.server
+            })
+            .collect();
+        // One whose receiver does not read.
+        let deaf = Socket::listening(V4, 7002, 16);
+        let unread = Pair::new(&deaf, V4);
+        unread.server.write_until_blocked();
+        // A SYN that nobody answers: the neighbour is known and not there.
+        ip("link add far type veth peer name end").unwrap();
+        for command in [
+            "link set end up",
+            "address add 10.77.0.1/24 dev far",
+            "link set far up",
+            "neighbour add 10.77.0.9 lladdr 02:00:00:00:00:09 dev far",
+        ] {
+            ip(command).unwrap();
+        }
+        let nobody: IpAddr = "10.77.0.9".parse().unwrap();
+        let dialling = Socket::of(nobody);
+        dialling.begin_connect(nobody, 7003);
+        // A full accept queue: with a backlog of one it holds two.
+        let _full = Socket::listening(V4, 7004, 1);
+        let waiting: Vec<Socket> = (0..5)
+            .map(|_| {
+                let client = Socket::of(V4);
+                client.begin_connect(V4, 7004);
+                client
+            })
+            .collect();
+        // And a healthy one beside them, that is asked and answers.
+        let healthy = Socket::listening(V4, 7005, 16);
+        let talking = Pair::new(&healthy, V4);
+        let talk = std::thread::spawn(move || {
+            for _ in 0..100 {
+                talking.client.write(&[b'?'; 300]);
+                talking.server.read(300);
+                talking.server.write(&[b'!'; 4000]);
+                talking.client.read(4000);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+
+        let document = diagnosed(&[]);
+        let mut found = codes(&document);
+        found.sort();
+        let expected = [
+            ("TD130", 7002),
+            ("TD131", 7002),
+            ("TD152", 7001),
+            // To the one that is not there, and to the full queue.
+            ("TD153", 7003),
+            ("TD153", 7004),
+            ("TD201", 7004),
+        ];
+        assert_eq!(found, expected.map(|(code, port)| (code.to_owned(), port)), "{document:#}");
+
+        let leak = finding(&document, "TD152");
+        assert_eq!(leak["subject"]["count"], 6);
+        assert_eq!(leak["subject"]["examples"][0]["state"], "close_wait");
+        assert_eq!(leak["scope"], "connection");
+        assert!(leak["evidence"][0]["value"].as_f64().unwrap() >= 4.0, "{leak}");
+        assert!(leak["advice"][0]["command"].as_str().unwrap().contains("close_wait"));
+        let queue = finding(&document, "TD201");
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let advice = queue["advice"].to_string();
+        assert!(advice.contains(&format!("somaxconn = {}", most.trim())), "{advice}");
+        assert!(advice.contains("holds 2 connections"), "{advice}");
+        assert_eq!(document["checked"]["rules"], 45);
+        assert_eq!(document["schema"], "tcpdiag.diagnose/1");
+
+        // The same, narrowed: by the filter, by rules.
+        let narrow = diagnosed(&["--port", "7001"]);
+        assert_eq!(codes(&narrow), [("TD152".to_owned(), 7001)]);
+        let own = diagnosed(&["--rule", "TD131", "--pid", &std::process::id().to_string()]);
+        assert_eq!(codes(&own), [("TD131".to_owned(), 7002)]);
+        let other = diagnosed(&["--rule", "TD131", "--pid", "1"]);
+        assert!(codes(&other).is_empty(), "{other:#}");
+
+        talk.join().unwrap();
+        drop((leaked, unread, dialling, waiting));
+    }
+);
+
+lab!(
+    fn a_healthy_namespace_says_so() {
+        let listener = Socket::listening(V4, 7010, 64);
+        let idle: Vec<Pair> = (0..20).map(|_| Pair::new(&listener, V4)).collect();
+        let busy = Pair::new(&listener, V4);
+        let talk = std::thread::spawn(move || {
+            for _ in 0..60 {
+                busy.client.write(&[b'?'; 300]);
+                busy.server.read(300);
+                busy.server.write(&[b'!'; 30_000]);
+                busy.client.read(30_000);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let output = Tcpdiag::new().run(&["diagnose", "--duration", "2s", "--fail-on", "warning"]);
+        talk.join().unwrap();
+        assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);
+        assert!(output.stdout.starts_with("No problem was found"), "{}", output.stdout);
+        assert!(output.stdout.contains("on 42 connections"), "{}", output.stdout);
+        drop(idle);
+    }
+);
+
+lab!(
+    fn findings_fail_a_script_from_the_severity_on_that_it_names() {
+        let full = Socket::listening(V4, 7020, 1);
+        let _waiting: Vec<Socket> = (0..5)
+            .map(|_| {
+                let client = Socket::of(V4);
+                client.begin_connect(V4, full.port());
+                client
+            })
+            .collect();
+        let run = |severity: &str| {
+            let arguments =
+                ["diagnose", "--duration", "3s", "--rule", "TD153", "--fail-on", severity];
+            Tcpdiag::new().run(&arguments).code
+        };
+        assert_eq!(run("warning"), Some(1));
+        assert_eq!(run("info"), Some(1));
+        let left_out = ["diagnose", "--duration", "1s", "--fail-on", "info"];
+        let left_out: Vec<&str> =
+            left_out.into_iter().chain(["--without", "TD153", "--without", "TD201"]).collect();
+        let output = Tcpdiag::new().run(&left_out);
+        assert!(!output.stdout.contains("TD153"), "{}", output.stdout);
+    }
+);

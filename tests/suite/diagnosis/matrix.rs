@@ -1,0 +1,162 @@
+//! Every fault of the fault lab, diagnosed at both ends: whether it is found,
+//! and whether what is found is there.
+
+use serde_json::Value;
+
+use super::table;
+use crate::lab::faults::{Fault, Setup, chosen, try_all};
+use crate::lab::{Side, Tcpdiag, lab, require, runs};
+
+/// As many happen at the same time.
+const ABREAST: usize = 10;
+/// The same where what went wrong is tried again.
+const FEW: usize = 4;
+/// Where there is one run only, on a machine with who knows what else to do: what goes wrong is
+/// tried again so many times, and wrong if it always goes wrong.
+const AGAIN: usize = 2;
+/// Of the faults that have to be found, and of the findings that have to be true.
+const GOOD: f64 = 0.95;
+
+/// What is said at one end.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Where.
+    pub side: Side,
+    /// The rule.
+    pub code: String,
+    /// More than information.
+    pub is_alarm: bool,
+    /// The finding as it was printed.
+    pub whole: Value,
+}
+
+/// A fault with what was said of it, run by run.
+pub struct Line {
+    /// The fault.
+    pub fault: &'static Fault,
+    /// By run.
+    pub runs: Vec<Vec<Said>>,
+}
+
+impl Line {
+    /// In how many runs everything was found that has to be.
+    pub fn found(&self) -> usize {
+        let meets = |said: &&Vec<Said>| {
+            self.fault.must.iter().all(|demand| {
+                said.iter().any(|said| {
+                    said.side == demand.side && demand.one_of.contains(&said.code.as_str())
+                })
+            })
+        };
+        self.runs.iter().filter(meets).count()
+    }
+
+    /// Whether in all runs all was found, and nothing else.
+    fn is_good(&self) -> bool {
+        let [true_ones, all] = self.alarms();
+        !self.runs.is_empty() && self.found() == self.runs.len() && true_ones == all
+    }
+
+    /// Alarms that belong to the fault, and alarms at all.
+    pub fn alarms(&self) -> [usize; 2] {
+        let alarms = self.runs.iter().flatten().filter(|said| said.is_alarm);
+        let true_ones = alarms.clone().filter(|said| self.fault.allows(&said.code));
+        [true_ones.count(), alarms.count()]
+    }
+}
+
+/// Diagnoses both ends at the same time.
+fn diagnose(fault: &Fault, setup: &Setup) -> Vec<Said> {
+    let mut arguments = vec!["diagnose", "--duration", "5s", "-o", "json"];
+    arguments.extend(fault.arguments);
+    let at = |side: Side| {
+        let document = setup.inside(side, || Tcpdiag::new().document(&arguments));
+        let findings = document["findings"].as_array().unwrap().clone();
+        findings.into_iter().map(move |whole| Said {
+            side,
+            code: whole["code"].as_str().unwrap().to_owned(),
+            is_alarm: whole["severity"] != "info",
+            whole,
+        })
+    };
+    std::thread::scope(|scope| {
+        let ends = Side::BOTH.map(|side| scope.spawn(move || at(side).collect::<Vec<_>>()));
+        ends.into_iter().flat_map(|end| end.join().unwrap()).collect()
+    })
+}
+
+/// Prints what of a line is not as it should be.
+fn complain(line: &Line) {
+    let name = line.fault.name;
+    if line.found() < line.runs.len() {
+        println!("{name}: found in {} runs of {}", line.found(), line.runs.len());
+    }
+    for said in line.runs.iter().flatten().filter(|said| said.is_alarm) {
+        if !line.fault.allows(&said.code) {
+            println!("{name}: {:?} should not say {}: {}", said.side, said.code, said.whole);
+        }
+    }
+}
+
+fn share([part, whole]: [usize; 2]) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}
+
+lab!(
+    alone as Mapped fn matrix() {
+        let faults = chosen();
+        let mut lines: Vec<Line> =
+            faults.iter().map(|fault| Line { fault, runs: Vec::new() }).collect();
+        let mut failures = Vec::new();
+        for _ in 0..runs() {
+            let outcomes = try_all(&faults, ABREAST, diagnose);
+            for (line, outcome) in lines.iter_mut().zip(outcomes) {
+                match outcome {
+                    Ok(trial) => line.runs.push(trial.seen),
+                    Err(reason) if reason.contains("/dev/net/tun") => {
+                        require(false, &reason);
+                        return;
+                    }
+                    Err(reason) => failures.push(reason),
+                }
+            }
+        }
+        lines.iter().for_each(complain);
+        for _ in 0..if runs() == 1 { AGAIN } else { 0 } {
+            let wrong: Vec<_> =
+                lines.iter().filter(|line| !line.is_good()).map(|line| line.fault).collect();
+            failures.clear();
+            for (fault, outcome) in wrong.iter().zip(try_all(&wrong, FEW, diagnose)) {
+                println!("tried again: {}", fault.name);
+                match outcome {
+                    Ok(trial) => {
+                        let line = lines.iter_mut().find(|line| std::ptr::eq(line.fault, *fault));
+                        let line = line.unwrap();
+                        line.runs = vec![trial.seen];
+                        complain(line);
+                    }
+                    Err(reason) => failures.push(reason),
+                }
+            }
+        }
+        let table = table::of(&lines);
+        println!("{table}");
+        if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
+            table::write(&table);
+        }
+        let sick = || lines.iter().filter(|line| !line.fault.is_healthy());
+        let recall = share(sick().fold([0, 0], |[found, all], line| {
+            [found + line.found(), all + line.runs.len()]
+        }));
+        let precision = share(lines.iter().map(Line::alarms).fold([0, 0], |sum, one| {
+            [sum[0] + one[0], sum[1] + one[1]]
+        }));
+        println!("recall {recall:.3}, precision {precision:.3}");
+        assert!(failures.is_empty(), "not provoked: {}", failures.join("\n"));
+        for line in lines.iter().filter(|line| line.fault.is_healthy()) {
+            assert_eq!(line.alarms(), [0, 0], "{} is healthy", line.fault.name);
+        }
+        assert!(recall >= GOOD, "recall {recall:.3}");
+        assert!(precision >= GOOD, "precision {precision:.3}");
+    }
+);

@@ -1,0 +1,17 @@
+//! Live tests: real sockets, in a network namespace that each test makes for
+//! itself, compared with what tcpdiag reports of them.
+//!
+//! No privilege is needed where user namespaces are allowed; a test that cannot
+//! run prints the reason and is skipped. With `TCPDIAG_REQUIRE_PRIVILEGED=1` a
+//! skip is a failure.
+
+mod filters;
+mod identity;
+mod interval;
+mod ledger;
+mod listeners;
+mod namespaces;
+mod owners;
+mod roles;
+mod ss_parity;
+mod tcp_info;
