@@ -7,7 +7,7 @@
 use std::io::{Read, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -88,8 +88,22 @@ pub fn runs() -> u32 {
     std::env::var(RUNS).ok().and_then(|runs| runs.parse().ok()).unwrap_or(1).max(1)
 }
 
+/// Held for reading by tests that run beside others, and for writing by one that runs alone.
+static TURN: RwLock<()> = RwLock::new(());
+
 /// Runs `body` as the test of this path, with these privileges.
 pub fn run(path: &str, privileges: Privileges, body: impl FnOnce()) {
+    let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
+    isolate(path, privileges, body);
+}
+
+/// The same, while no other such test runs.
+pub fn run_alone(path: &str, privileges: Privileges, body: impl FnOnce()) {
+    let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
+    isolate(path, privileges, body);
+}
+
+fn isolate(path: &str, privileges: Privileges, body: impl FnOnce()) {
     let name = path.split_once("::").map_or(path, |(_, name)| name);
     if std::env::var(INSIDE).is_ok_and(|inside| inside == name) {
         settle();
@@ -112,13 +126,6 @@ pub fn run(path: &str, privileges: Privileges, body: impl FnOnce()) {
     let finished = output.contains(FINISHED);
     print!("{output}");
     assert!(status.success() && finished, "{name} failed in its namespace ({status})");
-}
-
-/// Like [`run`], while no other test started by this function runs.
-pub fn run_alone(path: &str, privileges: Privileges, body: impl FnOnce()) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _turn = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    run(path, privileges, body);
 }
 
 /// Whether the rest of a test can run; prints the reason if not.
