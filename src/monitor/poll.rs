@@ -132,7 +132,9 @@ impl<'a> Pass<'a> {
             return self.deliver(socket, role, level);
         }
         self.waiting.push(Waiting { socket: *socket, role, level, lookup });
-        if self.waiting.len() >= self.looked_up.clamp(BATCH, LARGEST_BATCH) {
+        // All of them are looked up, or a sample.
+        let least = if level == Level::Processes { EVERYWHERE } else { BATCH };
+        if self.waiting.len() >= self.looked_up.clamp(least, LARGEST_BATCH) {
             self.flush();
         }
     }
