@@ -212,7 +212,9 @@ impl NamespaceIdentity {
             State::Close | State::BoundInactive => return (Role::Unknown, RoleBasis::NotConnected),
             _ => {}
         }
-        if let Some(known) = previous.filter(|(_, basis)| basis.is_certain()) {
+        // A socket that was bound, or that listened, may be a connection now.
+        let is_end = |role| matches!(role, Role::Server | Role::Client);
+        if let Some(known) = previous.filter(|(role, basis)| is_end(*role) && basis.is_certain()) {
             return known;
         }
         match opened_by(socket) {
@@ -316,13 +318,15 @@ impl NamespaceIdentity {
         let Some((group, _)) = self.listeners.find(socket.local, socket.interface) else {
             return Lookup::Needed;
         };
-        let mut owners = group.cookies.iter().filter_map(|cookie| self.owners.get(cookie));
-        let Some(first) = owners.next().map(|owner| owner.view().process) else {
+        let owners = group.cookies.iter().filter_map(|cookie| self.owners.get(cookie));
+        let mut programs = owners.map(|owner| owner.view().process);
+        let first = programs.next().flatten();
+        if programs.any(|program| program != first) {
+            return Lookup::Needed;
+        }
+        if first.is_none() {
             // Where the holders of the listener are hidden, so are those of its connections.
             return Lookup::Needless;
-        };
-        if owners.any(|owner| owner.view().process != first) {
-            return Lookup::Needed;
         }
         let at = group.at;
         let trust = self.trust.entry(at).or_default();
@@ -389,8 +393,11 @@ impl NamespaceIdentity {
         };
         let is_service_certain = match registry.grouping {
             Grouping::Port | Grouping::Remote => true,
-            // A client's service is the port that it talks to, whatever that is called.
-            _ if side == Role::Client && registry.grouping == Grouping::Service => true,
+            // A client's service is the port that it talks to, whatever that is called; if that is
+            // a service's.
+            _ if side == Role::Client && registry.grouping == Grouping::Service => {
+                facts.is_service_port || service_basis == ServiceBasis::Rule
+            }
             _ if named_by_owner => is_owner_certain,
             // It belongs to one of the group's programs, but not to a known one.
             _ if service_basis == ServiceBasis::Group => false,
@@ -426,11 +433,11 @@ impl NamespaceIdentity {
         let group = self.listeners.group(at).or_else(|| self.past.group(at));
         let owners = group.iter().flat_map(|group| &group.cookies);
         let mut programs = owners.filter_map(|cookie| self.owners.get(cookie)?.view().process);
-        let Some(trust) = self.trust.get_mut(at) else { return false };
         if let (true, Some(own)) = (subject.is_held, subject.owner.process) {
-            trust.learn(programs.any(|program| program == own));
+            let is_own = programs.any(|program| program == own);
+            self.trust.entry(*at).or_default().learn(is_own);
         }
-        trust.is_confirmed()
+        self.trust.get(at).is_some_and(Trust::is_confirmed)
     }
 
     /// What to call the service of these listeners where a connection's own holder is not known.

@@ -195,13 +195,42 @@ fn groups_are_named_after_their_programs() {
             .collect();
         let mut fixture = Fixture::new(&listeners);
         assert_eq!(fixture.identify(&socket, None), server(name, basis, false), "{programs:?}");
-        // The socket's own holder comes first.
-        assert_eq!(fixture.identify(&socket, Some("b")), server("b:80", Process, true));
         // Every holder is looked up where the listener does not decide; else those of a sample.
         let asked = |lookup| matches!(lookup, Lookup::Needed | Lookup::Sample);
         let asked = (0..10).filter(|_| asked(fixture.lookup(&socket))).count();
         assert_eq!(asked, if basis == Group { 10 } else { 4 }, "{programs:?}");
+        // The socket's own holder comes first.
+        assert_eq!(fixture.identify(&socket, Some("b")), server("b:80", Process, true));
     }
+}
+
+#[test]
+fn a_holder_that_was_found_by_chance_shows_too_whether_a_listener_keeps_its_connections() {
+    let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);
+    for (holder, known) in
+        [("app", server("app:80", Listener, true)), ("other", server("http:80", PortName, false))]
+    {
+        let mut fixture = Fixture::new(&[(listener(1, "0.0.0.0:80"), process("app"))]);
+        fixture.identify(&socket, Some(holder));
+        assert_eq!(fixture.identify(&socket, None), known);
+    }
+}
+
+#[test]
+fn a_socket_that_was_bound_before_it_connected_is_judged_anew() {
+    let identity = NamespaceIdentity::new(DEFAULT_EPHEMERAL);
+    let socket = opened("10.0.0.1:900", "192.0.2.1:443", Opener::Own);
+    for before in [(Role::Unknown, RoleBasis::NotConnected), (Role::Listener, RoleBasis::Listening)]
+    {
+        assert_eq!(identity.role(&socket, Some(before)), (Role::Client, RoleBasis::TcpInfo));
+    }
+}
+
+#[test]
+fn hidden_listeners_ask_for_no_lookups() {
+    let mut fixture = Fixture::new(&[(listener(1, "0.0.0.0:80"), UNKNOWN)]);
+    let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);
+    assert_eq!(fixture.lookup(&socket), Lookup::Needless);
 }
 
 #[test]
@@ -428,8 +457,9 @@ fn what_is_certain() {
     let socket = opened(ends.0, ends.1, Opener::Peer);
     let role = (Role::Server, RoleBasis::TcpInfo);
     for (grouping, by_listener, unheld) in [
-        (Grouping::Service, false, false),
-        (Grouping::Process, false, false),
+        // A holder that was seen confirms the listener.
+        (Grouping::Service, true, false),
+        (Grouping::Process, true, false),
         (Grouping::Port, true, true),
         (Grouping::Remote, true, true),
     ] {

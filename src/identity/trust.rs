@@ -78,7 +78,7 @@ impl Trust {
 
     /// Whether connections are known to be held by the listener's program.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.confirmed > 0 && !self.refuted
+        self.confirmed > 0 && !self.refuted && !self.assumed
     }
 
     /// Whether other programs hold connections.

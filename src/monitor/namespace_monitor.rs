@@ -337,7 +337,8 @@ impl NamespaceMonitor {
         sockets: &[(Socket, Role)],
         each: &mut dyn FnMut(&Socket, &Identity<'_>),
     ) -> Result<(), MonitorError> {
-        shared.owners.resolve(self.found.iter(), OwnerScope::Listeners, false)?;
+        let of = OwnerScope::Listeners(self.namespace.inode);
+        shared.owners.resolve(self.found.iter(), of, false)?;
         for socket in &self.found {
             let info = shared.owners.info(socket);
             self.identity.set_listener_owner(socket, &info.owner());
@@ -397,7 +398,8 @@ impl NamespaceMonitor {
             self.is_unresolved = true;
         } else if request.names_services && (request.ends_interval || is_new) {
             self.is_unresolved = false;
-            shared.owners.resolve(found.iter(), OwnerScope::Listeners, false)?;
+            let of = OwnerScope::Listeners(self.namespace.inode);
+            shared.owners.resolve(found.iter(), of, false)?;
             self.known.clear();
             self.known.extend(found.iter().map(|socket| socket.cookie));
             if let Some(recorder) = &mut shared.recorder {
@@ -454,6 +456,7 @@ impl NamespaceMonitor {
         pass.most_descriptors = request.most_descriptors;
         if self.is_unresolved {
             pass.unresolved = &self.found;
+            pass.namespace = self.namespace.inode;
         }
         let mut socket = Socket::BLANK;
         let mut outcome = self.input.dump(&query, |reply| pass.take(reply, &mut socket))?;

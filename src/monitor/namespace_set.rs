@@ -61,9 +61,11 @@ impl<C> NamespaceSet<C> {
         self.unreachable = hidden;
         let is_found = |inode| found.iter().any(|new| new.inode == inode);
         self.refused.retain(|inode, _| is_found(*inode));
+        let owners = &mut self.shared.owners;
         self.members.retain(|Member { monitor, .. }| {
             let is_left = is_found(monitor.namespace.inode);
             if !is_left {
+                owners.forget_listeners(monitor.namespace.inode);
                 monitor.declare_gone();
             }
             is_left

@@ -40,8 +40,8 @@ pub enum Processes<'a> {
 /// Whose holders are looked up: those of listeners are kept from poll to poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerScope {
-    /// Listeners.
-    Listeners,
+    /// Listeners of the network namespace with this inode.
+    Listeners(u64),
     /// Other sockets.
     Connections,
 }
@@ -52,6 +52,8 @@ pub struct OwnerResolver {
     source: Source,
     cgroups: Option<Cgroups>,
     scope: Scope,
+    /// The listeners of each network namespace: all of them stay known together.
+    listeners: FxHashMap<u64, Vec<Wanted>>,
 }
 
 #[derive(Debug)]
@@ -90,25 +92,30 @@ impl OwnerResolver {
         let owners = Box::new([Owners::new(proc_root)?, Owners::new(proc_root)?]);
         // A host without cgroup v2, or a sandbox without /sys, has no paths.
         let cgroups = Cgroups::new(proc_root).ok();
-        Ok(Self { source: Source::Kernel(owners), cgroups, scope })
+        Ok(Self { source: Source::Kernel(owners), cgroups, scope, listeners: FxHashMap::default() })
     }
 
     /// Knows cgroups only.
     pub fn cgroups_only() -> Self {
         let cgroups = Cgroups::new(Path::new("/proc")).ok();
-        Self { source: Source::None, cgroups, scope: Scope::First }
+        Self { source: Source::None, cgroups, scope: Scope::First, listeners: FxHashMap::default() }
     }
 
     /// Knows nothing.
     pub fn none() -> Self {
-        Self { source: Source::None, cgroups: None, scope: Scope::First }
+        Self {
+            source: Source::None,
+            cgroups: None,
+            scope: Scope::First,
+            listeners: FxHashMap::default(),
+        }
     }
 
     /// Knows what a recording has; [`exchange`](Self::exchange) brings it.
     pub fn recording() -> Self {
         let (owners, cgroups) = (FxHashMap::default(), FxHashMap::default());
         let source = Source::Recording { owners, cgroups };
-        Self { source, cgroups: None, scope: Scope::First }
+        Self { source, cgroups: None, scope: Scope::First, listeners: FxHashMap::default() }
     }
 
     /// Exchanges what is known with a sample of a recording.
@@ -154,14 +161,20 @@ impl OwnerResolver {
         if let Some(cgroups) = &mut self.cgroups {
             cgroups.learn(wanted.iter().filter_map(|wanted| wanted.cgroup_id));
         }
-        let scope = match (everywhere, self.scope, of) {
-            (true, ..) => Scope::All,
-            (false, Scope::First, OwnerScope::Listeners) => Scope::Listeners,
-            (false, scope, _) => scope,
-        };
         let [listeners, connections] = &mut **owners;
-        let owners = if of == OwnerScope::Listeners { listeners } else { connections };
-        Ok(owners.resolve(wanted, scope, self.cgroups.as_ref())?)
+        let scope = if everywhere { Scope::All } else { self.scope };
+        let OwnerScope::Listeners(namespace) = of else {
+            return Ok(connections.resolve(wanted, scope, self.cgroups.as_ref())?);
+        };
+        let scope = if scope == Scope::First { Scope::Listeners } else { scope };
+        self.listeners.insert(namespace, wanted.to_vec());
+        let all: Vec<Wanted> = self.listeners.values().flatten().copied().collect();
+        Ok(listeners.resolve(&all, scope, self.cgroups.as_ref())?)
+    }
+
+    /// Forgets the listeners of a network namespace that is gone.
+    pub(super) fn forget_listeners(&mut self, namespace: u64) {
+        self.listeners.remove(&namespace);
     }
 
     /// Finds holders of these sockets among the processes that hold listeners, reading `most`

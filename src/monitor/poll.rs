@@ -49,6 +49,8 @@ pub(super) struct Pass<'a> {
     /// Sockets whose role or service depends on the whole dump.
     undecided: Vec<(Socket, (Role, RoleBasis), Level)>,
     looked_up: usize,
+    /// Inode of the network namespace.
+    pub(super) namespace: u64,
     /// Listeners whose holders were not looked up yet.
     pub(super) unresolved: &'a [Socket],
     /// Descriptors that may be read to see who holds the connections of a listener.
@@ -74,6 +76,7 @@ impl<'a> Pass<'a> {
             waiting: Vec::new(),
             undecided: Vec::new(),
             looked_up: 0,
+            namespace: 0,
             unresolved: &[],
             most_descriptors: None,
             stopped: false,
@@ -104,7 +107,7 @@ impl<'a> Pass<'a> {
         let Interest { level, .. } = interest;
         let awaits_others = role.1 == RoleBasis::NoListener
             || level >= Level::Service && self.identity.awaits_others(socket, role.0);
-        if awaits_others {
+        if awaits_others && self.undecided.len() < LARGEST_BATCH {
             self.undecided.push((*socket, role, level));
             return ControlFlow::Continue(());
         }
@@ -177,6 +180,9 @@ impl<'a> Pass<'a> {
                 Ok(is_complete) => is_complete,
                 Err(error) => return self.error = Some(error),
             };
+            if !is_complete {
+                self.identity.assume_holders();
+            }
             for waiting in sample {
                 let is_found = self.shared.owners.info(&waiting.socket).is_held();
                 if is_found || !is_complete {
@@ -184,9 +190,6 @@ impl<'a> Pass<'a> {
                 } else {
                     others.push(waiting);
                 }
-            }
-            if !is_complete {
-                self.identity.assume_holders();
             }
         }
         self.look_up(&others);
@@ -198,7 +201,11 @@ impl<'a> Pass<'a> {
             return;
         }
         let listeners = std::mem::take(&mut self.unresolved);
-        let resolved = self.shared.owners.resolve(listeners.iter(), OwnerScope::Listeners, false);
+        let resolved = self.shared.owners.resolve(
+            listeners.iter(),
+            OwnerScope::Listeners(self.namespace),
+            false,
+        );
         if let Err(error) = resolved {
             self.error = Some(error);
         }

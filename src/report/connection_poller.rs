@@ -51,6 +51,7 @@ pub struct ConnectionPoller<S> {
     host: Host,
     /// The first namespace.
     namespace: Option<Namespace>,
+    has_polled: bool,
 }
 
 impl<S: RowSink> ConnectionPoller<S> {
@@ -90,6 +91,7 @@ impl<S: RowSink> ConnectionPoller<S> {
             recorded: None,
             host,
             namespace: None,
+            has_polled: false,
         };
         let namespace = match sample {
             None => {
@@ -139,7 +141,8 @@ impl<S: RowSink> ConnectionPoller<S> {
             if self.sink.borrow().holds_rows() && !options.repeats { TRIES } else { 1 };
         let request = PollRequest {
             at,
-            ends_interval: false,
+            // The first poll looks up the holders of listeners where a connection needs them.
+            ends_interval: std::mem::replace(&mut self.has_polled, true),
             reads_counters: false,
             counters_are_read: false,
             names_services: options.level >= Level::Service,

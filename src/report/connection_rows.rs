@@ -212,9 +212,11 @@ impl<S: RowSink> Consumer for ConnectionRows<S> {
             };
             self.movements.insert(socket.cookie, movement);
         }
-        let is_shown = options.plan.states.contains(socket.state)
-            && options.filter.by_figures(socket, &self.namespace) != Verdict::No;
-        if !is_shown {
+        let passes = options.filter.by_figures(socket, &self.namespace) != Verdict::No;
+        if !passes {
+            self.shown.remove(&socket.cookie);
+        }
+        if !passes || !options.plan.states.contains(socket.state) {
             self.movements.remove(&socket.cookie);
             return Interest::NOTHING;
         }

@@ -109,9 +109,10 @@ impl CommonParts {
     /// Updates `compact`, and returns its tag. A socket that no file holds any more keeps the owner
     /// it had: before Linux 6.17 `sock_i_uid()` is 0 for those.
     ///
-    /// The tag stays when the owner changes. It goes when the socket was reused: it turned from or
-    /// into a listener (`turned`), or its peer has another port. That takes a disconnect in between,
-    /// or a socket that was not connected before.
+    /// The tag stays when the owner changes. It goes when a connection is accepted, which gives it
+    /// an inode, and when the socket was reused: it turned from or into a listener (`turned`), or
+    /// its peer has another port. That takes a disconnect in between, or a socket that was not
+    /// connected before.
     #[inline]
     pub(super) fn update(
         &mut self,
@@ -124,7 +125,8 @@ impl CommonParts {
         if socket.inode == 0 && compact.inode != 0 {
             return known(tag);
         }
-        let another = turned || compact.remote_port != socket.remote.port;
+        let accepted = compact.inode == 0 && socket.inode != 0;
+        let another = turned || accepted || compact.remote_port != socket.remote.port;
         let tag = if another { UNTAGGED } else { tag };
         let same = common.is_some_and(|common| *common == Common::of(socket, tag));
         compact.inode = socket.inode;

@@ -94,12 +94,13 @@ lab!(
         assert_eq!(truth.unsettled, 0);
         let [client, server] = &truth.sides;
         assert!(client.growth("TCPToZeroWindowAdv") > 0 || client.growth("TCPWantZeroWindowAdv") > 0);
-        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out.
+        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, and more
+        // after it.
         let [all, fast, probes, timeouts] =
             ["RetransSegs", "TCPFastRetrans", "TCPLossProbes", "TCPTimeouts"]
                 .map(|name| server.growth(name));
-        assert_eq!(fast, 0);
-        assert!(all <= probes + timeouts, "{all} of {probes} and {timeouts}");
+        assert!(fast <= probes + timeouts, "{fast} after {probes} and {timeouts}");
+        assert!(all <= fast + probes + timeouts, "{all} of {fast}, {probes} and {timeouts}");
         assert!(all < 10, "{all}");
         assert_eq!(truth.work[&515].failures, 0);
     }
