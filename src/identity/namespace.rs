@@ -358,7 +358,7 @@ impl NamespaceIdentity {
             Role::Client => this.serving(subject.local, subject.remote),
             _ => None,
         };
-        let peer = peer.map(|group| this.group_name(group, false));
+        let peer = peer.map(|group| this.group_name(group, true));
         let side = if role == Role::Listener { Role::Server } else { role };
         let end = if side == Role::Client { subject.remote } else { subject.local };
         let is_known_end = match side {

@@ -267,7 +267,8 @@ fn a_listener_whose_connections_other_programs_hold() {
     let owner = fixture.identity.owner(&Subject::new(&socket, UNKNOWN, false), Role::Server);
     assert_eq!(owner, UNKNOWN);
     let near = opened("10.0.0.1:40000", "10.0.0.1:80", Opener::Own);
-    assert_eq!(fixture.identify(&near, None), client("→ http:80", PortName, true));
+    // A client is named after the listener that it connected to, whoever serves it.
+    assert_eq!(fixture.identify(&near, None), client("→ inetd:80", Listener, true));
     // The same holds after it has closed.
     fixture.listen(&[]);
     assert_eq!(fixture.identify(&socket, None), server("http:80", PortName, false));
