@@ -66,7 +66,7 @@ impl Config {
     /// Reads `given`, or else the usual files if they exist.
     ///
     /// # Errors
-    /// When a file cannot be read, or has something wrong in it.
+    /// When a file cannot be read, or has a mistake.
     pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
         if let Some(path) = given {
             return Self::read(path)?.ok_or_else(|| ConfigError::Missing(path.to_owned()));
@@ -107,7 +107,7 @@ impl Config {
         config.map(Some).map_err(|why| ConfigError::Content { path: path.to_owned(), why })
     }
 
-    /// The configuration that this is the text of, or what is wrong with it, in one line.
+    /// Parses a configuration; the error is one line.
     fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| {
             let line = error
@@ -134,7 +134,7 @@ impl Config {
 
     /// The limits of rules: those that are configured, else their own.
     pub fn limits(&self) -> RuleLimits {
-        // Held to be right when it was read.
+        // Validated when it was read.
         RuleLimits::with(&self.diagnose).unwrap_or_default()
     }
 
@@ -234,7 +234,7 @@ mod tests {
             ("[thresholds]\nretransmision = {}\n", "did you mean `retransmission`?"),
             ("[[services]]\nname = 'a'\nport = 1\n", "line 1: unknown field `services`"),
             ("[[service]]\nname = 'a'\nports = 1\n", "unknown field `ports`"),
-            ("[[service]]\nname = 'a'\n", "\"a\" says nothing to know it by"),
+            ("[[service]]\nname = 'a'\n", "\"a\" has no conditions"),
             ("[thresholds]\nretransmission = { wran = 1 }\n", "line 2: unknown field `wran`"),
             (
                 "[thresholds]\nretransmission = { warn = 0.5 }\n",

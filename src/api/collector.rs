@@ -77,7 +77,7 @@ impl Consumer for RowCollector {
         let passes = self.states.contains(socket.state)
             && self.filter.passes(socket, &self.namespace, identity);
         let [now, _] = &mut self.roles;
-        // The kernel may send a socket twice that moves in its tables.
+        // The kernel may send a socket twice if it moves in its tables.
         if passes && now.insert(socket.cookie, (identity.role, identity.role_basis)).is_none() {
             let has_owners = self.level == Level::Processes;
             let namespace = &self.namespace;
@@ -91,7 +91,7 @@ impl Consumer for RowCollector {
     }
 }
 
-/// Takes the rows of all namespaces, and what is to be known of them.
+/// Takes the rows of all namespaces, and their quality.
 pub(super) fn take_rows<'a>(
     collectors: impl Iterator<Item = &'a mut RowCollector>,
     quality: &mut Quality,

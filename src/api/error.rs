@@ -9,9 +9,9 @@ use crate::recording::SessionError;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
-/// Why a snapshot, a monitor or a recording cannot be had.
+/// Why a snapshot, a monitor or a recording fails.
 ///
-/// What is wrong with single sockets is no error: it is counted in [`Quality`](crate::Quality).
+/// A problem with a single socket is no error: it is counted in [`Quality`](crate::Quality).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -72,16 +72,16 @@ impl MonitorOptions {
         self
     }
 
-    /// Does without the kernel's destroy events (`SKNLGRP_INET_TCP_DESTROY`): connections that begin
-    /// and end between two polls are not seen then, nor the last growth of those that end.
+    /// Does not receive the kernel's destroy events (`SKNLGRP_INET_TCP_DESTROY`): connections that
+    /// begin and end between two polls are not seen then, nor the last growth of those that end.
     #[must_use]
     pub fn without_destroy_events(mut self) -> Self {
         self.destroy_events = false;
         self
     }
 
-    /// Processor time, as a share of one processor from 0 to 1, that early polls may bring this
-    /// process to. 0 for no early polls.
+    /// Processor time that this process may use with early polls, as a share of one processor from
+    /// 0 to 1. 0 for no early polls.
     #[must_use]
     pub fn cpu_budget(mut self, share: f64) -> Self {
         self.cpu_budget = share.clamp(0.0, 1.0);
@@ -100,8 +100,8 @@ impl MonitorOptions {
 /// Polls network namespaces, and divides what their TCP counters grew by among services.
 ///
 /// A poll dumps the sockets and reads the counters before and after it. What the sockets show is
-/// set against the counters: see [`CounterRow`](crate::CounterRow). A monitor stays on its thread;
-/// its intervals can be sent to others.
+/// compared with the counters: see [`CounterRow`](crate::CounterRow). A monitor stays on its
+/// thread; its intervals can be sent to others.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -184,7 +184,7 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Polls the namespaces; what happened since the poll that ended the interval before.
+    /// Polls the namespaces; returns what happened since the end of the previous interval.
     ///
     /// # Errors
     /// [`Error::Namespace`], [`Error::Kernel`], [`Error::Processes`].
@@ -216,9 +216,10 @@ impl Monitor {
         Ok(interval)
     }
 
-    /// Waits for `length`, then polls. Meanwhile the counters are read every 100 ms, and where one
-    /// of trouble moved, the sockets are polled early: the fewer sockets did something between two
-    /// polls, the less has to be estimated. [`MonitorOptions::cpu_budget`] limits the cost.
+    /// Waits for `length`, then polls. Meanwhile the counters are read every 100 ms, and if one
+    /// that indicates trouble moved, the sockets are polled early: the fewer sockets did something
+    /// between two polls, the less has to be estimated. [`MonitorOptions::cpu_budget`] limits the
+    /// cost.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -237,7 +238,7 @@ impl Monitor {
         }
     }
 
-    /// Polls a namespace if one of its counters of trouble moved and the budget allows it.
+    /// Polls a namespace if a counter that indicates trouble moved and the budget allows it.
     fn poll_early(&mut self, index: usize) -> Result<(), Error> {
         let Some(member) = self.set.members.get_mut(index) else { return Ok(()) };
         // The poll that ends the interval needs as much again.
@@ -264,7 +265,7 @@ impl Monitor {
         Ok(self.set.find(&self.specs, |_, _| Ok(()), consumer)?)
     }
 
-    /// Polls all namespaces but the first `known` for the first time; says when.
+    /// Polls all namespaces but the first `known` for the first time; returns when.
     fn first_polls(&mut self, known: usize) -> Result<Clocks, Error> {
         let at = Clocks::now();
         let request = self.request(at, false);
@@ -285,12 +286,12 @@ impl Monitor {
     }
 }
 
-/// What a namespace's polls are delivered to.
+/// The consumer of a namespace's polls.
 struct Watched {
     attribution: NamespaceAttribution,
     rows: Option<RowCollector>,
     ends_interval: bool,
-    /// Sockets that the attribution asked about, where rows are kept.
+    /// Sockets whose identity the attribution requested, if rows are kept.
     asked: FxHashSet<u64>,
 }
 

@@ -306,7 +306,7 @@ impl Intervals {
         damage(&self.session)
     }
 
-    /// Polls the current sample; the interval that ends with it.
+    /// Polls the current sample; returns the interval that ends with it.
     fn take_sample(&mut self) -> Result<Option<Interval>, Error> {
         let is_last = self.session.is_last();
         let ends_interval = self.schedule.ends_with(self.session.sample(), is_last);

@@ -27,7 +27,7 @@ pub struct Owner {
 pub enum Owners {
     /// They were not looked up: see [`SnapshotOptions::owners`](crate::SnapshotOptions::owners).
     NotLookedUp,
-    /// Some process may hold it whose descriptors may not be read.
+    /// A process whose descriptors may not be read may hold it.
     Hidden,
     /// These processes. None for a socket that is not accepted yet, that its program has closed, or
     /// that the kernel itself uses.
@@ -50,7 +50,7 @@ pub struct Figure {
     pub since: &'static str,
 }
 
-/// One TCP socket: the kernel's figures, and to whom they belong.
+/// One TCP socket: the kernel's figures, and its owners.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SocketRow {
@@ -178,7 +178,7 @@ impl SocketRow {
         fields::SEND_Q.integer(&self.socket)
     }
 
-    /// Of a listener: connections that wait for `accept()`, and how many may (`sk_ack_backlog` and
+    /// For a listener: connections that wait for `accept()`, and how many may (`sk_ack_backlog` and
     /// `sk_max_ack_backlog`). The queue overflows when it holds one more than its limit.
     pub fn accept_queue(&self) -> Option<(u64, u64)> {
         let waiting = fields::ACCEPT_QUEUE.integer(&self.socket)?;

@@ -35,7 +35,7 @@ struct ConfigFile {
 }
 
 impl ServiceRules {
-    /// Reads the rules from the text of a configuration file. Its other tables are passed over.
+    /// Reads the rules from the text of a configuration file. Its other tables are ignored.
     ///
     /// # Errors
     /// [`Error::ServiceRules`] if it is no TOML or a rule has a mistake.

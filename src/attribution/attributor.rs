@@ -1,4 +1,4 @@
-//! One network namespace's running account: from sockets, events and counters to whose they are.
+//! The attribution of one network namespace: from sockets, events and counters to services.
 
 use std::mem;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ const LATEST: Duration = Duration::from_millis(20);
 struct Readings {
     /// Before the dump.
     first: Counters,
-    /// After the events were taken.
+    /// After the events were received.
     second: Counters,
 }
 
@@ -61,7 +61,7 @@ struct Request {
     repeats: u32,
     /// Of these, since the last poll.
     fresh: u32,
-    /// It is in the poll that runs.
+    /// Whether it is in the current poll.
     seen: bool,
 }
 
@@ -80,7 +80,7 @@ pub struct Polled {
     pub between_polls: u64,
 }
 
-/// One network namespace's running account.
+/// The attribution of one network namespace.
 ///
 /// The first poll sets the baseline. Each one after it divides what grew since the one before,
 /// and [`begin_interval`](Self::begin_interval) returns the result.
@@ -108,7 +108,7 @@ pub struct Attributor {
 }
 
 impl Attributor {
-    /// Nothing yet, for counters of this width.
+    /// Without any polls, for counters of this width.
     pub fn new(width: CounterWidth) -> Self {
         Self {
             width,
@@ -150,7 +150,7 @@ impl Attributor {
         }
     }
 
-    /// A half-open connection: what its SYN-ACK was repeated since the last poll.
+    /// Counts how often a half-open connection's SYN-ACK was repeated since the last poll.
     fn observe_request(&mut self, socket: &Socket) -> bool {
         let Some(request) = self.requests.get_mut(&socket.cookie) else { return false };
         let repeats = repeats(socket);
@@ -163,7 +163,7 @@ impl Attributor {
         true
     }
 
-    /// Notes which service a socket is of.
+    /// Records the service of a socket.
     fn assign(&mut self, socket: &Socket, identified: Identified) {
         if socket.state == State::SynRecv && socket.is_minisock() {
             let repeats = repeats(socket);
@@ -242,8 +242,8 @@ impl Attributor {
         self.interval.add(&reconciliation);
     }
 
-    /// The share of closed sockets whose events may have come too late. The kernel's workers send the events
-    /// when they get a processor; when some are seen to be late, any may be.
+    /// The share of closed sockets whose events may have come too late. The kernel's workers send
+    /// the events when they get a processor; if some were late, any may be.
     fn late(&self, totals: &Totals) -> f64 {
         let [now, before] = self.begun;
         let passed = now.zip(before).map(|(now, before)| now.saturating_duration_since(before));
@@ -253,8 +253,8 @@ impl Attributor {
         }
     }
 
-    /// What half-open connections did since the last poll, by service. Those that are gone
-    /// without a child are forgotten, unless the dump may have missed them.
+    /// What half-open connections did since the last poll, by service. Forgets those that are gone
+    /// without a child, unless the dump may have missed them.
     fn settle_requests(&mut self, whole_dump: bool) -> Vec<Requests> {
         let mut sums: FxHashMap<ServiceId, Requests> = FxHashMap::default();
         self.requests.retain(|_, request| {
@@ -274,12 +274,12 @@ impl Attributor {
         sums
     }
 
-    /// What services did since the interval began, and how they are as of the last poll.
+    /// What services did since the interval began, and their levels at the last poll.
     pub fn table(&self) -> &ServiceTable {
         &self.table
     }
 
-    /// What the counters grew by since the interval began, divided. A new interval begins.
+    /// What the counters grew by since the interval began, divided. Begins a new interval.
     pub fn begin_interval(&mut self) -> Accumulator {
         self.table.begin_interval();
         mem::take(&mut self.interval)
@@ -357,8 +357,8 @@ impl Consumer for Attributor {
     }
 }
 
-/// A socket's part, with its service and role. Sockets that no dump has shown are known from
-/// their destroy events, or else from their ends.
+/// A socket's part, with its service and role. Sockets that no dump has shown are known from their
+/// destroy events, or else from their addresses.
 fn work_of(activity: &Activity, inherited: u32, identities: &mut Identities<'_>) -> Work {
     let identity = activity.identity;
     let (service, is_certain) = match activity.tag {

@@ -34,8 +34,8 @@ impl Fixture {
         }
     }
 
-    /// A poll that ends an interval. The holders of sockets are known or not. Says of how many
-    /// sockets something was asked.
+    /// A poll that ends an interval. The holders of sockets are known or not. Returns for how many
+    /// sockets something was requested.
     fn poll(&mut self, sockets: &[Socket], holder: Option<&str>, destroyed: &[Socket]) -> usize {
         let namespace = Namespace { inode: 1, name: None };
         self.polls += 1;
@@ -151,7 +151,7 @@ fn sockets_that_only_an_event_showed() {
     fixture.repeats = 4;
     let event = Socket { state: State::Close, ..connection(7, 4) };
     fixture.poll(&[], None, &[event]);
-    // Nobody knows who held it.
+    // Its holder is unknown.
     assert_eq!(fixture.retransmits(), (Class::Inferred, vec![("http-alt".to_owned(), 4)]));
     assert_eq!(fixture.attributor.last_poll().between_polls, 1);
 }

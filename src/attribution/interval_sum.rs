@@ -1,4 +1,4 @@
-//! What intervals and namespaces come to.
+//! Sums over intervals and namespaces.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,7 @@ use crate::monitor::{
     Consumer, Identities, Identity, Interest, Interfaces, PollBegun, PollEnded, Quality,
 };
 
-/// Everything there is to say of an interval in one namespace, or of several together.
+/// All results of an interval in one namespace, or in several together.
 #[derive(Debug, Default)]
 pub struct IntervalSum {
     /// What services did.
@@ -53,14 +53,14 @@ impl IntervalSum {
 #[derive(Debug)]
 pub struct NamespaceAttribution {
     attributor: Attributor,
-    /// Of the interval that runs.
+    /// The current interval.
     coverage: Coverage,
     quality: Quality,
     dumped: u64,
 }
 
 impl NamespaceAttribution {
-    /// Nothing yet, for counters of this width.
+    /// Without any polls, for counters of this width.
     pub fn new(width: CounterWidth) -> Self {
         Self {
             attributor: Attributor::new(width),
@@ -70,7 +70,7 @@ impl NamespaceAttribution {
         }
     }
 
-    /// What the interval came to, as of the last poll. A new one begins.
+    /// The result of the interval, as of the last poll. Begins a new one.
     pub fn begin_interval(&mut self) -> IntervalSum {
         let coverage = Coverage {
             destroy_events: self.coverage.destroy_events.map(|_| 0),

@@ -1,11 +1,11 @@
-//! How often was polled.
+//! How often namespaces were polled.
 
 use serde::Serialize;
 
-/// How often was looked.
+/// How often sockets and counters were read.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Polls {
-    /// Polls of all sockets when their time had come.
+    /// Regular polls of all sockets.
     pub regular: u64,
     /// Polls ahead of time, because a watched counter moved.
     pub early: u64,
@@ -18,7 +18,7 @@ pub struct Polls {
 }
 
 impl Polls {
-    /// Adds what comes later; the later budget holds.
+    /// Adds later polls; their budget applies.
     pub fn add(&mut self, later: &Self) {
         self.regular += later.regular;
         self.early += later.early;
@@ -28,7 +28,7 @@ impl Polls {
     }
 }
 
-/// Of what is known.
+/// The sum of the known values.
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.zip(other).map(|(one, other)| one + other).or(one).or(other)
 }

@@ -16,7 +16,7 @@ use crate::recording::Session;
 use crate::socket_diag::EventOptions;
 use crate::sys::{Clocks, Interrupt, Usage, UsageSince};
 
-/// Polls between the ends of intervals, as soon as a counter of trouble moves.
+/// Polls between the ends of intervals, as soon as a counter that indicates trouble moves.
 #[derive(Debug, Clone, Copy)]
 pub struct EarlyPolls {
     /// How often the counters are read for that; `None` without.
@@ -28,7 +28,7 @@ pub struct EarlyPolls {
 /// What is watched.
 #[derive(Debug)]
 pub struct ServiceWatchOptions {
-    /// Namespaces of the kernel, as they were named.
+    /// Live namespaces, as they were named.
     pub netns: Vec<String>,
     /// The length of intervals; `None` for the recording's own.
     pub interval: Option<Duration>,
@@ -36,33 +36,33 @@ pub struct ServiceWatchOptions {
     pub count: Option<u64>,
     /// The longest time.
     pub duration: Option<Duration>,
-    /// How destroy events are received; `None` to do without.
+    /// How destroy events are received; `None` for none.
     pub events: Option<EventOptions>,
-    /// Counters that call for early polls; all that tell of trouble without.
+    /// Counters that call for early polls; by default all that indicate trouble.
     pub selection: Option<Selection>,
     /// When to poll early. Not for recordings.
     pub early: EarlyPolls,
-    /// Where all that is read is recorded. Not for recordings.
+    /// The file to which all that is read is recorded. Not for recordings.
     pub record: Option<PathBuf>,
 }
 
-/// What an interval came to, or the whole run.
+/// The result of an interval, or of the whole run.
 #[derive(Debug)]
 pub struct ServiceInterval {
-    /// In each namespace, then in all together if there are several. Of the whole run only the
+    /// For each namespace, then for all together if there are several. The whole run has only the
     /// last of these.
     pub sums: Vec<(Option<Namespace>, IntervalSum)>,
     /// What to know before trusting any of it.
     pub quality: Quality,
-    /// It is the whole run.
+    /// Whether it is the whole run.
     pub is_whole_run: bool,
-    /// There is, or may come, more than one namespace.
+    /// Whether there are or may be several namespaces.
     pub many: bool,
     /// The time between the polls at both ends.
     pub length: Duration,
     /// When the last of them began, in nanoseconds since 1970.
     pub captured_at: u64,
-    /// How often was polled.
+    /// How often namespaces were polled.
     pub polls: Polls,
     /// What this program used.
     pub used: UsageSince,
@@ -91,14 +91,14 @@ pub struct ServiceWatch {
     budget: CpuBudget,
     /// When watching began.
     started: Instant,
-    /// When the interval that runs ends.
+    /// When the current interval ends.
     next: Instant,
-    /// Of the interval that runs.
+    /// Polls of the current interval.
     polls: Polls,
-    /// Before anything was polled.
+    /// The initial value of `polls`.
     no_polls: Polls,
     usage: Usage,
-    /// Of the whole run.
+    /// The sum of the whole run.
     whole: IntervalSum,
     all_polls: Polls,
     all_usage: Usage,
@@ -107,7 +107,7 @@ pub struct ServiceWatch {
     since: Clocks,
     /// One point in time by both of its clocks.
     epoch: (Instant, Clocks),
-    /// The user asked to end.
+    /// Whether the user asked to end.
     is_interrupted: bool,
 }
 
@@ -199,7 +199,7 @@ impl ServiceWatch {
         }
     }
 
-    /// The baseline was taken at this time. Its cost is not the cost of watching.
+    /// Starts at the time of the baseline, whose cost is not the cost of watching.
     fn begin(&mut self, at: Clocks) {
         (self.began, self.since) = (at, at);
         self.budget = CpuBudget::new(self.options.early.cpu_budget);
@@ -242,7 +242,7 @@ impl ServiceWatch {
         Ok(ended.map(|(at, hidden)| self.close_interval(at, &hidden)))
     }
 
-    /// Waits for the end of the interval, and polls then; says what could not be seen.
+    /// Waits for the end of the interval, then polls; returns what could not be seen.
     fn next_live(
         &mut self,
         interrupt: &Interrupt,
@@ -288,8 +288,8 @@ impl ServiceWatch {
         Ok(None)
     }
 
-    /// Polls the namespaces that the current sample of a recording is of; says when, and what could
-    /// not be seen.
+    /// Polls the namespaces of the current sample of a recording; returns when, and what could not
+    /// be seen.
     fn poll_sample(
         &mut self,
         ends_interval: bool,
@@ -328,8 +328,8 @@ impl ServiceWatch {
         request(self.epoch, at, ends_interval)
     }
 
-    /// Opens the namespaces that are not open yet and lets go of those that are gone; says how
-    /// many there were before the new ones.
+    /// Opens the namespaces that are not open yet and closes those that are gone; returns how many
+    /// there were before the new ones.
     fn find_namespaces(&mut self) -> Result<usize, MonitorError> {
         let (options, width) = (&self.options, self.width);
         let prepare = |shared: &mut Shared, namespace: &NetNamespace| {
@@ -342,7 +342,7 @@ impl ServiceWatch {
         self.set.find(&options.netns, prepare, |_| NamespaceAttribution::new(width))
     }
 
-    /// Polls all namespaces but the first `known` for the first time; says when.
+    /// Polls all namespaces but the first `known` for the first time; returns when.
     fn first_polls(&mut self, known: usize) -> Result<Clocks, MonitorError> {
         let at = self.begin_sample(true);
         let request = self.request(at, false);
@@ -363,7 +363,7 @@ impl ServiceWatch {
         at
     }
 
-    /// Ends them; says what could not be seen.
+    /// Ends them; returns what could not be seen.
     fn end_sample(&mut self) -> Result<Quality, MonitorError> {
         let mut hidden = Quality::default();
         self.set.shared.owners.report(&mut hidden);
@@ -415,7 +415,7 @@ impl ServiceWatch {
         Ok(())
     }
 
-    /// The interval that polls at this time ended. The next one begins.
+    /// Ends the interval with the polls of this time, and begins the next one.
     fn close_interval(&mut self, at: Clocks, hidden: &Quality) -> ServiceInterval {
         let many = self.has_many_namespaces();
         let mut total = IntervalSum::default();
@@ -452,7 +452,7 @@ impl ServiceWatch {
         self.set.members.len() > 1 || wants_all(&self.options.netns)
     }
 
-    /// Ends the run: the whole of it; `None` if it was interrupted before the first interval.
+    /// Ends the run and returns its result; `None` if it was interrupted before the first interval.
     ///
     /// # Errors
     /// When the recording cannot be written, or one that was read has only one sample.

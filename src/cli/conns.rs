@@ -9,9 +9,8 @@ use crate::output::{ColumnSets, RowSchema};
 
 /// Show TCP connections: end points, role, times, loss, queues, owners.
 ///
-/// Without flags: established and closing connections of this network
-/// namespace. Flags of different names must all hold; of a flag given several
-/// times one must.
+/// Without flags: established and closing connections of this network namespace. Flags of different
+/// names combine with AND, repeats of a flag with OR.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag conns --port 2181 --role server --processes

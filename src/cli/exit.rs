@@ -31,7 +31,7 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(format_args!("tcpdiag: {error:#}"));
+            eprint_line(format_args!("tcpdiag: {error:#}"));
             ExitCode::from(USAGE_OR_FATAL)
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
         // A closed pipe, as with `--help | head`, is a normal end.
         let _ = error.print();
     } else {
-        say(format_args!("tcpdiag: {}", one_line(&error.to_string())));
+        eprint_line(format_args!("tcpdiag: {}", one_line(&error.to_string())));
     }
     if error.use_stderr() { ExitCode::from(USAGE_OR_FATAL) } else { ExitCode::SUCCESS }
 }
@@ -69,7 +69,7 @@ fn one_line(message: &str) -> String {
 
 /// Writes a line to standard error. `eprintln!` would panic if its reader has gone away, as in
 /// `tcpdiag conns 2>&1 >rows | head -1`.
-pub(super) fn say(line: impl Display) {
+pub(super) fn eprint_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -77,7 +77,7 @@ pub(super) fn say(line: impl Display) {
 pub(super) fn configuration(given: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(given)?;
     for line in &config.unreadable {
-        say(format_args!("tcpdiag: {line}; its settings are not used"));
+        eprint_line(format_args!("tcpdiag: {line}; its settings are not used"));
     }
     Ok(config)
 }

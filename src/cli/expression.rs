@@ -9,21 +9,21 @@ use crate::model::{Role, StateSet};
 use crate::procfs::capabilities;
 use crate::wire::bytecode::Side;
 
-/// Filter flags, and where and how far to look.
+/// Filter flags, namespaces, and the search for owners.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
     #[command(flatten)]
     which: WhichArgs,
-    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// Read another network namespace: a name of `ip netns`, a pid, a path, or `all`;
     /// repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     pub(super) netns: Vec<String>,
     /// Show the processes that hold each socket.
     #[arg(long, short = 'P', help_heading = "Owners")]
     pub(super) processes: bool,
-    /// Look for every holder of a socket, not only the first and its relatives: reads the
-    /// descriptors of all processes.
+    /// Find every holder of a socket, not only the first and its relatives: reads the descriptors
+    /// of all processes.
     #[arg(long, help_heading = "Owners")]
     pub(super) all_owners: bool,
 }

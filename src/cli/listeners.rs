@@ -9,9 +9,9 @@ use crate::output::{ColumnSets, RowSchema};
 
 /// Show listening sockets: accept queue against its limit, drops, owner.
 ///
-/// QUEUED is how many connections wait for accept(), LIMIT the backlog: one more
-/// than it fits, then the kernel drops. SYN-RECV are requests whose handshake
-/// is not complete, DROPS what the listener had to drop over its life.
+/// QUEUED is how many connections wait for accept(), LIMIT the backlog: the queue holds one more,
+/// then the kernel drops. SYN-RECV counts requests whose handshake is not complete, DROPS what the
+/// listener dropped over its life.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag listeners

@@ -40,7 +40,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag diagnose                              what holds connections back, and what to do
-  tcpdiag stats                                 what the host's TCP counters say
+  tcpdiag stats                                 what the host's TCP counters show
   tcpdiag record incident.pcapng.zst            keep what the kernel says, for later
   tcpdiag convert incident.pcapng.zst           rows for a database
   tcpdiag diff a.pcapng.zst b.pcapng.zst        what changed between two recordings

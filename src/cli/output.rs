@@ -1,4 +1,4 @@
-//! What the output looks like.
+//! Output flags and forms.
 
 use std::io::{IsTerminal, stdout};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::exit::say;
+use super::exit::eprint_line;
 use crate::monitor::{Pace, parse_speed};
 use crate::output::summary;
 pub(super) use crate::recording::parse_time as time;
@@ -42,7 +42,8 @@ pub(super) struct SpanArgs {
     /// End with the last sample up to this time.
     #[arg(long, visible_alias = "at", value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     to: Option<When>,
-    /// As fast as it happened, or this many times faster; without, as fast as it can be read.
+    /// Replay at the recorded speed (1), or this many times faster; by default as fast as it can be
+    /// read.
     #[arg(long, value_name = "N", requires = "read", value_parser = parse_speed)]
     speed: Option<f64>,
 }
@@ -70,7 +71,7 @@ impl SampleArgs {
             SessionOptions { namespaces: netns.to_vec(), to: self.at, ..SessionOptions::default() };
         let session = opened(Session::open_last(&self.read, &options))?;
         let damaged = complain(&session);
-        say(summary::recorded_sample(&session));
+        eprint_line(summary::recorded_sample(&session));
         Ok(Some(RecordedSample { sample: session.into_sample(), damaged }))
     }
 }
@@ -102,7 +103,7 @@ pub(super) fn opened<T>(session: Result<T, SessionError>) -> anyhow::Result<T> {
         }
         error => {
             if let SessionError::Empty { damage, .. } = &error {
-                damage.iter().for_each(|damage| say(format_args!("tcpdiag: {damage}")));
+                damage.iter().for_each(|damage| eprint_line(format_args!("tcpdiag: {damage}")));
             }
             error.into()
         }
@@ -112,7 +113,7 @@ pub(super) fn opened<T>(session: Result<T, SessionError>) -> anyhow::Result<T> {
 /// Reports what is missing in a session that was read to its end; true if files are damaged.
 pub(super) fn complain(session: &Session) -> bool {
     let warnings = summary::recording_warnings(session);
-    warnings.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
+    warnings.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
     !session.damage().is_empty()
 }
 

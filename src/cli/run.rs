@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, configuration, say};
+use super::exit::{Exit, configuration, eprint_line};
 use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
@@ -79,7 +79,7 @@ impl SocketArgs {
             usage = Usage::now();
         }
         if session.repeats {
-            say(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
+            eprint_line(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
         }
         Ok(if session.total.interrupted && session.total.shown == 0 {
             Exit::Interrupted
@@ -164,13 +164,13 @@ impl SocketArgs {
             Requirements::of(columns)
         };
         requirements = requirements.with(Requirements::of(sort)).with_filter(needs);
-        // Without being named, the columns of CSV do not ask for owners.
+        // CSV columns request owners only if they are named.
         let named = self.output.columns.iter().any(|name| Requirements::is_of_owners(name.trim()));
         requirements.owners = owners || named;
         requirements
     }
 
-    /// What an unprivileged user does not get of what was asked for.
+    /// What was requested but is hidden from an unprivileged user.
     fn withheld(&self, needs: &Needs, sample: Option<&Sample>) -> Vec<String> {
         let mut withheld = Vec::new();
         let is_shown = |sample: &Sample| sample.host.net_admin || sample.capture;
@@ -250,15 +250,15 @@ impl<W: Write> Session<W> {
         }
         out.flush()?;
         if !self.repeats {
-            say(summary::one_sample(&totals, used.wall));
+            eprint_line(summary::one_sample(&totals, used.wall));
         }
         if self.samples == 0 {
             let warnings = summary::warnings(&totals.quality);
-            warnings.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
+            warnings.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
         }
         if unseen > 0 {
             let unseen = human::grouped(unseen as u64);
-            say(format_args!("{unseen} more sockets do not fit this terminal"));
+            eprint_line(format_args!("{unseen} more sockets do not fit this terminal"));
         }
         self.samples += 1;
         self.total.add(totals);

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use anyhow::anyhow;
 use clap::Args;
 
-use super::exit::{Exit, say};
+use super::exit::{Exit, eprint_line};
 use super::table_args::{Form, TableArgs};
 use crate::monitor::{find_namespaces, wants_all};
 use crate::output::{escape, json_line, sysctl, sysctl_csv};
@@ -43,7 +43,7 @@ pub(super) struct Sysctl {
     #[arg(long, short)]
     meanings: bool,
 
-    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// Read another network namespace: a name of `ip netns`, a pid, a path, or `all`;
     /// repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     netns: Vec<String>,
@@ -89,11 +89,11 @@ impl Sysctl {
             }
             for limit in &document.quality.permission_limited {
                 out.flush()?;
-                say(format_args!("tcpdiag: {limit}"));
+                eprint_line(format_args!("tcpdiag: {limit}"));
             }
         }
         out.flush()?;
-        unreachable.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
+        unreachable.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
         partial |= !unreachable.is_empty();
         Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
     }

@@ -1,14 +1,14 @@
-//! The two sides beside each other.
+//! Compares the two sides.
 
 use super::measure::{MEASURES, VOLUME};
 use super::side::Side;
 use crate::history::{Contrast, Count};
 use crate::report::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 
-/// What chance makes lies nearer than this.
+/// Smaller differences may be due to chance.
 const SIGMA: f64 = 3.0;
 
-/// Compares two sides; `all` also has what is the same.
+/// Compares two sides; with `all` also what is the same.
 pub fn compare(before: &Side, after: &Side, all: bool) -> DiffDocument {
     let mut rows = services(before, after);
     rows.extend(ratios(before, after));

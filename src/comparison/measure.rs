@@ -29,14 +29,14 @@ enum Term {
     Seconds,
 }
 
-/// One measure: so much of one for each of the other.
+/// One measure: one number divided by another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measure {
     pub(super) name: &'static str,
     pub(super) unit: DiffUnit,
     of: Term,
     by: Term,
-    /// Times, which vary as they do.
+    /// Times, which have no least variation.
     pub(super) timed: bool,
 }
 
@@ -99,13 +99,13 @@ impl Activities {
 }
 
 impl Measure {
-    /// Adds what a service did in an interval of so many seconds.
+    /// Adds what a service did in an interval of this many seconds.
     pub(super) fn add(&self, count: &mut Count, activities: &Activities, seconds: f64) {
         count.add(activities.term(self.of, seconds), activities.term(self.by, seconds));
     }
 
-    /// Whether it is measured by the second, so that intervals in which nothing was seen of a
-    /// service count too.
+    /// Whether it is measured per second, so that intervals in which nothing was seen of a service
+    /// count too.
     pub(super) fn is_by_second(&self) -> bool {
         matches!(self.by, Term::Seconds)
     }

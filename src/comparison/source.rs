@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Span;
 use crate::recording::{self, Session, SessionError, SessionOptions, When, parse_time};
 
-/// A side as it was asked for.
+/// A side as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SideSource {
     /// A recording, or a directory of them.
@@ -43,7 +43,7 @@ impl SideSource {
     /// When a time cannot be read, or there is no file.
     pub fn parse(text: &str, other: Option<&Path>) -> Result<Self, SideError> {
         let whole = Span::Between(None, None);
-        // A file may be called anything.
+        // A file may have any name.
         let Some((path, span)) = text.rsplit_once('@').filter(|_| !Path::new(text).exists()) else {
             return Ok(Self { path: text.into(), span: whole });
         };
@@ -79,7 +79,7 @@ impl SideSource {
             namespaces: netns.to_vec(),
             from,
             to,
-            // What came before has to be known to tell what grew.
+            // Growth needs the samples before.
             lead_in: true,
             counters: false,
         };

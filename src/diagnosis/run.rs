@@ -1,4 +1,4 @@
-//! A run of a diagnosis, live or on a recording: polls, and what they came to.
+//! A run of a diagnosis, live or on a recording: polls and their result.
 
 use std::time::{Duration, Instant};
 
@@ -45,13 +45,13 @@ const STATES: StateSet = StateSet::of(&[
 /// What is diagnosed.
 #[derive(Debug)]
 pub struct DiagnosisOptions {
-    /// Which rules are asked, and their limits.
+    /// Which rules apply, and their limits.
     pub question: Question,
     /// Which sockets.
     pub sockets: Expr,
     /// What the kernel may be asked to decide of that.
     pub plan: PlanOptions,
-    /// Namespaces of the kernel, as they were named.
+    /// Live namespaces, as they were named.
     pub netns: Vec<String>,
     /// How many holders of each socket are looked up.
     pub owners: Scope,
@@ -71,18 +71,18 @@ pub struct DiagnosisRun {
     question: Question,
     with_processes: bool,
     many: bool,
-    /// Of the whole run, besides what consumers know.
+    /// The quality of the whole run, besides the consumers' own.
     quality: Quality,
     elapsed: Duration,
     captured_at: Timestamp,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Diagnosed {
     /// What was found in each namespace.
     pub namespaces: Vec<DiagnosedNamespace>,
-    /// There is, or may be, more than one.
+    /// Whether there are or may be several.
     pub many: bool,
     /// What to know before trusting it.
     pub quality: Quality,
@@ -143,9 +143,9 @@ impl DiagnosisRun {
         }
     }
 
-    /// Polls namespaces of the kernel for so long, or until the user asks to end. `progress` is
-    /// called with the number of sockets and the time left. `None` if the user asked to end before
-    /// the second poll.
+    /// Polls live namespaces for this long, or until the user asks to end. `progress` is called
+    /// with the number of sockets and the time left. `None` if the user asked to end before the
+    /// second poll.
     ///
     /// # Errors
     /// When a namespace cannot be entered or polled.
@@ -198,7 +198,7 @@ impl DiagnosisRun {
         Ok(Some(run))
     }
 
-    /// Polls the samples of a recording, for so long at most, or until the user asks to end.
+    /// Polls the samples of a recording, for this long at most, or until the user asks to end.
     ///
     /// # Errors
     /// When a sample cannot be polled, or there is only one.
@@ -221,7 +221,7 @@ impl DiagnosisRun {
         loop {
             let passed = session.sample().clocks.monotonic_ns.saturating_sub(began);
             run.elapsed = Duration::from_nanos(passed);
-            // Where a clock is damaged, time stands still.
+            // If a clock is damaged, no time passes.
             run.poll_sample(session, epoch.checked_add(run.elapsed).unwrap_or(epoch))?;
             samples += 1;
             let over = duration.is_some_and(|most| run.elapsed >= most);
@@ -235,7 +235,7 @@ impl DiagnosisRun {
         if samples < 2 {
             return Err(MonitorError::OneSample("what happened"));
         }
-        // The owners that the last sample knows give the names.
+        // Names come from the owners in the last sample.
         run.set.shared.owners.exchange(session.sample_mut());
         Ok(run)
     }
@@ -268,7 +268,7 @@ impl DiagnosisRun {
         self.set.members.iter_mut().try_for_each(|member| read_host(member, side))
     }
 
-    /// Judges what was observed, and finds names for it.
+    /// Judges what was observed, and looks up names for it.
     ///
     /// # Errors
     /// When owners or settings cannot be read.

@@ -21,7 +21,7 @@ use crate::tracking::SocketTable;
 /// Ended connections that are kept to be judged. Further ones are only counted.
 const MAX_ENDED: usize = 16_384;
 
-/// What is asked.
+/// What is diagnosed.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The limits of all rules.
@@ -201,8 +201,8 @@ impl Diagnosis {
         self.listeners.retain(|_, history| history.last_poll == poll);
     }
 
-    /// Counts the requests in SYN-RECV that wait on each listener. The kernel does not say on which
-    /// listener of a SO_REUSEPORT group one waits; it spreads them evenly.
+    /// Counts the requests in SYN-RECV that wait on each listener. The kernel does not report on
+    /// which listener of a SO_REUSEPORT group one waits; it spreads them evenly.
     fn count_requests(&mut self) {
         let [listed, before] = &self.listed;
         if listed != before {

@@ -1,6 +1,6 @@
 //! What the name of a service rests on.
 
-/// What the name of a service rests on, the firmest first.
+/// What the name of a service rests on, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ServiceBasis {
@@ -14,9 +14,9 @@ pub enum ServiceBasis {
     Process,
     /// The programs that share the listener: it is not known which of them the socket belongs to.
     Group,
-    /// Whoever holds the listener that accepted the connection.
+    /// The holder of the listener that accepted the connection.
     Listener,
-    /// The name that services(5) or custom give to the port: a guess.
+    /// The port's name in services(5) or by custom: a guess.
     PortName,
     /// Nothing but the port, or the peer's address where the port is no service's.
     Port,

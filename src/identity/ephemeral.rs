@@ -1,4 +1,4 @@
-//! The ports that the kernel hands out to clients.
+//! The ports that the kernel assigns to clients.
 
 use std::ops::RangeInclusive;
 

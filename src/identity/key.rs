@@ -1,4 +1,4 @@
-//! What a service is called, and the small number that stands for it.
+//! The name of a service, and its number.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,9 +35,9 @@ pub struct ServiceKey {
     pub port: Option<u16>,
     /// Unit, container or process that serves it.
     pub owner: Option<Box<str>>,
-    /// What the name rests on; the firmest of all its sockets.
+    /// What the name rests on; the strongest of all its sockets.
     pub basis: ServiceBasis,
-    /// What the role rests on; the firmest of all its sockets.
+    /// What the role rests on; the strongest of all its sockets.
     pub role_basis: RoleBasis,
 }
 

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{Endpoint, RoleBasis, Socket, State};
 
-/// Where listeners wait: what the kernel compares a SYN with. Listeners that are alike in all of
-/// it form a SO_REUSEPORT group, since the kernel refuses a second one otherwise.
+/// The address of listeners: what the kernel compares a SYN with. Listeners that agree in all of it
+/// form a SO_REUSEPORT group, since the kernel refuses a second one otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ListenAddress {
     /// The address, possibly the wildcard.
@@ -21,7 +21,7 @@ pub struct ListenAddress {
 }
 
 impl ListenAddress {
-    /// Where a listening socket waits.
+    /// The address of a listening socket.
     pub fn of(socket: &Socket) -> Self {
         Self {
             address: socket.local.address,
@@ -31,10 +31,10 @@ impl ListenAddress {
         }
     }
 
-    /// Whether a connection with this local address can be a child of such a listener, and how
-    /// well it fits. Children have their listener's family: those of a dual-stack listener are
-    /// v4-mapped. Like `compute_score()` (net/ipv4/inet_hashtables.c, 6.18), an exact address goes
-    /// before the wildcard, and a listener bound to the interface before one that is not.
+    /// Whether a connection with this local address can be a child of such a listener, and how well
+    /// it fits. Children have their listener's family: those of a dual-stack listener are
+    /// v4-mapped. Like `compute_score()` (net/ipv4/inet_hashtables.c, 6.18), an exact address
+    /// precedes the wildcard, and a listener bound to the interface one that is not.
     fn takes(&self, address: IpAddr, interface: u32) -> Option<(RoleBasis, bool)> {
         if self.interface != 0 && self.interface != interface {
             return None;
@@ -59,7 +59,7 @@ impl ListenAddress {
 /// Listeners of one address, by cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerGroup {
-    /// Where they wait.
+    /// Their address.
     pub at: ListenAddress,
     /// Their cookies; more than one only with SO_REUSEPORT.
     pub cookies: Vec<u64>,
@@ -78,7 +78,7 @@ impl Listeners {
         self.by_port.clear();
     }
 
-    /// Says that the listeners are known, even if there are none.
+    /// Marks the listeners as known, even if there are none.
     pub fn set_known(&mut self) {
         self.known = true;
     }
@@ -144,8 +144,8 @@ impl Listeners {
         found.map(|(group, _)| group)
     }
 
-    /// The listeners that a connection to this end comes to, by whatever interface; `None` where
-    /// that depends on the interface.
+    /// The listeners that accept a connection to this end through any interface; `None` if that
+    /// depends on the interface.
     pub fn find_anywhere(&self, end: Endpoint) -> Option<&ListenerGroup> {
         if let Some((group, _)) = self.find(end, 0) {
             return Some(group);
@@ -157,7 +157,7 @@ impl Listeners {
         fitting.next().is_none().then_some(first)
     }
 
-    /// The group that waits at this address.
+    /// The group at this address.
     pub fn group(&self, at: &ListenAddress) -> Option<&ListenerGroup> {
         self.by_port.get(&at.port)?.iter().find(|group| group.at == *at)
     }

@@ -1,7 +1,7 @@
-//! Whose a socket is: which end of its connection it is, who holds it, and which service that is.
+//! The identity of a socket: which end of its connection it is, its holder and its service.
 //!
-//! Every command asks here, live and in a recording, so that the same socket has the same role,
-//! owner and service everywhere. Knows listeners, holders and naming rules. Does no I/O.
+//! Every command uses it, live and for recordings, so that the same socket has the same role, owner
+//! and service everywhere. Knows listeners, holders and naming rules. Does no I/O.
 //!
 //! A [`NamespaceIdentity`] holds what is known of one network namespace, a [`ServiceRegistry`] the
 //! services of the whole run.

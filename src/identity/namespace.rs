@@ -1,4 +1,4 @@
-//! What is known of the sockets of one network namespace: their listeners, and whose they are.
+//! What is known of the sockets of one network namespace: their listeners and owners.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -18,10 +18,10 @@ use crate::model::{Endpoint, Opener, Role, RoleBasis, Socket, State, opened_by, 
 /// Addresses of listeners that have closed which are remembered.
 const PAST: usize = 1024;
 
-/// Programs of a group that its name spells out.
+/// How many programs of a group its name lists.
 const SPELLED: usize = 3;
 
-/// A socket whose service is asked for.
+/// A socket whose service is requested.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Own end.
@@ -30,8 +30,7 @@ pub struct Subject<'a> {
     pub remote: Endpoint,
     /// Interface it is bound to, 0 for none.
     pub interface: u32,
-    /// What is known around the socket itself; without a process where none was looked up or
-    /// none holds it.
+    /// The owner of the socket itself; without a process where none was looked up or none holds it.
     pub owner: Owner<'a>,
     /// Whether the owner's process holds the socket.
     pub is_held: bool,
@@ -40,7 +39,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Of a socket, with what is known around it.
+    /// The subject for a socket with this owner.
     pub fn new(socket: &Socket, owner: Owner<'a>, is_held: bool) -> Self {
         let Socket { local, remote, interface, inode, .. } = *socket;
         let is_open = matches!(socket.state, State::Established | State::CloseWait);
@@ -49,12 +48,12 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Who a socket turned out to be.
+/// The identity of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identified {
-    /// The part it plays.
+    /// Its role.
     pub role: Role,
-    /// Why that was decided.
+    /// The evidence for the role.
     pub role_basis: RoleBasis,
     /// Its service.
     pub service: ServiceId,
@@ -97,7 +96,7 @@ pub struct NamespaceIdentity {
 }
 
 impl NamespaceIdentity {
-    /// Nothing known yet of a namespace whose kernel hands out these ports.
+    /// An empty identity of a namespace with this range of ephemeral ports.
     pub fn new(ephemeral: RangeInclusive<u16>) -> Self {
         Self {
             listeners: Listeners::default(),
@@ -117,12 +116,12 @@ impl NamespaceIdentity {
         &self.listeners
     }
 
-    /// The ports that the kernel hands out.
+    /// The range of ephemeral ports.
     pub fn ephemeral(&self) -> &RangeInclusive<u16> {
         &self.ephemeral
     }
 
-    /// Takes the listeners that were just read. Allocates nothing where they are those of before.
+    /// Replaces the listeners by those just read. Allocates nothing if they are unchanged.
     pub fn set_listeners(&mut self, found: &[Socket]) {
         self.listeners.set_known();
         let now = || found.iter().map(|socket| (socket.cookie, ListenAddress::of(socket)));
@@ -173,15 +172,15 @@ impl NamespaceIdentity {
         });
     }
 
-    /// Takes note of who holds a listener. Where that is hidden this time and was known before,
-    /// the older answer stands.
+    /// Records the holder of a listener. If it is hidden now and was known before, the earlier one
+    /// is kept.
     pub fn set_listener_owner(&mut self, listener: &Socket, owner: &Owner<'_>) {
         let known = self.owners.get(&listener.cookie);
         if known.is_some_and(|known| known.view() == *owner || owner.process.is_none()) {
             return;
         }
         if known.is_some_and(|known| known.view().process.is_some()) {
-            // It has changed hands: what its connections showed is of before.
+            // Its holder changed: what its connections showed is outdated.
             self.trust.remove(&ListenAddress::of(listener));
         }
         self.owners.insert(listener.cookie, KeptOwner::keep(owner));
@@ -192,17 +191,17 @@ impl NamespaceIdentity {
         self.trust.values_mut().for_each(Trust::sample_again);
     }
 
-    /// The lookups that are under way would cost too much.
+    /// Cancels the pending lookups, which would cost too much.
     pub fn assume_holders(&mut self) {
         self.trust.values_mut().for_each(Trust::assume);
     }
 
-    /// The lookups that were under way are over.
+    /// Marks the pending lookups as finished.
     pub fn settle_lookups(&mut self) {
         self.trust.values_mut().for_each(Trust::settle);
     }
 
-    /// The part that a socket plays, and why. `previous` is what was known of it before.
+    /// The role of a socket, and the evidence for it. `previous` is what was known of it before.
     #[inline]
     pub fn role(&self, socket: &Socket, previous: Option<(Role, RoleBasis)>) -> (Role, RoleBasis) {
         match socket.state {
@@ -223,7 +222,7 @@ impl NamespaceIdentity {
         }
     }
 
-    /// The same of a socket that is known from its destroy event only.
+    /// The same for a socket that is known from its destroy event only.
     pub fn role_of_destroyed(&self, event: &Socket) -> (Role, RoleBasis) {
         if event.remote.port == 0 {
             return (Role::Unknown, RoleBasis::NotConnected);
@@ -234,7 +233,7 @@ impl NamespaceIdentity {
         }
     }
 
-    /// The role of a connection of which only its ends are known.
+    /// The role of a connection of which only the addresses are known.
     pub fn role_by_ends(
         &self,
         local: Endpoint,
@@ -338,8 +337,8 @@ impl NamespaceIdentity {
         }
     }
 
-    /// The service of a socket that plays this part, with all that is known around it.
-    /// Allocates only for a service that is new, and for listeners that several programs share.
+    /// The service of a socket with this role, from all that is known of it. Allocates only for a
+    /// service that is new, and for listeners that several programs share.
     pub fn identify(
         &mut self,
         registry: &mut ServiceRegistry,
@@ -387,7 +386,7 @@ impl NamespaceIdentity {
         let service = registry.enter(found, new, service_basis, role_basis);
         let is_owner_certain = match &by_listener {
             None => true,
-            // Nobody else can accept it.
+            // No other process can accept it.
             Some(GroupName::One(_)) if subject.is_queued => true,
             Some(_) => is_confirmed,
         };
@@ -409,7 +408,7 @@ impl NamespaceIdentity {
         Identified { role, role_basis, service, service_basis, is_certain }
     }
 
-    /// Who holds a socket, as far as that is known or follows from its listener.
+    /// The holder of a socket, as far as it is known or follows from its listener.
     pub fn owner<'a>(&'a self, subject: &Subject<'a>, role: Role) -> Owner<'a> {
         if role != Role::Server || subject.is_held {
             return subject.owner;
@@ -427,8 +426,8 @@ impl NamespaceIdentity {
         found.or_else(|| self.past.find(local, interface)).map(|(group, _)| group)
     }
 
-    /// Learns from a connection whose holder is known. Whether the connections of these listeners
-    /// are known to be held by the program that holds the listeners.
+    /// Learns from a connection whose holder is known. Returns whether the connections of these
+    /// listeners are known to be held by the program that holds the listeners.
     fn compare_holders(&mut self, at: &ListenAddress, subject: &Subject<'_>) -> bool {
         let group = self.listeners.group(at).or_else(|| self.past.group(at));
         let owners = group.iter().flat_map(|group| &group.cookies);
@@ -442,10 +441,10 @@ impl NamespaceIdentity {
 
     /// What to call the service of these listeners where a connection's own holder is not known.
     /// `ends_there`: what is named is the listener's own end, not a connection that it may have
-    /// handed over.
+    /// passed to another process.
     fn group_name(&self, group: &ListenerGroup, ends_there: bool) -> GroupName<'_> {
         if !ends_there && self.trust.get(&group.at).is_some_and(Trust::is_refuted) {
-            // The listener's program hands its connections to others.
+            // The listener's program passes its connections to others.
             return GroupName::Unknown;
         }
         let known = || group.cookies.iter().filter_map(|cookie| self.owners.get(cookie));
@@ -482,8 +481,8 @@ impl NamespaceIdentity {
         found.or_else(|| self.listeners.find_anywhere(at(mapped?)))
     }
 
-    /// Whether the ports say the same as the listener: a connection that was opened from a
-    /// listening port goes to a server's port as a rule, not to an ephemeral one.
+    /// Whether the ports agree with the listener: a connection that was opened from a listening
+    /// port goes to a server's port as a rule, not to an ephemeral one.
     fn do_ports_agree(&self, subject: &Subject<'_>, role: Role, basis: RoleBasis) -> bool {
         let by_listener =
             matches!(basis, RoleBasis::ListenerOnAddress | RoleBasis::ListenerOnWildcard);

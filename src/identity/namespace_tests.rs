@@ -24,7 +24,7 @@ fn connection(local: &str, remote: &str) -> Socket {
     Socket { local, remote, interface: 0, tcp_info: None, ..socket() }
 }
 
-/// A connection of which `tcp_info` tells who opened it.
+/// A connection whose `tcp_info` shows who opened it.
 fn opened(local: &str, remote: &str, opener: Opener) -> Socket {
     let acked = if opener == Opener::Own { 101 } else { 100 };
     let words = [(120, acked), (156, 1), (192, 2), (200, 100)];
@@ -169,7 +169,7 @@ fn dual_stack_listeners_take_both_families() {
         let found = fixture.identify(&opened(local, remote, Opener::Peer), None);
         assert_eq!(found, server("app:81", Listener, false));
     }
-    // A client on this host knows whom it talks to, in either family.
+    // A client on this host finds its server's service, in either family.
     for remote in ["127.0.0.1:81", "10.0.0.1:81", "[::ffff:127.0.0.1]:81"] {
         let socket = opened("10.0.0.1:40000", remote, Opener::Own);
         let found = fixture.identify(&socket, Some("curl"));
@@ -249,7 +249,7 @@ fn a_sample_confirms_that_a_listener_keeps_its_connections() {
     fixture.identity.settle_lookups();
     assert_eq!(fixture.lookup(&socket), Lookup::Needless);
     assert_eq!(fixture.identify(&socket, None), server("app:80", Listener, true));
-    // One more in every interval, since it may change hands.
+    // One more in every interval, since its holder may change.
     fixture.identity.begin_interval();
     assert_eq!(fixture.lookup(&socket), Lookup::Sample);
     assert_eq!(fixture.lookup(&socket), Lookup::Await);
@@ -272,7 +272,7 @@ fn a_listener_whose_connections_other_programs_hold() {
     // The same holds after it has closed.
     fixture.listen(&[]);
     assert_eq!(fixture.identify(&socket, None), server("http:80", PortName, false));
-    // Another listener of the address is sampled anew, and so is one that changed hands.
+    // Another listener of the address is sampled anew, and so is one whose holder changed.
     fixture.listen(&[(listener(2, "0.0.0.0:80"), process("app"))]);
     assert_eq!(fixture.identify(&socket, None), server("app:80", Listener, false));
     fixture.sample(&socket, "app");
@@ -442,7 +442,7 @@ fn what_is_certain() {
     let wildcard = RoleBasis::ListenerOnWildcard;
     for (local, remote, role, is_certain) in [
         (ends.0, ends.1, by(Role::Server, RoleBasis::TcpInfo), true),
-        // The listener and the ports say the same.
+        // The listener and the ports agree.
         (ends.0, ends.1, by(Role::Server, wildcard), true),
         (ends.0, ends.1, by(Role::Server, RoleBasis::Remembered), false),
         (ends.0, ends.1, by(Role::Server, RoleBasis::Ports), false),

@@ -1,4 +1,4 @@
-//! What a service is called.
+//! The names of services.
 
 use std::net::IpAddr;
 
@@ -102,14 +102,14 @@ pub(super) struct Facts<'a> {
     pub(super) owner_is: OwnerIs,
     /// The programs of a SO_REUSEPORT group of which one is the owner.
     pub(super) group: Option<&'a str>,
-    /// Of a client: the service at the far end, where that is on this host.
+    /// For a client: the service at the far end, if that is on this host.
     pub(super) peer: Option<&'a str>,
-    /// Whether the port belongs to a service: something listens there, or it is not one that
-    /// the kernel hands out.
+    /// Whether the port belongs to a service: something listens there, or it is not an ephemeral
+    /// one.
     pub(super) is_service_port: bool,
 }
 
-/// Whose holder an owner is.
+/// The socket whose holder an owner is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnerIs {
     /// The socket's own.
@@ -158,7 +158,7 @@ impl ServiceRegistry {
     fn service<'a>(&'a self, facts: &Facts<'a>) -> (Parts<'a>, ServiceBasis) {
         let (role, end) = (facts.role, facts.serving_end());
         if let Some(rule) = self.rules.find(facts) {
-            // A client's rule names the far side; several programs may ask there.
+            // A client's rule names the far side, which several programs may use.
             let owner = facts.owner.shown().filter(|_| role == Role::Server);
             let base = Base::Text(&rule.name);
             let parts = Parts { base, role, port: rule.single_port(), owner };

@@ -213,7 +213,7 @@ fn groupings() {
 fn rules_that_cannot_be() {
     for (text, wanted) in [
         ("[[service]]\nname = ''\nport = 1", "number 1 has an empty name"),
-        ("[[service]]\nname = 'a'", "\"a\" says nothing"),
+        ("[[service]]\nname = 'a'", "\"a\" has no conditions"),
         ("[[service]]\nname = 'a'\naddress = '10.0.0'", "\"10.0.0\" is neither"),
         ("[[service]]\nname = 'a'\nports = 1", "unknown field `ports`"),
         ("[[service]]\nport = 1", "missing field `name`"),
@@ -231,7 +231,7 @@ fn a_service_has_the_firmest_role_of_its_connections() {
     use RoleBasis::{ListenerOnWildcard, Listening, Ports, TcpInfo};
     let mut registry = registry("", Grouping::Service);
     let facts = facts("10.0.0.1:81", "192.0.2.1:50000", Role::Server, process("app"));
-    // A listener says nothing of the connections.
+    // A listener is no evidence of its connections' role.
     for (basis, shown) in [
         (Listening, Listening),
         (Ports, Ports),

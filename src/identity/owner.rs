@@ -1,6 +1,6 @@
-//! Who holds a socket, in the words that name services.
+//! The owner of a socket, as naming uses it.
 
-/// Who holds a socket, as far as that is known. All of it was chosen by others: not to be trusted.
+/// The owner of a socket, as far as it is known. All of it was chosen by others: not to be trusted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Name of the program that holds it.
@@ -14,12 +14,12 @@ pub struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// Container, unit or program: what a service is called after.
+    /// Container, unit or program: names the service.
     pub(super) fn service_name(&self) -> Option<&'a str> {
         self.container.or(self.service_unit()).or(self.process)
     }
 
-    /// The unit, where it names a service: a scope holds whatever somebody started in a session
+    /// The unit, where it names a service: a scope holds anything started in a session
     /// (`session-3.scope`, `init.scope`), and `user@1000.service` all programs of a user.
     pub(super) fn service_unit(&self) -> Option<&'a str> {
         let unit = self.unit.filter(|unit| !unit.starts_with("user@"))?;

@@ -17,8 +17,7 @@ struct Kept {
     key: ServiceKey,
 }
 
-/// The services of a run, whatever the namespace: services that are alike in several namespaces
-/// are one.
+/// The services of a run, in all namespaces: the same service in several namespaces counts as one.
 ///
 /// The caller remembers the number of a socket's service by the socket's cookie, since a destroy
 /// event has no owner, and a socket does not change its service because its listener closed.
@@ -32,7 +31,7 @@ pub struct ServiceRegistry {
 }
 
 impl ServiceRegistry {
-    /// No services yet; these rules and names of ports name them.
+    /// An empty registry, which names services by these rules and names of ports.
     pub fn new(rules: Rules, grouping: Grouping, ports: PortNames) -> Self {
         Self { rules, grouping, ports, services: Vec::new(), index: FxHashMap::default() }
     }
@@ -68,8 +67,8 @@ impl ServiceRegistry {
         }
     }
 
-    /// Counts another socket to a service that [`find`](Self::find) found or made. The bases of
-    /// the service become the firmest ones of its sockets.
+    /// Counts another socket to a service that [`find`](Self::find) found or made. The bases of the
+    /// service become the strongest ones of its sockets.
     pub(super) fn enter(
         &mut self,
         found: Option<ServiceId>,

@@ -17,7 +17,7 @@ pub enum RulesError {
     Nameless(usize),
     /// A rule that would take everything.
     #[error(
-        "[[service]] {0:?} says nothing to know it by (give port, address, process, cgroup, unit, container or role)"
+        "[[service]] {0:?} has no conditions (give port, address, process, cgroup, unit, container or role)"
     )]
     Empty(String),
     /// An address that is none.
@@ -25,7 +25,7 @@ pub enum RulesError {
     Address {
         /// Name of the rule.
         name: String,
-        /// What stands there.
+        /// The text.
         address: String,
     },
 }
@@ -37,7 +37,7 @@ pub struct Rules {
     rules: Vec<Rule>,
 }
 
-/// One `[[service]]`: it matches where everything it says does.
+/// One `[[service]]`: it matches if all its conditions do.
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// Name of the service.
@@ -88,12 +88,12 @@ struct Entry {
 }
 
 impl Rules {
-    /// Puts more rules behind these.
+    /// Appends rules.
     pub fn append(&mut self, more: Self) {
         self.rules.extend(more.rules);
     }
 
-    /// Whether one of them wants to know who holds a client's socket.
+    /// Whether one of them needs the holder of a client's socket.
     pub fn ask_for_owners(&self) -> bool {
         self.rules.iter().any(Rule::asks_for_owners)
     }
@@ -161,7 +161,7 @@ impl Rule {
             && patterns.iter().all(|pattern| pattern.is_none())
     }
 
-    /// Whether it decides by who holds the socket.
+    /// Whether it depends on the socket's holder.
     pub(super) fn asks_for_owners(&self) -> bool {
         [&self.process, &self.cgroup, &self.unit, &self.container]
             .iter()

@@ -1,9 +1,9 @@
 //! Whether the holder of a listener also holds the connections that it accepts.
 //!
-//! Looking up the holder of every connection is dear: a walk through /proc costs 1.6 to 3 µs for
-//! each descriptor. Where one program holds a listener, a sample of its connections shows whether
-//! it keeps them. A super-server, socket activation and listeners handed to another program are
-//! found this way.
+//! Looking up the holder of every connection is expensive: a walk through /proc costs 1.6 to 3 µs
+//! for each descriptor. Where one program holds a listener, a sample of its connections shows
+//! whether it keeps them. A super-server, socket activation and listeners passed to another program
+//! are found this way.
 
 /// Connections whose holders are looked up before a listener is trusted.
 const SAMPLE: u32 = 4;
@@ -11,7 +11,7 @@ const SAMPLE: u32 = 4;
 /// What a sample of a listener's connections has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Trust {
-    /// Lookups under way.
+    /// Pending lookups.
     asked: u32,
     /// Connections that the listener's own program holds.
     confirmed: u32,
@@ -21,14 +21,14 @@ pub(super) struct Trust {
     assumed: bool,
 }
 
-/// What is to be done about a connection's holder.
+/// What to do about a connection's holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampling {
     /// Look it up.
     Ask,
-    /// Wait for the lookups that are under way.
+    /// Wait for the pending lookups.
     Await,
-    /// The listener's program will do.
+    /// Assume the listener's program.
     Trust,
 }
 
@@ -48,17 +48,17 @@ impl Trust {
         Sampling::Await
     }
 
-    /// The lookups that were under way are over.
+    /// Marks the pending lookups as finished.
     pub(super) fn settle(&mut self) {
         self.asked = 0;
     }
 
-    /// The lookups that are under way would cost too much: the listener's program is assumed.
+    /// Cancels the pending lookups, which would cost too much: the listener's program is assumed.
     pub(super) fn assume(&mut self) {
         self.assumed |= self.asked > 0;
     }
 
-    /// A connection's holder was found.
+    /// Records the holder of a connection.
     pub(super) fn learn(&mut self, is_own: bool) {
         if is_own {
             self.confirmed = self.confirmed.saturating_add(1);
@@ -67,7 +67,7 @@ impl Trust {
         }
     }
 
-    /// Has one more connection looked up, since a listener may change hands at any time.
+    /// Has one more connection looked up, since a listener's holder may change at any time.
     pub(super) fn sample_again(&mut self) {
         self.assumed = false;
         if self.confirmed >= SAMPLE {

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use crate::sys::Usage;
 
-/// Time that is saved up for a while is there at once.
+/// Unused time is saved up to this much.
 const SAVED: Duration = Duration::from_secs(10);
 
-/// An account of processor time: a share of the time that passes comes in, what this program used
-/// goes out.
+/// An account of processor time: credits a share of the time that passes, debits what this program
+/// used.
 #[derive(Debug)]
 pub struct CpuBudget {
     share: f64,
-    /// Seconds. Below zero when what has to be done was dearer than its share.
+    /// Seconds. Negative when necessary work cost more than its share.
     left: f64,
     since: Usage,
 }
 
 impl CpuBudget {
-    /// Begins with nothing.
+    /// An empty account.
     pub fn new(share: f64) -> Self {
         Self { share, left: 0.0, since: Usage::now() }
     }
 
-    /// Attributor what came in and went out since the last time.
+    /// Books credit and cost since the last call.
     pub fn settle(&mut self) {
         let used = self.since.elapsed();
         self.since = Usage::now();
@@ -39,8 +39,7 @@ impl CpuBudget {
         SAVED.as_secs_f64() * self.share
     }
 
-    /// Whether something that costs this much can be afforded. What is dearer than all that can be
-    /// saved up may be had when that is there.
+    /// Whether work of this cost can be afforded. A full account affords any cost.
     pub fn affords(&self, cost: Duration) -> bool {
         self.share > 0.0 && self.left >= cost.as_secs_f64().min(self.most())
     }

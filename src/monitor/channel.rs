@@ -1,4 +1,4 @@
-//! Where dumps come from.
+//! The source of dumps.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use crate::recording::{Output, RecordingTransport, ReplayTransport};
 use crate::socket_diag::Transport;
 use crate::sys::NetlinkSocket;
 
-/// What answers dump requests: the kernel, or a recording of its answers.
+/// Answers dump requests: the kernel, or a recording of its answers.
 #[derive(Debug)]
 pub enum Channel {
     /// The kernel.

@@ -1,4 +1,4 @@
-//! Those who get what polls find.
+//! Consumers of polls.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -14,34 +14,34 @@ use crate::model::{Endpoint, Role, RoleBasis, Socket, State};
 use crate::tracking::Ending;
 use crate::wire::EcnWord;
 
-/// How much is to be known of a socket.
+/// How far a socket is identified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing more.
     #[default]
     Nothing,
-    /// The part that it plays.
+    /// Its role.
     Role,
-    /// Its service too: where that depends on its holder, the holder is looked up.
+    /// Also its service; its holder is looked up if the service depends on it.
     Service,
     /// All its holders.
     Processes,
 }
 
-/// What a consumer wants to know of a socket.
+/// What a consumer needs to know of a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Interest {
     /// How much.
     pub level: Level,
-    /// What it knows of the role already.
+    /// The role that it knows already.
     pub previous: Option<(Role, RoleBasis)>,
 }
 
 impl Interest {
-    /// Nothing more is wanted.
+    /// Nothing more.
     pub const NOTHING: Self = Self { level: Level::Nothing, previous: None };
 
-    /// So much, of a socket of which nothing is known.
+    /// This level, for a socket whose role is not known yet.
     pub const fn new(level: Level) -> Self {
         Self { level, previous: None }
     }
@@ -56,16 +56,16 @@ pub struct Placement {
     pub container: Option<String>,
 }
 
-/// The answer.
+/// The identity of a socket.
 #[derive(Debug)]
 pub struct Identity<'a> {
-    /// The part that the socket plays.
+    /// The socket's role.
     pub role: Role,
     /// Why that was decided.
     pub role_basis: RoleBasis,
-    /// Its service, where that was asked for.
+    /// Its service, if requested.
     pub identified: Option<Identified>,
-    /// Who holds it, as far as that was looked up.
+    /// Its holders, if they were looked up.
     pub owner: OwnerInfo<'a>,
     /// Unit and container of its holder, or else of its listener's holder.
     pub placement: Placement,
@@ -115,7 +115,7 @@ pub struct PollEnded<'a> {
     pub counters: [&'a Counters; 2],
     /// How the dump and the events went.
     pub ending: Ending,
-    /// Destroy events since the poll before; `None` where nobody listens.
+    /// Destroy events since the previous poll; `None` if they are not received.
     pub events: Option<u64>,
     /// Destroy events that were lost.
     pub events_lost: u64,
@@ -131,17 +131,17 @@ pub struct PollEnded<'a> {
     pub owners: &'a OwnerResolver,
 }
 
-/// Consumers ask here for sockets that no dump has shown.
+/// Identifies sockets that no dump has shown.
 #[derive(Debug)]
 pub struct Identities<'a> {
-    /// The namespace's.
+    /// The namespace's sockets and listeners.
     pub(super) identity: &'a mut NamespaceIdentity,
     /// The services of the run.
     pub registry: &'a mut ServiceRegistry,
 }
 
 impl<'a> Identities<'a> {
-    /// Of the sockets of one namespace.
+    /// For the sockets of one namespace.
     pub fn new(identity: &'a mut NamespaceIdentity, registry: &'a mut ServiceRegistry) -> Self {
         Self { identity, registry }
     }
@@ -151,13 +151,13 @@ impl<'a> Identities<'a> {
         self.identity.role_of_destroyed(event)
     }
 
-    /// The same, and its service.
+    /// Its role and service.
     pub fn identify_destroyed(&mut self, event: &Socket) -> Identified {
         let role = self.identity.role_of_destroyed(event);
         self.identify(event.local, event.remote, event.interface, role)
     }
 
-    /// The service of a socket of which only the ends and the last state are known.
+    /// The service of a socket of which only the addresses and the last state are known.
     pub fn identify_by_ends(
         &mut self,
         local: Endpoint,
@@ -187,20 +187,20 @@ impl<'a> Identities<'a> {
     }
 }
 
-/// Something that polls deliver to. The calls of a poll come in this order: `begin`; for every
-/// record `observe`, and `identified` at once or later where that asked for something; for every
-/// destroy event `on_destroy`; `end`.
+/// Receives the results of polls. A poll calls, in this order: `begin`; `observe` for every record,
+/// and `identified` at once or later if `observe` requested something; `on_destroy` for every
+/// destroy event; `end`.
 pub trait Consumer {
-    /// A poll begins.
+    /// Begins a poll.
     fn begin(&mut self, poll: &PollBegun<'_>);
 
-    /// The records of the dump so far do not count: it is read again.
+    /// Discards the records of the dump so far: it is read again.
     fn restart(&mut self) {}
 
-    /// Takes a record; says what else has to be known of it.
+    /// Receives a record; returns what else has to be known of its socket.
     fn observe(&mut self, socket: &Socket) -> Interest;
 
-    /// Takes what was asked for; may end the dump.
+    /// Receives what was requested; may end the dump.
     fn identified(
         &mut self,
         socket: &Socket,
@@ -208,12 +208,12 @@ pub trait Consumer {
         interfaces: &mut Interfaces,
     ) -> ControlFlow<()>;
 
-    /// Takes a destroy event.
+    /// Receives a destroy event.
     fn on_destroy(&mut self, event: &Socket, identities: &mut Identities<'_>) {
         let _ = (event, identities);
     }
 
-    /// The poll is over.
+    /// Ends the poll.
     fn end(&mut self, poll: PollEnded<'_>, identities: &mut Identities<'_>) {
         let _ = (poll, identities);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::counters::{Catalogue, Counters, Kind, Layout, Selection};
 
-/// Categories whose counters stand still on a healthy host, or nearly so: the sockets that move
-/// them are few at a time, and known at once if looked at soon.
+/// Categories whose counters hardly move on a healthy host: few sockets move them at a time, so
+/// that an early poll can identify these.
 const TROUBLE: [&str; 10] = [
     "retransmission",
     "rto",
@@ -22,11 +22,11 @@ const TROUBLE: [&str; 10] = [
 /// The counters that are watched.
 #[derive(Debug, Clone, Default)]
 pub struct CounterGate {
-    /// Those asked for with `--counter`; all of trouble without.
+    /// Those selected with `--counter`; by default all that indicate trouble.
     only: Option<Selection>,
     layout: Arc<Layout>,
-    /// Their places in that layout.
-    places: Vec<usize>,
+    /// Their positions in that layout.
+    positions: Vec<usize>,
 }
 
 impl CounterGate {
@@ -45,13 +45,13 @@ impl CounterGate {
             // The names changed, so positions cannot be compared.
             return true;
         }
-        self.places.iter().any(|&place| before.at(place) != now.at(place))
+        self.positions.iter().any(|&at| before.at(at) != now.at(at))
     }
 
     fn learn(&mut self, layout: &Arc<Layout>) {
         self.layout = Arc::clone(layout);
-        let places = layout.names().enumerate().filter(|(_, name)| self.watches(name));
-        self.places = places.map(|(place, _)| place).collect();
+        let positions = layout.names().enumerate().filter(|(_, name)| self.watches(name));
+        self.positions = positions.map(|(position, _)| position).collect();
     }
 
     fn watches(&self, name: &str) -> bool {

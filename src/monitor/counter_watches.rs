@@ -1,4 +1,4 @@
-//! The counters of all namespaces that are asked for, live or from a recording.
+//! The counters of all requested namespaces, live or from a recording.
 
 use super::counter_watch::CounterWatch;
 use super::error::MonitorError;
@@ -15,7 +15,7 @@ enum Source {
     Recording { session: Box<Session>, pace: Pace, schedule: IntervalSchedule, left: Option<u64> },
 }
 
-/// The counters of the namespaces that are asked for, reading by reading.
+/// The counters of the requested namespaces, reading by reading.
 #[derive(Debug)]
 pub struct CounterWatches {
     /// Each namespace.
@@ -26,11 +26,11 @@ pub struct CounterWatches {
 }
 
 impl CounterWatches {
-    /// Opens namespaces of the kernel and reads their counters; with `all`, of those that can be
-    /// entered. Readings follow with the ticks.
+    /// Opens live namespaces and reads their counters; with `all`, of those that can be entered.
+    /// Each tick takes another reading.
     ///
     /// # Errors
-    /// When a namespace cannot be entered, or of `all` none.
+    /// When a namespace cannot be entered, or none of `all`.
     pub fn live(specs: &[String], mut ticks: Ticks) -> Result<Self, MonitorError> {
         let (namespaces, mut unreachable) = find_namespaces(specs)?;
         let mut watches = Vec::new();
@@ -48,8 +48,8 @@ impl CounterWatches {
         Ok(Self { watches, unreachable, source: Source::Kernel(ticks) })
     }
 
-    /// Takes the current sample of a recording. Others follow as the schedule and the pace have it,
-    /// `count` at most, the first one included.
+    /// Takes the current sample of a recording. Others follow by the schedule and the pace, `count`
+    /// at most, the first one included.
     ///
     /// # Errors
     /// When its counters cannot be read.

@@ -36,7 +36,7 @@ pub enum MonitorError {
         path: PathBuf,
         /// Its complete samples.
         samples: u64,
-        /// What the file answered.
+        /// The error.
         source: io::Error,
     },
     /// The recording could not be begun, or continued in another file.
@@ -53,13 +53,13 @@ pub enum MonitorError {
     Specification {
         /// As it was given.
         spec: String,
-        /// Why it cannot be had.
+        /// Why it cannot be used.
         reason: NamespaceError,
     },
     /// `all` together with others.
-    #[error("--netns all already holds every namespace; leave out the others")]
+    #[error("--netns all already includes every namespace; leave out the others")]
     AllAndOthers,
-    /// Of all namespaces none.
+    /// No namespace can be entered.
     #[error("no network namespace could be entered: {0}")]
     NoNamespace(String),
     /// A consumer failed.

@@ -20,7 +20,7 @@ pub struct HostReading {
     pub conntrack: Option<(u64, u64)>,
 }
 
-/// Reads the files of a namespace of the kernel, or of a recording where there is none.
+/// Reads the files of a live namespace, or else of a recording.
 pub(super) fn read_host(
     input: &mut NamespaceInput,
     namespace: Option<&NetNamespace>,

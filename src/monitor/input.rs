@@ -19,7 +19,7 @@ use crate::socket_diag::{Drained, DumpOutcome, Error, Events, Query, Sockets};
 use crate::sys::NetlinkSocket;
 use crate::wire::{Extensions, Messages, Reply};
 
-/// The files of whichever namespace the thread that opens them is in.
+/// These files show the namespace of the thread that opens them.
 const COUNTERS: &str = "/proc/thread-self/net";
 
 /// Which reading of the counters in a poll.
@@ -61,7 +61,7 @@ pub(super) enum CounterSource {
 /// The destroy events.
 #[derive(Debug)]
 pub(super) enum EventSource {
-    /// Nobody listens.
+    /// They are not received.
     None,
     Kernel(Events),
     /// The sample of a recording.
@@ -71,27 +71,27 @@ pub(super) enum EventSource {
     },
 }
 
-/// The result of taking the events.
+/// The result of receiving events.
 pub(super) enum Received {
-    /// Nobody listens.
+    /// They are not received.
     Nothing,
     Events(Drained),
-    /// From here on there are no events; why.
+    /// They cannot be received any more, for this reason.
     NoMore(String),
 }
 
-/// All of it.
+/// The inputs of one namespace.
 #[derive(Debug)]
 pub(super) struct NamespaceInput {
     pub(super) sockets: Sockets<Channel>,
     pub(super) counters: CounterSource,
     pub(super) events: EventSource,
-    /// Where all of it is recorded.
+    /// Records all of it.
     pub(super) recorder: Option<NamespaceRecorder>,
 }
 
 impl NamespaceInput {
-    /// Of the kernel.
+    /// Reads from the kernel.
     pub(super) fn kernel(
         namespace: &NetNamespace,
         socket: NetlinkSocket,
@@ -126,7 +126,7 @@ impl NamespaceInput {
         })
     }
 
-    /// Of a recording, with nothing in it before [`load`](Self::load).
+    /// Reads from a recording; empty before [`load`](Self::load).
     pub(super) fn replay(files: CounterFiles, has_events: bool) -> Self {
         let drained = Some(EventsDrained::default());
         let events = EventSource::Replay { messages: Vec::new(), drained };
@@ -144,7 +144,7 @@ impl NamespaceInput {
         }
     }
 
-    /// Takes what the next sample holds.
+    /// Loads the next sample.
     pub(super) fn load(&mut self, part: &mut SamplePart) {
         if let Channel::Replay(transport) = self.sockets.transport_mut() {
             transport.load(part);
@@ -278,8 +278,8 @@ impl NamespaceInput {
         Ok(outcome)
     }
 
-    /// Reads the sockets that a query asks for. A recording gets everything: all attributes, and
-    /// with the connections all else that is no listener.
+    /// Reads the sockets that a query asks for. For a recording, all attributes are read, and all
+    /// sockets but listeners with the connections.
     pub(super) fn dump(
         &mut self,
         query: &Query<'_>,
@@ -304,7 +304,7 @@ impl NamespaceInput {
         Ok(DumpOutcome { sockets: outcome.sockets - others, ..outcome })
     }
 
-    /// Hands on the events since the last time. Those that `takes` chooses are recorded.
+    /// Delivers the events since the last call. Records those that `takes` selects.
     pub(super) fn drain(
         &mut self,
         takes: impl Fn(&Reply<'_>) -> bool,

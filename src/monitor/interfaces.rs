@@ -12,28 +12,28 @@ use crate::sys::NetlinkSocket;
 pub struct Interface<'a> {
     /// Its index.
     pub index: u32,
-    /// Its name, where it could be had.
+    /// Its name, if it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
 }
 
-/// Names of a namespace's interfaces by index, each asked for once.
+/// Names of a namespace's interfaces by index, each looked up once.
 #[derive(Debug, Default)]
 pub struct Interfaces {
-    /// Some socket of the namespace; `None` where all names are known that will be.
+    /// A socket of the namespace; `None` if no further names can be looked up.
     handle: Option<OwnedFd>,
     names: FxHashMap<u32, Option<String>>,
 }
 
 impl Interfaces {
-    /// Of the namespace of this socket. While a dump runs it is busy, so names are asked for
+    /// For the namespace of this socket. It is busy while a dump runs, so names are looked up
     /// through another descriptor.
     pub(super) fn of(socket: &NetlinkSocket) -> io::Result<Self> {
         let handle = socket.as_fd().try_clone_to_owned()?;
         Ok(Self { handle: Some(handle), names: FxHashMap::default() })
     }
 
-    /// Takes the names that a recording has.
+    /// Loads the names that a recording has.
     pub(super) fn set_recorded(&mut self, names: &FxHashMap<u32, String>) {
         if self.names.len() != names.len() {
             self.names.extend(names.iter().map(|(index, name)| (*index, Some(name.clone()))));

@@ -7,23 +7,23 @@ use crate::recording::Sample;
 /// When intervals end, by the recording's clock.
 #[derive(Debug)]
 pub struct IntervalSchedule {
-    /// `None`: with every sample that was not ahead of its time.
+    /// `None`: with every sample that was not taken early.
     interval: Option<u64>,
     next: u64,
     /// The last interval ends then.
     end: Option<u64>,
-    /// Samples come that much too early at most.
+    /// The most by which a sample may be early.
     slack: u64,
     over: bool,
 }
 
 impl IntervalSchedule {
-    /// For intervals of this length, or of the recording's own, from its `first` sample on, for so
-    /// long.
+    /// For intervals of this length, or of the recording's own, from its `first` sample on, for
+    /// this long.
     pub fn new(interval: Option<Duration>, duration: Option<Duration>, first: &Sample) -> Self {
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let usual = first.host.interval_ns;
-        // At the recording's own pace every sample is one, however late it came.
+        // At the recording's own pace every sample ends an interval, however late it was taken.
         let least = usual.saturating_add(usual / 2);
         let interval = interval.map(nanoseconds).filter(|interval| *interval > least);
         let start = first.clocks.monotonic_ns;

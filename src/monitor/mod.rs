@@ -1,5 +1,5 @@
-//! The engine: polls network namespaces, of the kernel or of a recording, and delivers what it
-//! found to any number of consumers.
+//! The engine: polls network namespaces, of the kernel or of a recording, and delivers the results
+//! to any number of consumers.
 //!
 //! Knows inputs, the order of a poll, when to poll, owners and the recorder. Does not know what
 //! consumers make of a poll.

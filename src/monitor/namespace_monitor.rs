@@ -29,7 +29,7 @@ use crate::sys::{NetlinkSocket, Usage};
 use crate::tracking::{Ending, Watch};
 use crate::wire::{EcnWord, Extensions};
 
-/// How often the listeners are read that the kernel says changed meanwhile.
+/// How often the listeners are read if the kernel reports that they changed meanwhile.
 const TRIES: u32 = 3;
 
 /// What all namespaces of a run have in common.
@@ -41,7 +41,7 @@ pub struct Shared {
     pub owners: OwnerResolver,
     /// How `tcp_info` of this kernel is to be read.
     pub ecn: EcnWord,
-    /// Where all that is read is recorded.
+    /// Records all that is read.
     pub recorder: Option<Recorder>,
 }
 
@@ -50,17 +50,17 @@ pub struct Shared {
 pub struct Opening {
     /// Which counter files are read.
     pub files: CounterFiles,
-    /// How destroy events are received; `None` to do without.
+    /// How destroy events are received; `None` for none.
     pub events: Option<EventOptions>,
     /// Which counters call for an early poll.
     pub gate: CounterGate,
 }
 
-/// Where a namespace is.
+/// The source of a namespace.
 #[derive(Debug)]
 enum Origin {
     Kernel(NetNamespace),
-    /// In a recording, with these settings.
+    /// A recording, with these settings.
     Recording {
         settings: String,
     },
@@ -78,11 +78,11 @@ pub struct NamespaceMonitor {
     gate: CounterGate,
     /// The counters at the end of the last poll.
     before: Counters,
-    /// The counters before the dump of the poll that runs, and after its events.
+    /// The counters before the dump of the current poll, and after its events.
     counters: [Counters; 2],
-    /// What polling it cost last time.
+    /// The cost of the last poll.
     pub cost: Duration,
-    /// Why there are no destroy events although they were asked for. To be taken once.
+    /// Why there are no destroy events although they were requested. Reported once, then cleared.
     pub no_events: Option<String>,
     /// Cookies of the listeners whose holders were looked up.
     known: FxHashSet<u64>,
@@ -92,8 +92,7 @@ pub struct NamespaceMonitor {
 }
 
 impl NamespaceMonitor {
-    /// Opens a namespace of the kernel and begins to receive destroy events; the first poll is
-    /// still to be made.
+    /// Opens a live namespace and begins to receive destroy events, without polling.
     ///
     /// # Errors
     /// When it cannot be entered, or its tables or files cannot be opened.
@@ -102,7 +101,7 @@ impl NamespaceMonitor {
         opening: Opening,
         recorder: Option<&mut Recorder>,
     ) -> Result<Self, MonitorError> {
-        // Before the first poll, so that there is an event of every socket in it.
+        // Before the first poll, so that every socket in it has an event.
         let (events, no_events) = match opening.events {
             None => (None, None),
             Some(options) => match Events::open_in(namespace, &options) {
@@ -123,7 +122,7 @@ impl NamespaceMonitor {
         Ok(Self { no_events, interfaces, ..monitor })
     }
 
-    /// A namespace of a recording; [`load`](Self::load) brings its samples.
+    /// A namespace of a recording, whose samples [`load`](Self::load) loads.
     pub fn replay(recorded: &RecordedNamespace, opening: Opening) -> Self {
         let namespace = Namespace { inode: recorded.inode, name: recorded.name.clone() };
         let range = ephemeral_range(recorded.setting(EPHEMERAL));
@@ -157,7 +156,7 @@ impl NamespaceMonitor {
         }
     }
 
-    /// Takes what the next sample of the recording holds of it.
+    /// Loads its part of the next sample of the recording.
     pub fn load(&mut self, recorded: &mut RecordedNamespace) {
         self.interfaces.set_recorded(&recorded.interfaces);
         self.input.load(&mut recorded.part);
@@ -168,8 +167,7 @@ impl NamespaceMonitor {
         }
     }
 
-    /// Whether the kernel has refused a filter program, so that more was delivered than it would
-    /// have let pass.
+    /// Whether the kernel has refused a filter program and therefore sent more sockets.
     pub fn refuses_programs(&self) -> bool {
         self.input.sockets.refuses_programs()
     }
@@ -190,7 +188,7 @@ impl NamespaceMonitor {
         })
     }
 
-    /// The ports that clients in it get.
+    /// Its range of ephemeral ports.
     pub fn ephemeral(&self) -> &RangeInclusive<u16> {
         self.identity.ephemeral()
     }
@@ -207,7 +205,7 @@ impl NamespaceMonitor {
         read_host(&mut self.input, namespace, side)
     }
 
-    /// Reads the counters; hands back those of now.
+    /// Reads the counters and returns them.
     ///
     /// # Errors
     /// When the counter files cannot be read.
@@ -227,7 +225,7 @@ impl NamespaceMonitor {
         Ok(self.gate.has_moved(&self.before, first))
     }
 
-    /// Where it is, unless it is one of a recording.
+    /// The live namespace; `None` for one of a recording.
     pub fn kernel_namespace(&self) -> Option<&NetNamespace> {
         match &self.origin {
             Origin::Kernel(namespace) => Some(namespace),
@@ -253,7 +251,7 @@ impl NamespaceMonitor {
     /// sockets, destroy events, and counters again. Their holders are still to be looked up.
     ///
     /// # Errors
-    /// When something could not be read without which there is no sample.
+    /// When something that every sample needs could not be read.
     pub(super) fn record(
         &mut self,
         recorder: &mut Recorder,
@@ -267,10 +265,10 @@ impl NamespaceMonitor {
         Ok(())
     }
 
-    /// Polls it. The consumer gets what the request asks for.
+    /// Polls it. The consumer receives what the request asks for.
     ///
     /// # Errors
-    /// When something could not be read without which there is no poll.
+    /// When something that every poll needs could not be read.
     pub fn poll(
         &mut self,
         shared: &mut Shared,
@@ -327,7 +325,7 @@ impl NamespaceMonitor {
         Ok(())
     }
 
-    /// Names sockets that were delivered before: role and service of each, and its holders.
+    /// Identifies sockets that were delivered before: role, service and holders of each.
     ///
     /// # Errors
     /// When the processes cannot be searched.
@@ -359,7 +357,7 @@ impl NamespaceMonitor {
         Ok(())
     }
 
-    /// Reads the listeners and learns whose they are. Their holders are looked up again at the
+    /// Reads the listeners and identifies their owners. Their holders are looked up again at the
     /// end of each interval, and when there are new ones.
     fn read_listeners(
         &mut self,
@@ -413,7 +411,7 @@ impl NamespaceMonitor {
         Ok(outcome)
     }
 
-    /// Hands the listeners on, where they are asked for. Whether the consumer has seen enough.
+    /// Delivers the listeners, if requested. Returns whether the consumer ends the dump.
     fn deliver_listeners(
         &mut self,
         shared: &mut Shared,
@@ -480,8 +478,8 @@ impl NamespaceMonitor {
         Ok(outcome)
     }
 
-    /// Takes the destroy events; says what is known of closed sockets, and how many events there
-    /// were and were lost.
+    /// Delivers the destroy events with what is known of the closed sockets. Returns how many
+    /// events there were, and how many were lost.
     fn drain(
         &mut self,
         shared: &mut Shared,
@@ -510,7 +508,7 @@ impl NamespaceMonitor {
                 (watch, Some(events), lost)
             }
             Received::NoMore(reason) => {
-                // What came until now stands; from now on there are none.
+                // Events received so far count; no more will come.
                 self.no_events = Some(reason);
                 (Watch::Lossy, None, 0)
             }

@@ -10,7 +10,7 @@ use super::request::PollRequest;
 use crate::procfs::NetNamespace;
 use crate::recording::{NamespaceChoice, Sample};
 
-/// A namespace and what its polls are delivered to.
+/// A namespace and the consumer of its polls.
 #[derive(Debug)]
 pub struct Member<C> {
     /// The namespace.
@@ -22,19 +22,19 @@ pub struct Member<C> {
 /// The namespaces of a run.
 #[derive(Debug)]
 pub struct NamespaceSet<C> {
-    /// What they have in common.
+    /// What all of them share.
     pub shared: Shared,
-    /// They themselves.
+    /// The namespaces.
     pub members: Vec<Member<C>>,
     /// Namespaces that could not be entered or even seen, and why.
     pub unreachable: Vec<String>,
-    /// Those of them that could not be entered, by inode.
+    /// Why namespaces could not be entered, by inode.
     pub(super) refused: FxHashMap<u64, String>,
     opening: Opening,
 }
 
 impl<C> NamespaceSet<C> {
-    /// No namespaces yet; they are opened like this.
+    /// An empty set; namespaces are opened with these options.
     pub fn new(shared: Shared, opening: Opening) -> Self {
         Self {
             shared,
@@ -45,12 +45,12 @@ impl<C> NamespaceSet<C> {
         }
     }
 
-    /// Opens the namespaces of these specifications that are not open yet, and drops those
-    /// that are gone; says how many there were before the new ones. `prepare` sees each new one
-    /// before it is opened, `consumer` makes its consumer.
+    /// Opens the namespaces of these specifications that are not open yet, and closes those that
+    /// are gone. Returns how many there were before the new ones. Calls `prepare` with each new one
+    /// before opening it, and `consumer` to make its consumer.
     ///
     /// # Errors
-    /// When one that was named cannot be opened, or of `all` none.
+    /// When one that was named cannot be opened, or none of `all`.
     pub fn find(
         &mut self,
         specs: &[String],
@@ -130,8 +130,9 @@ impl<C: Consumer> NamespaceSet<C> {
         }
     }
 
-    /// Polls the chosen namespaces of a sample of a recording. New ones get a consumer; `polled` sees each afterwards, and whether it is new. Those that a regular
-    /// sample does not have are gone.
+    /// Polls the chosen namespaces of a sample of a recording. New ones get a consumer. Calls
+    /// `polled` with each afterwards, and whether it is new. Closes those that a regular sample
+    /// does not have.
     ///
     /// # Errors
     /// As [`NamespaceMonitor::poll`].

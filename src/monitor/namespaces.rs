@@ -1,18 +1,18 @@
-//! The network namespaces that are asked for.
+//! The requested network namespaces.
 
 use super::error::MonitorError;
 use crate::procfs::{Namespaces, NetNamespace};
 
-/// Whether every namespace is asked for: then what cannot be entered is reported, not fatal.
+/// Whether every namespace is requested: then those that cannot be entered are reported, not fatal.
 pub fn wants_all(specs: &[String]) -> bool {
     specs.iter().any(|spec| spec == "all")
 }
 
-/// Finds the namespaces of these specifications, the program's own if there are none; and says
+/// Finds the namespaces of these specifications, the program's own if there are none. Also returns
 /// what cannot be seen of them.
 ///
 /// # Errors
-/// When a specification means no namespace, or one that may not be looked at.
+/// When a specification means no namespace, or one that may not be read.
 pub fn find_namespaces(specs: &[String]) -> Result<(Vec<NetNamespace>, Vec<String>), MonitorError> {
     let namespaces = Namespaces::new("/proc".as_ref());
     if wants_all(specs) {

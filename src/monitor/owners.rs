@@ -26,18 +26,18 @@ pub struct Holder<'a> {
     pub fd: u32,
 }
 
-/// Who holds a socket open.
+/// The processes that hold a socket open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processes<'a> {
     /// Not looked up.
     NotAsked,
-    /// Somebody whose descriptors may not be read.
+    /// Perhaps a process whose descriptors may not be read.
     Hidden,
-    /// These; nobody if empty.
+    /// These; none if empty.
     Known(&'a [Holder<'a>]),
 }
 
-/// Whose holders are looked up: those of listeners are kept from poll to poll.
+/// The sockets whose holders are looked up. Holders of listeners are kept between polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerScope {
     /// Listeners of the network namespace with this inode.
@@ -46,7 +46,7 @@ pub enum OwnerScope {
     Connections,
 }
 
-/// Where names come from.
+/// Resolves the owners of sockets.
 #[derive(Debug)]
 pub struct OwnerResolver {
     source: Source,
@@ -58,7 +58,7 @@ pub struct OwnerResolver {
 
 #[derive(Debug)]
 enum Source {
-    /// Owners are not asked for.
+    /// Owners are not requested.
     None,
     Kernel(Box<[Owners; 2]>),
     Recording {
@@ -83,7 +83,7 @@ pub struct OwnerInfo<'a> {
 }
 
 impl OwnerResolver {
-    /// Looks owners up in /proc; `scope` says how far.
+    /// Looks owners up in /proc, as far as `scope` allows.
     ///
     /// # Errors
     /// When /proc cannot be opened.
@@ -95,13 +95,13 @@ impl OwnerResolver {
         Ok(Self { source: Source::Kernel(owners), cgroups, scope, listeners: FxHashMap::default() })
     }
 
-    /// Knows cgroups only.
+    /// Resolves cgroups only.
     pub fn cgroups_only() -> Self {
         let cgroups = Cgroups::new(Path::new("/proc")).ok();
         Self { source: Source::None, cgroups, scope: Scope::First, listeners: FxHashMap::default() }
     }
 
-    /// Knows nothing.
+    /// Resolves nothing.
     pub fn none() -> Self {
         Self {
             source: Source::None,
@@ -111,14 +111,14 @@ impl OwnerResolver {
         }
     }
 
-    /// Knows what a recording has; [`exchange`](Self::exchange) brings it.
+    /// Resolves owners from a recording, which [`exchange`](Self::exchange) loads.
     pub fn recording() -> Self {
         let (owners, cgroups) = (FxHashMap::default(), FxHashMap::default());
         let source = Source::Recording { owners, cgroups };
         Self { source, cgroups: None, scope: Scope::First, listeners: FxHashMap::default() }
     }
 
-    /// Exchanges what is known with a sample of a recording.
+    /// Exchanges the known owners with those of a sample of a recording.
     pub fn exchange(&mut self, sample: &mut Sample) {
         if let Source::Recording { owners, cgroups } = &mut self.source {
             std::mem::swap(owners, &mut sample.owners);
@@ -126,7 +126,7 @@ impl OwnerResolver {
         }
     }
 
-    /// Learns the cgroup of a socket.
+    /// Looks up the path of a socket's cgroup.
     pub fn learn_cgroup(&mut self, socket: &Socket) {
         if let (Some(cgroups), Some(id)) = (&mut self.cgroups, socket.cgroup_id)
             && cgroups.path(id).is_none()
@@ -135,7 +135,7 @@ impl OwnerResolver {
         }
     }
 
-    /// Finds the holders of these sockets. In the scope everything else is forgotten.
+    /// Finds the holders of these sockets, and forgets all others of the scope.
     ///
     /// # Errors
     /// When the processes cannot be listed.
@@ -150,7 +150,7 @@ impl OwnerResolver {
         self.resolve_wanted(&wanted, of, everywhere)
     }
 
-    /// The same, of sockets that were not decoded.
+    /// The same for sockets that were not decoded.
     pub(super) fn resolve_wanted(
         &mut self,
         wanted: &[Wanted],
@@ -194,7 +194,7 @@ impl OwnerResolver {
         Ok(connections.resolve_among(&wanted, &processes, most)?)
     }
 
-    /// Gives back the memory of sockets that are not asked for again.
+    /// Frees the memory of sockets that are not looked up again.
     pub fn forget_connections(&mut self) {
         if let Source::Kernel(owners) = &mut self.source {
             let [_, connections] = &mut **owners;
@@ -260,7 +260,7 @@ impl OwnerResolver {
                 owners.holders.first().and_then(|holder| holder.cgroup.as_deref())
             }
         };
-        info.place(process_cgroup);
+        info.set_unit_and_container(process_cgroup);
         info
     }
 
@@ -268,7 +268,7 @@ impl OwnerResolver {
     pub fn info_without_holders(&self, socket: &Socket) -> OwnerInfo<'_> {
         let cgroup_path = self.cgroup_path(socket);
         let mut info = OwnerInfo { cgroup_path, ..OwnerInfo::default() };
-        info.place(None);
+        info.set_unit_and_container(None);
         info
     }
 
@@ -280,7 +280,7 @@ impl OwnerResolver {
         Some(if other.processes_hidden > one.processes_hidden { other } else { one })
     }
 
-    /// Says what is hidden, and what would show it.
+    /// Describes what is hidden, and which capability would show it.
     pub fn report(&self, quality: &mut Quality) {
         let Some(limits) = self.limits() else { return };
         quality.processes_hidden = quality.processes_hidden.max(limits.processes_hidden);
@@ -306,19 +306,19 @@ impl OwnerResolver {
         }
         if limits.foreign_pid_namespace {
             quality.permission_limited.push(
-                "owners: only processes of this pid namespace are in sight; run in the host's to see all"
+                "owners: only processes of this pid namespace are visible; run in the host's to see all"
                     .to_owned(),
             );
         }
     }
 }
 
-/// A socket whose holders are asked for.
+/// A socket whose holders are requested.
 pub(super) fn wanted(socket: &Socket) -> Wanted {
     Wanted { inode: socket.inode, uid: socket.uid, cgroup_id: socket.cgroup_id }
 }
 
-/// What is found of a socket, as a recording has it.
+/// The owners of a socket, as recorded.
 pub(super) fn socket_owners(inode: u32, found: Ownership<'_>) -> SocketOwners {
     let hidden = matches!(found, Ownership::Hidden);
     let Ownership::Known(holders) = found else {
@@ -335,7 +335,7 @@ pub(super) fn socket_owners(inode: u32, found: Ownership<'_>) -> SocketOwners {
     SocketOwners { inode, holders: holders.collect(), hidden }
 }
 
-/// The answer of whichever scope asked for the socket.
+/// The holders that either scope has found.
 fn lookup(owners: &[Owners; 2], inode: u32) -> Ownership<'_> {
     let [listeners, connections] = owners;
     match connections.owner(inode) {
@@ -345,8 +345,8 @@ fn lookup(owners: &[Owners; 2], inode: u32) -> Ownership<'_> {
 }
 
 impl<'a> OwnerInfo<'a> {
-    /// Names unit and container after the holder's cgroup and the socket's own.
-    fn place(&mut self, process_cgroup: Option<&'a str>) {
+    /// Sets unit and container from the holder's cgroup and the socket's own.
+    fn set_unit_and_container(&mut self, process_cgroup: Option<&'a str>) {
         let placement = placement(self.cgroup_path, process_cgroup);
         (self.unit, self.container) = (placement.unit, placement.container);
     }
@@ -361,7 +361,7 @@ impl<'a> OwnerInfo<'a> {
         &self.holders
     }
 
-    /// In the words that name services.
+    /// As naming takes it.
     pub fn owner(&self) -> Owner<'_> {
         Owner {
             process: self.program,

@@ -20,7 +20,7 @@ impl Ticks {
         Self { interval, left, next: Instant::now() }
     }
 
-    /// The first sample was taken only now.
+    /// Restarts the clock at the first sample, taken just now.
     pub(super) fn restart(&mut self) {
         self.next = Instant::now();
     }
@@ -39,19 +39,19 @@ impl Ticks {
 /// How fast the samples of a recording are shown.
 #[derive(Debug)]
 pub struct Pace {
-    /// How many times faster than they were recorded; `None` without waiting.
+    /// How many times faster than they were recorded; `None` does not wait.
     speed: Option<f64>,
     /// When the first one was shown, and its monotonic clock.
     began: Option<(Instant, u64)>,
 }
 
 impl Pace {
-    /// So many times faster than the samples were recorded; `None` without waiting.
+    /// This many times faster than the samples were recorded; `None` does not wait.
     pub fn new(speed: Option<f64>) -> Self {
         Self { speed, began: None }
     }
 
-    /// The first one is shown now.
+    /// Starts with the first sample, which is shown now.
     pub fn start(&mut self, monotonic_ns: u64) {
         self.began = Some((Instant::now(), monotonic_ns));
     }
@@ -66,7 +66,7 @@ impl Pace {
         next.is_some_and(|next| interrupt.sleep_until(next))
     }
 
-    /// Whether a speed was given, so that somebody may be watching.
+    /// Whether a speed was given, so that a user may be watching.
     pub fn is_given(&self) -> bool {
         self.speed.is_some()
     }
@@ -75,7 +75,7 @@ impl Pace {
 /// How many times faster than it was recorded: `1`, `0.5`, `60x`.
 ///
 /// # Errors
-/// What is accepted, where it is something else.
+/// The accepted forms, if it is none of them.
 pub fn parse_speed(text: &str) -> Result<f64, String> {
     let parsed = text.trim_end_matches(['x', '×']).parse::<f64>().ok();
     parsed

@@ -1,4 +1,4 @@
-//! A dump on its way to the consumers.
+//! Delivers a dump to its consumer.
 
 use std::ops::ControlFlow;
 
@@ -12,14 +12,14 @@ use crate::identity::{Lookup, NamespaceIdentity, ServiceBasis, Subject, roles_by
 use crate::model::{Role, RoleBasis, Socket};
 use crate::wire::{Reply, TcpInfo};
 
-/// Sockets that wait for their holders to be looked up together: so many, or as many as have been
-/// looked up in this dump already, since every search walks through all processes.
+/// How many sockets wait for their holders to be looked up together: this many, or as many as have
+/// been looked up in this dump already, since every search walks through all processes.
 const BATCH: usize = 512;
 
-/// After so many searches one walk through all processes is cheaper.
+/// After this many searches one walk through all processes is cheaper.
 const EVERYWHERE: usize = 4096;
 
-/// But not more: some 50 MB.
+/// The most that may wait: some 50 MB.
 const LARGEST_BATCH: usize = 65_536;
 
 /// A socket whose holder, or role, is not known yet.
@@ -53,7 +53,7 @@ pub(super) struct Pass<'a> {
     pub(super) namespace: u64,
     /// Listeners whose holders were not looked up yet.
     pub(super) unresolved: &'a [Socket],
-    /// Descriptors that may be read to see who holds the connections of a listener.
+    /// Descriptors that may be read to find the holders of a listener's connections.
     pub(super) most_descriptors: Option<u64>,
     pub(super) stopped: bool,
     pub(super) error: Option<MonitorError>,
@@ -84,7 +84,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Takes one record; `socket` is the row to decode into.
+    /// Processes one record; `socket` is the row to decode into.
     #[inline]
     pub(super) fn take(&mut self, reply: &Reply<'_>, socket: &mut Socket) -> ControlFlow<()> {
         if !socket.fill(reply, self.shared.ecn) {
@@ -98,11 +98,11 @@ impl<'a> Pass<'a> {
         if interest.level == Level::Nothing {
             return ControlFlow::Continue(());
         }
-        self.meet(socket, interest)
+        self.identify(socket, interest)
     }
 
-    /// A socket of which something has to be known.
-    pub(super) fn meet(&mut self, socket: &Socket, interest: Interest) -> ControlFlow<()> {
+    /// Identifies a socket as far as its consumer requested.
+    pub(super) fn identify(&mut self, socket: &Socket, interest: Interest) -> ControlFlow<()> {
         let role = self.identity.role(socket, interest.previous);
         let Interest { level, .. } = interest;
         let awaits_others = role.1 == RoleBasis::NoListener
@@ -135,7 +135,7 @@ impl<'a> Pass<'a> {
             return self.deliver(socket, role, level);
         }
         self.waiting.push(Waiting { socket: *socket, role, level, lookup });
-        // All of them are looked up, or a sample.
+        // Either all of them are looked up, or a sample.
         let least = if level == Level::Processes { EVERYWHERE } else { BATCH };
         if self.waiting.len() >= self.looked_up.clamp(least, LARGEST_BATCH) {
             self.flush();
@@ -168,8 +168,8 @@ impl<'a> Pass<'a> {
         self.identity.settle_lookups();
     }
 
-    /// Looks up holders. Who holds a sample of a listener's connections is only looked up where
-    /// that does not cost too much.
+    /// Looks up holders. Those of a sample of a listener's connections are looked up only if that
+    /// does not cost too much.
     fn look_up_sampled(&mut self, waiting: Vec<Waiting>) {
         let Some(most) = self.most_descriptors else { return self.look_up(&waiting) };
         let (sample, mut others): (Vec<_>, Vec<_>) =
@@ -219,7 +219,7 @@ impl<'a> Pass<'a> {
         if waiting.is_empty() || self.error.is_some() {
             return;
         }
-        // For so many, walking through all processes is cheaper than a search for each.
+        // For this many, walking through all processes is cheaper than a search for each.
         let everywhere = self.looked_up + waiting.len() >= EVERYWHERE;
         let sockets = waiting.iter().map(|waiting| &waiting.socket);
         if let Err(error) =
@@ -238,7 +238,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Hands a socket on with all that was asked for.
+    /// Delivers a socket with all that was requested.
     fn deliver(&mut self, socket: &Socket, role: (Role, RoleBasis), level: Level) {
         if self.stopped {
             return;
@@ -323,7 +323,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Takes a listener, whose holders have been looked up.
+    /// Processes a listener whose holders have been looked up.
     pub(super) fn meet_listener(&mut self, socket: &Socket, interest: Interest) -> ControlFlow<()> {
         let role = (Role::Listener, RoleBasis::Listening);
         self.deliver(socket, role, interest.level);

@@ -17,14 +17,14 @@ pub struct Namespace {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Quality {
-    /// Dumps during which the kernel's table changed (`NLM_F_DUMP_INTR`), or of which it lost a part:
+    /// Dumps during which the kernel's table changed (`NLM_F_DUMP_INTR`), or that lost records:
     /// sockets may be missing or double.
     pub dump_interrupted: u64,
     /// Destroy events that were lost because the receive buffer was full (`ENOBUFS`).
     pub events_lost: u64,
     /// Sockets whose `tcp_info` was longer than could be kept.
     pub truncated_tcp_info: u64,
-    /// Records that could not be read, or not all of whose attributes could.
+    /// Records that could not be read, or only in part.
     pub decode_errors: u64,
     /// Processes whose descriptors may not be read (ptrace access mode, hidepid, Landlock).
     pub processes_hidden: u64,
@@ -47,7 +47,7 @@ impl Quality {
         self.decode_errors += outcome.decode_errors + outcome.bad_attributes;
     }
 
-    /// Adds what is to be known of another sample.
+    /// Adds the quality of another sample.
     pub(crate) fn add(&mut self, other: Self) {
         self.dump_interrupted += other.dump_interrupted;
         self.events_lost += other.events_lost;

@@ -20,7 +20,7 @@ use crate::recording::{NamespaceChoice, Sample, Session};
 use crate::socket_diag::{EventOptions, Query};
 use crate::wire::Extensions;
 
-/// So many owners and cgroups more may be left before they are cleaned again.
+/// How many owners and cgroups may be added before they are cleaned again.
 const SPARE: usize = 4096;
 
 /// Polls the samples of a recording, and reports to a sink what each socket did.
@@ -66,7 +66,7 @@ impl<S: ObservationSink> RecordedIntervals<S> {
         }
     }
 
-    /// Takes a sample. Drops its owners of sockets that cannot be reported any more.
+    /// Polls a sample. Drops the owners of sockets that cannot be reported any more.
     ///
     /// # Errors
     /// When the sample cannot be polled.

@@ -10,7 +10,7 @@ use crate::procfs::{Ownership, Wanted};
 use crate::recording::{CgroupPath, Kind, Output, SharedWriter, SocketOwners};
 use crate::wire::Reply;
 
-/// What a recording has of holders and cgroups, and what is to be added.
+/// The holders and cgroups that a recording has, and those to add.
 #[derive(Debug, Default)]
 pub(super) struct RecordedOwners {
     /// Sockets of the current sample whose holders are to be looked up.
@@ -24,20 +24,20 @@ pub(super) struct RecordedOwners {
 }
 
 impl RecordedOwners {
-    /// Another file begins, which needs all of them.
+    /// Begins another file, which needs all of them.
     pub(super) fn forget(&mut self) {
         self.recorded.iter_mut().for_each(FxHashMap::clear);
         self.recorded_cgroups.clear();
     }
 
-    /// An interval begins.
+    /// Begins an interval.
     pub(super) fn begin_interval(&mut self) {
         let [now, before] = &mut self.recorded;
         mem::swap(now, before);
         now.clear();
     }
 
-    /// Takes note of a socket to look up.
+    /// Adds a socket to look up.
     #[inline]
     pub(super) fn want(&mut self, reply: &Reply<'_>) {
         let (inode, cgroup_id) = (reply.inode(), reply.cgroup_id());
@@ -51,7 +51,7 @@ impl RecordedOwners {
         mem::take(&mut self.wanted)
     }
 
-    /// Adds what was found of a socket, unless it is recorded already.
+    /// Adds the owners of a socket, unless they are recorded already.
     pub(super) fn add(&mut self, socket: &Wanted, owners: &OwnerResolver) {
         self.add_cgroup(socket.cgroup_id, owners);
         let inode = socket.inode;

@@ -35,7 +35,7 @@ pub struct Recorder {
     first: Option<u64>,
     /// The number of the next sample.
     number: u64,
-    /// Of the file that is written.
+    /// Totals of the current file.
     totals: Rc<Cell<RecordedTotals>>,
     owners: RecordedOwners,
 }
@@ -144,7 +144,7 @@ impl Recorder {
         recorder.declare(interface);
     }
 
-    /// Makes a transport that records what passes it.
+    /// Makes a transport that records what passes through it.
     pub(super) fn transport(
         &self,
         socket: NetlinkSocket,
@@ -163,7 +163,7 @@ impl Recorder {
         self.writer.begin_sample(number, &SampleBegun { clocks, early });
     }
 
-    /// Takes note of a socket whose holders [`write_holders`](Self::write_holders) looks up.
+    /// Adds a socket whose holders [`write_holders`](Self::write_holders) looks up.
     #[inline]
     pub(super) fn add_socket(&mut self, reply: &Reply<'_>) {
         self.owners.want(reply);
@@ -180,7 +180,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes who holds these sockets, and their cgroups.
+    /// Writes the holders and cgroups of these sockets.
     pub(super) fn write_owners<'s>(
         &mut self,
         sockets: impl Iterator<Item = &'s Socket>,
@@ -283,7 +283,7 @@ impl NamespaceRecorder {
         self.writer.json(Kind::DumpBegin, self.namespace.inode, &begun);
     }
 
-    /// Takes note of the network interface that a socket is bound to.
+    /// Adds the network interface that a socket is bound to.
     #[inline]
     pub(super) fn add_interface(&mut self, index: u32) {
         if index != 0 && self.named.insert(index) {
@@ -313,7 +313,7 @@ impl NamespaceRecorder {
         self.writer.datagram(self.interface.get(), Direction::Received, datagram);
     }
 
-    /// There are no more events for now; `events` of them were recorded.
+    /// Ends the events of a sample, `events` of which were recorded.
     pub(super) fn drained(&self, drained: Drained, events: u64) {
         let events_lost = drained.lost;
         add(&self.totals, RecordedTotals { events, events_lost, ..RecordedTotals::default() });

@@ -1,4 +1,4 @@
-//! Which sockets are recorded, where it is not all of them.
+//! Which sockets are recorded, if not all.
 
 use rustc_hash::FxHashSet;
 
@@ -15,8 +15,8 @@ pub struct RecordingFilter {
     seen: Seen,
 }
 
-/// The sockets that were recorded, where a destroy event does not have what the filter needs: then
-/// an event is recorded if its socket was.
+/// The sockets that were recorded, for a filter that needs more than a destroy event has: then an
+/// event is recorded if its socket was.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     is_kept: bool,
@@ -25,7 +25,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// A socket was recorded.
+    /// Notes that a socket was recorded.
     pub(super) fn add(&mut self, reply: &Reply<'_>) {
         if self.is_kept {
             let [now, _] = &mut self.cookies;
@@ -35,14 +35,14 @@ impl Seen {
 }
 
 impl RecordingFilter {
-    /// The sockets of this plan, which `text` spells. `decides_destroyed`: what the plan goes by
-    /// stands in destroy events too.
+    /// The sockets of this plan, which `text` describes. `decides_destroyed`: destroy events have
+    /// all that the plan needs.
     pub fn new(plan: Plan, text: Option<String>, decides_destroyed: bool) -> Self {
         let seen = Seen { is_kept: !decides_destroyed, ..Seen::default() };
         Self { plan, text, seen }
     }
 
-    /// A sample begins.
+    /// Begins a sample.
     pub(super) fn begin(&mut self) {
         self.seen.cookies.swap(0, 1);
         let [now, _] = &mut self.seen.cookies;

@@ -64,7 +64,7 @@ pub enum RecordingEvent<'a> {
     Sampled(&'a RecordingProgress),
     /// Namespaces that cannot be seen, or one that cannot be entered, and why.
     NotRecorded(&'a str),
-    /// From here on a namespace has no destroy events, for this reason.
+    /// A namespace has no destroy events from now on, for this reason.
     NoEvents(&'a str),
     /// A ring was written.
     RingWritten(&'a WrittenRing, &'a WriteReason),
@@ -96,13 +96,13 @@ pub struct RecordingProgress {
     pub size: u64,
     /// The time since it began.
     pub elapsed: Duration,
-    /// The time until it ends; `None` where only the user will end it.
+    /// The time until it ends; `None` if only the user will end it.
     pub left: Option<Duration>,
-    /// The time that memory holds, and the bytes that takes, where there is no file.
+    /// The time that memory holds, and its size in bytes, if there is no file.
     pub kept: Option<(Duration, u64)>,
 }
 
-/// What a recording came to.
+/// The result of a recording.
 #[derive(Debug)]
 pub struct RecordingSummary {
     /// Why it ended.
@@ -111,7 +111,7 @@ pub struct RecordingSummary {
     pub totals: RecordedTotals,
     /// How long it took.
     pub elapsed: Duration,
-    /// The last file; of a ring, the one to write to.
+    /// The last file; for a ring, the one to write to.
     pub path: PathBuf,
     /// Whether it was a ring.
     pub is_ring: bool,
@@ -121,7 +121,7 @@ pub struct RecordingSummary {
     pub size: u64,
 }
 
-/// Where events go.
+/// Receives events.
 type Report<'r> = &'r mut dyn FnMut(RecordingEvent<'_>);
 
 /// A recording being made.
@@ -134,12 +134,12 @@ pub struct RecordingRun {
     trigger: Option<CounterTrigger>,
     searched: Instant,
     started: Instant,
-    /// Of the files, or segments, before the one that is written.
+    /// Totals of the files, or segments, before the current one.
     finished: RecordedTotals,
     part_begun: Instant,
     /// Sockets of the last sample.
     sockets: u64,
-    /// Bytes that the last one took.
+    /// The size of the last sample in bytes.
     growth: u64,
 }
 
@@ -147,10 +147,10 @@ impl RecordingRun {
     /// Opens the namespaces that were asked for, and begins the file.
     ///
     /// # Errors
-    /// When a namespace that was named cannot be opened, or of `all` none, or when the file cannot
+    /// When a namespace that was named cannot be opened, or none of `all`, or when the file cannot
     /// be written.
     pub fn open(options: RecordingOptions, report: Report<'_>) -> Result<Self, MonitorError> {
-        // Whatever can fail without a file fails before there is one.
+        // Everything that can fail without a file comes before creating one.
         let set = open_namespaces(&options.namespaces, options.with_keys)?;
         for reason in &set.unreachable {
             report(RecordingEvent::NotRecorded(reason));
@@ -317,7 +317,7 @@ impl RecordingRun {
     }
 
     /// Adds namespaces that appeared, and removes those that are gone. A namespace is gone when
-    /// nothing leads to it any more: the recording itself keeps it alive.
+    /// nothing refers to it any more: the recording itself keeps it alive.
     fn update_namespaces(&mut self, report: Report<'_>) {
         let specs = &self.options.namespaces;
         if !wants_all(specs) || self.searched.elapsed() < SEARCH_EVERY {
@@ -339,7 +339,7 @@ impl RecordingRun {
         self.set.shared.recorder.as_ref().map_or(0, Recorder::written)
     }
 
-    /// Of all files.
+    /// Bytes of all files.
     fn totals(&self) -> RecordedTotals {
         let mut totals = self.finished;
         totals.add(self.set.shared.recorder.as_ref().map(Recorder::totals).unwrap_or_default());

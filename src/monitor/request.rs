@@ -33,21 +33,21 @@ pub struct PollRequest<'q> {
     pub counters_are_read: bool,
     /// Whether services are named, so that the holders of listeners have to be known.
     pub names_services: bool,
-    /// Whether holders that were looked up are wanted in the next poll again.
+    /// Whether holders that were looked up are needed again in the next poll.
     pub keeps_owners: bool,
-    /// What to ask of connections. Listeners are read before them; where their state is asked for
-    /// they are delivered too.
+    /// The query for connections. Listeners are read before them, and delivered too if their state
+    /// is requested.
     pub query: Query<'q>,
     /// Descriptors that may be read to see whether a listener's program holds its connections;
-    /// `None` for as many as it takes. Beyond them it is assumed, and `quality` says so.
+    /// `None` for as many as it takes. Beyond them it is assumed, and `quality` counts it.
     pub most_descriptors: Option<u64>,
-    /// How often a dump is read again that the kernel says was disturbed. Only for consumers that
-    /// can take back what they were given.
+    /// How often a dump is read again if the kernel reports that it was disturbed. Only for
+    /// consumers that can discard what they received.
     pub dump_tries: u32,
 }
 
 impl PollRequest<'_> {
-    /// Descriptors that a command which is run once reads to confirm who holds connections: some
+    /// Descriptors that a command which runs once reads to confirm the holders of connections: some
     /// 12 ms.
     pub const FEW_DESCRIPTORS: u64 = 4096;
 

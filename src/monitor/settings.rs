@@ -6,7 +6,7 @@ use crate::settings::{Value, Values};
 
 const ROOT: &str = "/proc/sys";
 
-/// Not among the settings that are checked, but the range of clients' ports.
+/// The range of ephemeral ports, which is not among the checked settings.
 pub(super) const EPHEMERAL: &str = "net.ipv4.ip_local_port_range";
 
 /// The settings of the calling thread's namespace as a recording has them: a line for each, its
@@ -32,7 +32,7 @@ pub fn read_settings() -> Values {
     Values::read(Path::new(ROOT))
 }
 
-/// The ports that clients of the calling thread's namespace get.
+/// The ephemeral ports of the calling thread's namespace.
 pub(super) fn port_range() -> Option<String> {
     std::fs::read_to_string(Path::new(ROOT).join(EPHEMERAL.replace('.', "/"))).ok()
 }

@@ -1,4 +1,4 @@
-//! Which sockets a consumer is asked about.
+//! The filter on the sockets of a consumer.
 
 use super::consumer::{Identities, Identity, Level};
 use super::quality::Namespace;
@@ -50,7 +50,7 @@ impl SocketFilter {
         self.expr.eval(&candidate(socket, namespace, None))
     }
 
-    /// Whether a socket passes of which everything is known.
+    /// Whether a fully identified socket passes.
     pub fn passes(&self, socket: &Socket, namespace: &Namespace, identity: &Identity<'_>) -> bool {
         if matches!(self.expr, Expr::True) {
             return true;
@@ -87,8 +87,7 @@ impl SocketFilter {
         self.expr.eval(&candidate(seen.socket, seen.namespace, Some(known))) == Verdict::Yes
     }
 
-    /// Whether a socket passes that is known from its destroy event only, so that its owner is not
-    /// known.
+    /// Whether a socket passes that is only known from its destroy event, without an owner.
     pub fn passes_destroyed(
         &self,
         event: &Socket,

@@ -20,7 +20,7 @@ use crate::model::{Field, Kind, Reading, Role, RoleBasis, Socket, State, fields}
 use crate::tracking::{Activity, Delta, Observed, SocketTracker, Watch};
 use crate::wire::{EcnWord, Messages, Reply, uapi};
 
-/// What was incomplete on the way.
+/// What was incomplete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gaps {
     /// Destroy events that were lost.
@@ -62,17 +62,17 @@ pub struct Observation<'a> {
     pub namespace: &'a Namespace,
     /// Time since the sample before.
     pub interval: Option<Duration>,
-    /// As it is in the dump. Of a closed socket its destroy event, with the identity and the state
-    /// of when it was last seen.
+    /// As it is in the dump. For a closed socket its destroy event, with the identity and state
+    /// from when it was last seen.
     pub socket: &'a Socket,
     /// Whether the socket's figures mean anything: how a socket ended is not known if it vanished
     /// or its counters were zeroed.
     pub figures: bool,
-    /// The part it plays, and why.
+    /// Its role and the evidence for it.
     pub role: (Role, RoleBasis),
     /// Its service, and what is known of its name.
     pub service: Option<(Identified, &'a ServiceKey)>,
-    /// Who holds it.
+    /// Its holders.
     pub owner: &'a OwnerInfo<'a>,
     /// Names of interfaces.
     pub interfaces: &'a Interfaces,
@@ -80,7 +80,7 @@ pub struct Observation<'a> {
     pub activity: Option<&'a Activity>,
     /// What grew; `None` where there is nothing to compare with.
     pub delta: Option<Delta>,
-    /// Whether anything but a clock is another than in the sample before.
+    /// Whether anything but a clock differs from the previous sample.
     pub moved: bool,
     /// What is remembered of it.
     pub memory: &'a SocketMemory,
@@ -120,9 +120,9 @@ impl SocketMemory {
     }
 }
 
-/// Takes what sockets did.
+/// Receives what sockets did.
 pub trait ObservationSink {
-    /// Takes one socket of the sample.
+    /// Receives one socket of the sample.
     fn take(&mut self, observation: &Observation<'_>);
 }
 
@@ -178,7 +178,7 @@ impl<S: ObservationSink> SocketIntervals<S> {
     }
 
     /// Reports the sockets of the dump.
-    fn report_open(&mut self, bytes: RecordedBytes<'_>, around: &Around<'_>) {
+    fn report_open(&mut self, bytes: RecordedBytes<'_>, context: &SampleContext<'_>) {
         let mut socket = Socket::BLANK;
         for reply in replies(bytes.dump) {
             if !socket.fill(&reply, self.ecn) || socket.is_minisock() && !self.minisocks {
@@ -186,7 +186,7 @@ impl<S: ObservationSink> SocketIntervals<S> {
             }
             let cookie = socket.cookie;
             if self.sockets.get(&cookie).is_some_and(|memory| memory.sample == self.samples) {
-                // The kernel may send a socket twice that moves in its tables.
+                // The kernel may send a socket twice if it moves in its tables.
                 continue;
             }
             let range = range(&self.activities, cookie);
@@ -202,21 +202,21 @@ impl<S: ObservationSink> SocketIntervals<S> {
             if socket.inode != 0 || memory.inode == 0 {
                 (memory.inode, memory.cgroup) = (socket.inode, socket.cgroup_id);
             }
-            let owner = around.owners.info(&socket);
+            let owner = context.owners.info(&socket);
             let observation = Observation {
                 namespace: &self.namespace,
                 interval: self.interval,
                 socket: &socket,
                 figures: true,
                 role: role_of(memory),
-                service: around.service(memory),
+                service: context.service(memory),
                 owner: &owner,
-                interfaces: around.interfaces,
+                interfaces: context.interfaces,
                 activity: None,
                 delta: None,
                 moved: changed,
                 memory,
-                identity: around.identity,
+                identity: context.identity,
             };
             let mut sink = self.sink.borrow_mut();
             if own.is_empty() {
@@ -236,7 +236,7 @@ impl<S: ObservationSink> SocketIntervals<S> {
     }
 
     /// Reports the sockets that are in no dump.
-    fn report_closed(&self, around: &Around<'_>) {
+    fn report_closed(&self, context: &SampleContext<'_>) {
         let mut socket = Socket::BLANK;
         let blank = SocketMemory::default();
         for (activity, _) in self.activities.iter().filter(|(_, shown)| !shown) {
@@ -254,35 +254,35 @@ impl<S: ObservationSink> SocketIntervals<S> {
             (socket.uid, socket.inode) = (identity.uid, identity.inode);
             socket.cgroup_id = identity.cgroup_id;
             let memory = self.sockets.get(&activity.cookie).unwrap_or(&blank);
-            let owner = around.owners.info(&socket);
+            let owner = context.owners.info(&socket);
             self.sink.borrow_mut().take(&Observation {
                 namespace: &self.namespace,
                 interval: self.interval,
                 socket: &socket,
                 figures: end.is_some(),
                 role: role_of(memory),
-                service: around.service(memory),
+                service: context.service(memory),
                 owner: &owner,
-                interfaces: around.interfaces,
+                interfaces: context.interfaces,
                 activity: Some(activity),
                 delta: Some(activity.delta),
                 moved: true,
                 memory,
-                identity: around.identity,
+                identity: context.identity,
             });
         }
     }
 }
 
 /// What all sockets of a sample have in common.
-struct Around<'a> {
+struct SampleContext<'a> {
     owners: &'a OwnerResolver,
     interfaces: &'a Interfaces,
     registry: &'a ServiceRegistry,
     identity: &'a NamespaceIdentity,
 }
 
-impl<'a> Around<'a> {
+impl<'a> SampleContext<'a> {
     fn service(&self, memory: &SocketMemory) -> Option<(Identified, &'a ServiceKey)> {
         let identified = memory.identified?;
         Some((identified, self.registry.key(identified.service)?))
@@ -355,16 +355,16 @@ impl<S: ObservationSink> Consumer for SocketIntervals<S> {
         self.tracker.end(poll.ending, |activity| activities.push((*activity, false)));
         // Stable: the first activity of a socket comes first.
         activities.sort_by_key(|(activity, _)| activity.cookie);
-        let around = Around {
+        let context = SampleContext {
             owners: poll.owners,
             interfaces: poll.interfaces,
             registry: identities.registry,
             identity: identities.identity,
         };
         if let Some(bytes) = poll.recorded {
-            self.report_open(bytes, &around);
+            self.report_open(bytes, &context);
         }
-        self.report_closed(&around);
+        self.report_closed(&context);
         let (tracker, now) = (&self.tracker, self.samples);
         self.sockets.retain(|cookie, memory| memory.sample == now || tracker.contains(*cookie));
     }
@@ -380,7 +380,7 @@ fn replies(datagrams: &[u8]) -> impl Iterator<Item = Reply<'_>> {
         .filter_map(|message| Reply::new(message.payload))
 }
 
-/// Where the activities of a socket are.
+/// The positions of a socket's activities.
 fn range(activities: &[(Activity, bool)], cookie: u64) -> std::ops::Range<usize> {
     let start = activities.partition_point(|(activity, _)| activity.cookie < cookie);
     let rest = activities.get(start..).unwrap_or_default();

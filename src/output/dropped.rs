@@ -3,7 +3,7 @@
 use super::human::grouped;
 use crate::recording::Dropped;
 
-/// What is not in the new recording; `None` where all of it is.
+/// What is not in the new recording; `None` if nothing is missing.
 pub fn dropped(dropped: &Dropped) -> Option<String> {
     let Dropped { notes, lines, messages, attributes, blocks } = *dropped;
     let parts = [

@@ -38,20 +38,20 @@ pub fn explanation(
     if let Some(recorded) = &entry.recorded {
         paragraph(out, "Recorded", &recorded_text(recorded), layout)?;
     }
-    let mut say = |label: &str, text: Option<&str>| match text {
+    let mut labelled = |label: &str, text: Option<&str>| match text {
         Some(text) if !text.is_empty() => paragraph(out, label, text, layout),
         _ => Ok(()),
     };
     let begins = matches!(entry.kind, "state" | "timer");
-    say(if begins { "Begins with" } else { "Counted in" }, entry.trigger.as_deref())?;
-    say("Suggests", entry.suggests.as_deref())?;
-    say("Healthy", entry.healthy.as_ref().map(healthy).as_deref())?;
-    say("Check", entry.check.as_deref())?;
-    say("Per socket", entry.twin.as_ref().map(twin).as_deref())?;
-    say("Source", entry.source.as_deref())?;
-    say("Default", entry.default.as_deref())?;
-    say("Also called", Some(&entry.aliases.join(", ")))?;
-    say("Renamed to", entry.renamed_to.as_deref())?;
+    labelled(if begins { "Begins with" } else { "Counted in" }, entry.trigger.as_deref())?;
+    labelled("Suggests", entry.suggests.as_deref())?;
+    labelled("Healthy", entry.healthy.as_ref().map(healthy).as_deref())?;
+    labelled("Check", entry.check.as_deref())?;
+    labelled("Per socket", entry.twin.as_ref().map(twin).as_deref())?;
+    labelled("Source", entry.source.as_deref())?;
+    labelled("Default", entry.default.as_deref())?;
+    labelled("Also called", Some(&entry.aliases.join(", ")))?;
+    labelled("Renamed to", entry.renamed_to.as_deref())?;
     entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, layout))
 }
 

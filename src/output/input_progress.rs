@@ -24,7 +24,7 @@ impl InputProgress {
         Self { start: Instant::now(), line: Progress::new() }
     }
 
-    /// Shows how many bytes of how many are read, and what came of them so far.
+    /// Shows how many bytes of how many are read, and the results so far.
     pub fn show(&mut self, (read, size): (u64, u64), result: impl FnOnce() -> String) {
         let elapsed = self.start.elapsed();
         self.line.show(|| format!("{}, {}", line(read, size, elapsed), result()));

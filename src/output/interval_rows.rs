@@ -71,7 +71,7 @@ pub struct IntervalRows<W: Write> {
     filter: SocketFilter,
     /// Also where nothing moved.
     all_rows: bool,
-    /// Of the current sample.
+    /// The time of the current sample.
     time_ns: u64,
     sample: u32,
     /// Whether the interval is in the span that was asked for.

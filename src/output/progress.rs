@@ -1,4 +1,4 @@
-//! A line on a terminal that says how far a command is.
+//! A progress line on a terminal.
 
 use std::io::{self, IsTerminal as _, Stderr, Write};
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Progress<W: Write = Stderr> {
     /// `None` where nothing is to be written.
     out: Option<W>,
-    /// Columns of the terminal, where it knows them.
+    /// Columns of the terminal, if known.
     columns: fn() -> Option<u16>,
-    /// When the line that stands there was written.
+    /// When the current line was written.
     shown: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ impl<W: Write> Progress<W> {
         // A line that fills the terminal would wrap, and its first part could not be erased.
         let columns = (self.columns)().map_or(usize::MAX, usize::from);
         let line: String = line().chars().take(columns.saturating_sub(1)).collect();
-        // Back to the start of the line, and erase what stands there.
+        // Back to the start of the line, and erase it.
         let _ = write!(out, "\r\x1b[K{line}");
     }
 

@@ -133,7 +133,7 @@ fn csv(out: &mut impl Write, sample: &Stats<'_>, titles: bool) -> io::Result<()>
     writer.flush()
 }
 
-/// Whether a table shows a row that the document holds. Of an interval, what moved.
+/// Whether a table shows a row of the document. For an interval, it shows counters that moved.
 fn shows(selection: &Selection, row: &CounterRow, moved_only: bool) -> bool {
     let all = selection.with_zeros();
     let usual = !selection.is_everything() || all || is_shown_by_default(&row.name);

@@ -61,17 +61,17 @@ pub fn whole_run(totals: &ConnectionTotals, samples: u64, took: Duration) -> Str
 /// One line for each kind of missing data.
 pub fn warnings(quality: &Quality) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut say = |count: u64, text: &str| {
+    let mut add = |count: u64, text: &str| {
         if count > 0 {
             lines.push(format!("{} {text}", grouped(count)));
         }
     };
-    say(
+    add(
         quality.dump_interrupted,
         "times the socket table changed under the dump: rows may be missing or double",
     );
-    say(quality.decode_errors, "records could not be read in whole");
-    say(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
+    add(quality.decode_errors, "records could not be read in whole");
+    add(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
     lines.extend(quality.permission_limited.iter().cloned());
     if let Some(filter) = &quality.recorded_filter {
         let filter = escape::text(filter);

@@ -68,7 +68,7 @@ pub struct Connection<'a> {
 pub struct ListenerGroupEntry {
     /// How many there are.
     pub listeners: u64,
-    /// Requests in SYN-RECV that wait on one of them; the kernel does not say on which.
+    /// Requests in SYN-RECV that wait on one of them; the kernel does not report on which.
     pub syn_recv: u64,
 }
 

@@ -18,10 +18,10 @@ use crate::recording::{NamespaceChoice, Sample, timestamp};
 use crate::socket_diag::Query;
 use crate::wire::Extensions;
 
-/// How often a dump is read that the kernel says was disturbed, if its rows can be removed.
+/// How often a disturbed dump is read, if its rows can be removed.
 const TRIES: u32 = 3;
 
-/// What a [`ConnectionPoller`] asks for.
+/// The options of a [`ConnectionPoller`].
 #[derive(Debug)]
 pub struct PollerSettings {
     /// Which rows are made.
@@ -106,7 +106,7 @@ impl<S: RowSink> ConnectionPoller<S> {
                 first
             }
         };
-        // A capture by another program does not say which namespace it is of.
+        // A capture by another program does not record its namespace.
         let is_only = !poller.options.many_namespaces;
         poller.namespace = namespace.filter(|namespace| is_only && namespace.inode != 0);
         Ok(poller)

@@ -88,7 +88,7 @@ pub(super) struct ConnectionRows<S> {
     latest: Latest,
     /// Sockets that were shown in this sample or the one before.
     shown: FxHashMap<u64, Shown>,
-    /// How the sockets of this sample moved that are still to be identified.
+    /// Growth of the sockets of this sample that are still to be identified.
     movements: FxHashMap<u64, (Option<Delta>, Option<Change>)>,
     /// Requests in SYN-RECV, and the listeners that they may wait on.
     requests: Vec<(Endpoint, u32)>,
@@ -116,7 +116,7 @@ impl<S: RowSink> ConnectionRows<S> {
         }
     }
 
-    /// The requests that wait on each listener. The kernel does not say on which listener of a
+    /// The requests that wait on each listener. The kernel does not report on which listener of a
     /// SO_REUSEPORT group one waits.
     fn count_requests(&mut self) {
         let mut counts: FxHashMap<u64, (u64, u64)> = FxHashMap::default();

@@ -148,7 +148,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Adds what there was to see in another namespace.
+    /// Adds the coverage of another namespace.
     pub fn add(&mut self, coverage: &Coverage) {
         self.rules = coverage.rules;
         self.connections += coverage.connections;
@@ -177,7 +177,7 @@ pub struct DiagnosisDocument<'a> {
 }
 
 impl<'a> DiagnosisDocument<'a> {
-    /// Of a run on this host.
+    /// For a run on this host.
     pub fn new(host: &'a Host, diagnosed: Diagnosed, usage: Usage) -> Self {
         let Diagnosed { namespaces, many, quality, dumped, elapsed, captured_at } = diagnosed;
         let mut findings = Vec::new();

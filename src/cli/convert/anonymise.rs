@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::{ConvertCommand, create};
-use crate::cli::exit::{Exit, say};
+use crate::cli::exit::{Exit, eprint_line};
 use crate::cli::recording_args::{complain, opened};
 use crate::filter::{Expr, NoNames};
 use crate::output::human::{grouped, spelled};
@@ -87,7 +87,7 @@ fn copy<R: Read>(
     });
     progress.clear();
     let done = result.with_context(|| format!("cannot write {}", path.display()))?;
-    say(format_args!(
+    eprint_line(format_args!(
         "{}: {} samples, {} in {}",
         path.display(),
         grouped(done.samples),
@@ -95,11 +95,11 @@ fn copy<R: Read>(
         progress.took(),
     ));
     if let Some(line) = dropped(&done.dropped) {
-        say(line);
+        eprint_line(line);
     }
     for (number, damage) in &done.damage {
         let name = (source.path)(*number).unwrap_or(path);
-        say(format_args!("tcpdiag: {}: {damage}", name.display()));
+        eprint_line(format_args!("tcpdiag: {}: {damage}", name.display()));
     }
     let partial = !done.damage.is_empty();
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })

@@ -17,12 +17,12 @@ use crate::recording::{When, create_private};
 
 /// Turn a recording into a table for a database, or into one that can be given away.
 ///
-/// The table has a row for each socket and interval between two samples: what grew in it
-/// (columns that end in _delta), the figures at its end, who the socket is and whose. A socket
-/// has a row in its first and its last interval, and in those in which anything but a clock
-/// moved; --all-rows adds the others. One that lived between two samples has a row too, from what
-/// the kernel told of its death. In the first sample there is nothing to compare with, so no
-/// growth. TIME-WAIT and SYN-RECV are no sockets, and have rows where --state asks for them.
+/// The table has a row for each socket and interval between two samples: what grew in it (columns
+/// that end in _delta), the figures at its end, and the identity and owner of the socket. A socket
+/// has a row in its first and its last interval, and in those in which anything but a clock moved;
+/// --all-rows adds the others. One that lived between two samples has a row too, from its destroy
+/// event. In the first sample there is nothing to compare with, so no growth. TIME-WAIT and
+/// SYN-RECV are no sockets, and have rows where --state asks for them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag convert incident.pcapng.zst --into incident.csv

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, anyhow, bail};
 
 use super::{ConvertCommand, create};
-use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::{complain, opened};
 use crate::filter::Expr;
 use crate::identity::{Grouping, ServiceRegistry};
@@ -33,16 +33,16 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
         namespaces: command.netns.clone(),
         from: command.from,
         to: command.to,
-        // What came before has to be known to tell what grew.
+        // Growth needs the samples before.
         lead_in: true,
         counters: false,
     };
-    // Nothing is made before there is something to put into it.
+    // No file is created before there is something to write.
     let session = opened(Session::open(&command.files(), &options))?;
     let ports = PortNames::load();
     let expr = expression(command, &ports, &session)?;
     if expr.needs().program {
-        bail!("a recording does not tell which ports the kernel chose, as `autobound` asks");
+        bail!("a recording does not show which ports the kernel chose, as `autobound` asks");
     }
     let writer: Box<dyn Write> = match &command.into {
         Some(path) => Box::new(create(path, command.force, |metadata| session.reads(metadata))?),
@@ -106,7 +106,7 @@ fn convert(
     let rows = rows.into_inner();
     let (written, sockets) = (rows.written, rows.sockets);
     rows.end().context("cannot write the table")?;
-    say(format_args!(
+    eprint_line(format_args!(
         "{}: {} rows of {} sockets from {} samples in {}",
         session.name(),
         grouped(written),
@@ -114,7 +114,7 @@ fn convert(
         grouped(samples),
         progress.took(),
     ));
-    gaps.sentences().iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
+    gaps.sentences().iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
     let partial = complain(&session) || gaps.is_partial();
     Ok(if interrupted && written == 0 {
         Exit::Interrupted

@@ -16,11 +16,11 @@ use super::table_args::TableArgs;
 use crate::diagnosis::Severity;
 use crate::filter::parse_rate;
 
-/// Tell what holds connections back, and what is wrong with listeners, services and the host.
+/// Show what holds connections back, and what is wrong with listeners, services and the host.
 ///
-/// Watches for 10 seconds, then names what it found, worst first: with the figures that speak for
-/// it, the cause, what to do with this host's own values, and what the other side can tell. What
-/// counts is what happened meanwhile, not what stands in totals since a connection began.
+/// Watches for 10 seconds, then shows its findings, worst first: with the evidence, the cause, what
+/// to do with this host's own values, and what to check on the other side. Findings are about what
+/// happened meanwhile, not about totals since a connection began.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag diagnose                              everything here, for 10 seconds
@@ -31,7 +31,7 @@ use crate::filter::parse_rate;
   tcpdiag diagnose --fail-on warning || echo trouble
   tcpdiag diagnose -o json | jq '.findings[] | {code, subject: .subject.text}'
   tcpdiag diagnose --read night.pcapng.zst --from +5m --duration 30s
-  tcpdiag explain TD101                         what a rule goes by, and what it guards against
+  tcpdiag explain TD101                         what a rule is based on, and what it guards against
 
 Which connections: as for `tcpdiag conns`. Limits of rules can be set in
 ~/.config/tcpdiag/config.toml or /etc/tcpdiag/config.toml:
@@ -46,12 +46,12 @@ pub(super) struct DiagnoseCommand {
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// How long to watch, 10s without; Ctrl-C ends it early, with what was seen until then. Of a
-    /// recording so much from its beginning, or from --from.
+    /// How long to watch, by default 10s; Ctrl-C ends it early, with what was seen until then. Of a
+    /// recording, this much is read, from its beginning or from --from.
     #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "Diagnosis")]
     duration: Option<Duration>,
 
-    /// Ask this rule only, by code or name; repeatable.
+    /// Apply only this rule, by code or name; repeatable.
     #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
     rule: Vec<String>,
 
@@ -59,13 +59,12 @@ pub(super) struct DiagnoseCommand {
     #[arg(long, value_name = "RULE", help_heading = "Diagnosis")]
     without: Vec<String>,
 
-    /// The rate that each connection should be able to reach, e.g. 10Gbit or 100MB: says which
+    /// The rate that each connection should be able to reach, e.g. 10Gbit or 100MB: reports which
     /// buffers are too small for it, and how large they have to be.
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Diagnosis")]
     target_rate: Option<f64>,
 
-    /// Do without the kernel's notices of sockets that die: what short connections did then stays
-    /// unseen.
+    /// Do not receive the kernel's destroy events: what short connections did is then not seen.
     #[arg(long, help_heading = "Diagnosis")]
     no_events: bool,
 
@@ -73,7 +72,7 @@ pub(super) struct DiagnoseCommand {
     #[arg(long, value_name = "FILE", help_heading = "Diagnosis")]
     config: Option<PathBuf>,
 
-    /// Tell information in full as well.
+    /// Show findings of severity information in full as well.
     #[arg(long, short, help_heading = "Output")]
     all: bool,
 
@@ -91,7 +90,7 @@ pub(super) struct DiagnoseCommand {
     past: SpanArgs,
 }
 
-/// How long to watch when nothing is said.
+/// The default time to watch.
 const USUAL: Duration = Duration::from_secs(10);
 
 impl DiagnoseCommand {

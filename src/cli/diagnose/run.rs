@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use anyhow::Context as _;
 
 use super::{DiagnoseCommand, USUAL};
-use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::counters::CounterWidth;
@@ -74,7 +74,7 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
     })
 }
 
-/// Watches the kernel, with a line on the terminal that says for how long.
+/// Watches the kernel, with a progress line on the terminal.
 fn watch(
     command: &DiagnoseCommand,
     options: DiagnosisOptions,
@@ -107,12 +107,12 @@ fn write(command: &DiagnoseCommand, document: &DiagnosisDocument<'_>) -> io::Res
     out.flush()?;
     if document.quality.events_lost > 0 {
         let lost = human::grouped(document.quality.events_lost);
-        say(format_args!(
+        eprint_line(format_args!(
             "tcpdiag: {lost} destroy events were lost: what those sockets did last is not judged"
         ));
     }
     for line in summary::warnings(&document.quality) {
-        say(format_args!("tcpdiag: {line}"));
+        eprint_line(format_args!("tcpdiag: {line}"));
     }
     Ok(())
 }

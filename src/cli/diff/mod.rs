@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{Exit, configuration, say};
+use super::exit::{Exit, configuration, eprint_line};
 use super::output::{Colour, at_least_one, width};
 use super::recording_args::{complain, opened};
 use crate::comparison::{Side, SideError, SideReader, SideSource, compare};
@@ -17,11 +17,10 @@ use crate::sys::Interrupt;
 
 /// Show what changed between two recordings, or between two times of one.
 ///
-/// Services are compared by what their sockets did, the host by its counters. All is measured by
-/// the second or by the segment, so the two may be of different length. What chance may have made
-/// is not shown as a change: the difference has to be more than three standard deviations, of what
-/// independent events would vary by, or of what the intervals were seen to vary by, whichever is
-/// more. Services and counters that are on one side only appeared or are gone.
+/// Services are compared by what their sockets did, the host by its counters. All measures are per
+/// second or per segment, so the two may differ in length. A difference counts as a change only if
+/// it exceeds three standard deviations, of independent events or of the observed intervals,
+/// whichever is larger. Services and counters that are on one side only appeared or are gone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag diff yesterday.pcapng.zst today.pcapng.zst
@@ -31,8 +30,9 @@ use crate::sys::Interrupt;
   tcpdiag diff a.pcapng.zst b.pcapng.zst --by remote -o json
 
 A side is FILE, FILE@FROM..TO, FILE@FROM.., FILE@..TO, or FILE@TIME: the interval that ends with
-the last sample up to that time. Without FILE the second is of the first one's. Times are those of
-`conns --at`. A directory stands for all recordings in it. An interval belongs to the span that its end is in.")]
+the last sample up to that time. Without FILE the second side is of the first one's recording. Times
+are those of `conns --at`. A directory stands for all recordings in it. An interval belongs to the
+span that contains its end.")]
 pub(super) struct DiffCommand {
     /// The first side: FILE, FILE@FROM..TO or FILE@TIME.
     #[arg(value_name = "A")]
@@ -55,7 +55,7 @@ pub(super) struct DiffCommand {
     #[arg(long, short, value_enum, default_value_t = Form::Table, value_name = "FORMAT", help_heading = "Output")]
     output: Form,
 
-    /// Also what chance may have made.
+    /// Also show differences that may be due to chance.
     #[arg(long, help_heading = "Output")]
     all: bool,
 
@@ -99,7 +99,7 @@ impl DiffCommand {
         }
         let [before, after] = sides.as_slice() else { return Ok(Exit::Interrupted) };
         let document = compare(before, after, self.all);
-        document.gaps.iter().for_each(|line| say(format_args!("tcpdiag: {line}")));
+        document.gaps.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
         let mut out = BufWriter::new(io::stdout().lock());
         match self.output {
             Form::Json => json_line(&mut out, &document)?,
@@ -114,7 +114,7 @@ impl DiffCommand {
         Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
     }
 
-    /// Reads a side; says whether its files are damaged. `None` if the user interrupted.
+    /// Reads a side; returns whether its files are damaged. `None` if the user interrupted.
     fn read(
         &self,
         source: &SideSource,

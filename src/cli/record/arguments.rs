@@ -1,4 +1,4 @@
-//! Arguments that say where a recording goes, and when.
+//! Arguments for where and when a recording is written.
 
 use crate::cli::repeat::interval;
 use crate::cli::size::size;
@@ -15,7 +15,7 @@ pub(super) fn rotate(text: &str) -> Result<RotateAt, String> {
     match size(text, 1 << 50) {
         Ok(size) if size >= SMALLEST => Ok(RotateAt::Size(size)),
         _ => Err(format!(
-            "`{text}` is no time and no size; accepted are e.g. 1h, 30m, 100MiB, sizes of at \
+            "`{text}` is neither a time nor a size; accepted are e.g. 1h, 30m, 100MiB, sizes of at \
              least {}",
             spelled(SMALLEST)
         )),

@@ -43,9 +43,9 @@ day-20261121T054512Z.pcapng.zst. Every file is a recording by itself; given thei
 --read of other commands reads them as one. --keep deletes only files with such names that are
 recordings of this host.
 
-With --ring nothing is written until SIGUSR1 comes or --trigger fires; then recording goes on,
-and what is written later has the time in its name. Memory has up to --max-size, 256MiB without,
-and some 40 MiB for compressing.")]
+With --ring nothing is written until SIGUSR1 arrives or --trigger fires. Recording then goes on,
+and later files have the time in their names. The ring takes up to --max-size of memory (256MiB by
+default), and some 40 MiB for compressing.")]
 pub(super) struct RecordCommand {
     /// Where to write; must not exist yet.
     #[arg(value_name = "FILE")]
@@ -72,8 +72,8 @@ pub(super) struct RecordCommand {
     #[arg(long, value_name = "SIZE", value_parser = |text: &str| size(text, 1 << 50))]
     max_size: Option<u64>,
 
-    /// Record another network namespace: a name of `ip netns`, a pid, a path, or `all`, also those
-    /// that come later; repeatable.
+    /// Record another network namespace: a name of `ip netns`, a pid, a path, or `all`, which
+    /// includes those that are made later; repeatable.
     #[arg(long, short = 'N', value_name = "NETNS")]
     netns: Vec<String>,
 
@@ -81,8 +81,8 @@ pub(super) struct RecordCommand {
     #[arg(long, value_enum, default_value_t = Form::Zstd, value_name = "FORM")]
     compress: Form,
 
-    /// Record the keys of TCP-MD5 too, where the kernel tells them (CAP_NET_ADMIN). Without, zeros
-    /// stand in their place.
+    /// Record the keys of TCP-MD5 too, if the kernel reports them (CAP_NET_ADMIN). By default they
+    /// are zeroed.
     #[arg(long)]
     with_keys: bool,
 
@@ -94,23 +94,23 @@ pub(super) struct RecordCommand {
         conflicts_with_all = ["force", "max_size"])]
     rotate: Option<RotateAt>,
 
-    /// Delete files in which there is nothing of the last while (24h), or all but so many (10).
+    /// Delete files older than this time (24h), or all but this many (10).
     #[arg(long, value_name = "TIME|N", value_parser = keep, requires = "rotate",
         help_heading = "Many files")]
     keep: Option<Retention>,
 
-    /// Keep so much time in memory, and write it when it is asked for.
+    /// Keep this much time in memory, and write it on request.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "rotate",
         help_heading = "Flight recorder")]
     ring: Option<Duration>,
 
     /// Write it when a counter grows by more than this in an interval ('TcpRetransSegs > 500') or a
-    /// second ('TcpRetransSegs > 1000/s'), but once in the time that is kept.
+    /// second ('TcpRetransSegs > 1000/s'), at most once in the time that is kept.
     #[arg(long, value_name = "COUNTER > N", value_parser = threshold, requires = "ring",
         help_heading = "Flight recorder")]
     trigger: Option<CounterThreshold>,
 
-    /// Write it at the end too, as Ctrl-C brings it.
+    /// Write it at the end too, for example after Ctrl-C.
     #[arg(long, requires = "ring", help_heading = "Flight recorder")]
     write_on_exit: bool,
 }

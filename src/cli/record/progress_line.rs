@@ -1,4 +1,4 @@
-//! What the progress line says while a recording is made.
+//! The progress line of a recording.
 
 use crate::monitor::RecordingProgress;
 use crate::output::human::spelled;

@@ -2,7 +2,7 @@
 
 use super::RecordCommand;
 use super::progress_line::progress_line;
-use crate::cli::exit::{Exit, say};
+use crate::cli::exit::{Exit, eprint_line};
 use crate::cli::recording_args::with_force_hint;
 use crate::monitor::{
     MonitorError, RecordingEvent, RecordingOptions, RecordingRun, RecordingSummary, WriteReason,
@@ -37,7 +37,7 @@ pub(super) fn run(command: &RecordCommand) -> anyhow::Result<Exit> {
     let summary = RecordingRun::open(options, &mut report)
         .and_then(|run| run.record(&interrupt, &mut report));
     progress.clear();
-    say(summary_line(&summary.map_err(hinted)?));
+    eprint_line(summary_line(&summary.map_err(hinted)?));
     Ok(Exit::Done)
 }
 
@@ -49,12 +49,12 @@ fn show(event: RecordingEvent<'_>, progress: &mut Progress) {
     match event {
         RecordingEvent::Sampled(sampled) => progress.show(|| progress_line(sampled)),
         RecordingEvent::NotRecorded(reason) => {
-            say(format_args!("tcpdiag: not recorded: {reason}"));
+            eprint_line(format_args!("tcpdiag: not recorded: {reason}"));
         }
         RecordingEvent::NoEvents(reason) => {
-            say(format_args!("tcpdiag: {reason}; destroy events are not recorded"));
+            eprint_line(format_args!("tcpdiag: {reason}; destroy events are not recorded"));
         }
-        RecordingEvent::RingWritten(written, reason) => say(format_args!(
+        RecordingEvent::RingWritten(written, reason) => eprint_line(format_args!(
             "{}: the last {}, {}, {} ({})",
             written.path.display(),
             in_words(written.time),
@@ -63,11 +63,15 @@ fn show(event: RecordingEvent<'_>, progress: &mut Progress) {
             in_text(reason)
         )),
         RecordingEvent::RingNotWritten(error) => {
-            say(format_args!("tcpdiag: {:#}", hinted(error)));
+            eprint_line(format_args!("tcpdiag: {:#}", hinted(error)));
         }
         RecordingEvent::NotDeleted(failure) => {
             let path = failure.path.display().to_string();
-            say(format_args!("tcpdiag: cannot delete {}: {}", escape::text(&path), failure.error));
+            eprint_line(format_args!(
+                "tcpdiag: cannot delete {}: {}",
+                escape::text(&path),
+                failure.error
+            ));
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::monitor::parse_share;
   tcpdiag services --by process                 also: port, unit, container, remote, cgroup
   tcpdiag services --netns all -o json | jq '.attribution'
 
-Server sockets are grouped by their listener, client sockets by whom they talk to
+Server sockets are grouped by their listener, client sockets by the service they use
 (`→ mysql:3306`). A service is called after the first that is known: a rule of the
 configuration file, container, systemd unit, process, name of the port, port.
 
@@ -55,11 +55,11 @@ pub(super) struct ServicesCommand {
     #[arg(long, short = 'n', value_name = "N", value_parser = super::output::at_least_one)]
     top: Option<u64>,
 
-    /// Show every counter that grew, not only those that tell of trouble.
+    /// Show every counter that grew, not only those that indicate trouble.
     #[arg(long, short, conflicts_with = "counter")]
     all: bool,
 
-    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// Read another network namespace: a name of `ip netns`, a pid, a path, or `all`;
     /// repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     netns: Vec<String>,
@@ -76,26 +76,26 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
     duration: Option<Duration>,
 
-    /// How often to look at the counters, to poll sockets as soon as one of trouble moves;
+    /// How often to read the counters, to poll sockets as soon as one that indicates trouble moves;
     /// `off` polls at the end of intervals only.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = every, help_heading = "Cost")]
     watch: Every,
 
-    /// Processor time, as a share of one processor, that polling early may bring this program to.
+    /// Processor time that this program may use with early polls, as a share of one processor.
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share, help_heading = "Cost")]
     cpu_budget: f64,
 
-    /// Do without the kernel's notices of sockets that die: connections shorter than an interval
-    /// then stay unseen, and the last part of all others.
+    /// Do not receive the kernel's destroy events: connections shorter than an interval are then
+    /// not seen, nor is the last part of all others.
     #[arg(long, help_heading = "Cost")]
     no_events: bool,
 
-    /// Receive buffer for these notices; without CAP_NET_ADMIN no more than net.core.rmem_max is
+    /// Receive buffer for destroy events; without CAP_NET_ADMIN no more than net.core.rmem_max is
     /// granted.
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = |text: &str| size(text, 1 << 30), conflicts_with = "no_events", help_heading = "Cost")]
     event_buffer: u64,
 
-    /// Keep all that is read in a recording as well, for --read here and in other commands.
+    /// Also write all that is read to a recording, for --read here and in other commands.
     #[arg(long, value_name = "FILE", conflicts_with = "read", help_heading = "Recordings")]
     record: Option<PathBuf>,
 
@@ -114,7 +114,7 @@ pub(super) struct ServicesCommand {
     table: TableArgs,
 }
 
-/// How long an interval is when nothing is said.
+/// The default length of an interval.
 const USUAL: Duration = Duration::from_secs(5);
 
 impl ServicesCommand {
@@ -122,7 +122,7 @@ impl ServicesCommand {
         run::run(&self)
     }
 
-    /// How long an interval is. Of a run that says only how long it is, all of it.
+    /// The length of an interval; with --duration alone, the whole run.
     fn interval(&self) -> Duration {
         match (self.interval, self.duration) {
             (Some(interval), Some(duration)) => interval.min(duration),
@@ -130,7 +130,7 @@ impl ServicesCommand {
         }
     }
 
-    /// Whether something says how long to go on.
+    /// Whether the arguments limit the run.
     fn is_bounded(&self) -> bool {
         self.count.is_some() || self.duration.is_some()
     }

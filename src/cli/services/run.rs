@@ -6,7 +6,7 @@ use anyhow::{Context as _, Error};
 
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
-use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::counters::{Counters, Selection};
@@ -45,27 +45,27 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         None => ServiceWatch::live(options, registry),
     };
     let mut watch = watch.map_err(named)?;
-    output.say_missing_events(&mut watch);
+    output.report_missing_events(&mut watch);
     if name.is_none() && io::stderr().is_terminal() {
         let mut time = String::new();
         human::microseconds(command.interval().as_micros() as u64, &mut time);
-        say(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
+        eprint_line(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
     }
     while let Some(interval) = watch.next_interval(&interrupt).map_err(named)? {
         output.show(&interval, &watch)?;
-        output.say_missing_events(&mut watch);
+        output.report_missing_events(&mut watch);
     }
     let damaged = watch.session().is_some_and(complain);
     let Some(whole) = watch.finish().map_err(named)? else { return Ok(Exit::Interrupted) };
     if watch.intervals > 1 {
         output.show(&whole, &watch)?;
     }
-    say(services_summary(&whole, watch.intervals, name.is_some()));
+    eprint_line(services_summary(&whole, watch.intervals, name.is_some()));
     let partial = whole.quality.is_partial() || damaged;
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
 }
 
-/// What is asked of the engine.
+/// The options of the engine.
 fn options(
     command: &ServicesCommand,
     is_replay: bool,
@@ -87,7 +87,7 @@ fn options(
     })
 }
 
-/// What `--counter` means where there are these; `None` if it is not given.
+/// What `--counter` selects among these; `None` if it is not given.
 fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selection>> {
     if names.is_empty() {
         return Ok(None);
@@ -95,12 +95,12 @@ fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selecti
     let selection = Selection::new(names, false, here).context("--counter")?;
     if !selection.not_here.is_empty() {
         let names = selection.not_here.join(", ");
-        say(format_args!("tcpdiag: this kernel does not count {names}"));
+        eprint_line(format_args!("tcpdiag: this kernel does not count {names}"));
     }
     Ok(Some(selection))
 }
 
-/// The counters of a sample's first namespace; none where the first poll will say why.
+/// The counters of a sample's first namespace; none if the first poll will report why.
 fn counters(sample: &Sample) -> Counters {
     let first = sample.namespaces.first();
     let watch = first.and_then(|it| CounterWatch::recorded(it, sample.clocks).ok());
@@ -112,7 +112,7 @@ struct Output<'a> {
     command: &'a ServicesCommand,
     writer: ServicesWriter,
     out: BufWriter<Stdout>,
-    /// Warnings that were said already.
+    /// Warnings that were already printed.
     said: Vec<String>,
 }
 
@@ -133,13 +133,13 @@ impl<'a> Output<'a> {
         Self { command, writer, out, said: Vec::new() }
     }
 
-    /// Writes an interval, and says what is missing in it, each thing once.
+    /// Writes an interval, and reports what is missing in it, each thing once.
     fn show(&mut self, interval: &ServiceInterval, watch: &ServiceWatch) -> io::Result<()> {
         let layout = self.command.table.layout();
         self.writer.write(&mut self.out, interval, &watch.host, watch.registry(), layout)?;
         for warning in summary::warnings(&interval.quality) {
             if !self.said.contains(&warning) {
-                say(format_args!("tcpdiag: {warning}"));
+                eprint_line(format_args!("tcpdiag: {warning}"));
                 self.said.push(warning);
             }
         }
@@ -147,9 +147,11 @@ impl<'a> Output<'a> {
     }
 
     /// Names the namespaces that have no destroy events although they were asked for.
-    fn say_missing_events(&self, watch: &mut ServiceWatch) {
+    fn report_missing_events(&self, watch: &mut ServiceWatch) {
         for reason in watch.take_missing_events() {
-            say(format_args!("tcpdiag: {reason}; short connections stay unseen from here on"));
+            eprint_line(format_args!(
+                "tcpdiag: {reason}; short connections stay unseen from here on"
+            ));
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct StatsCommand {
     #[arg(long, short)]
     all: bool,
 
-    /// Look into another network namespace: a name of `ip netns`, a pid, a path, or `all`;
+    /// Read another network namespace: a name of `ip netns`, a pid, a path, or `all`;
     /// repeatable.
     #[arg(long, short = 'N', value_name = "NETNS", help_heading = "Namespaces")]
     netns: Vec<String>,

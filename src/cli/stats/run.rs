@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::StatsCommand;
-use crate::cli::exit::{Exit, configuration, say};
+use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::counters::{CounterWidth, Counters, Selection};
@@ -44,7 +44,10 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
     let config = configuration(command.config.as_deref())?;
     let selection = selection(command, watches.watches.first())?;
     if !selection.not_here.is_empty() {
-        say(format_args!("tcpdiag: this kernel does not count {}", selection.not_here.join(", ")));
+        eprint_line(format_args!(
+            "tcpdiag: this kernel does not count {}",
+            selection.not_here.join(", ")
+        ));
     }
     let threshold = |ratio: &_| config.threshold(ratio);
     let reporter =
@@ -87,7 +90,7 @@ fn keep(path: &Path, watch: &CounterWatch, host: &Host) -> anyhow::Result<()> {
     let reading = Reading::new(BASELINE, Origin::of(watch, host), &watch.now);
     save(path, &reading).context("--save")?;
     let (count, path) = (reading.counters.len(), path.display());
-    say(format_args!("tcpdiag: saved {count} counters to {path}"));
+    eprint_line(format_args!("tcpdiag: saved {count} counters to {path}"));
     Ok(())
 }
 
@@ -127,7 +130,7 @@ fn compare(
     }
     out.flush()?;
     let quality = CounterQuality::of(&watch.now);
-    quality.warnings().iter().for_each(|warning| say(format_args!("tcpdiag: {warning}")));
+    quality.warnings().iter().for_each(|warning| eprint_line(format_args!("tcpdiag: {warning}")));
     let partial = quality.is_partial() || damaged;
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
 }
@@ -205,7 +208,7 @@ impl<'a> Output<'a> {
             // Warnings are printed after the output that they refer to.
             self.out.flush()?;
         }
-        warnings.iter().for_each(|warning| say(format_args!("tcpdiag: {warning}")));
+        warnings.iter().for_each(|warning| eprint_line(format_args!("tcpdiag: {warning}")));
         self.printed.extend(warnings);
         Ok(())
     }
@@ -231,13 +234,13 @@ impl<'a> Output<'a> {
             }
         }
         self.out.flush()?;
-        say(stats_summary(&reports, samples));
+        eprint_line(stats_summary(&reports, samples));
         Ok(())
     }
 }
 
-/// Stores this run's reading and returns the last one. On errors it says why, with advice if the
-/// remedy is not obvious.
+/// Stores this run's reading and returns the last one. Reports errors, with advice if the remedy is
+/// not obvious.
 fn last_run(watch: &CounterWatch, host: &Host, forget: bool) -> (Option<Reading>, Option<String>) {
     match exchange(watch, host, forget) {
         Ok(before) => (before, None),

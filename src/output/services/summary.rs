@@ -1,4 +1,4 @@
-//! What a run came to, in one line.
+//! The result of a run, in one line.
 
 use crate::attribution::{Polls, ServiceInterval};
 use crate::output::human;
@@ -29,10 +29,7 @@ pub fn services_summary(whole: &ServiceInterval, intervals: u64, is_replay: bool
     human::share(used / wall.as_secs_f64().max(1e-9), &mut line);
     line.push_str(" of one processor used");
     if let Some(skipped @ 1..) = skipped {
-        line.push_str(&format!(
-            ", {} looks found no budget for an early poll (--cpu-budget ",
-            human::grouped(skipped)
-        ));
+        line.push_str(&format!(", {} early polls skipped (--cpu-budget ", human::grouped(skipped)));
         human::share(cpu_budget.unwrap_or(0.0), &mut line);
         line.push(')');
     }

@@ -17,11 +17,11 @@ pub struct ServicesWriter {
     pub form: Form,
     /// Only these counters, in full.
     pub selection: Option<Selection>,
-    /// Also counters that do not tell of trouble.
+    /// Also counters that do not indicate trouble.
     pub all: bool,
     /// The most services in lists of tables.
     pub top: Option<usize>,
-    /// Tables are drawn in place of those before.
+    /// Tables replace the previous ones.
     pub is_redrawn: bool,
     /// The titles of CSV were written.
     pub has_titles: bool,

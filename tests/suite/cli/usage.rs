@@ -115,7 +115,7 @@ fn of_services() {
         (&["--netns", "all", "--netns", "1"], &["--netns all"]),
         (&["--netns", &broken], &[&broken, "not a network namespace"]),
         (&["--config", &broken], &[&broken, "line 3", "`ports`", "`port`", "`process`"]),
-        (&["--config", &nothing], &[&nothing, "says nothing to know it by", "give port"]),
+        (&["--config", &nothing], &[&nothing, "has no conditions", "give port"]),
         (&["--config", &hostile], &[&hostile]),
         (&["--config", &absent], &["--config", &absent, "no such file"]),
         (&["-o", "tsv"], &["'tsv'", "table, json, jsonl, csv"]),
