@@ -120,7 +120,7 @@ impl Sockets {
     }
 
     /// Advances by a second.
-    fn pass(&mut self, second: usize) {
+    fn advance(&mut self, second: usize) {
         for (number, &start) in self.starts.iter().enumerate() {
             let info = start + self.info;
             assert_eq!(self.dump[start + at::STATE], 1);
@@ -214,7 +214,7 @@ fn record(file: &Path, sockets: usize, samples: usize) -> io::Result<()> {
         writer.set_time(clocks.realtime_ns);
         writer.set_sample(second as u32);
         writer.json(Kind::Sample, 0, &SampleBegun { clocks, early: false })?;
-        state.pass(second);
+        state.advance(second);
         let texts = counters(second as u64 * (sockets / MOVING) as u64 * 2);
         texts.iter().try_for_each(|text| writer.note(Kind::Counters, INODE, text.as_bytes()))?;
         let begun = DumpBegun { states: 0x3fff, extensions: 0xff, ipv4: true, ipv6: true };

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use clock::own_cpu_us;
 use drain::Drain;
 use monitored::Monitored;
-use population::{Blend, Population};
+use population::{IpVersions, Population};
 use tcpdiag::counters::CounterWidth;
 use tcpdiag::diagnosis::{Diagnosis, FilteredDiagnosis, Question, RULES, RuleLimits};
 use tcpdiag::filter::Expr;
@@ -45,7 +45,7 @@ const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO);
 const TARGET: f64 = 0.5;
 
 /// Samples in the default ten seconds.
-const LOOKS: f64 = 11.0;
+const SAMPLES: f64 = 11.0;
 
 fn main() -> ExitCode {
     match run() {
@@ -97,7 +97,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
-    let _population = Population::new(sockets, Blend::Mixed)?;
+    let _population = Population::new(sockets, IpVersions::Mixed)?;
     let mut bench = Bench {
         raw: Drain::open()?,
         sockets: Sockets::open()?,
@@ -139,7 +139,7 @@ fn measure(sockets: usize, rounds: usize) -> anyhow::Result<bool> {
     for (what, look, judged) in
         [("idle ones", poll - decoding, judged), ("moving ones", column(0), column(1))]
     {
-        let each = look + judged / LOOKS;
+        let each = look + judged / SAMPLES;
         missed |= each / floor > TARGET;
         for (part, took) in [
             ("a look beyond decoding", look),

@@ -23,7 +23,7 @@ impl Drain {
         Ok(Self { socket: NetlinkSocket::open()?, buffer: vec![0; 32 * 1024] })
     }
 
-    /// Only looks for the end of the answer. Returns bytes, not sockets.
+    /// Searches only for the end of the answer. Returns bytes, not sockets.
     pub(super) fn dump(&mut self, request: &DumpRequest<'_>) -> io::Result<u64> {
         self.socket.send(&request.encode(SEQUENCE))?;
         let mut bytes = 0;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use clock::Spent;
-use population::{Blend, Population};
+use population::{IpVersions, Population};
 use table::{Finding, Series};
 use worker::{Task, Worker};
 
@@ -55,7 +55,7 @@ const FIGURES: &[&str] = &[
 ];
 
 /// Peak memory may differ by this factor between the smallest size and any other.
-const FLAT: f64 = 1.1;
+const PEAK_FACTOR: f64 = 1.1;
 
 #[derive(Debug)]
 struct Options {
@@ -93,7 +93,7 @@ fn run() -> anyhow::Result<bool> {
         return namespace::enter(&arguments);
     }
     if let (Some(command), Some(&size)) = (&options.shell, options.sizes.first()) {
-        let _population = Population::new(size, Blend::Mixed)?;
+        let _population = Population::new(size, IpVersions::Mixed)?;
         let status = Command::new("sh").args(["-c", command]).env("TCPDIAG", TCPDIAG).status()?;
         return Ok(!status.success());
     }
@@ -163,7 +163,7 @@ fn times(sockets: usize) -> u32 {
 
 /// Which form of the request is cheaper if there are only IPv4 sockets.
 fn walks(size: usize, rounds: usize) -> anyhow::Result<Vec<Finding>> {
-    let _population = Population::new(size, Blend::V4)?;
+    let _population = Population::new(size, IpVersions::V4)?;
     let mut worker = Worker::start()?;
     let mut series: [Series; 5] = Default::default();
     let tasks = [Task::Floor, Task::TwoWalks, Task::V4Walk, Task::Unmatched, Task::TwoUnmatched];
@@ -212,7 +212,7 @@ struct Measured {
 type Baseline = Option<(f64, f64)>;
 
 fn whole(size: usize, options: &Options, baseline: &mut Baseline) -> anyhow::Result<Vec<Finding>> {
-    let mut population = Population::new(size, Blend::Mixed)?;
+    let mut population = Population::new(size, IpVersions::Mixed)?;
     population.add_bystanders(options.bystanders)?;
     let filter = ["sport".to_owned(), "=".to_owned(), format!(":{}", population.narrow_port)];
     same_sockets(size, &filter)?;
@@ -275,7 +275,7 @@ impl Measured {
             than: "at the smallest size",
             reference: before,
             ratio: now / before,
-            target: Some(FLAT),
+            target: Some(PEAK_FACTOR),
         };
         vec![
             cpu(("single walk", &self.floor), ("two by-family walks, both live", &self.two), None),

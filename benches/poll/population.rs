@@ -25,7 +25,7 @@ const RESPONSE: [u8; 3_000] = [b'r'; 3_000];
 
 /// Address families of a population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blend {
+pub(super) enum IpVersions {
     /// IPv4 only.
     V4,
     /// Half of each.
@@ -44,7 +44,7 @@ pub(super) struct Population {
 
 impl Population {
     /// Makes this many sockets, not counting listeners.
-    pub(super) fn new(sockets: usize, blend: Blend) -> io::Result<Self> {
+    pub(super) fn new(sockets: usize, versions: IpVersions) -> io::Result<Self> {
         let (waiting, lifeline) = io::pipe()?;
         let mut population =
             Self { children: Vec::new(), lifeline: Some(lifeline), waiting, narrow_port: 0 };
@@ -52,7 +52,7 @@ impl Population {
         let holders = connections.div_ceil(OF_ONE_PROCESS).next_multiple_of(2).max(2);
         for index in 0..holders {
             let share = connections / holders + usize::from(index < connections % holders);
-            let v6 = blend == Blend::Mixed && index % 2 == 1;
+            let v6 = versions == IpVersions::Mixed && index % 2 == 1;
             population.hold(share, v6)?;
         }
         population.narrow_port = population.hold(NARROW, false)?;

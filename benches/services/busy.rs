@@ -147,7 +147,7 @@ impl Setup {
                 false => calm,
             };
             socket.cookie = index as u64 + 1;
-            self.place(&mut socket, index);
+            self.set_peer(&mut socket, index);
             self.observe(&socket);
         }
         // Half-open connections of this poll are gone in the next.
@@ -155,7 +155,7 @@ impl Setup {
             let mut socket = calm;
             socket.cookie = 1 << 40 | u64::from(round) << 24 | index as u64;
             (socket.state, socket.tcp_info) = (State::SynRecv, None);
-            self.place(&mut socket, index);
+            self.set_peer(&mut socket, index);
             self.observe(&socket);
         }
         let (middle, before) = (Usage::now(), allocations::so_far());
@@ -169,7 +169,7 @@ impl Setup {
     }
 
     /// Gives a socket its own peer, and so its own service.
-    fn place(&self, socket: &mut Socket, index: usize) {
+    fn set_peer(&self, socket: &mut Socket, index: usize) {
         let peer = 0x0a00_0000 + (index % self.busy.services) as u32;
         let address = IpAddr::V4(Ipv4Addr::from_bits(peer));
         socket.remote = Endpoint { address, port: socket.remote.port.max(1) };

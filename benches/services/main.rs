@@ -32,7 +32,7 @@ use anyhow::{Context as _, bail, ensure};
 use attributed::Attributed;
 use busy::{Busy, Cost};
 use clock::own_cpu_us;
-use population::{Blend, Population};
+use population::{IpVersions, Population};
 use table::{Finding, Series};
 
 const HELP: &str = "\
@@ -130,7 +130,7 @@ impl Options {
         Ok(options)
     }
 
-    fn wants(&self, section: &str) -> bool {
+    fn is_selected(&self, section: &str) -> bool {
         self.sections.is_empty() || self.sections.iter().any(|wanted| wanted == section)
     }
 
@@ -147,21 +147,21 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
         found.iter().for_each(|finding| println!("{finding}"));
         findings.extend(found);
     };
-    if options.wants("poll") {
+    if options.is_selected("poll") {
         for sockets in POLLED {
             print(polls(options.sockets(sockets), options)?);
         }
     }
-    if options.wants("memory") {
+    if options.is_selected("memory") {
         print(memory(options)?);
     }
-    if options.wants("quiet") {
+    if options.is_selected("quiet") {
         print(quiet(options)?);
     }
-    if options.wants("owners") {
+    if options.is_selected("owners") {
         print(owners(options)?);
     }
-    if options.wants("busy") {
+    if options.is_selected("busy") {
         divisions(options)?;
     }
     let missed = findings.iter().filter(|finding| finding.is_missed()).count();
@@ -173,7 +173,7 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
 
 /// Polls without changes, compared with the same dumps discarded.
 fn polls(size: usize, options: &Options) -> anyhow::Result<Vec<Finding>> {
-    let _population = Population::new(size, Blend::Mixed)?;
+    let _population = Population::new(size, IpVersions::Mixed)?;
     let mut attributed = Attributed::open()?;
     let (mut floor, mut poll, mut last) = (Series::default(), Series::default(), Series::default());
     let times = if options.smoke { 1 } else { (100_000 / size).max(2) };
@@ -224,7 +224,7 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
         ("memory of each further socket, --by process", &["-i", interval, "--by", "process"]),
     ];
     let resident = |sockets: usize| -> anyhow::Result<Vec<f64>> {
-        let _population = Population::new(sockets, Blend::Mixed)?;
+        let _population = Population::new(sockets, IpVersions::Mixed)?;
         let resident = ways.map(|(_, arguments)| program::resident_kb(arguments));
         let resident: Vec<u64> = resident.into_iter().collect::<Result<_, _>>()?;
         eprintln!(
@@ -249,7 +249,7 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Finding>> {
 /// Processor time of watching idle sockets.
 fn quiet(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let sockets = options.sockets(QUIET);
-    let _population = Population::new(sockets, Blend::Mixed)?;
+    let _population = Population::new(sockets, IpVersions::Mixed)?;
     let duration = if options.smoke { "300ms" } else { &options.quiet_for };
     let run = program::run(&["--duration", duration])?;
     eprintln!("{sockets} sockets: {}", run.closing);
@@ -261,7 +261,7 @@ fn quiet(options: &Options) -> anyhow::Result<Vec<Finding>> {
 /// The first poll, finding the owners of all sockets.
 fn owners(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let sockets = options.sockets(OWNED);
-    let _population = Population::new(sockets, Blend::Mixed)?;
+    let _population = Population::new(sockets, IpVersions::Mixed)?;
     ["service", "process"]
         .iter()
         .map(|by| {

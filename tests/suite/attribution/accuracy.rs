@@ -1,4 +1,4 @@
-//! Whose retransmits, and of which kind: against the kernel's trace.
+//! Retransmits by service and kind, compared with the kernel's trace.
 //!
 //! ```text
 //! cargo test --release --test suite attribution::accuracy -- --nocapture
@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::observer::{Observer, Summary, distance};
 use crate::lab::{Kinds, Medium, Profile, Scenario, Service, Shape, Side, Truth, lab};
 
-/// A debug build needs several times the processor.
+/// A debug build needs several times the processor time.
 const BUDGET: &str = if cfg!(debug_assertions) { "10%" } else { "1%" };
 
 /// Four services at once under different loss, long flows and short connections.
@@ -24,26 +24,26 @@ fn busy_host() -> Scenario {
         .with(Service { congestion: Some("cubic"), ..Service::new(5432, uploads, 0.1) })
 }
 
-/// What observers on both ends came to.
-struct Seen {
-    /// With everything, on the client's and the server's end.
+/// Summaries of the observers at both ends.
+struct Summaries {
+    /// With events and fast polls, at the client's and the server's end.
     whole: [Summary; 2],
-    /// On the server's end, without events.
+    /// At the server's end, without events.
     without_events: Summary,
-    /// And without looking at counters in between.
+    /// Also without fast polls.
     polling_alone: Summary,
 }
 
-fn watch(scenario: &Scenario, duration: Duration) -> Option<(Truth, Seen)> {
+fn observe(scenario: &Scenario, duration: Duration) -> Option<(Truth, Summaries)> {
     scenario.run_with(duration, |running| {
         let whole =
             Side::BOTH.map(|side| Observer::begin(running, side, &["1s", "--cpu-budget", BUDGET]));
-        let blind = ["1s", "--no-events", "--cpu-budget", BUDGET];
-        let without_events = Observer::begin(running, Side::Server, &blind);
+        let no_events = ["1s", "--no-events", "--cpu-budget", BUDGET];
+        let without_events = Observer::begin(running, Side::Server, &no_events);
         let alone = ["1s", "--no-events", "--watch", "off"];
         let polling_alone = Observer::begin(running, Side::Server, &alone);
         running.wait();
-        Seen {
+        Summaries {
             whole: whole.map(Observer::end),
             without_events: without_events.end(),
             polling_alone: polling_alone.end(),
@@ -51,13 +51,13 @@ fn watch(scenario: &Scenario, duration: Duration) -> Option<(Truth, Seen)> {
     })
 }
 
-/// Parts of a whole in percent.
+/// A share as a percentage.
 fn percent(part: f64) -> String {
     format!("{:.2}%", part * 100.0)
 }
 
-/// Who: every service's retransmits, as a share of all, that were not its own or not seen.
-fn misplaced(truth: &BTreeMap<u16, Kinds>, seen: &BTreeMap<u16, u64>) -> f64 {
+/// Retransmits attributed to the wrong service or to none, as a share of all.
+fn share_misattributed(truth: &BTreeMap<u16, Kinds>, seen: &BTreeMap<u16, u64>) -> f64 {
     let total: u64 = truth.values().map(Kinds::total).sum();
     let wrong: u64 = truth
         .iter()
@@ -66,7 +66,7 @@ fn misplaced(truth: &BTreeMap<u16, Kinds>, seen: &BTreeMap<u16, u64>) -> f64 {
     wrong as f64 / total.max(1) as f64
 }
 
-fn judge(side: Side, truth: &Truth, summary: &Summary) {
+fn check_summary(side: Side, truth: &Truth, summary: &Summary) {
     let per_port = &truth.side(side).per_port;
     let seen = summary.retransmits();
     let retransmits = summary.counter("TcpRetransSegs").expect("there are some");
@@ -75,8 +75,8 @@ fn judge(side: Side, truth: &Truth, summary: &Summary) {
     println!("{side:?}: RetransSegs {delta}, unattributed {rest}, skew {skew}");
     assert_eq!(delta, truth.side(side).growth("RetransSegs"));
     assert!(rest <= skew, "{retransmits:#}");
-    // A debug build reads sockets so slowly, and beside so much else, that the kernel's workers
-    // may tell of deaths later than the program allows for.
+    // A debug build reads sockets so slowly that the kernel's workers may send destroy events
+    // later than the program allows for.
     let spare = if cfg!(debug_assertions) { skew / 20 } else { 0 };
     // Per service.
     for (port, kinds) in per_port {
@@ -109,13 +109,13 @@ fn judge(side: Side, truth: &Truth, summary: &Summary) {
         }
     }
     println!("  intervals are {wide} wide in sum");
-    // A debug build polls seldom for its money, and how seldom is the machine's affair.
+    // A debug build polls less often within its budget; how often depends on the machine.
     let most = if cfg!(debug_assertions) { guessed / 2.0 } else { 0.03 };
     assert!(inferred <= most, "{inferred} {guessed}");
 }
 
-/// What is known without looking at sockets' histories: each service's retransmits divided as all
-/// of the host's are.
+/// An estimate without sockets' histories: each service's retransmits divided by kind in the
+/// host's proportions.
 fn proportional(truth: &Truth, side: Side) -> BTreeMap<u16, [f64; 5]> {
     let per_port = &truth.side(side).per_port;
     let sum = truth.side(side).sum();
@@ -127,8 +127,8 @@ fn proportional(truth: &Truth, side: Side) -> BTreeMap<u16, [f64; 5]> {
         .collect()
 }
 
-fn examine(scenario: &Scenario, duration: Duration) {
-    let Some((truth, seen)) = watch(scenario, duration) else { return };
+fn check_attribution(scenario: &Scenario, duration: Duration) {
+    let Some((truth, seen)) = observe(scenario, duration) else { return };
     assert_eq!(truth.contradictions(), Vec::<String>::new());
     let connections: u64 = truth.work.values().map(|work| work.connections).sum();
     println!("{connections} connections");
@@ -136,7 +136,7 @@ fn examine(scenario: &Scenario, duration: Duration) {
         println!("{side:?}: {}", summary.closing.lines().last().unwrap_or(""));
         assert_eq!(summary.document["quality"]["events_lost"], 0);
         if truth.is_traced() {
-            judge(side, &truth, summary);
+            check_summary(side, &truth, summary);
         }
     }
     if !truth.is_traced() {
@@ -157,28 +157,28 @@ fn examine(scenario: &Scenario, duration: Duration) {
         println!(
             "{name}: {} of retransmits found, {} with another service or none, kinds off by {}; {}",
             percent(found as f64 / all as f64),
-            percent(misplaced(per_port, &summary.retransmits())),
+            percent(share_misattributed(per_port, &summary.retransmits())),
             percent(distance(per_port, &kinds_of(summary))),
             summary.closing.lines().last().unwrap_or("")
         );
     }
-    let alone = misplaced(per_port, &seen.polling_alone.retransmits());
+    let alone = share_misattributed(per_port, &seen.polling_alone.retransmits());
     assert!(alone > 0.1, "polling alone misses a good part: {alone}");
 }
 
 lab!(
-    alone as Best fn over_a_wire() {
-        examine(&busy_host(), Duration::from_secs(5));
+    alone as Best fn attribution_is_accurate_over_a_wire() {
+        check_attribution(&busy_host(), Duration::from_secs(5));
     }
 );
 
 lab!(
-    alone as Best fn over_a_link_with_delay_and_outages() {
+    alone as Best fn attribution_is_accurate_over_a_link_with_delay_and_outages() {
         let there = Shape {
             jitter: Duration::from_millis(1),
             outage: Some([Duration::from_millis(1500), Duration::from_millis(150)]),
             ..Shape::delayed(2)
         };
-        examine(&busy_host().over(Medium::Link([there; 2])), Duration::from_secs(6));
+        check_attribution(&busy_host().over(Medium::Link([there; 2])), Duration::from_secs(6));
     }
 );

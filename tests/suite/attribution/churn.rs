@@ -1,5 +1,5 @@
-//! Connections too short to be in any poll: the kernel's destroy events tell of them, and where
-//! those are missing that is said.
+//! Connections too short to be in any poll: the kernel's destroy events report them, and missing
+//! events are reported.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -27,13 +27,13 @@ lab!(
     alone as Best fn every_short_connection_is_attributed() {
         let servers = [Server::new(), Server::new(), Server::new()];
         let mut observer = Observer::here(&["1s"]);
-        // Two thirds to the first.
+        // Two thirds connect to the first.
         let [first, other, second, another] =
             churn([&servers[0], &servers[1], &servers[0], &servers[2]], TIME, RATE);
         let made = [first + second, other, another];
         let all: u64 = made.iter().sum();
         println!("{all} connections in {TIME:?}");
-        observer.until("every end to be told of", |seen| sum(seen, "/coverage/closed") == 2 * all);
+        observer.until("every end to be reported", |seen| sum(seen, "/coverage/closed") == 2 * all);
         let summary = observer.end();
         let coverage = &summary.document["coverage"];
         println!("{coverage}\n{}", summary.closing);
@@ -70,7 +70,7 @@ fn netlink_drops() -> u64 {
 }
 
 lab!(
-    as Best fn lost_events_are_confessed() {
+    as Best fn lost_events_are_reported() {
         let servers = [Server::new(), Server::new()];
         let listener = Socket::listening(V4, 0, 64);
         let known: Vec<Pair> = (0..20).map(|_| Pair::new(&listener, V4)).collect();
@@ -81,35 +81,35 @@ lab!(
         let mut table = Tcpdiag::new().start(&plain);
         while !table.line().expect("a table").starts_with("No counter of trouble grew") {}
         table.signal(Signal::STOP);
-        let [many, few] = observer.asleep(|| {
+        let [many, few] = observer.while_stopped(|| {
             let made = churn([&servers[0], &servers[1]], Duration::from_secs(1), 800);
             settles("the kernel to drop events", || netlink_drops() > 0);
             drop(known);
             made
         });
         table.signal(Signal::CONT);
-        // Awake again it hears of every one.
+        // Once it continues it receives every event.
         for _ in 0..50 {
             servers[0].ask();
         }
         let many = many + 50;
-        let deaths = 2 * (many + few) + ends;
-        let told = |seen: &[Value]| {
+        let closed = 2 * (many + few) + ends;
+        let reported = |seen: &[Value]| {
             sum(seen, "/coverage/destroy_events") + sum(seen, "/quality/events_lost")
         };
-        observer.until("every death to be told or lost", |seen| told(seen) == deaths);
+        observer.until("every destroy event to be received or lost", |seen| reported(seen) == closed);
         let summary = observer.end_by(Signal::INT, 3);
         let lost = summary.document["quality"]["events_lost"].as_u64().unwrap();
         let coverage = &summary.document["coverage"];
-        println!("{lost} of {deaths} lost; {coverage}");
+        println!("{lost} of {closed} lost; {coverage}");
         assert!(lost > 0);
         let coverage = |key: &str| coverage[key].as_u64().unwrap();
-        let told = coverage("destroy_events");
-        assert_eq!(told + lost, deaths);
-        // What nothing told of is not made up; that what was known is gone is seen.
+        let reported = coverage("destroy_events");
+        assert_eq!(reported + lost, closed);
+        // Sockets without any report are not counted; known sockets count as closed.
         assert_eq!(coverage("closed"), coverage("opened") + ends);
-        assert!(coverage("opened") <= told + coverage("without_event"));
-        assert!(coverage("between_polls") <= told);
+        assert!(coverage("opened") <= reported + coverage("without_event"));
+        assert!(coverage("between_polls") <= reported);
         for counter in ["TcpActiveOpens", "TcpPassiveOpens"] {
             let attribution = summary.counter(counter).unwrap();
             assert_eq!(attribution["delta"], many + few);
@@ -118,7 +118,7 @@ lab!(
             assert!(reasons.contains(&"events_lost".into()), "{reasons:?}");
             let parts = summary.parts(counter);
             for (server, made) in servers.iter().zip([many, few]) {
-                // One of which nothing was heard may not be there.
+                // A server whose events were all lost may be absent.
                 if let Some(range) = parts.get(&server.port()) {
                     assert!((range.low..=range.high).contains(&made), "{attribution:#}");
                 }
@@ -132,9 +132,9 @@ lab!(
 );
 
 lab!(
-    fn without_events_short_connections_are_missed_and_that_is_said() {
+    fn without_events_missed_short_connections_are_reported() {
         let servers = [Server::new()];
-        // Nothing between the ends of intervals: what comes and goes in one is not seen.
+        // Without polls inside an interval, connections that begin and end in it are not seen.
         let mut observer = Observer::here(&["500ms", "--no-events", "--watch", "off"]);
         let [made] = churn([&servers[0]], Duration::from_millis(200), 1000);
         let opened = |seen: &[Value]| {

@@ -1,4 +1,4 @@
-//! Ends that nobody planned: signals, and namespaces that come and go.
+//! Unplanned ends: signals, and namespaces that appear and disappear.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,7 +14,7 @@ use crate::lab::{Child, Network, Output, Pair, Socket, Tcpdiag, ip, lab, require
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Whether a process has its own way of taking SIGINT and SIGTERM.
+/// Whether a process handles SIGINT and SIGTERM itself.
 fn is_ready(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -22,7 +22,7 @@ fn is_ready(pid: Pid) -> bool {
     caught.is_some_and(|mask| [2, 15].iter().all(|signal| mask & 1 << (signal - 1) != 0))
 }
 
-/// Lines of which every one is whole.
+/// The documents of an output whose every line must be complete.
 fn documents(output: &Output) -> Vec<Value> {
     let text = &output.stdout;
     assert!(text.is_empty() || text.ends_with('\n'), "cut off: {text:?}");
@@ -31,7 +31,7 @@ fn documents(output: &Output) -> Vec<Value> {
 }
 
 lab!(
-    fn the_interval_so_far_is_an_answer() {
+    fn a_signal_ends_the_interval_with_its_document() {
         for signal in [Signal::INT, Signal::TERM] {
             let mut wait = Duration::from_millis(20);
             loop {
@@ -42,7 +42,7 @@ lab!(
                 let output = stream.end();
                 let found = documents(&output);
                 if output.code == Some(130) {
-                    // Before it had looked for the first time: there is no answer.
+                    // Interrupted before the first poll: there is no document.
                     assert_eq!(found, Vec::<Value>::new());
                     wait *= 2;
                     assert!(wait < Duration::from_secs(30), "{}", output.stderr);
@@ -61,7 +61,7 @@ lab!(
 );
 
 lab!(
-    fn a_signal_between_two_intervals_brings_the_summary() {
+    fn a_signal_between_two_intervals_prints_the_summary() {
         let listener = Socket::listening(V4, 0, 8);
         for signal in [Signal::INT, Signal::TERM] {
             let observer = Observer::here(&["1s"]);
@@ -80,7 +80,7 @@ lab!(
 );
 
 lab!(
-    fn impatience_leaves_whole_lines() {
+    fn a_second_signal_leaves_whole_lines() {
         let _listener = Socket::listening(V4, 0, 8);
         for turn in 0..12 {
             let every_line = ["services", "-i", "10ms", "-o", ["json", "jsonl"][turn % 2]];
@@ -100,7 +100,7 @@ lab!(
 );
 
 lab!(
-    fn nothing_is_left_behind() {
+    fn no_process_or_file_is_left_behind() {
         for signal in [Signal::KILL, Signal::INT] {
             let home = tempfile::tempdir().unwrap();
             let mut stream =
@@ -124,7 +124,7 @@ lab!(
     }
 );
 
-/// A connection within a namespace.
+/// A connection within the namespace.
 fn connected() -> (Socket, Pair) {
     let listener = Socket::listening(V4, 0, 8);
     let pair = Pair::new(&listener, V4);
@@ -132,7 +132,7 @@ fn connected() -> (Socket, Pair) {
 }
 
 lab!(
-    fn a_namespace_is_deleted_under_it() {
+    fn a_namespace_is_deleted_while_observed() {
         // In this test's mount namespace only.
         let mounted = Command::new("mount").args(["-t", "tmpfs", "none", "/run"]).status().unwrap();
         let added = mounted.success() && ip("netns add tcpdiag-lab").is_ok();
@@ -156,10 +156,10 @@ lab!(
         talk(2000);
         observer.until("what came after", came(3000));
         drop((pair, listener));
-        observer.until("both ends to be told of", |seen| {
+        observer.until("both ends to be reported", |seen| {
             super::observer::sum(seen, "/coverage/closed") == 2
         });
-        // From here on nobody is there but the observer.
+        // From here on only the observer is in the namespace.
         for _ in 0..2 {
             assert_eq!(observer.next()["services"], Value::Array(Vec::new()));
         }
@@ -177,13 +177,13 @@ fn sent(documents: &[Value], port: u16) -> u64 {
     own.filter_map(|row| row["bytes_out"].as_u64()).sum()
 }
 
-/// A namespace that lasts as long as a process.
-struct Elsewhere {
+/// A namespace that exists as long as a process.
+struct OtherNamespace {
     _child: Child,
     network: Network,
 }
 
-impl Elsewhere {
+impl OtherNamespace {
     fn new() -> Self {
         let child = Child::running(&["unshare", "--net"], Path::new("sleep"));
         let network = Network::of(&format!("/proc/{}/ns/net", child.pid()));
@@ -202,8 +202,8 @@ fn inodes(interval: &[Value]) -> BTreeSet<u64> {
     interval.iter().filter_map(|document| document["netns"]["inode"].as_u64()).collect()
 }
 
-/// That the document of all namespaces is the sum of theirs.
-fn adds_up(interval: &[Value]) {
+/// Checks that the document of all namespaces is the sum of theirs.
+fn check_sums(interval: &[Value]) {
     let (all, each) = interval.split_last().unwrap();
     assert!(all["netns"].is_null());
     assert!(each.iter().all(|document| !document["netns"].is_null()));
@@ -220,7 +220,7 @@ fn adds_up(interval: &[Value]) {
     for name in names {
         let sum = |key: &str| each.iter().map(|document| of(document, name, key)).sum::<u64>();
         assert_eq!(of(all, name, "delta"), sum("delta"), "{name}");
-        // What is open in one may meet what is left over in another.
+        // The total may attribute in one namespace what another left unattributed.
         assert!(of(all, name, "unattributed") <= sum("unattributed"), "{name}");
     }
     let levels = ["opened", "closed", "between_polls", "destroy_events", "limbo"];
@@ -231,14 +231,14 @@ fn adds_up(interval: &[Value]) {
 }
 
 lab!(
-    fn namespaces_come_and_go() {
+    fn namespaces_appear_and_disappear() {
         let (own, _here) = (Network::of("/proc/thread-self/ns/net").inode(), connected());
         let mut observer = Observer::here(&["200ms", "--netns", "all"]);
-        // (Others may be in sight that this test knows nothing of.)
+        // Namespaces of other tests may be visible too.
         let last = |seen: &[Value]| intervals(seen).last().map(|last| last.to_vec());
         let complete =
             |interval: &[Value]| interval.last().is_some_and(|all| all["netns"].is_null());
-        let other = Elsewhere::new();
+        let other = OtherNamespace::new();
         let inode = other.network.inode();
         observer.until("the new namespace", |seen| {
             last(seen).is_some_and(|interval| inodes(&interval).contains(&inode))
@@ -256,7 +256,7 @@ lab!(
             Some((level["delta"].as_u64()?, all["coverage"]["limbo"].as_u64()?))
         };
         observer.until("ten ends in both places", |seen| levels(seen) == Some((10, 0)));
-        // In each place a connection is over, and held open.
+        // In each namespace one connection is closed and one stays open.
         for (_, pair) in &over {
             pair.client.finish();
             pair.server.finish();
@@ -272,8 +272,8 @@ lab!(
         let summary = observer.end();
         let found = intervals(&summary.intervals);
         assert!(found.iter().all(|interval| inodes(interval).contains(&own)));
-        found.iter().for_each(|interval| adds_up(interval));
-        // The whole run: both places, also the one that is gone.
+        found.iter().for_each(|interval| check_sums(interval));
+        // The whole run covers both namespaces, including the deleted one.
         assert!(summary.document["netns"].is_null());
         assert_eq!(sent(std::slice::from_ref(&summary.document), port), 5000);
         let opens = summary.counter("TcpPassiveOpens").unwrap();

@@ -1,4 +1,4 @@
-//! Whose accept queue is full.
+//! Attribution of drops to the listener with the full accept queue.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,17 +9,17 @@ use crate::lab::{Counters, Pair, Socket, Tcpdiag, lab, settles};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Connections that are tried at a queue with room for two.
+/// Connections attempted at a queue that holds two.
 const TRIED: usize = 80;
 
-/// What a listener that never accepts did to those who called.
-struct Jam {
+/// Drops of a listener that never accepts.
+struct Overflow {
     /// Growth of the namespace's counters, read by the test itself.
     drops: u64,
     overflows: u64,
 }
 
-impl Jam {
+impl Overflow {
     fn at(listener: &Socket) -> Self {
         let before = Counters::read();
         let growth = |name: &str| Counters::read().growth(&before, name);
@@ -31,21 +31,21 @@ impl Jam {
             })
             .collect();
         settles("the queue to run over", || growth("ListenDrops") >= TRIED as u64 - 2);
-        // Gone, they try no more: what was counted until now is all.
+        // Closed clients do not retry, so the counters are final.
         drop(clients);
         Self { drops: growth("ListenDrops"), overflows: growth("ListenOverflows") }
     }
 }
 
 lab!(
-    fn drops_are_those_of_the_listener_that_is_full() {
+    fn drops_belong_to_the_listener_that_is_full() {
         let (full, idle) = (Socket::listening(V4, 0, 1), Socket::listening(V4, 0, 64));
         let mut observer = Observer::here(&["300ms", "--watch", "off"]);
         let asked = ["300ms", "--watch", "off", "--counter", "ListenDrops,listen_overflows"];
         let mut asked = Observer::here(&asked);
-        // Between two looks: a look in the midst would see some of it as skew.
-        let jam = observer.asleep(|| asked.asleep(|| Jam::at(&full)));
-        // The other one has customers too, and takes them in.
+        // Between two polls: a poll in the middle would count part of it as skew.
+        let overflow = observer.while_stopped(|| asked.while_stopped(|| Overflow::at(&full)));
+        // The other listener has clients too, and accepts them.
         let pairs: Vec<Pair> = (0..20).map(|_| Pair::new(&idle, V4)).collect();
         for observer in [&mut observer, &mut asked] {
             let noticed = |seen: &[serde_json::Value]| {
@@ -53,28 +53,28 @@ lab!(
                     .iter()
                     .flat_map(|document| document["attribution"].as_array().unwrap().iter());
                 let drops = counters.filter(|counter| counter["counter"] == "TcpExtListenDrops");
-                drops.filter_map(|counter| counter["delta"].as_u64()).sum::<u64>() == jam.drops
+                drops.filter_map(|counter| counter["delta"].as_u64()).sum::<u64>() == overflow.drops
             };
             observer.until("every drop to be noticed", noticed);
         }
         let [summary, asked] = [observer, asked].map(Observer::end);
         for summary in [&summary, &asked] {
             let counter = summary.counter("TcpExtListenDrops").unwrap();
-            assert_eq!(counter["delta"], jam.drops, "{counter:#}");
+            assert_eq!(counter["delta"], overflow.drops, "{counter:#}");
             assert_eq!(counter["unattributed"], 0, "{counter:#}");
-            // Put to sleep between a dump and the counters after it, it cannot know.
+            // If it was stopped between a dump and the counters after it, there is skew.
             assert!(counter["class"] == "exact" || counter["skew"] != 0, "{counter:#}");
             let parts = summary.parts("TcpExtListenDrops");
-            assert_eq!(parts[&full.port()].value, jam.drops);
+            assert_eq!(parts[&full.port()].value, overflow.drops);
             assert_eq!(parts.get(&idle.port()).copied().unwrap_or_default(), Range::default());
             let overflows = summary.counter("TcpExtListenOverflows").unwrap();
-            assert_eq!(overflows["delta"], jam.overflows);
+            assert_eq!(overflows["delta"], overflow.overflows);
             let parts = summary.parts("TcpExtListenOverflows");
             let Range { low, high, .. } = parts[&full.port()];
-            assert!((low..=high).contains(&jam.overflows), "{overflows:#}");
+            assert!((low..=high).contains(&overflow.overflows), "{overflows:#}");
             assert_eq!(parts.get(&idle.port()).copied().unwrap_or_default().value, 0);
         }
-        // Only what was asked for.
+        // Only the requested counters.
         let counters = asked.document["attribution"].as_array().unwrap();
         assert_eq!(counters.len(), 2, "{counters:#?}");
         let listen = |port: u16| {
@@ -82,7 +82,7 @@ lab!(
             let row = rows.iter().find(|row| row["port"] == port && row["role"] == "server");
             row.unwrap()["listen"].clone()
         };
-        assert_eq!(listen(full.port())["drops"], jam.drops);
+        assert_eq!(listen(full.port())["drops"], overflow.drops);
         assert_eq!(listen(full.port())["accept_queue_max"], 1);
         assert_eq!(listen(idle.port())["drops"], 0);
         assert_eq!(sum(&summary.intervals, "/quality/events_lost"), 0);
@@ -91,14 +91,14 @@ lab!(
 );
 
 lab!(
-    fn people_are_told_too() {
+    fn the_table_names_the_full_listener() {
         let full = Socket::listening(V4, 0, 1);
         let mut observer = Observer::here(&["100ms"]);
         let mut table = Tcpdiag::new().start(&["services", "--interval", "100ms"]);
-        // Its baseline is behind the first table.
+        // The first table follows its baseline.
         while !table.line().expect("a table").starts_with("No counter of trouble grew") {}
         table.signal(Signal::STOP);
-        let jam = Jam::at(&full);
+        let overflow = Overflow::at(&full);
         table.signal(Signal::CONT);
         observer.until("an interval with drops", |seen| {
             let last = seen.last().unwrap();
@@ -110,7 +110,7 @@ lab!(
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         // The table of the whole run comes last.
         let (_, whole) = output.stdout.split_once(" in the whole run of ").unwrap();
-        let drops = format!("{} segments dropped by the listener; accept queue", jam.drops);
+        let drops = format!("{} segments dropped by the listener; accept queue", overflow.drops);
         assert!(whole.contains(&drops), "no {drops:?} in {whole}");
         assert!(whole.contains("TcpExtListenDrops"), "{whole}");
     }

@@ -1,4 +1,4 @@
-//! The program under test while something happens, and what its summary says.
+//! The program under test, run beside traffic, and its summary.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::lab::{Kinds, Output, RunningScenario, Side, Stream, Tcpdiag};
 
-/// Longer than anything takes that a test waits for.
+/// Longer than any step that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `tcpdiag services`.
@@ -19,7 +19,7 @@ pub struct Observer {
     pid: Pid,
     /// The documents of intervals so far.
     pub seen: Vec<Value>,
-    /// Those that come. Somebody reads all along: nobody waits for a full pipe.
+    /// Further documents. A thread reads them at once, so the pipe never fills.
     coming: Receiver<Value>,
     reader: JoinHandle<Output>,
 }
@@ -30,12 +30,12 @@ impl Observer {
         running.inside(side, || Self::here(arguments))
     }
 
-    /// Starts it where the calling thread is; the first argument is the interval.
+    /// Starts it in the namespace of the calling thread; the first argument is the interval.
     pub fn here(arguments: &[&str]) -> Self {
         Self::of(&Tcpdiag::new(), arguments)
     }
 
-    /// The same as somebody else.
+    /// The same with another configuration or user.
     pub fn of(tcpdiag: &Tcpdiag, arguments: &[&str]) -> Self {
         let usual = ["services", "-o", "json", "--interval"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
@@ -44,7 +44,7 @@ impl Observer {
         let (documents, coming) = channel();
         let reader = std::thread::spawn(move || {
             while let Some(document) = stream.document() {
-                // Who wants no more of them still wants the end.
+                // Read to the end even if the receiver is dropped.
                 let _ = documents.send(document);
             }
             stream.end()
@@ -55,7 +55,7 @@ impl Observer {
         observer
     }
 
-    /// The next document, once it is there.
+    /// Waits for the next document.
     pub fn next(&mut self) -> &Value {
         let document = self.coming.recv_timeout(PATIENCE).expect("it runs");
         assert_eq!(document["schema"], "tcpdiag.services/1", "{document}");
@@ -64,7 +64,7 @@ impl Observer {
         self.seen.last().unwrap()
     }
 
-    /// Reads on until something holds of what was seen so far.
+    /// Reads on until a condition holds for the documents so far.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&[Value]) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(&self.seen) {
@@ -79,10 +79,10 @@ impl Observer {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// Does something between two looks. Best with `--watch off`, and intervals long enough for
-    /// it to be put to sleep in one.
-    pub fn asleep<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        // Right after an interval it does nothing for a while.
+    /// Does something between two polls while the program is stopped. Best with `--watch off` and
+    /// intervals long enough to stop it within one.
+    pub fn while_stopped<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        // It is idle right after an interval.
         self.seen.extend(self.coming.try_iter());
         self.next();
         self.signal(Signal::STOP);
@@ -91,12 +91,12 @@ impl Observer {
         done
     }
 
-    /// Asks it to end; hands back its summary.
+    /// Ends it; returns its summary.
     pub fn end(self) -> Summary {
         self.end_by(Signal::INT, 0)
     }
 
-    /// The same by some signal, with some exit code.
+    /// The same with this signal and exit code.
     pub fn end_by(self, signal: Signal, code: i32) -> Summary {
         self.signal(signal);
         let output = self.reader.join().unwrap();
@@ -116,7 +116,7 @@ pub fn sum(documents: &[Value], pointer: &str) -> u64 {
     documents.iter().filter_map(|document| document.pointer(pointer)?.as_u64()).sum()
 }
 
-/// What holds of every document: parts come to the whole, values lie in their intervals.
+/// Checks that parts add up to the whole and values lie within their bounds.
 pub fn check(document: &Value) {
     for counter in document["attribution"].as_array().unwrap() {
         let number = |key: &str| counter[key].as_u64().unwrap();
@@ -142,7 +142,7 @@ pub struct Range {
     pub high: u64,
 }
 
-/// What a whole run came to.
+/// The result of a whole run.
 #[derive(Debug)]
 pub struct Summary {
     pub document: Value,
@@ -163,7 +163,7 @@ impl Summary {
         rows.iter().find(|row| row["service"] == service && row["role"] == role)
     }
 
-    /// What services had of a counter, by port.
+    /// Each service's part of a counter, by port.
     pub fn parts(&self, counter: &str) -> BTreeMap<u16, Range> {
         let parts = self.counter(counter).and_then(|counter| counter["by_service"].as_array());
         let range = |part: &Value| {
@@ -209,8 +209,8 @@ impl Summary {
     }
 }
 
-/// How far kinds by service are from the truth, as a share of all retransmits: half the sum of the
-/// differences (total variation).
+/// The difference between kinds by service and the truth, as a share of all retransmits: half the
+/// sum of the differences (total variation).
 pub fn distance(truth: &BTreeMap<u16, Kinds>, seen: &BTreeMap<u16, [f64; 5]>) -> f64 {
     let total: u64 = truth.values().map(|kinds| kinds.five().iter().sum::<u64>()).sum();
     let ports = truth.keys().chain(seen.keys()).collect::<std::collections::BTreeSet<_>>();

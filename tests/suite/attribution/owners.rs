@@ -1,4 +1,4 @@
-//! Who is behind a port, also when that changes; and services by other names.
+//! Owners of ports, also when they change, and other ways to name services.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,13 +17,13 @@ fn own_comm() -> String {
     std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned()
 }
 
-/// Sends so many bytes from the client to the server.
+/// Sends this many bytes from the client to the server.
 fn talk(pair: &Pair, bytes: usize) {
     pair.client.write(&vec![1; bytes]);
     pair.server.read(bytes);
 }
 
-/// What a service, or all of them, received as a server and sent as a client.
+/// Bytes that a service, or all of them, received as a server and sent as a client.
 fn moved(documents: &[Value], service: Option<&str>) -> (u64, u64) {
     let rows = || documents.iter().flat_map(|document| document["services"].as_array().unwrap());
     let of = |role: &str, key: &str| -> u64 {
@@ -34,7 +34,7 @@ fn moved(documents: &[Value], service: Option<&str>) -> (u64, u64) {
     (of("server", "bytes_in"), of("client", "bytes_out"))
 }
 
-/// What a service had of a counter.
+/// A service's part of a counter.
 fn part(summary: &Summary, counter: &str, service: &str) -> u64 {
     let counter = summary.counter(counter).unwrap();
     let parts = counter["by_service"].as_array().unwrap();
@@ -42,8 +42,8 @@ fn part(summary: &Summary, counter: &str, service: &str) -> u64 {
     part.map_or(0, |part| part["value"].as_u64().unwrap())
 }
 
-/// That connections of before stayed with the old server, and later ones are the new one's.
-fn is_told_apart(summary: &Summary, port: u16) {
+/// Checks that earlier connections stay with the old server and later ones belong to the new one.
+fn check_old_and_new_server(summary: &Summary, port: u16) {
     for name in ["old-server", "new-server"] {
         let row = summary.row(name, "server").unwrap_or_else(|| panic!("{summary:#?}"));
         assert_eq!((&row["owner"], &row["port"]), (&name.into(), &port.into()));
@@ -61,13 +61,13 @@ fn is_told_apart(summary: &Summary, port: u16) {
     }
 }
 
-/// Sends so many bytes from a client's connection to a server's.
+/// Sends this many bytes from a client's connection to a server's.
 fn send(client: &Program, from: &str, server: &Program, to: &str, bytes: usize) {
     client.run(&format!("{from}.sendall(b'x' * {bytes})"));
     server.run(&format!("left = {bytes}\nwhile left: left -= len({to}.recv(left))"));
 }
 
-/// Two servers of which the second follows the first, and their client.
+/// Two servers, the second of which replaces the first, and their client.
 struct Change {
     old: Program,
     new: Program,
@@ -110,17 +110,17 @@ lab!(
         change.talk_before(1000);
         observer.until("the old one's", |seen| moved(seen, Some("old-server")).0 == 1000);
         change.old.run("l.close()");
-        // Nobody listens, and the connection goes on.
+        // Without a listener the connection continues.
         change.talk_before(1000);
         observer.until("more of the old one's", |seen| moved(seen, Some("old-server")).0 == 2000);
-        observer.asleep(|| {
+        observer.while_stopped(|| {
             change.new.run(&format!("l = listen({})", change.port));
             change.connect();
         });
         change.talk_before(1000);
         change.talk_after(500);
         observer.until("everything", |seen| moved(seen, None) == (3500, 3500));
-        is_told_apart(&observer.end(), change.port);
+        check_old_and_new_server(&observer.end(), change.port);
     }
 );
 
@@ -133,7 +133,7 @@ lab!(
         let mut observer = Observer::here(&["300ms", "--watch", "off"]);
         change.talk_before(1000);
         observer.until("the old one's", |seen| moved(seen, Some("old-server")).0 == 1000);
-        observer.asleep(|| {
+        observer.while_stopped(|| {
             change.old.run(&format!("t = Thread(); t.jobs.put(\"send('{path}', l)\")"));
             change.new.run("l = r.receive()");
             change.old.run("t.done.get(); l.close()");
@@ -142,7 +142,7 @@ lab!(
         change.talk_before(2000);
         change.talk_after(500);
         observer.until("everything", |seen| moved(seen, None) == (3500, 3500));
-        // What is not accepted now waits for the new one.
+        // Connections not accepted now wait for the new server.
         change.client.run(&format!("waiting = connect({})", change.port));
         observer.until("the queue", |seen| {
             let rows = seen.last().unwrap()["services"].as_array().unwrap();
@@ -159,7 +159,7 @@ lab!(
 );
 
 lab!(
-    fn hidden_processes_leave_the_names_of_ports() {
+    fn services_of_hidden_processes_are_named_by_port() {
         let listener = Socket::listening(V4, 6379, 8);
         let pair = Pair::new(&listener, V4);
         let powerless = Tcpdiag::powerless();
@@ -212,7 +212,7 @@ lab!(
         for (service, wanted) in [
             // Both sides: the rule asks for ports only.
             ("shop", (21, 21)),
-            // Only who asks there is named by the rule.
+            // The rule names only clients of that address.
             (&format!("→ upstream:{}", ports[2]), (0, 300)),
             (&own_comm(), (300, 0)),
             ("taken", (4000, 0)),
@@ -225,7 +225,7 @@ lab!(
 );
 
 lab!(
-    fn by_other_things_than_services() {
+    fn counters_are_grouped_by_process_port_or_remote() {
         let listeners = [V4, V6].map(|address| Socket::listening(address, 0, 8));
         let [v4, v6] = listeners.each_ref().map(Socket::port);
         let pairs = [Pair::new(&listeners[0], V4), Pair::new(&listeners[1], V6)];
@@ -252,13 +252,13 @@ lab!(
                 "remote" => {
                     Some(["127.0.0.1", "::1", "→ 127.0.0.1", "→ ::1"].map(str::to_owned).into())
                 }
-                // As the machine has it.
+                // Depends on the machine.
                 _ => None,
             };
             match wanted {
                 Some(wanted) => {
                     let wanted = wanted.iter().map(String::as_str).collect();
-                    // Those that listen and have no peer are of nobody.
+                    // Listeners without a peer have no remote address.
                     let found: BTreeSet<&str> = rows
                         .iter()
                         .filter(|row| row.get("bytes_in").is_some())

@@ -1,4 +1,4 @@
-//! A recording gives what the run gave that it was made beside.
+//! `services --read` of a recording gives the same figures as the live run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::observer::{Observer, Summary};
 use super::traffic::{Server, churn};
 use crate::lab::{Profile, Scenario, Side, Tcpdiag, lab, settles};
 
-/// What a run prints of a recording: its intervals and its summary.
+/// The intervals and the summary printed from a recording.
 fn replayed(file: &str, arguments: &[&str]) -> Vec<Value> {
     let usual = ["services", "-o", "json", "--strict", "--read", file];
     let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
     let output = Tcpdiag::new().run(&arguments);
-    // Who may not see all processes does not see them in a recording.
+    // A user who may not see all processes does not see them in a recording either.
     assert!(matches!(output.code, Some(0 | 3)), "{}", output.stderr);
     output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A document without what a run cost, and what only a run on the kernel knows of itself.
+/// A document without the run's cost and without fields that only a live run has.
 fn figures(mut document: Value) -> Value {
     assert!(document["cost"].take().is_object());
     for key in ["skipped", "looks", "cpu_budget"] {
@@ -33,7 +33,7 @@ fn all(summary: Summary) -> Vec<Value> {
     summary.intervals.into_iter().chain([summary.document]).collect()
 }
 
-/// What a counter grew by, over all documents.
+/// Growth of a counter over all documents.
 fn growth(documents: &[Value], counter: &str) -> u64 {
     let entries = documents.iter().flat_map(|document| document["attribution"].as_array().unwrap());
     entries
@@ -78,7 +78,7 @@ lab!(
         for counter in ["TcpRetransSegs", "TcpOutSegs", "TcpPassiveOpens", "TcpExtTCPLossProbes"] {
             assert_eq!(growth(&short, counter), growth(&long, counter), "{counter}");
         }
-        // And a part of it is a part.
+        // Part of the recording gives part of the growth.
         let [.., from, _, _, _] = &short[..] else { panic!("{} intervals", short.len()) };
         let last = replayed(file, &["--from", from["captured_at"].as_str().unwrap()]);
         let shown = without_summary(&last);
@@ -96,7 +96,7 @@ lab!(
 );
 
 lab!(
-    alone as Best fn a_recording_made_beside_it_says_the_same() {
+    alone as Best fn a_recording_agrees_with_a_simultaneous_live_run() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("beside.pcapng.zst");
         let file = path.to_str().unwrap();
@@ -108,11 +108,11 @@ lab!(
         let [many, few, more] =
             churn([&servers[0], &servers[1], &servers[0]], Duration::from_secs(1), 400);
         let opens = many + few + more;
-        let told = |seen: &[Value]| super::observer::sum(seen, "/coverage/closed") == 2 * opens;
-        observer.until("every end to be told of", told);
+        let reported = |seen: &[Value]| super::observer::sum(seen, "/coverage/closed") == 2 * opens;
+        observer.until("every end to be reported", reported);
         let before = samples();
         settles("samples after it", || samples() > before + 2);
-        // All is quiet now: what is counted is what the last sample has.
+        // There is no more traffic, so the counters equal those of the last sample.
         let counted = Tcpdiag::new().document(&["stats", "-o", "json", "--no-history", "--all"]);
         let now = samples();
         settles("a sample of what was counted", || samples() > now + 1);
@@ -127,8 +127,8 @@ lab!(
         for key in ["opened", "closed", "destroy_events", "without_event"] {
             assert_eq!(live["coverage"][key], then["coverage"][key], "{key}");
         }
-        // All that grew grew between the first and the last sample of both. Only the bounds depend on
-        // when the polls were.
+        // All growth lies between the first and the last sample of both. Only the bounds depend on
+        // the times of the polls.
         let by_name = |document: &Value| -> BTreeMap<String, [Value; 4]> {
             let entries = document["attribution"].as_array().unwrap().iter();
             let keys = ["class", "delta", "unattributed", "by_service"];
@@ -186,14 +186,14 @@ fn values(document: &Value) -> BTreeMap<&str, i64> {
         .collect()
 }
 
-/// What a counter of `stats` grew by.
+/// Growth of a counter of `stats`.
 fn delta(document: &Value, counter: &str) -> u64 {
     let rows = document["counters"].as_array().unwrap();
     let row = rows.iter().find(|row| row["name"] == counter);
     row.and_then(|row| row["delta"].as_u64()).unwrap()
 }
 
-/// Samples of a recording that is being made.
+/// Number of samples in a recording that is being written.
 fn replay_length(file: &str) -> usize {
     let arguments = ["services", "--read", file, "-o", "jsonl"];
     let lines = Tcpdiag::new().run(&arguments).stdout;

@@ -1,4 +1,4 @@
-//! Connections by the thousand, all of them counted.
+//! Thousands of short connections, all of them counted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -34,7 +34,7 @@ impl Server {
         self.address.port()
     }
 
-    /// Connects, asks and closes: two sockets die.
+    /// Connects, sends a request and closes: two sockets are destroyed.
     pub fn ask(&self) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(b"?").unwrap();
@@ -42,8 +42,8 @@ impl Server {
     }
 }
 
-/// Short connections to these servers in turn for so long, at most so many a second; how many
-/// there were at each.
+/// Makes short connections to these servers in turn for `time`, at most `rate` a second; returns
+/// how many each server had.
 pub fn churn<const N: usize>(servers: [&Server; N], time: Duration, rate: u32) -> [u64; N] {
     let (start, mut made) = (Instant::now(), [0; N]);
     for number in 0.. {

@@ -27,22 +27,22 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn help_of_every_command() {
+fn every_command_has_help() {
     insta::assert_snapshot!("help", printed(&["--help"]));
     for command in COMMANDS {
         let long = printed(&[command, "--help"]);
         assert!(long.lines().all(|line| line.chars().count() <= 100), "{long}");
         insta::assert_snapshot!(format!("help_{command}"), long);
-        // The short one is no other text, only less of it.
+        // The short help is not longer.
         assert!(printed(&[command, "-h"]).len() <= long.len());
     }
 }
 
 #[test]
-fn the_snapshots_know_every_command() {
+fn snapshots_cover_every_command() {
     let help = printed(&["--help"]);
     let commands = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
-    // A line that begins a command has two blanks before it.
+    // A line that begins a command is indented by two blanks.
     let names: Vec<&str> = commands
         .lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
@@ -65,7 +65,7 @@ fn every_column_is_explained() {
     for line in list.lines() {
         let (name, meaning) = line.split_once(' ').unwrap();
         assert!(!name.is_empty() && meaning.trim().len() > 10, "{line}");
-        // Each is taken.
+        // Each is accepted.
         if !name.starts_with("COUNTER") {
             tcpdiag().args(["conns", "--columns", name, "--port", "1"]).assert().success();
         }
@@ -73,7 +73,7 @@ fn every_column_is_explained() {
 }
 
 #[test]
-fn completions_are_scripts() {
+fn completions_are_valid_scripts() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = printed(&["completions", shell]);
         for word in COMMANDS.iter().chain(&["local-port", "interval", "tcpdiag"]) {
@@ -84,12 +84,12 @@ fn completions_are_scripts() {
             "fish" => check(shell, &["--no-execute"], &script),
             _ => true,
         };
-        // Where the shell is not installed its script is not read.
+        // A script is not checked if its shell is not installed.
         assert!(checked || shell != "bash", "bash is everywhere");
     }
 }
 
-/// Lets a shell read a script without running it. False if there is none.
+/// Has a shell parse a script without running it. False without that shell.
 fn check(shell: &str, flags: &[&str], script: &str) -> bool {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), script).unwrap();
@@ -103,7 +103,7 @@ fn check(shell: &str, flags: &[&str], script: &str) -> bool {
 }
 
 #[test]
-fn manual_pages() {
+fn every_command_has_a_manual_page() {
     let page = printed(&["man"]);
     assert!(page.contains(".TH tcpdiag 1"), "{page}");
     for command in COMMANDS {
@@ -112,7 +112,7 @@ fn manual_pages() {
         for section in [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
             assert!(page.contains(section), "{section} of {command}");
         }
-        // roff takes a line that begins with a dot or a quote for its own.
+        // roff takes a line that begins with a dot or a quote as a request.
         let requests = page.lines().filter(|line| line.starts_with(['.', '\'']));
         for request in requests {
             assert!(

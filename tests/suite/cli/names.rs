@@ -1,4 +1,4 @@
-//! Names that processes choose for themselves are not to be trusted.
+//! Names that processes choose themselves are escaped.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::tcpdiag;
 
-/// A process of that name that holds a connection.
+/// A process with this name that holds a connection.
 struct Impostor {
     child: Child,
     port: String,
@@ -22,7 +22,7 @@ struct Impostor {
 impl Impostor {
     fn new(name: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // Not a link: sleep(1) may be one program of many, which goes by its name.
+        // Not a link: sleep(1) may be a multi-call program that chooses its function by its name.
         let program: PathBuf = directory.path().join(name);
         std::fs::copy(sleep(), &program).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -51,7 +51,7 @@ impl Impostor {
         let output = tcpdiag().args(client).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let stderr = String::from_utf8(output.stderr).unwrap();
-        harmless(&stderr);
+        check_harmless(&stderr);
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -68,14 +68,14 @@ fn sleep() -> PathBuf {
     std::fs::canonicalize(places.iter().find(|path| path.exists()).unwrap()).unwrap()
 }
 
-/// The kernel keeps 15 bytes.
+/// The 15 bytes that the kernel keeps.
 fn truncated(name: &str) -> String {
     String::from_utf8_lossy(&name.as_bytes()[..name.len().min(15)]).into_owned()
 }
 
-/// That nothing in a text does more than be seen.
+/// Checks that a text has no control characters.
 #[track_caller]
-fn harmless(text: &str) {
+fn check_harmless(text: &str) {
     let steers = |sign: char| {
         sign.is_control() && sign != '\n'
             || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -84,7 +84,7 @@ fn harmless(text: &str) {
 }
 
 #[test]
-fn they_are_escaped_everywhere() {
+fn process_names_are_escaped_everywhere() {
     for (name, escaped) in [
         ("a\u{1b}[31mred", "a\\x1b[31mred"),
         ("a\u{202e}kcab", "a\\u{202e}kcab"),
@@ -102,14 +102,14 @@ fn they_are_escaped_everywhere() {
             &["--columns", "process,local,pid", "--color", "never"],
         ] {
             let table = impostor.shown(arguments);
-            harmless(&table);
+            check_harmless(&table);
             assert!(table.contains(escaped), "{arguments:?}: no {escaped} in {table}");
         }
         let table = impostor.shown(&["-O", "--no-header"]);
         assert_eq!(table.lines().count(), 1, "a name made a row of its own: {table}");
 
         let text = impostor.shown(&["-o", "csv", "--columns", "process,remote"]);
-        harmless(&text);
+        check_harmless(&text);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(records.len(), 1, "{text}");
@@ -117,8 +117,8 @@ fn they_are_escaped_everywhere() {
 
         for format in ["json", "jsonl"] {
             let text = impostor.shown(&["-o", format]);
-            harmless(&text);
-            // Escaped on the way, the very name at the end.
+            check_harmless(&text);
+            // Escaped in JSON, the original name after parsing.
             let first: Value = match format {
                 "json" => serde_json::from_str::<Value>(&text).unwrap()["connections"][0].take(),
                 _ => serde_json::from_str(text.lines().next().unwrap()).unwrap(),
@@ -130,7 +130,7 @@ fn they_are_escaped_everywhere() {
 }
 
 #[test]
-fn they_are_escaped_as_services() {
+fn service_names_are_escaped() {
     for (name, escaped) in [
         ("a\u{1b}[31mred", "a\\x1b[31mred"),
         ("a\u{202e}kcab", "a\\u{202e}kcab"),
@@ -145,8 +145,8 @@ fn they_are_escaped_as_services() {
             let [stdout, stderr] =
                 [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
             assert_eq!(output.status.code(), Some(0), "{stderr}");
-            harmless(&stdout);
-            harmless(&stderr);
+            check_harmless(&stdout);
+            check_harmless(&stderr);
             stdout
         };
         let in_full = ["--counter", "TcpCurrEstab"];
@@ -162,8 +162,8 @@ fn they_are_escaped_as_services() {
 }
 
 #[test]
-fn a_name_that_is_no_text() {
-    // The kernel cuts at 15 bytes, here within a letter of three.
+fn a_name_that_is_not_utf8_is_shown() {
+    // The kernel cuts at 15 bytes, here within a character of three bytes.
     let impostor = Impostor::new("fourteen-bytes\u{20ac}");
     let table = impostor.shown(&["-O"]);
     assert!(table.contains("fourteen-bytes\u{fffd}"), "{table}");

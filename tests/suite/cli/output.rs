@@ -15,8 +15,8 @@ fn shown(arguments: &[&str], environment: &[(&str, &str)]) -> (String, String) {
 }
 
 #[test]
-fn nothing_found_is_no_failure() {
-    // No socket is on both of these at once.
+fn an_empty_result_is_a_success() {
+    // No socket matches both at once.
     let nothing = ["conns", "--local-port", "1", "--remote-port", "1"];
     let with = |more: &[&'static str]| [&nothing[..], more].concat();
     let (stdout, stderr) = shown(&nothing, &[]);
@@ -37,7 +37,7 @@ fn nothing_found_is_no_failure() {
 }
 
 #[test]
-fn the_envelope() {
+fn documents_have_host_namespace_quality_and_cost() {
     let connection = Connection::new();
     for command in ["conns", "listeners"] {
         let (stdout, _) = shown(&[command, "-o", "json", "--port", &connection.port()], &[]);
@@ -65,7 +65,7 @@ fn the_envelope() {
 }
 
 #[test]
-fn colours_only_where_they_are_wanted() {
+fn colours_follow_flag_environment_and_terminal() {
     let connection = Connection::new();
     let port = connection.port();
     let coloured = |arguments: &[&str], environment: &[(&str, &str)]| {
@@ -101,7 +101,7 @@ fn without_colours(text: &str) -> String {
 }
 
 #[test]
-fn a_terminal_of_80_columns_is_enough() {
+fn the_table_fits_80_columns() {
     let connections: Vec<Connection> = (0..3).map(|_| Connection::new()).collect();
     for width in ["80", "100", "132"] {
         for more in [&[][..], &["-P"], &["--state", "all"], &["--color", "always"]] {
@@ -112,20 +112,20 @@ fn a_terminal_of_80_columns_is_enough() {
                 let widest =
                     without_colours(&stdout).lines().map(|line| line.chars().count()).max();
                 assert!(widest.unwrap() <= width.parse().unwrap(), "{stdout}");
-                // Nothing is cut off for it.
+                // Nothing is truncated.
                 assert!(stdout.contains(&format!("127.0.0.1:{port}")), "{stdout}");
                 assert!(stdout.contains(&format!("127.0.0.1:{}", connection.client())));
             }
         }
     }
-    // Without a width to keep to, one line is one socket.
+    // Without a width limit each socket has one line.
     let port = connections[0].port();
     let (stdout, _) = shown(&["conns", "--oneline", "--port", &port], &[("COLUMNS", "80")]);
     assert_eq!(stdout.lines().count(), 3, "{stdout}");
 }
 
 #[test]
-fn the_summary_is_apart_from_the_rows() {
+fn the_summary_is_on_standard_error() {
     let connection = Connection::new();
     let (stdout, stderr) = shown(&["conns", "--port", &connection.port(), "-O"], &[]);
     assert_eq!(stdout.lines().count(), 3);
@@ -139,7 +139,7 @@ fn the_summary_is_apart_from_the_rows() {
 }
 
 #[test]
-fn sorted() {
+fn rows_are_sorted() {
     let connection = Connection::new();
     let port = connection.port();
     let ports = |sort: &str| -> Vec<u16> {
@@ -153,7 +153,7 @@ fn sorted() {
     };
     let (server, client): (u16, u16) =
         (port.parse().unwrap(), connection.client().parse().unwrap());
-    // The accepted end begins with the SYN that it got.
+    // The accepting end counts the SYN that it received.
     assert_eq!(ports("role"), [client, server]);
     assert_eq!(ports("-role"), [server, client]);
     assert_eq!(ports("bytes_acked"), [server, client], "our SYN counts");
@@ -161,7 +161,7 @@ fn sorted() {
 }
 
 #[test]
-fn csv_is_read_back() {
+fn csv_can_be_parsed() {
     let connection = Connection::new();
     let (stdout, _) = shown(&["conns", "--port", &connection.port(), "-o", "csv"], &[]);
     let mut reader = csv::Reader::from_reader(stdout.as_bytes());
@@ -174,10 +174,10 @@ fn csv_is_read_back() {
     assert_eq!(&server[column("role")], "server");
     assert_eq!(&server[column("state")], "established");
     assert_eq!(&server[column("remote")], format!("127.0.0.1:{}", connection.client()));
-    // Base units: no blanks, no letters.
+    // Base units without blanks or letters.
     for name in ["rtt_us", "rto_us", "bytes_acked", "segs_in", "rcvbuf"] {
         assert!(server[column(name)].parse::<u64>().is_ok(), "{name}: {}", &server[column(name)]);
     }
-    // What the kernel calls infinite is nothing.
+    // The kernel's infinite value is empty.
     assert_eq!(&server[column("snd_ssthresh")], "");
 }

@@ -1,11 +1,11 @@
-//! Readers that go away are a normal end.
+//! A closed pipe is not an error.
 
 use std::io::pipe;
 use std::process::{Command, Stdio};
 
 use super::Connection;
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reading end is closed.
 fn closed() -> Stdio {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
@@ -37,7 +37,7 @@ const PRINTING: [&[&str]; 15] = [
 ];
 
 #[test]
-fn of_standard_output() {
+fn standard_output_may_be_closed() {
     let _connection = Connection::new();
     for arguments in PRINTING {
         let output = tcpdiag(arguments).stdout(closed()).stderr(Stdio::piped()).spawn().unwrap();
@@ -48,7 +48,7 @@ fn of_standard_output() {
 }
 
 #[test]
-fn of_standard_error() {
+fn standard_error_may_be_closed() {
     let _connection = Connection::new();
     for arguments in [&["conns"][..], &["conns", "--interval", "20ms", "--count", "2"]] {
         let output = tcpdiag(arguments).stderr(closed()).output().unwrap();
@@ -64,7 +64,7 @@ fn of_standard_error() {
 }
 
 #[test]
-fn in_the_middle() {
+fn standard_output_may_be_closed_between_intervals() {
     use std::io::{BufRead as _, BufReader};
     for (command, form) in [("conns", "jsonl"), ("services", "json"), ("services", "jsonl")] {
         let mut child = tcpdiag(&[command, "--interval", "20ms", "-o", form])
@@ -76,12 +76,13 @@ fn in_the_middle() {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let schema = format!("{{\"schema\":\"tcpdiag.{command}");
         assert!(line.starts_with(&schema), "{line}");
-        // `head -1` has what it wants, and went.
+        // Like `head -1`, the reader closes the pipe.
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{stderr}");
-        // What is hidden was said before the reader went.
-        let said: Vec<&str> = stderr.lines().filter(|line| !line.contains("owners: ")).collect();
-        assert!(said.is_empty(), "{said:?}");
+        // Hidden owners were reported before that.
+        let messages: Vec<&str> =
+            stderr.lines().filter(|line| !line.contains("owners: ")).collect();
+        assert!(messages.is_empty(), "{messages:?}");
     }
 }

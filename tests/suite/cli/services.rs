@@ -83,7 +83,7 @@ fn lines_of_json_end_each_interval() {
 }
 
 #[test]
-fn csv_of_services_is_read_back() {
+fn csv_of_services_can_be_parsed() {
     let connection = Connection::new();
     let text = shown(&["--count", "2", "-o", "csv"]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -96,7 +96,7 @@ fn csv_of_services_is_read_back() {
         });
         rows.collect::<Vec<_>>()
     };
-    // Titles once; a row for each interval, and none for the run, which would count twice.
+    // One header; a row per interval, and none for the whole run, which would count twice.
     assert_eq!(text.lines().filter(|line| line.starts_with("time,netns,")).count(), 1);
     assert_eq!((own("server").len(), own("client").len()), (2, 2), "{text}");
     for record in [own("server"), own("client")].concat() {
@@ -134,7 +134,7 @@ fn csv_of_a_counter_adds_up() {
 }
 
 #[test]
-fn a_terminal_of_80_columns_is_enough() {
+fn the_table_fits_80_columns() {
     let connections: Vec<Connection> = (0..12).map(|_| Connection::new()).collect();
     for arguments in [
         &[][..],
@@ -151,7 +151,7 @@ fn a_terminal_of_80_columns_is_enough() {
         let widest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
         assert!(widest.chars().count() <= 80, "{arguments:?}: {widest}\n{text}");
     }
-    // One that is looked for is found all the same.
+    // A filtered service is shown all the same.
     let text = shown(&["--count", "1", "--by", "port", "--top", "1000"]);
     assert!(text.contains(&format!("→ {}", connections[0].port())), "{text}");
     let few = shown(&["--count", "1", "--by", "port", "--top", "2"]);

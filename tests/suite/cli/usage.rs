@@ -3,9 +3,9 @@
 
 use super::tcpdiag;
 
-/// Runs it, and hands back what it complains about.
+/// Runs it with wrong usage; returns its message.
 #[track_caller]
-fn complaint(arguments: &[&str]) -> String {
+fn error_message(arguments: &[&str]) -> String {
     let output = tcpdiag().args(arguments).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
@@ -16,7 +16,7 @@ fn complaint(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_mistake_is_named() {
+fn every_mistake_has_a_message() {
     for (arguments, words) in [
         (&["conns", "--port", "70000"][..], &["--port 70000", "1 to 65535"][..]),
         (&["conns", "--port", "0"], &["--port 0", "1 to 65535"]),
@@ -44,7 +44,7 @@ fn every_mistake_is_named() {
         (&["conns", "--interval", "1ms"], &["too short", "at least 10ms"]),
         (&["conns", "--interval", "soon"], &["soon", "500ms"]),
         (&["conns", "--interval=-1s"], &["-1s"]),
-        // More than can be added to a point in time.
+        // More than can be added to a time.
         (&["conns", "--interval", "2562047788015215h"], &["too long", "at most a year"]),
         (&["conns", "--interval", "1s", "--count", "0"], &["--count"]),
         (&["conns", "--limit", "0"], &["--limit"]),
@@ -58,18 +58,18 @@ fn every_mistake_is_named() {
         (&["connections"], &["connections"]),
         (&["conns", "--no-such-flag"], &["--no-such-flag"]),
     ] {
-        let stderr = complaint(arguments);
+        let stderr = error_message(arguments);
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
         for word in words {
             assert!(stderr.contains(word), "{arguments:?}: no {word:?} in {stderr}");
         }
     }
-    // No name is near to one of that length.
-    assert!(!complaint(&["conns", "--columns", "x,rtt"]).contains("did you mean"));
+    // No name is similar to one of that length.
+    assert!(!error_message(&["conns", "--columns", "x,rtt"]).contains("did you mean"));
 }
 
 #[test]
-fn of_services() {
+fn wrong_usage_of_services_has_a_message() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
@@ -122,7 +122,7 @@ fn of_services() {
         (&["port = 1"], &["port = 1"]),
         (&["--no-such-flag"], &["--no-such-flag"]),
     ] {
-        let stderr = complaint(&[&["services"][..], arguments].concat());
+        let stderr = error_message(&[&["services"][..], arguments].concat());
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
         assert!(!stderr.contains('\u{1b}'), "{arguments:?}: {stderr:?}");
         for word in words {
@@ -132,8 +132,8 @@ fn of_services() {
 }
 
 #[test]
-fn an_expression_is_pointed_into() {
-    for (text, place, says) in [
+fn errors_mark_the_position_in_the_expression() {
+    for (text, marked, says) in [
         ("rtt > 50ms and retries > 0", "retries", "unknown field `retries`"),
         ("rtt > 50parsecs", "parsecs", "the unit `parsecs` does not fit"),
         ("state opened", "opened", "unknown state `opened`"),
@@ -151,22 +151,22 @@ fn an_expression_is_pointed_into() {
         for arguments in
             [vec!["conns", text], [&["conns"], &text.split(' ').collect::<Vec<_>>()[..]].concat()]
         {
-            let stderr = complaint(&arguments);
+            let stderr = error_message(&arguments);
             let lines: Vec<&str> = stderr.lines().collect();
             assert!(lines[0].contains(says), "{text}: {stderr}");
             assert_eq!(lines[1].trim_start(), text, "{stderr}");
             let caret = lines[2].find('^').unwrap_or_else(|| panic!("no caret: {stderr}"));
             let carets = lines[2].trim();
             assert!(carets.chars().all(|sign| sign == '^'), "{stderr}");
-            if !place.is_empty() {
-                assert_eq!(lines[1].get(caret..caret + carets.len()), Some(place), "{stderr}");
+            if !marked.is_empty() {
+                assert_eq!(lines[1].get(caret..caret + carets.len()), Some(marked), "{stderr}");
             }
         }
     }
 }
 
 #[test]
-fn an_expression_cannot_steer_the_terminal() {
-    let stderr = complaint(&["conns", "\u{1b}[31m\u{202e}rtt > 1"]);
+fn control_characters_in_an_expression_are_escaped() {
+    let stderr = error_message(&["conns", "\u{1b}[31m\u{202e}rtt > 1"]);
     assert!(!stderr.contains('\u{1b}') && !stderr.contains('\u{202e}'), "{stderr:?}");
 }

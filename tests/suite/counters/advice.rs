@@ -28,7 +28,7 @@ fn every_command_can_be_run() {
     let document = json(home.path(), &["explain", "--all", "-o", "json"]);
     let mut all = BTreeSet::new();
     for entry in document["entries"].as_array().unwrap() {
-        // Fields and columns have all the same command.
+        // Fields and columns all have the same command.
         if matches!(entry["kind"].as_str(), Some("counter" | "ratio" | "state" | "timer")) {
             all.extend(commands(entry["check"].as_str().unwrap_or("")));
         }
@@ -43,7 +43,7 @@ fn every_command_can_be_run() {
     }
 }
 
-/// As a shell would, quotes only.
+/// Splits words as a shell does, with quotes only.
 fn split(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
@@ -58,7 +58,7 @@ fn split(line: &str) -> Vec<String> {
     words
 }
 
-/// `sysctl NAME ...` in advice names settings that exist, of ours or of the kernel.
+/// `sysctl NAME ...` in advice names settings of the catalogue or of the kernel.
 #[test]
 fn settings_in_texts_exist() {
     let checks = Catalogue::builtin().entries().iter().map(|entry| entry.check.as_str());

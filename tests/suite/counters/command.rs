@@ -1,4 +1,4 @@
-//! Running the program, with a home of its own.
+//! Runs the program with its own home directory.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -30,20 +30,20 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The one document it prints, after it ended well.
+/// The document that it prints; checks that it succeeded.
 pub fn json(home: &Path, arguments: &[&str]) -> Value {
     let output = run(home, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// It fails with 2 and one line that says all of this.
-pub fn refuses(home: &Path, arguments: &[&str], said: &[&str]) {
+/// Checks that it fails with 2 and one line that contains all of this.
+pub fn refuses(home: &Path, arguments: &[&str], words: &[&str]) {
     let output = run(home, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     let text = stderr(&output);
     assert!(stdout(&output).is_empty(), "{arguments:?}: {}", stdout(&output));
-    for part in said {
+    for part in words {
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
     assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");

@@ -29,14 +29,16 @@ fn one_of_each_kind() {
 }
 
 #[test]
-fn what_it_was_in_a_recording() {
+fn recorded_values_are_shown() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("recording.pcapng.zst");
     let file = file.to_str().unwrap();
     assert!(run(home.path(), &["record", "--count", "2", "-i", "20ms", file]).status.success());
     let names = ["explain", "TcpRtoMin", "tcp_window_scaling", "close_wait"];
-    let told = json(home.path(), &[&names[..], &["--read", file, "-o", "json"]].concat());
-    let [minimum, scaling, .., state] = &told["entries"].as_array().unwrap()[..] else { panic!() };
+    let document = json(home.path(), &[&names[..], &["--read", file, "-o", "json"]].concat());
+    let [minimum, scaling, .., state] = &document["entries"].as_array().unwrap()[..] else {
+        panic!()
+    };
     assert_eq!(minimum["recorded"]["value"], 200);
     let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_window_scaling").unwrap();
     assert_eq!(scaling["recorded"]["value"], setting.trim());
@@ -52,11 +54,11 @@ fn what_it_was_in_a_recording() {
 }
 
 #[test]
-fn the_document() {
+fn the_document_has_every_field() {
     let home = tempfile::tempdir().unwrap();
-    let told = json(home.path(), &["explain", "TcpTimeouts", "-o", "json"]);
-    assert_eq!(told["schema"], "tcpdiag.explain/1");
-    let entry = &told["entries"][0];
+    let document = json(home.path(), &["explain", "TcpTimeouts", "-o", "json"]);
+    assert_eq!(document["schema"], "tcpdiag.explain/1");
+    let entry = &document["entries"][0];
     for key in
         ["name", "kind", "category", "meaning", "trigger", "suggests", "check", "twin", "since"]
     {

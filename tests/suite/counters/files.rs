@@ -1,4 +1,4 @@
-//! History, baselines and configuration: kept, damaged, foreign, read-only.
+//! History, baselines and configuration: valid, damaged, foreign and read-only files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ fn home() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The one history file below a home.
+/// The only history file below a home.
 fn history(home: &TempDir) -> PathBuf {
     let directory = home.path().join(".local/state/tcpdiag");
     let mut files: Vec<PathBuf> =
@@ -22,7 +22,7 @@ fn history(home: &TempDir) -> PathBuf {
 }
 
 #[test]
-fn the_second_run_tells_what_changed_since_the_first() {
+fn the_second_run_shows_changes_since_the_first() {
     let home = home();
     let first = json(home.path(), &["stats", "-o", "json"]);
     assert_eq!(first["since"], Value::Null);
@@ -31,7 +31,7 @@ fn the_second_run_tells_what_changed_since_the_first() {
     assert_eq!(second["since"]["basis"], "last_run");
     assert_eq!(second["since"]["captured_at"], first["captured_at"]);
     assert!(second["counters"].as_array().unwrap().iter().all(|row| row["delta"].is_number()));
-    // Verdicts stay those of the total, and say so; the last run's stand beside them.
+    // Verdicts are for the total, and say so; those since the last run are separate.
     assert_eq!(second["basis"], "total");
     assert_eq!(second["ratios"][0]["since_last_run"]["basis"], "last_run");
     let forgotten = json(home.path(), &["stats", "-o", "json", "--reset"]);
@@ -50,7 +50,7 @@ fn without_history_nothing_is_read_or_written() {
 }
 
 #[test]
-fn a_damaged_or_foreign_history_is_said_and_left_alone() {
+fn a_damaged_or_foreign_history_is_reported_and_kept() {
     let home = home();
     json(home.path(), &["stats", "-o", "json"]);
     let path = history(&home);
@@ -67,26 +67,27 @@ fn a_damaged_or_foreign_history_is_said_and_left_alone() {
             assert_eq!(fs::read(&path).unwrap(), content);
         }
     }
-    // A counter that was higher then than it is now: said, and no rate.
+    // A counter that was higher in the history is reported and has no rate.
     let mut before: Value = serde_json::from_slice(&whole).unwrap();
     before["counters"]["TcpOutSegs"] = i64::MAX.into();
     fs::write(&path, before.to_string()).unwrap();
     let output = run(home.path(), &["stats", "-o", "json"]);
     assert!(stderr(&output).contains("1 counter went backwards"), "{}", stderr(&output));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let row = told["counters"].as_array().unwrap().iter().find(|row| row["name"] == "TcpOutSegs");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row =
+        document["counters"].as_array().unwrap().iter().find(|row| row["name"] == "TcpOutSegs");
     let row = row.unwrap();
     assert_eq!(
         (&row["note"], &row["delta"], &row["rate"]),
         (&"backwards".into(), &Value::Null, &Value::Null)
     );
-    let ratio = &told["ratios"][0];
+    let ratio = &document["ratios"][0];
     assert_eq!(ratio["since_last_run"]["verdict"], "no_data");
     assert_eq!(ratio["since_last_run"]["reason"], "backwards");
 }
 
 #[test]
-fn another_boot_is_not_compared_with() {
+fn history_of_another_boot_is_ignored() {
     let home = home();
     json(home.path(), &["stats", "-o", "json"]);
     let path = history(&home);
@@ -98,7 +99,7 @@ fn another_boot_is_not_compared_with() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_said_once() {
+fn an_unwritable_directory_is_reported_once() {
     let home = home();
     fs::write(home.path().join(".local"), "a file where a directory should be").unwrap();
     let output = run(home.path(), &["stats"]);
@@ -111,7 +112,7 @@ fn a_place_that_cannot_be_written_is_said_once() {
 }
 
 #[test]
-fn without_a_home_it_says_so() {
+fn a_missing_home_is_reported() {
     let mut command = super::command::tcpdiag("/".as_ref());
     let output = command.env_remove("HOME").arg("stats").output().unwrap();
     assert!(output.status.success());
@@ -119,7 +120,7 @@ fn without_a_home_it_says_so() {
 }
 
 #[test]
-fn baselines() {
+fn baselines_are_saved_replaced_and_compared() {
     let home = home();
     let path = home.path().join("base.json");
     let file = path.to_str().unwrap();
@@ -127,11 +128,14 @@ fn baselines() {
     assert!(saved.status.success());
     assert!(stderr(&saved).contains("saved"), "{}", stderr(&saved));
     assert!(run(home.path(), &["stats", "--save", file]).status.success(), "replaces a baseline");
-    let told = json(home.path(), &["stats", "--against", file, "-o", "json"]);
-    assert_eq!(told["schema"], "tcpdiag.stats.comparison/1");
-    assert_eq!(told["span"], "since");
-    let differences = told["differences"].as_array().unwrap();
-    assert!(differences.iter().all(|said| said.as_str().unwrap().contains("too few")), "{told}");
+    let document = json(home.path(), &["stats", "--against", file, "-o", "json"]);
+    assert_eq!(document["schema"], "tcpdiag.stats.comparison/1");
+    assert_eq!(document["span"], "since");
+    let differences = document["differences"].as_array().unwrap();
+    assert!(
+        differences.iter().all(|said| said.as_str().unwrap().contains("too few")),
+        "{document}"
+    );
 
     let mut other: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     other["boot_id"] = "another".into();
@@ -144,7 +148,7 @@ fn baselines() {
 }
 
 #[test]
-fn what_is_no_baseline_is_neither_read_nor_overwritten() {
+fn other_files_are_neither_read_nor_overwritten_as_baselines() {
     let home = home();
     let path = home.path().join("precious");
     let file = path.to_str().unwrap();
@@ -165,9 +169,9 @@ fn what_is_no_baseline_is_neither_read_nor_overwritten() {
 fn thresholds_come_from_the_configuration() {
     let home = home();
     let threshold = |arguments: &[&str]| {
-        let told =
+        let document =
             json(home.path(), &[&["stats", "-o", "json", "--no-history"], arguments].concat());
-        let ratios = told["ratios"].as_array().unwrap();
+        let ratios = document["ratios"].as_array().unwrap();
         ratios.iter().find(|ratio| ratio["id"] == "retransmission").unwrap()["threshold"].clone()
     };
     assert_eq!(threshold(&[]), serde_json::json!({"warn": 0.01, "critical": 0.05}));
@@ -190,7 +194,7 @@ fn thresholds_come_from_the_configuration() {
 }
 
 #[test]
-fn nonsense_is_refused_in_one_line() {
+fn wrong_usage_is_refused_in_one_line() {
     let home = home();
     for (arguments, said) in [
         (&["stats", "RetranSegs"][..], &["did you mean TcpRetransSegs"][..]),

@@ -1,4 +1,4 @@
-//! The looks of tables, from readings that do not change.
+//! The layout of tables, from fixed readings.
 
 use tcpdiag::counters::{Amount, Kind, Ratio, Retransmits, read};
 use tcpdiag::output::{Style, TableLayout, stats};
@@ -8,7 +8,7 @@ use tcpdiag::report::{
 };
 use tcpdiag::sys::Usage;
 
-/// From the second moment of a capture held against the first, with a few counters made worse.
+/// The second reading of a capture compared with the first, with a few counters increased.
 fn sample(host: &Host) -> Stats<'_> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/7.2.13");
     let before = read(&root.join("dump")).unwrap();

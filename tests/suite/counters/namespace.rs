@@ -1,10 +1,10 @@
-//! Network namespaces that the tests make for themselves.
+//! Tests in their own network namespaces.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs a shell script in a user and network namespace of its own; `$1` is `home`, `$2` the
-/// program. `None`, with the reason said, where such namespaces cannot be made; with
+/// Runs a shell script in its own user and network namespace; `$1` is `home`, `$2` the
+/// program. Prints the reason and returns `None` where such namespaces cannot be made; with
 /// `TCPDIAG_REQUIRE_PRIVILEGED=1` that is a failure.
 pub fn script(script: &str, home: &Path) -> Option<Output> {
     let possible = Command::new("unshare").args(["-rn", "true"]).output();
@@ -67,12 +67,12 @@ fn another_namespace_has_its_own_counters_and_history() {
     if self::script(&script, home.path()).is_none() {
         return;
     }
-    let told = |file: &str| -> Vec<serde_json::Value> {
+    let documents = |file: &str| -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(home.path().join(file)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let opens = |document: &serde_json::Value| document["counters"][0]["value"].as_i64().unwrap();
-    let (inside, other, both) = (told("inside"), told("other"), told("both"));
+    let (inside, other, both) = (documents("inside"), documents("other"), documents("both"));
     assert!(opens(&inside[0]) >= 40);
     assert_eq!(opens(&other[0]), 0);
     assert_ne!(inside[0]["netns"]["inode"], other[0]["netns"]["inode"]);
@@ -80,7 +80,7 @@ fn another_namespace_has_its_own_counters_and_history() {
     assert_eq!(of_both, [0, opens(&inside[0])]);
     // Each is compared with its own last run.
     assert!(both.iter().all(|document| document["since"]["basis"] == "last_run"));
-    let repeated = told("repeated");
+    let repeated = documents("repeated");
     assert_eq!(repeated.len(), 3);
     assert!(repeated.iter().all(|document| document["netns"] == other[0]["netns"]));
 }

@@ -1,4 +1,4 @@
-//! The same numbers as nstat, and no counter of this kernel unknown.
+//! Counters equal those of nstat, and every counter of this kernel is known.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ fn equal_to_nstat_in_a_namespace_with_traffic() {
         assert_eq!(ours.get(name.as_str()), Some(value), "{name}");
         *compared.entry(group).or_insert(0) += 1;
     }
-    // nstat leaves out the constants and CurrEstab is among them: these we have besides.
+    // nstat leaves out the constants, which include CurrEstab; only we have them.
     let besides: Vec<&&str> = ours
         .keys()
         .filter(|name| Group::split(name).is_some() && !before.contains_key(**name))

@@ -71,7 +71,7 @@ fn the_table_closes_with_the_whole_run() {
 }
 
 #[test]
-fn a_closed_pipe_is_a_normal_end() {
+fn a_closed_pipe_ends_it_without_an_error() {
     let home = tempfile::tempdir().unwrap();
     for command in ["stats --all", "stats -o json -i 10ms", "explain --all", "sysctl -m"] {
         let line = format!(

@@ -3,12 +3,12 @@
 use super::command::{json, run, stdout};
 
 #[test]
-fn values_are_the_kernels() {
+fn values_equal_the_kernels() {
     let home = tempfile::tempdir().unwrap();
-    let told = json(home.path(), &["sysctl", "-o", "json"]);
-    assert_eq!(told["schema"], "tcpdiag.sysctl/1");
+    let document = json(home.path(), &["sysctl", "-o", "json"]);
+    assert_eq!(document["schema"], "tcpdiag.sysctl/1");
     let mut seen = 0;
-    for row in told["settings"].as_array().unwrap() {
+    for row in document["settings"].as_array().unwrap() {
         let path = format!("/proc/sys/{}", row["name"].as_str().unwrap().replace('.', "/"));
         let Ok(text) = std::fs::read_to_string(&path) else {
             assert!(row.get("value").is_none(), "{path}");
@@ -19,7 +19,7 @@ fn values_are_the_kernels() {
         seen += 1;
     }
     assert!(seen > 30, "{seen}");
-    let limits = told["use"]["memory_limits_bytes"].as_array().unwrap();
+    let limits = document["use"]["memory_limits_bytes"].as_array().unwrap();
     let pages: Vec<u64> = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem")
         .unwrap()
         .split_whitespace()
@@ -27,12 +27,12 @@ fn values_are_the_kernels() {
         .collect();
     let page_size = rustix::param::page_size() as u64;
     assert_eq!(limits[2].as_u64(), Some(pages[2] * page_size));
-    assert!(told["use"]["memory_bytes"].is_number());
+    assert!(document["use"]["memory_bytes"].is_number());
 }
 
 #[test]
 fn a_listener_above_somaxconn_is_found() {
-    // Backlogs are cut at listen(), so somaxconn has to sink afterwards: in a namespace of ours.
+    // listen() limits the backlog to somaxconn, so it is lowered afterwards, in a new namespace.
     let script = r#"
         ip link set lo up
         echo 4096 > /proc/sys/net/core/somaxconn

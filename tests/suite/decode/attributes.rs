@@ -1,4 +1,4 @@
-//! Every reply attribute, with the payload that its scenario put there.
+//! Every reply attribute, with the payload that its scenario set.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use tcpdiag::wire::{ATTRIBUTE_COUNT, Reply, uapi};
 
 use super::capture::{self, KERNELS, Kernel, replies};
 
-/// The key that the MD5 scenario uses; it must not get anywhere.
+/// The key of the MD5 scenario, which must not appear in output.
 const MD5_KEY: &str = "fixture-k";
 
-/// What the contract says of the socket at these ports, which there is one of.
+/// The JSON row of the only socket with these ports.
 fn row(kernel: &Kernel, local: u16, remote: u16) -> Value {
     let mut found: Vec<Value> = kernel
         .dump()
@@ -29,7 +29,7 @@ fn ends(kernel: &Kernel, port: u16) -> [Value; 2] {
 }
 
 #[test]
-fn marks_and_types_of_service() {
+fn marks_and_types_of_service_are_decoded() {
     for kernel in KERNELS {
         for end in ends(&kernel, 20050) {
             assert_eq!((&end["mark"], &end["tos"]), (&json!(0x1234), &json!(0x28)));
@@ -38,8 +38,8 @@ fn marks_and_types_of_service() {
         for end in ends(&kernel, 20051) {
             assert_eq!((&end["mark"], &end["tclass"]), (&json!(0x5678), &json!(0xb8)));
         }
-        // Setting a type of service sets the priority, which is the class id
-        // where no net_cls controller is.
+        // Setting a type of service sets the priority, which is the class id without a net_cls
+        // controller.
         assert_eq!(row(&kernel, 30050, 20050)["class_id"], 2);
         assert_eq!(row(&kernel, 30058, 20058)["class_id"], 6);
         assert_eq!(row(&kernel, 20041, 0)["mark"], 0x41);
@@ -55,7 +55,7 @@ fn marks_and_types_of_service() {
 }
 
 #[test]
-fn flags_of_options() {
+fn option_flags_are_decoded() {
     for kernel in KERNELS {
         let usual = ["is_icsk", "mc_loop", "mc_all"];
         assert_eq!(row(&kernel, 30010, 20010)["sockopt"], json!(usual));
@@ -65,14 +65,14 @@ fn flags_of_options() {
         }
         assert_eq!(row(&kernel, 20052, 0)["v6only"], true);
         assert_eq!(row(&kernel, 20003, 0)["v6only"], false);
-        // Only listening and closed IPv6 sockets say.
+        // Only listening and closed IPv6 sockets have it.
         assert_eq!(row(&kernel, 20011, 30011).get("v6only"), None);
         assert_eq!(row(&kernel, 20001, 0).get("v6only"), None);
     }
 }
 
 #[test]
-fn directions_interfaces_and_cgroups() {
+fn shutdown_interface_and_cgroup_are_decoded() {
     for kernel in KERNELS {
         let closed = |receive, send| json!({"receive": receive, "send": send});
         assert_eq!(row(&kernel, 30030, 20030)["shutdown"], closed(false, true));
@@ -92,7 +92,7 @@ fn directions_interfaces_and_cgroups() {
 }
 
 #[test]
-fn congestion_controls() {
+fn congestion_control_details_are_decoded() {
     for kernel in KERNELS {
         let mut expected = vec![(20020, "cubic"), (20021, "reno"), (20022, "bbr")];
         if kernel.modules {
@@ -110,7 +110,7 @@ fn congestion_controls() {
                 assert_eq!(end["congestion"], name);
                 for key in ["bbr", "dctcp", "vegas"] {
                     let sent = end.get(key).is_some();
-                    // illinois speaks only once its window has adapted.
+                    // illinois sends details only once its window has adapted.
                     let may_be_silent = name == "illinois" && !sent;
                     assert!(sent == (details == Some(key)) || may_be_silent, "{name} {key}");
                 }
@@ -118,7 +118,7 @@ fn congestion_controls() {
         }
         let bbr = row(&kernel, 30022, 20022)["bbr"].clone();
         assert!(bbr["bw"].as_u64() > Some(1_000_000), "{bbr}");
-        // The gain of startup, 2/ln 2 as the kernel rounds it.
+        // The startup gain, 2/ln 2 as the kernel rounds it.
         assert_eq!(
             (&bbr["pacing_gain"], &bbr["cwnd_gain"]),
             (&json!(2.88671875), &json!(2.88671875))
@@ -141,7 +141,7 @@ fn congestion_controls() {
 }
 
 #[test]
-fn upper_layer_protocols() {
+fn upper_layer_protocols_are_decoded() {
     for kernel in KERNELS {
         let [client, server] = ends(&kernel, 20055).map(|end| end.get("ulp").cloned());
         if kernel.tls {
@@ -208,7 +208,7 @@ fn lookups(kernel: &Kernel, file: &str) -> BTreeMap<u16, Value> {
 }
 
 #[test]
-fn what_privilege_brings() {
+fn privileged_attributes_are_absent_without_privilege() {
     for kernel in KERNELS {
         let privileged = lookups(&kernel, "privileged.nl");
         let unprivileged = lookups(&kernel, "unprivileged.nl");
@@ -234,7 +234,7 @@ fn what_privilege_brings() {
         if kernel.mptcp && ulp_for_all {
             let [with, without] =
                 [&privileged, &unprivileged].map(|rows| rows[&30056]["ulp"]["mptcp"].clone());
-            // Sequence numbers are kept from others, tokens are not.
+            // Sequence numbers need privilege, tokens do not.
             for key in ["relwrite_seq", "map_seq", "map_sfseq", "ssn_offset", "map_datalen"] {
                 assert!(with.get(key).is_some() && without.get(key).is_none(), "{key}");
             }
@@ -246,7 +246,7 @@ fn what_privilege_brings() {
 }
 
 #[test]
-fn what_comes_unasked() {
+fn attributes_not_requested_are_absent() {
     for kernel in KERNELS {
         let bytes = kernel.bytes("tcp4-noext.nl");
         let (mut full, mut bare) = (0, 0);
@@ -277,8 +277,7 @@ fn what_comes_unasked() {
         }
         assert_eq!(full + bare, kernel.records[0]);
         assert!(bare >= 3, "{bare}");
-        // Without tcp_info a closed socket can only be told by where it is from:
-        // dumps have them from the bind table alone.
+        // A closed socket without tcp_info comes from the bind table if it is in a dump.
         let bound =
             kernel.sockets("tcp4-noext.nl").iter().filter(|s| s.local.port == 20090).count();
         assert_eq!(bound, usize::from(kernel.bound));
@@ -286,7 +285,7 @@ fn what_comes_unasked() {
 }
 
 #[test]
-fn one_socket_alone() {
+fn a_lookup_equals_the_dump() {
     for kernel in KERNELS {
         let alone = lookups(&kernel, "get-one.nl");
         assert_eq!(alone.len(), 1);
@@ -299,7 +298,7 @@ fn one_socket_alone() {
 }
 
 #[test]
-fn bound_and_unused() {
+fn bound_unused_sockets_are_decoded() {
     for kernel in KERNELS.into_iter().filter(|kernel| kernel.bound) {
         let row = row(&kernel, 20090, 0);
         assert_eq!(row["state"], "bound_inactive");
@@ -310,14 +309,14 @@ fn bound_and_unused() {
 }
 
 #[test]
-fn dying_sockets() {
+fn destroy_events_are_decoded() {
     for kernel in KERNELS {
         let bytes = kernel.bytes("destroy.nl");
         let dumped: BTreeMap<u64, Socket> =
             kernel.dump().into_iter().map(|socket| (socket.cookie, socket)).collect();
         let events = replies(&bytes);
         assert_eq!(events.len(), 21);
-        let mut wiped = 0;
+        let mut zeroed = 0;
         for reply in &events {
             assert_eq!(reply.protocol(), Some(6));
             let socket = Socket::new(reply, kernel.ecn()).unwrap();
@@ -329,15 +328,15 @@ fn dying_sockets() {
             assert_eq!(sent.collect::<Vec<_>>(), [uapi::INET_DIAG_INFO, uapi::INET_DIAG_PROTOCOL]);
             let row = capture::json(&socket);
             assert_eq!(row["tcp_info"]["state"], 7);
-            // The cookie leads to what was last seen of it.
+            // The cookie identifies its last sample.
             let before = dumped[&socket.cookie];
             let total = |socket: &Socket, key: &str| {
                 capture::json(socket)["tcp_info"][key].as_u64().unwrap_or(0)
             };
             if socket.remote.port == 0 && before.state != State::Listen {
-                // Reset by its owner, or never accepted: the kernel wiped it.
+                // Reset by its owner, or never accepted: the kernel zeroed its counters.
                 assert_eq!(total(&socket, "segs_in") + total(&socket, "segs_out"), 0);
-                wiped += 1;
+                zeroed += 1;
             } else {
                 assert_eq!(socket.local, before.local);
                 for key in ["bytes_acked", "bytes_received", "segs_in", "segs_out"] {
@@ -345,13 +344,13 @@ fn dying_sockets() {
                 }
             }
         }
-        // The reset one, and two that nobody accepted.
-        assert_eq!(wiped, 3, "{}", kernel.release);
+        // The reset one, and two that were never accepted.
+        assert_eq!(zeroed, 3, "{}", kernel.release);
     }
 }
 
 #[test]
-fn two_attributes_for_the_same_memory() {
+fn both_memory_attributes_agree() {
     let mut compared = 0;
     for kernel in KERNELS {
         for file in ["tcp4.nl", "tcp6.nl", "legacy.nl"] {
@@ -387,7 +386,7 @@ fn every_attribute_occurs_in_some_capture() {
 }
 
 #[test]
-fn accurate_ecn_by_release() {
+fn accurate_ecn_is_decoded_by_release() {
     for kernel in KERNELS {
         let ecn = row(&kernel, 30072, 20072)["tcp_info"].clone();
         let keys = ["ecn_mode", "accecn_opt_seen", "accecn_fail_mode", "options2"];
@@ -409,7 +408,7 @@ fn accurate_ecn_by_release() {
         }
         let counts = kernel.tcp_info >= 280;
         assert_eq!(ecn.get("received_e0_bytes").is_some(), counts);
-        // The option that says so is newer than the bit that ss reads.
+        // The option that shows it is newer than the bit that ss reads.
         let child = row(&kernel, 20059, 31060)["tcp_info"]["options"].clone();
         let says = child.as_array().unwrap().contains(&json!("tfo_child"));
         assert_eq!(says, kernel.tcp_info >= 280, "{} {child}", kernel.release);

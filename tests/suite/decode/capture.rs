@@ -1,4 +1,4 @@
-//! The captures of one kernel, decoded and not.
+//! The captures of one kernel, raw and decoded.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ impl Kernel {
         String::from_utf8(self.bytes(file)).unwrap()
     }
 
-    /// How its `tcp_info` is laid out at the end.
+    /// The layout of the end of its `tcp_info`.
     pub fn ecn(&self) -> EcnWord {
         EcnWord::of_release(self.release)
     }
@@ -128,7 +128,7 @@ pub fn connection(socket: &Socket) -> Connection<'_> {
     }
 }
 
-/// The row as programs get it.
+/// The JSON row.
 pub fn json(socket: &Socket) -> Value {
     serde_json::to_value(connection(socket)).unwrap()
 }

@@ -33,7 +33,7 @@ fn poll(ledger: &mut SocketTracker, dump: &[Socket], events: &[Socket]) -> Vec<A
 }
 
 #[test]
-fn every_event_finds_its_account() {
+fn every_event_matches_its_socket() {
     for kernel in KERNELS {
         let dump = [sockets(kernel, "tcp4.nl"), sockets(kernel, "tcp6.nl")].concat();
         let events = sockets(kernel, "destroy.nl");
@@ -49,7 +49,7 @@ fn every_event_finds_its_account() {
         let activities = poll(&mut ledger, &alive, &events);
         let closed: Vec<&Activity> = activities.iter().filter(|activity| activity.closed).collect();
         assert_eq!(closed.len(), 21, "{kernel}");
-        let mut wiped = Vec::new();
+        let mut zeroed = Vec::new();
         for activity in closed {
             let before = dump.iter().find(|socket| socket.cookie == activity.cookie).unwrap();
             assert!(activity.in_baseline && !activity.opened && !activity.vanished);
@@ -64,23 +64,23 @@ fn every_event_finds_its_account() {
             assert!(segments.is_none_or(|segments| segments < 10), "{kernel} {segments:?}");
             if activity.wiped {
                 assert!(activity.delta.is_zero(), "{kernel}");
-                wiped.push(before.local.port.min(before.remote.port.max(1)));
+                zeroed.push(before.local.port.min(before.remote.port.max(1)));
             }
         }
-        // 21000: closed with SO_LINGER 0; 21004: two children nobody accepted;
+        // 21000: closed with SO_LINGER 0; 21004: two children never accepted;
         // 21006: closed in SYN_SENT.
-        wiped.sort_unstable();
-        assert!(wiped.iter().filter(|&&port| port == 21004).count() == 2, "{kernel} {wiped:?}");
-        assert!(wiped.contains(&21000), "{kernel} {wiped:?}");
-        println!("{kernel}: {live} sockets, wiped {wiped:?}");
-        // In the next poll they are gone, but for records of TIME-WAIT.
+        zeroed.sort_unstable();
+        assert!(zeroed.iter().filter(|&&port| port == 21004).count() == 2, "{kernel} {zeroed:?}");
+        assert!(zeroed.contains(&21000), "{kernel} {zeroed:?}");
+        println!("{kernel}: {live} sockets, wiped {zeroed:?}");
+        // In the next poll they are gone, except records of TIME-WAIT.
         assert_eq!(poll(&mut ledger, &alive, &[]), [], "{kernel}");
         assert_eq!(ledger.len(), live - 21, "{kernel}");
     }
 }
 
 #[test]
-fn a_dump_twice_is_no_movement() {
+fn a_repeated_dump_shows_no_growth() {
     for kernel in KERNELS {
         let dump = [sockets(kernel, "tcp4.nl"), sockets(kernel, "tcp6.nl")].concat();
         let mut ledger = SocketTracker::new();

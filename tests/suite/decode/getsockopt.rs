@@ -1,12 +1,11 @@
-//! getsockopt(TCP_INFO), asked through the descriptor, says the same as
-//! `INET_DIAG_INFO`: the dump's structure is not another one.
+//! getsockopt(TCP_INFO) on the descriptor returns the same structure as `INET_DIAG_INFO`.
 
 use super::capture::{KERNELS, Kernel, replies};
 use tcpdiag::model::fields::tcp_info as t;
 use tcpdiag::model::{Kind, Socket};
 use tcpdiag::wire::{TcpInfo, uapi};
 
-/// Clocks that ran on between the dump and the call: offset and width of the
+/// Clocks that advanced between the dump and the call: offset and width of the
 /// three "time since" words, busy_time, rwnd_limited and total_rto_time.
 const CLOCKS: [(usize, usize); 6] = [(44, 4), (52, 4), (56, 4), (168, 8), (176, 8), (244, 4)];
 
@@ -31,13 +30,13 @@ fn plays(socket: &Socket, port: u16, role: &str) -> bool {
         "listener" => socket.state.name() == "listen" && socket.local.port == port,
         "server" => socket.state.name() != "listen" && socket.local.port == port,
         "client" => socket.remote.port == port,
-        // The call answers for a bound socket, the dump has no structure for it.
+        // The call returns a structure for a bound socket, the dump does not.
         "bound" => false,
         other => panic!("unknown role {other}"),
     }
 }
 
-/// How many were equal, and the ports of those that were not.
+/// The number of equal sockets, and the ports of the others.
 fn compare(kernel: &Kernel) -> (usize, Vec<u16>) {
     let (v4, v6) = (kernel.bytes("tcp4.nl"), kernel.bytes("tcp6.nl"));
     let mut dumped: Vec<(Socket, Vec<u8>)> = replies(&v4)
@@ -69,15 +68,14 @@ fn compare(kernel: &Kernel) -> (usize, Vec<u16>) {
         let (mut socket, _) = dumped.swap_remove(at);
         let before = socket;
         socket.tcp_info = Some(TcpInfo::new(&bytes, kernel.ecn()));
-        clocks_ran_on(&before, &socket);
+        check_clocks(&before, &socket);
         equal += 1;
     }
     (equal, moved)
 }
 
-/// The clocks differ, and by little. One that has never been started counts
-/// from the boot and wraps.
-fn clocks_ran_on(before: &Socket, after: &Socket) {
+/// Checks that clocks differ by little. A clock never started counts from the boot and wraps.
+fn check_clocks(before: &Socket, after: &Socket) {
     for field in t::ALL {
         let (Some(before), Some(after)) = (field.integer(before), field.integer(after)) else {
             assert_eq!(field.read(before), field.read(after), "{}", field.name);
@@ -96,7 +94,7 @@ fn clocks_ran_on(before: &Socket, after: &Socket) {
 }
 
 #[test]
-fn same_bytes_as_in_the_dump() {
+fn getsockopt_returns_the_bytes_of_the_dump() {
     for kernel in KERNELS {
         let (equal, moved) = compare(&kernel);
         println!("{}: {equal} structures are equal, {moved:?} moved", kernel.release);

@@ -10,7 +10,7 @@ use super::capture::{KERNELS, json, replies};
 /// Lengths that kernels or distributions really had (kernel.md 1.1).
 const REAL: [usize; 12] = [104, 120, 136, 144, 160, 168, 192, 200, 224, 232, 240, 248];
 
-/// The longest that the captures have.
+/// The longest in the captures.
 const LONGEST: usize = 280;
 
 /// An established and a listening socket of every kernel, with their bytes.
@@ -36,7 +36,7 @@ fn cut(socket: &Socket, info: &[u8], ecn: EcnWord) -> Socket {
 }
 
 #[test]
-fn fields_end_where_the_structure_does() {
+fn fields_beyond_the_structure_are_absent() {
     for (socket, info, ecn) in samples() {
         for length in (0..=info.len()).chain(REAL).filter(|&length| length <= info.len()) {
             let shorter = cut(&socket, &info[..length], ecn);
@@ -55,7 +55,7 @@ fn fields_end_where_the_structure_does() {
 }
 
 #[test]
-fn keys_follow_the_fields() {
+fn keys_beyond_the_structure_are_absent() {
     for (socket, info, ecn) in samples() {
         for length in REAL.into_iter().filter(|&length| length <= info.len()) {
             let row = json(&cut(&socket, &info[..length], ecn));
@@ -80,11 +80,11 @@ fn keys_follow_the_fields() {
 }
 
 #[test]
-fn newer_kernels_add_a_tail() {
+fn unknown_trailing_bytes_are_kept() {
     let (socket, info, _) = samples().pop().unwrap();
     assert_eq!(info.len(), LONGEST);
     for ecn in [EcnWord::Bits, EcnWord::Halves, EcnWord::Unknown] {
-        // Undecoded, the word of two layouts belongs to the tail.
+        // Not decoded, the word of two layouts belongs to the tail.
         let known = if ecn == EcnWord::Unknown { 276 } else { LONGEST };
         for length in 0..=400 {
             let mut longer = info.clone();
@@ -105,8 +105,8 @@ fn newer_kernels_add_a_tail() {
 }
 
 #[test]
-fn eight_words_of_memory() {
-    // Before 4.7 the kernel did not say how much a socket dropped.
+fn skmem_of_eight_words_has_no_drops() {
+    // Before 4.7 the kernel did not report a socket's drops.
     for (socket, ..) in samples() {
         let words: Vec<u8> = (0..8)
             .flat_map(|index| socket.skmem.unwrap().word(index).unwrap().to_ne_bytes())

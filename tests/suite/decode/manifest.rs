@@ -1,4 +1,4 @@
-//! The captures are those that the manifest describes.
+//! The captures match the manifest.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::sha256;
 /// The folder of recordings of faults.
 const RECORDINGS: &str = "diagnose";
 
-/// Files that describe the captures and are none.
+/// Files that describe the captures.
 const ABOUT: [&str; 2] = ["MANIFEST.md", "SHA256SUMS"];
 
 fn list(directory: &Path, found: &mut BTreeSet<String>) {
@@ -25,7 +25,7 @@ fn list(directory: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_file_has_its_checksum_and_no_other() {
+fn checksums_cover_exactly_the_files() {
     let sums = std::fs::read_to_string(folder().join("SHA256SUMS")).unwrap();
     let mut listed = BTreeSet::new();
     for line in sums.lines() {

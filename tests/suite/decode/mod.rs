@@ -1,7 +1,7 @@
 //! Captures of five kernels, read by the code under test.
 //!
-//! `fixtures/MANIFEST.md` describes the captures. Nothing here asks the
-//! running kernel anything, so every test passes everywhere, unprivileged.
+//! `fixtures/MANIFEST.md` describes the captures. Nothing here depends on the
+//! running kernel, so every test passes everywhere, unprivileged.
 
 mod attributes;
 pub mod capture;

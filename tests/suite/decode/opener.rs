@@ -1,4 +1,4 @@
-//! Which end opened the connections of the scenarios, by their counters alone.
+//! Which end opened the scenarios' connections, derived from their counters alone.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,7 @@ use tcpdiag::model::{Field, Opener, Socket, State, opened_by, opened_by_event};
 
 use super::capture::KERNELS;
 
-/// What the scenarios did: servers have ports from 20000, clients from 30000
-/// (`scenarios.txt`).
+/// The true opener: servers have ports from 20000, clients from 30000 (`scenarios.txt`).
 fn truth(socket: &Socket) -> Opener {
     match socket.local.port {
         20000..30000 => Opener::Peer,
@@ -17,7 +16,7 @@ fn truth(socket: &Socket) -> Opener {
     }
 }
 
-/// Whether a connection is far enough for its counters to decide.
+/// Whether the handshake is complete, so that the counters can decide.
 fn is_open(socket: &Socket) -> bool {
     let open = [State::Established, State::CloseWait, State::FinWait2];
     open.contains(&socket.state) && !socket.is_minisock()
@@ -75,7 +74,7 @@ fn no_answer_contradicts_the_destroy_events() {
             }
         }
         println!("{}: {decided:?} of {} events", kernel.release, events.len());
-        // Not: a failed connect, four zeroed ones, two closed listeners and four
+        // Undecided: a failed connect, four zeroed ones, two closed listeners and four
         // openers that were reset before they sent a FIN.
         assert_eq!(decided, [7, 4], "{}", kernel.release);
     }

@@ -1,5 +1,5 @@
-//! The `netlink-packet-sock-diag` crate's own decoder, which tcpdiag does not
-//! use for reasons of cost, as a second opinion on every record.
+//! Every record compared with the decoder of the `netlink-packet-sock-diag` crate, which tcpdiag
+//! does not use because of its cost.
 
 use netlink_packet_core::{Nla as _, Parseable};
 use netlink_packet_sock_diag::inet::InetResponse;
@@ -10,7 +10,7 @@ use tcpdiag::wire::{ATTRIBUTE_COUNT, Reply, uapi};
 
 use super::capture::{KERNELS, Kernel, messages, replies};
 
-/// Every file with records in it.
+/// Every file with records.
 const FILES: [&str; 8] = [
     "tcp4.nl",
     "tcp6.nl",
@@ -93,13 +93,13 @@ fn attribute(reply: &Reply<'_>, socket: &Socket, theirs: &Nla) {
         Nla::Other(other) => {
             let mut bytes = vec![0; other.value_len()];
             other.emit_value(&mut bytes);
-            // The nested flag is no part of the number.
+            // The nested flag is not part of the number.
             assert_eq!(reply.attribute(other.kind() & 0x3fff), Some(bytes.as_slice()));
         }
     }
 }
 
-/// Records and attributes that both agree on.
+/// The numbers of equal records and attributes.
 fn compare(kernel: &Kernel, file: &str) -> (usize, usize) {
     let bytes = kernel.bytes(file);
     let (mut records, mut attributes) = (0, 0);
@@ -110,7 +110,7 @@ fn compare(kernel: &Kernel, file: &str) -> (usize, usize) {
         let theirs = <InetResponse as Parseable<[u8]>>::parse(payload).unwrap();
         header(reply, &socket, &theirs);
         theirs.nlas.iter().for_each(|nla| attribute(reply, &socket, nla));
-        // We found no attribute that it did not.
+        // We found no attribute that the crate did not.
         let ours = (0..ATTRIBUTE_COUNT as u16).filter(|&kind| reply.attribute(kind).is_some());
         assert_eq!(ours.count(), theirs.nlas.len());
         records += 1;
@@ -120,7 +120,7 @@ fn compare(kernel: &Kernel, file: &str) -> (usize, usize) {
 }
 
 #[test]
-fn agrees_on_every_record() {
+fn the_crate_agrees_on_every_record() {
     for kernel in KERNELS {
         let (mut records, mut attributes) = (0, 0);
         for file in FILES {

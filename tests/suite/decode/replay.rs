@@ -1,5 +1,4 @@
-//! Recorded answers through `source::Sockets`, the path of the live program,
-//! and everything that can go wrong on it.
+//! Recorded answers read through `source::Sockets`, as the live program does, and its errors.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -24,7 +23,7 @@ const EVERYTHING: Query<'static> = Query {
     program: &[],
 };
 
-/// A program that takes everything: one jump to its end.
+/// A filter program that accepts everything: one jump to its end.
 const PROGRAM: &[u8] = &[1, 4, 4, 0];
 
 fn newest() -> Kernel {
@@ -43,7 +42,7 @@ fn answers(kernel: Kernel) -> impl FnMut(&Request) -> Vec<Step> {
     }
 }
 
-/// Reads all sockets; hands back their cookies' rows.
+/// Reads all sockets; returns rows by cookie.
 fn read<T: Transport>(
     sockets: &mut Sockets<T>,
     query: &Query<'_>,
@@ -58,7 +57,7 @@ fn read<T: Transport>(
     Ok((rows, outcome))
 }
 
-/// A dump whose every datagram is given.
+/// Reads a dump of these datagrams.
 fn dump(steps: Vec<Step>) -> Result<(usize, DumpOutcome), Error> {
     let mut steps = Some(steps);
     let mut dumper = Dumper::new(Script::new(move |_: &Request| steps.take().unwrap()));
@@ -86,7 +85,7 @@ fn kinds(sent: &[Request]) -> Vec<(u16, u8)> {
     sent.iter().map(|request| (request.kind, request.family)).collect()
 }
 
-/// Takes out what moves while the two dumps are read one after the other.
+/// Removes fields that change between the two dumps.
 fn without_clocks(mut row: Value) -> Value {
     for (part, key) in [
         ("tcp_info", "last_data_sent_ms"),
@@ -115,7 +114,7 @@ fn one_walk_and_two_walks_agree() {
         let records = kernel.records[2] as u64;
         assert_eq!(outcome, DumpOutcome { sockets: records, ..DumpOutcome::default() });
 
-        // The same kernel without the old request.
+        // The same kernel without the legacy request.
         let mut answer = answers(kernel);
         let mut double = Sockets::over(Script::new(move |request: &Request| {
             if request.kind == TCPDIAG_GETSOCK { refusal(libc::ENOENT) } else { answer(request) }
@@ -134,7 +133,7 @@ fn one_walk_and_two_walks_agree() {
 }
 
 #[test]
-fn a_form_that_is_refused_is_not_asked_again() {
+fn a_refused_form_is_not_requested_again() {
     for errno in [libc::ENOENT, libc::EINVAL, libc::EOPNOTSUPP, libc::EPROTONOSUPPORT] {
         let mut answer = answers(newest());
         let mut sockets = Sockets::over(Script::new(move |request: &Request| {
@@ -155,7 +154,7 @@ fn a_form_that_is_refused_is_not_asked_again() {
 }
 
 #[test]
-fn a_refusal_that_no_other_form_helps_against() {
+fn other_refusals_are_errors() {
     let mut sockets = Sockets::over(Script::new(|_: &Request| refusal(libc::ENOMEM)));
     let error = read(&mut sockets, &EVERYTHING, EcnWord::Unknown).unwrap_err();
     assert_eq!(error.errno(), Some(libc::ENOMEM));
@@ -163,7 +162,7 @@ fn a_refusal_that_no_other_form_helps_against() {
 }
 
 #[test]
-fn without_the_program_where_the_kernel_takes_none() {
+fn a_refused_program_is_left_out() {
     for errno in [libc::EINVAL, libc::EPERM] {
         let mut answer = answers(newest());
         let mut sockets = Sockets::over(Script::new(move |request: &Request| {
@@ -176,13 +175,13 @@ fn without_the_program_where_the_kernel_takes_none() {
         let programs: Vec<bool> =
             sockets.transport().sent.iter().map(|request| request.has_program).collect();
         assert_eq!(programs, [true, false, false], "errno {errno}");
-        // The single walk is not given up for it.
+        // The single walk is still used.
         assert!(sockets.transport().sent.iter().all(|sent| sent.kind == TCPDIAG_GETSOCK));
     }
 }
 
 #[test]
-fn one_family_is_asked_for_alone() {
+fn one_family_is_requested_alone() {
     let mut sockets = Sockets::over(Script::new(answers(newest())));
     let query = Query { families: Families { v4: false, v6: true }, ..EVERYTHING };
     let (rows, _) = read(&mut sockets, &query, newest().ecn()).unwrap();
@@ -191,7 +190,7 @@ fn one_family_is_asked_for_alone() {
 }
 
 #[test]
-fn refusals_as_they_were_recorded() {
+fn recorded_refusals_are_decoded() {
     for kernel in KERNELS {
         // Within NLMSG_DONE, and as NLMSG_ERROR with the request quoted.
         for file in ["error-proto.nl", "error-enoent.nl"] {
@@ -211,11 +210,11 @@ fn refusals_as_they_were_recorded() {
 }
 
 #[test]
-fn answers_to_other_requests_are_passed_over() {
+fn answers_to_other_requests_are_skipped() {
     for stray in [0, 7, u32::MAX] {
         let capture = newest().bytes("tcp4.nl");
         let mut steps = Vec::new();
-        // A whole old dump with its end, and an old refusal.
+        // A complete earlier dump with its end, and an earlier refusal.
         for step in datagrams(&capture).into_iter().chain(refusal(libc::EIO)) {
             let Step::Datagram(bytes) = step else { unreachable!() };
             steps.push(Step::Stray(numbered(&bytes, stray)));
@@ -239,7 +238,7 @@ fn interruptions_are_counted() {
 }
 
 #[test]
-fn an_overrun_loses_a_part_and_is_counted() {
+fn an_overrun_is_counted() {
     let mut steps = datagrams(&newest().bytes("tcp4.nl"));
     let lost = std::mem::replace(&mut steps[1], Step::Error(libc::ENOBUFS));
     let Step::Datagram(lost) = lost else { unreachable!() };
@@ -250,7 +249,7 @@ fn an_overrun_loses_a_part_and_is_counted() {
 
 #[test]
 fn a_datagram_that_does_not_fit_is_counted() {
-    // All in one: 45 kB, of which the buffer takes 32.
+    // All in one datagram: 45 kB, of which the buffer holds 32.
     let capture = newest().bytes("tcp4.nl");
     let all = frames(&capture);
     let (done, records) = all.split_last().unwrap();
@@ -269,7 +268,7 @@ fn a_socket_that_fails_is_an_error() {
     let mut steps = datagrams(&newest().bytes("tcp4.nl"));
     steps[1] = Step::Error(libc::EBADF);
     assert_eq!(dump(steps).unwrap_err().errno(), Some(libc::EBADF));
-    // A dump that never ends is given up by the socket's own patience.
+    // A dump that never ends fails at the socket's timeout.
     let mut steps = datagrams(&newest().bytes("tcp4.nl"));
     steps.pop();
     assert!(matches!(dump(steps), Err(Error::Socket { .. })));
@@ -292,11 +291,11 @@ fn stop_then_read(steps: impl Fn(&Request) -> Vec<Step>, limit: usize) {
 }
 
 #[test]
-fn a_dump_that_is_stopped_leaves_the_next_one_whole() {
+fn a_stopped_dump_leaves_the_next_one_complete() {
     let records = newest().records[2];
     for limit in [1, 7, 60, records] {
         stop_then_read(|_| datagrams(&newest().bytes("legacy.nl")), limit);
-        // An overrun while the rest is read and dropped.
+        // An overrun while the rest is read and discarded.
         stop_then_read(
             |_| {
                 let mut steps = datagrams(&newest().bytes("legacy.nl"));
@@ -309,8 +308,8 @@ fn a_dump_that_is_stopped_leaves_the_next_one_whole() {
 }
 
 #[test]
-fn a_dump_that_is_stopped_in_its_last_datagram() {
-    // Kernels up to 7.3 send the end on its own, which nothing promises.
+fn a_dump_can_be_stopped_in_its_last_datagram() {
+    // Kernels up to 7.3 send the end in its own datagram, which is not guaranteed.
     let records = newest().records[2];
     for limit in [records - 1, records] {
         stop_then_read(
@@ -327,7 +326,7 @@ fn a_dump_that_is_stopped_in_its_last_datagram() {
 }
 
 #[test]
-fn a_stop_in_the_first_family_spares_the_second() {
+fn a_stop_in_the_first_family_skips_the_second() {
     let mut answer = answers(newest());
     let mut sockets = Sockets::over(Script::new(move |request: &Request| {
         if request.kind == TCPDIAG_GETSOCK { refusal(libc::ENOENT) } else { answer(request) }

@@ -1,5 +1,5 @@
-//! Bytes that no kernel sent: cut, stretched, flipped, shuffled and made up.
-//! Nothing may panic or loop, and one bad attribute may not cost its socket.
+//! Bytes that no kernel sent: cut, extended, flipped, shuffled and random. Nothing may panic or
+//! loop, and one bad attribute must not lose its socket.
 
 use std::io::{Sink, sink};
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use super::capture::{KERNELS, connection, json, replies};
 use super::script::{Request, Script, datagrams, frames};
 use crate::lab::Random;
 
-/// Every way to show a row.
+/// Every output of a row.
 struct Outputs {
     json: JsonLines<'static, Sink>,
     csv: Delimited<Sink>,
@@ -44,7 +44,7 @@ impl Outputs {
         }
     }
 
-    /// Shows it in one of the ways; all of them get their turn.
+    /// Writes it to one of the outputs in turn.
     fn show(&mut self, socket: &Socket) {
         let row = connection(socket);
         self.turn += 1;
@@ -57,7 +57,7 @@ impl Outputs {
     }
 }
 
-/// What a run came to.
+/// Counts of a run.
 #[derive(Default)]
 struct Tally {
     inputs: u64,
@@ -66,14 +66,14 @@ struct Tally {
 }
 
 impl Tally {
-    /// Takes a datagram through everything that reads it. Rendering costs far
-    /// more than decoding, so not every socket is shown.
-    fn swallow(&mut self, datagram: &[u8], outputs: &mut Outputs) {
+    /// Decodes a datagram completely. Rendering costs far more than decoding, so not every socket
+    /// is rendered.
+    fn decode_all(&mut self, datagram: &[u8], outputs: &mut Outputs) {
         self.inputs += 1;
         let mut left = datagram.len();
         for message in Messages::new(datagram) {
             let Ok(message) = message else { break };
-            // Messages advance, or this would never end.
+            // Messages must advance, so that the loop ends.
             left = left.checked_sub(16 + message.payload.len()).expect("messages overlap");
             let _ = (Answer::of_done(&message), Answer::of_error(&message));
             let Some(reply) = Reply::new(message.payload) else {
@@ -104,7 +104,7 @@ fn records() -> Vec<Vec<u8>> {
     records
 }
 
-/// The header's length says what there is.
+/// Sets the header's length to the actual length.
 fn relength(record: &mut [u8]) {
     let length = record.len() as u32;
     if let Some(field) = record.get_mut(..4) {
@@ -113,17 +113,17 @@ fn relength(record: &mut [u8]) {
 }
 
 #[test]
-fn cut_at_every_byte() {
+fn records_cut_at_every_byte_are_handled() {
     let mut outputs = Outputs::new();
     let mut tally = Tally::default();
-    // Their shapes repeat: a prime step meets all of them.
+    // Their shapes repeat: a prime step covers all of them.
     for record in records().into_iter().step_by(5) {
         // As received, and with a header that agrees.
         for length in 0..record.len() {
-            tally.swallow(&record[..length], &mut outputs);
+            tally.decode_all(&record[..length], &mut outputs);
             let mut shorter = record[..length].to_vec();
             relength(&mut shorter);
-            tally.swallow(&shorter, &mut outputs);
+            tally.decode_all(&shorter, &mut outputs);
         }
     }
     println!("{} inputs, {} records", tally.inputs, tally.records);
@@ -141,7 +141,7 @@ fn damaged(random: &mut Random, records: &[Vec<u8>]) -> Vec<u8> {
                 record[at] ^= 1 << random.below(8);
             }
         }
-        // A few bytes, of the values where arithmetic turns.
+        // A few bytes, set to values at which arithmetic overflows.
         2 => {
             for _ in 0..=random.below(8) {
                 let at = random.below(record.len());
@@ -156,14 +156,14 @@ fn damaged(random: &mut Random, records: &[Vec<u8>]) -> Vec<u8> {
         }
         // Lengths of attributes.
         4 => lengths_shuffled(random, &mut record),
-        // Longer, with what may look like attributes.
+        // Longer, with bytes that may parse as attributes.
         5 => {
             for _ in 0..=random.below(600) {
                 record.push(if random.below(3) == 0 { random.byte() } else { 0 });
             }
             relength(&mut record);
         }
-        // Cut, and another record right behind.
+        // Cut, with another record right after it.
         6 => {
             record.truncate(random.below(record.len()));
             if random.below(2) == 0 {
@@ -171,7 +171,7 @@ fn damaged(random: &mut Random, records: &[Vec<u8>]) -> Vec<u8> {
             }
             record.extend(random.one_of(records));
         }
-        // Nothing of it is left.
+        // Random bytes only.
         _ => {
             let length = random.below(700);
             record = (0..length).map(|_| random.byte()).collect();
@@ -183,7 +183,7 @@ fn damaged(random: &mut Random, records: &[Vec<u8>]) -> Vec<u8> {
     record
 }
 
-/// Gives attributes each other's lengths, or any.
+/// Gives attributes each other's lengths, or random ones.
 fn lengths_shuffled(random: &mut Random, record: &mut [u8]) {
     let mut places = Vec::new();
     let mut at = 16 + 72;
@@ -204,23 +204,22 @@ fn lengths_shuffled(random: &mut Random, record: &mut [u8]) {
 }
 
 #[test]
-fn damaged_in_every_way() {
-    const ENOUGH: u64 = 200_000;
-    let mut random = Random::of("damaged_in_every_way");
+fn damaged_records_are_handled() {
+    const MINIMUM: u64 = 200_000;
+    let mut random = Random::of("damaged_records_are_handled");
     let (records, mut outputs, mut tally) = (records(), Outputs::new(), Tally::default());
     let begun = Instant::now();
-    while tally.inputs < ENOUGH || begun.elapsed() < Duration::from_secs(5) {
+    while tally.inputs < MINIMUM || begun.elapsed() < Duration::from_secs(5) {
         let datagram = damaged(&mut random, &records);
-        tally.swallow(&datagram, &mut outputs);
-        // A slow machine need not do more than enough, a hung one must not
-        // pass for a slow one.
+        tally.decode_all(&datagram, &mut outputs);
+        // A slow machine may stop at the minimum; a hang must still fail.
         assert!(begun.elapsed() < Duration::from_secs(300), "{} inputs", tally.inputs);
     }
     println!("{} inputs, {} records, {} sockets", tally.inputs, tally.records, tally.sockets);
-    assert!(tally.sockets > ENOUGH / 4, "{}", tally.sockets);
+    assert!(tally.sockets > MINIMUM / 4, "{}", tally.sockets);
 }
 
-/// Where the attributes of a record lie: kind, start and end with the header.
+/// The attributes of a record: kind, start and end with the header.
 fn attributes(record: &[u8]) -> Vec<(u16, usize, usize)> {
     let mut found = Vec::new();
     let mut at = 16 + 72;
@@ -245,15 +244,14 @@ fn with_short_attribute(record: &[u8], which: usize, keep: usize) -> Vec<u8> {
 }
 
 #[test]
-fn one_bad_attribute_costs_itself_alone() {
-    // Every kind of attribute that the captures have, on some record each.
+fn a_bad_attribute_loses_only_itself() {
+    // Every kind of attribute in the captures, with one record each.
     let mut done = [false; ATTRIBUTE_COUNT];
     let is_record = |record: &Vec<u8>| record[4..6] == uapi::SOCK_DIAG_BY_FAMILY.to_ne_bytes();
     for record in records().into_iter().filter(is_record) {
         for (which, (kind, start, end)) in attributes(&record).into_iter().enumerate() {
             let seen = std::mem::replace(&mut done[usize::from(kind)], true);
-            // Structures that once were shorter, and a name: those are not bad
-            // for the lack of a byte.
+            // Structures that were shorter in older kernels, and a name, may lack bytes.
             let varies = [
                 uapi::INET_DIAG_INFO,
                 uapi::INET_DIAG_SKMEMINFO,
@@ -276,7 +274,7 @@ fn one_bad_attribute_costs_itself_alone() {
             for key in ["cookie", "local", "remote", "family", "inode"] {
                 assert_eq!(row[key], expected[key], "kind {kind}");
             }
-            // No other attribute went with it.
+            // No other attribute was lost.
             for other in (1..ATTRIBUTE_COUNT as u16).filter(|&other| other != kind) {
                 assert_eq!(reply.attribute(other), whole.attribute(other), "{other} with {kind}");
             }
@@ -286,7 +284,7 @@ fn one_bad_attribute_costs_itself_alone() {
 }
 
 #[test]
-fn a_bad_socket_is_counted_and_the_others_come() {
+fn a_bad_socket_is_counted_and_the_others_are_read() {
     let kernel = KERNELS[4];
     let capture = kernel.bytes("legacy.nl");
     let all = replies(&capture).len() as u64;
@@ -328,7 +326,7 @@ fn a_bad_socket_is_counted_and_the_others_come() {
     relength(&mut stump);
     let lost = DumpOutcome { sockets: all - 1, decode_errors: 1, ..good };
     assert_eq!(read(replaced(stump)), lost);
-    // A message that nobody knows: counted.
+    // An unknown message: counted.
     let mut unknown = capture[start..end].to_vec();
     unknown[4..6].copy_from_slice(&99u16.to_ne_bytes());
     assert_eq!(read(replaced(unknown)), lost);

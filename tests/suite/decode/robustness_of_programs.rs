@@ -1,4 +1,4 @@
-//! Filter programs and filter texts that nobody in his right mind wrote.
+//! Random filter programs and filter expressions.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -29,14 +29,14 @@ fn subject(random: &mut Random) -> Subject {
     }
 }
 
-/// Bytes that are often a program.
+/// Bytes that often form a valid program.
 fn program(random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.below(12) {
         match random.below(8) {
-            // Anything.
+            // Random bytes.
             0 => bytes.extend(random.next().to_ne_bytes()),
-            // An op with lengths that lead somewhere; ports and the like follow.
+            // An operation with valid jump lengths; its operands follow.
             _ => {
                 let code = random.below(15) as u8;
                 let least: u8 = match code {
@@ -62,8 +62,8 @@ fn program(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn programs_end() {
-    let mut random = Random::of("programs_end");
+fn random_programs_end() {
+    let mut random = Random::of("random_programs_end");
     let begun = Instant::now();
     let (mut inputs, mut valid, mut taken) = (0u32, 0u32, 0u32);
     while inputs < 200_000 || begun.elapsed() < BUDGET {
@@ -75,13 +75,13 @@ fn programs_end() {
         assert!(begun.elapsed() < Duration::from_secs(300), "{inputs} inputs");
     }
     println!("{inputs} programs, {valid} valid, {taken} accepted");
-    // Both kinds were met, or the generator is no good.
+    // The generator must produce both valid and invalid programs.
     assert!(valid > inputs / 100 && valid < inputs && taken > 1000, "{valid} {taken}");
 }
 
 #[test]
 fn every_short_program_ends() {
-    // All codes with all small distances, also those that lead backwards: 0.
+    // All codes with all small distances, including 0, which would loop.
     let mut random = Random::of("every_short_program_ends");
     let subject = subject(&mut random);
     for code in 0..=20u8 {
@@ -93,8 +93,8 @@ fn every_short_program_ends() {
                 for length in [4, 8, 12, 16] {
                     let program = &program[..length];
                     let verdict = accepts(program, &subject);
-                    // What the kernel refuses to load must not select anything
-                    // that a loaded program would not.
+                    // A program that the kernel refuses to load must not select
+                    // anything that a loaded one would not.
                     if verify(program).is_ok() && yes == no as u8 {
                         assert_eq!(verdict, usize::from(yes) == length, "{program:?}");
                     }
@@ -105,8 +105,8 @@ fn every_short_program_ends() {
 }
 
 #[test]
-fn texts_are_read_or_refused() {
-    /// Words of the language, and things that are none.
+fn expressions_are_parsed_or_refused() {
+    /// Words of the language, and others.
     const WORDS: [&str; 40] = [
         "state",
         "exclude",
@@ -149,7 +149,7 @@ fn texts_are_read_or_refused() {
         "äö\u{202e}",
         "\0",
     ];
-    let mut random = Random::of("texts_are_read_or_refused");
+    let mut random = Random::of("expressions_are_parsed_or_refused");
     let begun = Instant::now();
     let (mut inputs, mut read) = (0u32, 0u32);
     while inputs < 20_000 || begun.elapsed() < BUDGET {
@@ -173,7 +173,7 @@ fn texts_are_read_or_refused() {
     }
     println!("{inputs} texts, {read} read");
     assert!(read > 0 && read < inputs);
-    // Depth is bounded, or the stack would be.
+    // Depth is limited to protect the stack.
     for open in ["(", "not ", "!", "(not "] {
         let _ = filter::parse(&open.repeat(100_000), &NoNames);
     }

@@ -5,7 +5,7 @@ use tcpdiag::model::{Role, RoleBasis, Socket, State};
 
 use super::capture::KERNELS;
 
-/// Server ports whose listener still listens, and what the role of its children may rest on.
+/// Server ports whose listener is open, and the possible bases of its children's roles.
 const LISTENING: [(u16, RoleBasis); 6] = [
     (20001, RoleBasis::ListenerOnAddress),
     (20002, RoleBasis::ListenerOnWildcard),

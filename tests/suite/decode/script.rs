@@ -1,4 +1,4 @@
-//! A kernel that answers from a script.
+//! A scripted kernel.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,12 +8,12 @@ use tcpdiag::wire::uapi::{NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR};
 
 use super::capture::messages;
 
-/// What one receive brings.
+/// The result of one receive.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// A datagram whose messages get the sequence number of the request.
     Datagram(Vec<u8>),
-    /// A datagram as it is.
+    /// An unchanged datagram.
     Stray(Vec<u8>),
     /// An error number.
     Error(i32),
@@ -46,7 +46,7 @@ impl Request {
     }
 }
 
-/// The scripted kernel: `answer` says how it reacts to a request.
+/// The scripted kernel: `answer` gives the steps for a request.
 pub struct Script<F> {
     answer: F,
     waiting: VecDeque<Step>,
@@ -56,7 +56,7 @@ pub struct Script<F> {
 }
 
 impl<F: FnMut(&Request) -> Vec<Step>> Script<F> {
-    /// A kernel that reacts like this.
+    /// A kernel that answers like this.
     pub fn new(answer: F) -> Self {
         Self { answer, waiting: VecDeque::new(), sequence: 0, sent: Vec::new() }
     }
@@ -70,8 +70,8 @@ impl<F: FnMut(&Request) -> Vec<Step>> Script<F> {
 impl<F: FnMut(&Request) -> Vec<Step>> Transport for Script<F> {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         let request = Request::new(request);
-        // The kernel runs one dump at a time (EBUSY), and the dumper reads the
-        // last one to its end before it sends the next.
+        // The kernel runs one dump at a time (EBUSY), so the dumper reads each to its end before it
+        // sends the next request.
         assert!(self.is_drained(), "a request while an answer is not read");
         self.sequence = request.sequence;
         self.waiting.extend((self.answer)(&request));
@@ -81,13 +81,13 @@ impl<F: FnMut(&Request) -> Vec<Step>> Transport for Script<F> {
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let datagram = match self.waiting.pop_front() {
-            // The real socket would wait and give up.
+            // The real socket would time out.
             None => return Err(io::ErrorKind::TimedOut.into()),
             Some(Step::Error(errno)) => return Err(io::Error::from_raw_os_error(errno)),
             Some(Step::Stray(bytes)) => bytes,
             Some(Step::Datagram(bytes)) => numbered(&bytes, self.sequence),
         };
-        // As MSG_TRUNC has it: what fits is copied, the whole length told.
+        // Like MSG_TRUNC: the bytes that fit are copied, the whole length is returned.
         buffer.iter_mut().zip(&datagram).for_each(|(to, from)| *to = *from);
         Ok(datagram.len())
     }

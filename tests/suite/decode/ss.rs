@@ -1,5 +1,4 @@
-//! Every figure that ss printed for a socket, against what the JSON contract
-//! says of the same socket.
+//! Every figure that ss printed for a socket, compared with the JSON row of the same socket.
 //!
 //! ss leaves out what is zero or a sentinel. So what it left out is checked
 //! too: the contract has to have nothing there, or what ss does not print.
@@ -16,19 +15,18 @@ use crate::lab::{Ss, SsEnd};
 /// milliseconds.
 const SKEW_MS: f64 = 150.0;
 
-/// By how much the clocks of one family may differ in that, as ss took its time
-/// to print what it had read so far.
+/// The spread of that skew within one family: ss printed between its reads.
 const SPREAD_MS: f64 = 28.0;
 
 /// One socket as both see it.
 struct Pair<'a> {
     line: &'a Ss,
     json: &'a Value,
-    /// What was looked at, so that nothing is forgotten.
+    /// Names that were compared, to find those that were not.
     seen: BTreeSet<&'a str>,
     /// Figures that were compared.
     compared: usize,
-    /// How far clocks had moved that always run.
+    /// Skew of the clocks that always run.
     skews: Vec<f64>,
     /// The name and number of the interface of a bound socket.
     interface: Option<(&'a str, u64)>,
@@ -50,14 +48,14 @@ impl<'a> Pair<'a> {
         self.compared += 1;
     }
 
-    /// Likewise for what ss may have left out. Only what it printed counts.
+    /// The same for figures that ss may leave out. Only printed ones count.
     fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, ss: Option<T>, ours: Option<T>) {
         let printed = usize::from(ss.is_some());
         self.equal(what, ss, ours);
         self.compared -= 1 - printed;
     }
 
-    /// What ss printed under this name.
+    /// The value that ss printed under this name.
     fn ss(&mut self, name: &'a str) -> Option<&'a str> {
         self.seen.insert(name);
         self.line.get(name)
@@ -220,7 +218,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Ours is the later look.
+    /// Ours is the later reading.
     fn clock(&mut self, name: &str, ss: f64, ours: f64) {
         if !(0.0..=SKEW_MS).contains(&(ours - ss)) {
             self.fail(&format!("{name}: ss has {ss}, we have {ours}"));
@@ -232,7 +230,7 @@ impl<'a> Pair<'a> {
         let Some(ours) = ours else { return };
         let number = ours.as_u64();
         let may_be = match (name, form) {
-            // ss takes everything from 65535 on for infinite.
+            // ss treats everything from 65535 on as infinite.
             ("ssthresh", _) => number >= Some(0xffff),
             (_, Form::Count | Form::Millis | Form::Rate | Form::Hex) => number == Some(0),
             (_, Form::CountUnless(usual)) => number == Some(usual),
@@ -276,7 +274,7 @@ impl<'a> Pair<'a> {
             let text = self.ss(name).map(|text| text.parse().unwrap());
             self.same(name, text, (ours != [0, 0]).then_some(number));
         }
-        // A listener's is its backlog, which ss shows as a queue only.
+        // A listener's value is its backlog, which ss shows only as a queue.
         let sacked = self.ss("sacked").map(|text| text.parse().unwrap());
         let ours = if self.line.state == "LISTEN" { None } else { self.number("/tcp_info/sacked") };
         self.same("sacked", sacked, ours.filter(|&sacked| sacked > 0));
@@ -292,7 +290,7 @@ impl<'a> Pair<'a> {
             self.clock(name, text.parse().unwrap(), (us as f64 / 1e3).floor());
             let ours = 100.0 * self.json["derived"][share].as_f64().unwrap();
             let percent: f64 = self.ss(printed_share).unwrap().parse().unwrap();
-            // Rounded to a tenth; where the clocks ran on, so did their ratio.
+            // Rounded to a tenth; where the clocks advanced, their ratio changed.
             let busy_ms = self.number("/tcp_info/busy_time_us").unwrap() as f64 / 1e3;
             let running = self.number("/tcp_info/unacked") > Some(0);
             let slack = 0.0501 + if running { 100.0 * SKEW_MS / busy_ms } else { 0.0 };
@@ -317,7 +315,7 @@ impl<'a> Pair<'a> {
         };
         let bits: f64 = text.parse().unwrap();
         let ours = self.json["derived"]["send_rate"].as_f64().unwrap();
-        // We drop the fraction of a byte, ss rounds to whole bits.
+        // We truncate to whole bytes, ss rounds to whole bits.
         self.equal("send", true, (-0.5..8.5).contains(&(bits - ours * 8.0)));
     }
 
@@ -437,12 +435,12 @@ fn compare(kernel: &Kernel) -> usize {
     compared
 }
 
-/// How many figures ss printed of each kernel's sockets, counted on 2026-11-21.
-/// Fewer means that something is passed over.
+/// The number of figures that ss printed for each kernel's sockets, counted on 2026-11-21.
+/// Fewer means that some are skipped.
 const PRINTED: [usize; 5] = [6384, 6510, 6506, 5702, 6505];
 
 #[test]
-fn every_figure_is_ours_too() {
+fn every_figure_of_ss_equals_ours() {
     for (kernel, printed) in KERNELS.iter().zip(PRINTED) {
         let compared = compare(kernel);
         assert!(compared >= printed, "{}: {compared} figures", kernel.release);

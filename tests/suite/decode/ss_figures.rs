@@ -1,15 +1,15 @@
-//! How ss writes figures, and which JSON key has each of them.
+//! Formats of ss's figures, and the JSON key of each.
 
-/// How ss writes a figure, and what it leaves out.
+/// The format of a figure in ss, and the value that it leaves out.
 #[derive(Debug, Clone, Copy)]
 pub enum Form {
-    /// As it is; leaves out 0.
+    /// Unchanged; leaves out 0.
     Count,
-    /// As it is; leaves out the value every connection starts with.
+    /// Unchanged; leaves out the initial value of connections.
     CountUnless(u64),
     /// Milliseconds with six significant digits, of microseconds; leaves out 0.
     Millis,
-    /// Likewise, and leaves out the timeout of a SYN that was not answered.
+    /// The same, and leaves out the timeout of an unanswered SYN.
     Rto,
     /// Whole milliseconds of a clock that runs; leaves out 0.
     Clock,
@@ -25,7 +25,7 @@ pub enum Form {
     Flag,
 }
 
-/// What ss calls it, where the contract has it, and how ss writes it.
+/// Its name in ss, its JSON path, and its format in ss.
 pub const PLAIN: [(&str, &str, Form); 45] = [
     ("uid", "/uid", Form::Count),
     ("fwmark", "/mark", Form::Hex),
@@ -74,7 +74,7 @@ pub const PLAIN: [(&str, &str, Form); 45] = [
     ("maplen", "/ulp/mptcp/map_datalen", Form::Bare),
 ];
 
-/// Flags and the names that the contract has for them among the options.
+/// Flags of ss and their names in the JSON options.
 pub const OPTIONS: [(&str, &str); 5] = [
     ("ts", "timestamps"),
     ("sack", "sack"),
@@ -83,7 +83,7 @@ pub const OPTIONS: [(&str, &str); 5] = [
     ("fastopen", "syn_data"),
 ];
 
-/// As C's `%g` prints: six significant digits, no zeros at the end.
+/// Like C's `%g`: six significant digits, no trailing zeros.
 pub fn significant(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap();
     assert!(value == 0.0 || (1e-4..1e6).contains(&rounded), "%g would use an exponent: {value}");

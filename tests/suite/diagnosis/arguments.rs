@@ -1,4 +1,4 @@
-//! What is wrong usage, and what is said then.
+//! Wrong usage and its messages.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn nonsense_is_named_with_what_is_accepted() {
+fn errors_name_the_accepted_values() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(&config, "[diagnose]\nTD101 = { shore = 1 }\n").unwrap();
@@ -39,7 +39,7 @@ fn nonsense_is_named_with_what_is_accepted() {
 }
 
 #[test]
-fn the_configuration_decides() {
+fn rule_thresholds_come_from_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(&config, "[diagnose]\ntd101 = { share = 0.75 }\n").unwrap();

@@ -1,12 +1,11 @@
-//! For each rule a recording in which it finds something, and one in which it
-//! must not: of the conditions that are no fault of its kind, the likest.
+//! For each rule a recording in which it must find something, and the most similar one in which it
+//! must not.
 
 /// Code, the recording with it, the recording without it.
 pub type Case = (&'static str, &'static str, &'static str);
 
-/// Of all rules. What is called `made-up` is a recording of the fault lab of which one figure of
-/// the host was changed: to provoke what a host has only once, for all its namespaces, would be to
-/// harm whoever else is on it.
+/// The cases of all rules. A `made-up` recording is one of the fault lab with one figure of the
+/// host changed: provoking a fault of a host-wide resource would disturb the host's other users.
 pub const CASES: &[Case] = &[
     ("TD101", "small-receive-buffer-client", "small-send-buffer-client"),
     ("TD102", "small-send-buffer-client", "small-receive-buffer-client"),
@@ -59,8 +58,8 @@ pub const CASES: &[Case] = &[
 /// `sysctl` for the settings, and its text.
 type Change = fn(u32, &str, &mut String);
 
-/// The recordings that are made up, and how, of `healthy-bulk-client`. The limits are settings that
-/// only the first network namespace shows.
+/// The made-up recordings and their changes to `healthy-bulk-client`. The limits are settings that
+/// only the first network namespace has.
 pub const MADE_UP: &[(&str, Change)] = &[
     ("made-up-memory-pressure", |_, file, text| match file {
         "sysctl" => text.push_str("net.ipv4.tcp_mem 92436 123251 184872\n"),
@@ -73,7 +72,7 @@ pub const MADE_UP: &[(&str, Change)] = &[
         _ => {}
     }),
     ("made-up-softnet-drops", |sample, file, text| {
-        // The second column of each processor is what found its backlog full.
+        // The second column of each processor counts drops at a full backlog.
         if file == "softnet_stat" {
             let rows = text.lines().map(|row| {
                 let (head, tail) = (row.get(..9).unwrap(), row.get(17..).unwrap());
@@ -86,7 +85,7 @@ pub const MADE_UP: &[(&str, Change)] = &[
     ("made-up-half-full-conntrack", |_, file, text| track(file, text, "32768")),
 ];
 
-/// So many tracked connections of 65,536.
+/// Sets the number of tracked connections, of at most 65,536.
 fn track(file: &str, text: &mut String, count: &str) {
     match file {
         "nf_conntrack_count" => *text = format!("{count}\n"),
@@ -95,7 +94,7 @@ fn track(file: &str, text: &mut String, count: &str) {
     }
 }
 
-/// The line of TCP with another number behind a name.
+/// The TCP line with another number after a name.
 fn set(text: &str, name: &str, number: &str) -> String {
     let mut lines = String::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Conditions that are there for real.
+//! Diagnosis of real conditions.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn diagnosed(arguments: &[&str]) -> Value {
     Tcpdiag::new().document(&arguments)
 }
 
-/// Codes with the port of their subject, but for information.
+/// Codes with the port of their subject, except information.
 fn codes(document: &Value) -> Vec<(String, u64)> {
     let findings = document["findings"].as_array().unwrap().iter();
     findings
@@ -35,7 +35,7 @@ fn finding<'d>(document: &'d Value, code: &str) -> &'d Value {
 
 lab!(
     fn each_condition_is_named_and_nothing_else() {
-        // Six that the peer has closed.
+        // Six connections that the peer has closed.
         let leaking = Socket::listening(V4, 7001, 16);
         let leaked: Vec<Pair> = (0..6).map(|_| Pair::new(&leaking, V4)).collect();
         let leaked: Vec<Socket> = leaked
@@ -46,11 +46,11 @@ lab!(
                 pair.server
             })
             .collect();
-        // One whose receiver does not read.
+        // A connection whose receiver does not read.
         let deaf = Socket::listening(V4, 7002, 16);
         let unread = Pair::new(&deaf, V4);
         unread.server.write_until_blocked();
-        // A SYN that nobody answers: the neighbour is known and not there.
+        // An unanswered SYN: the neighbour entry has an address that no host has.
         ip("link add far type veth peer name end").unwrap();
         for command in [
             "link set end up",
@@ -72,7 +72,7 @@ lab!(
                 client
             })
             .collect();
-        // And a healthy one beside them, that is asked and answers.
+        // A healthy connection with requests and answers.
         let healthy = Socket::listening(V4, 7005, 16);
         let talking = Pair::new(&healthy, V4);
         let talk = std::thread::spawn(move || {
@@ -92,7 +92,7 @@ lab!(
             ("TD130", 7002),
             ("TD131", 7002),
             ("TD152", 7001),
-            // To the one that is not there, and to the full queue.
+            // To the missing neighbour and to the full queue.
             ("TD153", 7003),
             ("TD153", 7004),
             ("TD201", 7004),
@@ -113,7 +113,7 @@ lab!(
         assert_eq!(document["checked"]["rules"], 45);
         assert_eq!(document["schema"], "tcpdiag.diagnose/1");
 
-        // The same, narrowed: by the filter, by rules.
+        // The same, narrowed by a filter and by rules.
         let narrow = diagnosed(&["--port", "7001"]);
         assert_eq!(codes(&narrow), [("TD152".to_owned(), 7001)]);
         let own = diagnosed(&["--rule", "TD131", "--pid", &std::process::id().to_string()]);
@@ -127,7 +127,7 @@ lab!(
 );
 
 lab!(
-    fn a_healthy_namespace_says_so() {
+    fn a_healthy_namespace_has_no_findings() {
         let listener = Socket::listening(V4, 7010, 64);
         let idle: Vec<Pair> = (0..20).map(|_| Pair::new(&listener, V4)).collect();
         let busy = Pair::new(&listener, V4);
@@ -150,7 +150,7 @@ lab!(
 );
 
 lab!(
-    fn findings_fail_a_script_from_the_severity_on_that_it_names() {
+    fn findings_of_the_given_severity_set_the_exit_code() {
         let full = Socket::listening(V4, 7020, 1);
         let _waiting: Vec<Socket> = (0..5)
             .map(|_| {

@@ -1,4 +1,4 @@
-//! The documentation of rules: that it is current, and that what it tells to type can be typed.
+//! The documentation of rules is current, and its commands can be run.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -35,7 +35,7 @@ fn every_rule_has_its_page() {
     }
 }
 
-/// As a shell would, quotes only.
+/// Splits words as a shell does, with quotes only.
 fn split(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
@@ -74,7 +74,7 @@ fn commands_of_advice_can_be_run() {
             }
             assert_eq!(placeholders(&line).count(), 0, "{}: {line}", rule.code);
             let mut words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
-            // What goes on until it is interrupted is only begun.
+            // Commands that run until interrupted are only started.
             if words.contains(&"--interval") && !words.contains(&"--count") {
                 words.extend(["--count", "1"]);
             }

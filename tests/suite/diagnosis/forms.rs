@@ -9,7 +9,7 @@ use crate::lab::{Socket, Tcpdiag, lab};
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 lab!(
-    fn all_forms_tell_the_same() {
+    fn all_forms_have_the_same_findings() {
         let full = Socket::listening(V4, 7001, 1);
         let _waiting: Vec<Socket> = (0..5)
             .map(|_| {
@@ -66,7 +66,7 @@ lab!(
 );
 
 lab!(
-    fn several_namespaces_and_no_privileges() {
+    fn several_namespaces_can_be_diagnosed_without_privileges() {
         let output = Tcpdiag::powerless().run(&["diagnose", "--duration", "50ms", "-o", "json"]);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         let all = Tcpdiag::new().document(&[

@@ -1,5 +1,4 @@
-//! Every fault of the fault lab, diagnosed at both ends: whether it is found,
-//! and whether what is found is there.
+//! Every fault of the fault lab, diagnosed at both ends: recall and precision of the findings.
 
 use serde_json::Value;
 
@@ -7,39 +6,39 @@ use super::table;
 use crate::lab::faults::{Fault, Setup, chosen, try_all};
 use crate::lab::{Side, Tcpdiag, lab, require, runs};
 
-/// As many happen at the same time.
-const ABREAST: usize = 10;
-/// The same where what went wrong is tried again.
-const FEW: usize = 4;
-/// Where there is one run only, on a machine with who knows what else to do: what goes wrong is
-/// tried again so many times, and wrong if it always goes wrong.
-const AGAIN: usize = 2;
-/// Of the faults that have to be found, and of the findings that have to be true.
-const GOOD: f64 = 0.95;
+/// Faults provoked at the same time.
+const CONCURRENT: usize = 10;
+/// The same when failed faults are repeated.
+const CONCURRENT_RETRIES: usize = 4;
+/// With a single run, on a machine that may be busy, a failure is repeated this many times and
+/// counts only if it always fails.
+const RETRIES: usize = 2;
+/// The least recall and precision.
+const REQUIRED_SHARE: f64 = 0.95;
 
-/// What is said at one end.
+/// A finding at one end.
 #[derive(Debug, Clone)]
 pub struct Said {
-    /// Where.
+    /// The end.
     pub side: Side,
     /// The rule.
     pub code: String,
-    /// More than information.
+    /// Whether it is more than information.
     pub is_alarm: bool,
     /// The finding as it was printed.
     pub whole: Value,
 }
 
-/// A fault with what was said of it, run by run.
+/// A fault with its findings in each run.
 pub struct Line {
     /// The fault.
     pub fault: &'static Fault,
-    /// By run.
+    /// The findings of each run.
     pub runs: Vec<Vec<Said>>,
 }
 
 impl Line {
-    /// In how many runs everything was found that has to be.
+    /// The number of runs with all required findings.
     pub fn found(&self) -> usize {
         let meets = |said: &&Vec<Said>| {
             self.fault.must.iter().all(|demand| {
@@ -51,13 +50,13 @@ impl Line {
         self.runs.iter().filter(meets).count()
     }
 
-    /// Whether in all runs all was found, and nothing else.
+    /// Whether all runs have all required findings and no others.
     fn is_good(&self) -> bool {
         let [true_ones, all] = self.alarms();
         !self.runs.is_empty() && self.found() == self.runs.len() && true_ones == all
     }
 
-    /// Alarms that belong to the fault, and alarms at all.
+    /// Alarms that belong to the fault, and all alarms.
     pub fn alarms(&self) -> [usize; 2] {
         let alarms = self.runs.iter().flatten().filter(|said| said.is_alarm);
         let true_ones = alarms.clone().filter(|said| self.fault.allows(&said.code));
@@ -85,8 +84,8 @@ fn diagnose(fault: &Fault, setup: &Setup) -> Vec<Said> {
     })
 }
 
-/// Prints what of a line is not as it should be.
-fn complain(line: &Line) {
+/// Prints the missing and the wrong findings of a fault.
+fn print_deviations(line: &Line) {
     let name = line.fault.name;
     if line.found() < line.runs.len() {
         println!("{name}: found in {} runs of {}", line.found(), line.runs.len());
@@ -109,7 +108,7 @@ lab!(
             faults.iter().map(|fault| Line { fault, runs: Vec::new() }).collect();
         let mut failures = Vec::new();
         for _ in 0..runs() {
-            let outcomes = try_all(&faults, ABREAST, diagnose);
+            let outcomes = try_all(&faults, CONCURRENT, diagnose);
             for (line, outcome) in lines.iter_mut().zip(outcomes) {
                 match outcome {
                     Ok(trial) => line.runs.push(trial.seen),
@@ -121,19 +120,19 @@ lab!(
                 }
             }
         }
-        lines.iter().for_each(complain);
-        for _ in 0..if runs() == 1 { AGAIN } else { 0 } {
+        lines.iter().for_each(print_deviations);
+        for _ in 0..if runs() == 1 { RETRIES } else { 0 } {
             let wrong: Vec<_> =
                 lines.iter().filter(|line| !line.is_good()).map(|line| line.fault).collect();
             failures.clear();
-            for (fault, outcome) in wrong.iter().zip(try_all(&wrong, FEW, diagnose)) {
+            for (fault, outcome) in wrong.iter().zip(try_all(&wrong, CONCURRENT_RETRIES, diagnose)) {
                 println!("tried again: {}", fault.name);
                 match outcome {
                     Ok(trial) => {
                         let line = lines.iter_mut().find(|line| std::ptr::eq(line.fault, *fault));
                         let line = line.unwrap();
                         line.runs = vec![trial.seen];
-                        complain(line);
+                        print_deviations(line);
                     }
                     Err(reason) => failures.push(reason),
                 }
@@ -156,7 +155,7 @@ lab!(
         for line in lines.iter().filter(|line| line.fault.is_healthy()) {
             assert_eq!(line.alarms(), [0, 0], "{} is healthy", line.fault.name);
         }
-        assert!(recall >= GOOD, "recall {recall:.3}");
-        assert!(precision >= GOOD, "precision {precision:.3}");
+        assert!(recall >= REQUIRED_SHARE, "recall {recall:.3}");
+        assert!(precision >= REQUIRED_SHARE, "precision {precision:.3}");
     }
 );

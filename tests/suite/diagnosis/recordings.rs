@@ -18,14 +18,14 @@ use super::cases::{CASES, MADE_UP};
 use crate::lab::faults::{Fault, chosen, try_all};
 use crate::lab::{Side, Tcpdiag, lab};
 
-/// As many are recorded at the same time.
-const ABREAST: usize = 8;
-/// Small enough to lie in a repository.
-const LARGEST: u64 = 36 << 10;
-/// How all of them end.
+/// Faults recorded at the same time.
+const CONCURRENT: usize = 8;
+/// The largest recording, to keep the repository small.
+const LARGEST_RECORDING: u64 = 36 << 10;
+/// The suffix of their names.
 const SUFFIX: &str = ".pcapng.zst";
 
-/// Where they lie.
+/// Their folder.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/diagnose")
 }
@@ -37,7 +37,7 @@ fn name(fault: &Fault, side: Side) -> String {
     format!("{}-{side:?}", words.join("-")).to_lowercase()
 }
 
-/// All recordings that a rule needs.
+/// All recordings that rules need.
 fn needed() -> BTreeSet<String> {
     CASES
         .iter()
@@ -45,8 +45,7 @@ fn needed() -> BTreeSet<String> {
         .collect()
 }
 
-/// Records where the caller stands. Where this machine keeps its files is
-/// nobody's business.
+/// Records in the namespace of the caller, without this machine's file names.
 fn record(file: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
     command.arg0("tcpdiag").current_dir(folder());
@@ -62,7 +61,7 @@ lab!(
             Side::BOTH.map(|side| name(fault, side)).map(|name| needed().contains(&name))
         };
         faults.retain(|fault| ends(fault) != [false; 2]);
-        let outcomes = try_all(&faults, ABREAST, |fault, setup| {
+        let outcomes = try_all(&faults, CONCURRENT, |fault, setup| {
             std::thread::scope(|scope| {
                 let sides = Side::BOTH.into_iter();
                 for side in sides.filter(|side| ends(fault)[side.index()]) {
@@ -71,7 +70,7 @@ lab!(
                         setup.inside(side, || record(&file));
                         let length = std::fs::metadata(folder().join(&file)).unwrap().len();
                         println!("{file}: {length} bytes");
-                        assert!(length <= LARGEST, "{file} has {length} bytes");
+                        assert!(length <= LARGEST_RECORDING, "{file} has {length} bytes");
                     });
                 }
             });
@@ -83,7 +82,7 @@ lab!(
     }
 );
 
-/// Writes the recordings that are made up.
+/// Writes the made-up recordings.
 fn make_up() {
     let original = std::fs::read(folder().join(format!("healthy-bulk-client{SUFFIX}"))).unwrap();
     for (name, change) in MADE_UP {
@@ -103,10 +102,10 @@ fn make_up() {
                 Entry::Note(note) => {
                     if note.kind == Kind::Namespace {
                         let of: NamespaceOf = note.json().unwrap();
-                        let place =
+                        let namespace =
                             NamespaceInterface { inode: of.inode, name: of.name.as_deref() };
                         writer = Some(
-                            Writer::new(Vec::new(), Compression::Zstd, &about, &place).unwrap(),
+                            Writer::new(Vec::new(), Compression::Zstd, &about, &namespace).unwrap(),
                         );
                     }
                     let settings = std::str::from_utf8(note.payload).unwrap_or_default();
@@ -137,7 +136,7 @@ fn make_up() {
             }
         }
         let bytes = writer.unwrap().finish().unwrap();
-        assert!(bytes.len() as u64 <= LARGEST, "{name} has {} bytes", bytes.len());
+        assert!(bytes.len() as u64 <= LARGEST_RECORDING, "{name} has {} bytes", bytes.len());
         std::fs::write(folder().join(format!("{name}{SUFFIX}")), bytes).unwrap();
     }
 }
@@ -152,7 +151,7 @@ fn every_rule_has_recordings_with_and_without_it() {
 }
 
 #[test]
-fn recordings_are_those_that_rules_need() {
+fn every_recording_is_needed_by_a_rule() {
     let there: BTreeSet<String> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -162,7 +161,7 @@ fn recordings_are_those_that_rules_need() {
 }
 
 #[test]
-fn rules_find_in_recordings_what_is_there() {
+fn rules_find_the_faults_in_recordings() {
     let mut wrong = Vec::new();
     for (code, with, without) in CASES {
         for (name, found) in [(with, true), (without, false)] {

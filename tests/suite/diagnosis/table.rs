@@ -1,4 +1,4 @@
-//! The matrix of faults against findings, as the documentation has it.
+//! The documentation's matrix of faults and findings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::matrix::Line;
 use crate::lab::Side;
 
-/// The document up to the table.
+/// The text before the table.
 const HEAD: &str = "\
 # Faults and findings
 
@@ -65,9 +65,9 @@ pub fn of(lines: &[Line]) -> String {
     text
 }
 
-/// What one end said, over all runs.
+/// The findings at one end over all runs.
 fn said(line: &Line, side: Side) -> String {
-    // By code: in how many runs, and in how many of them it was an alarm.
+    // By code: the number of runs with it, and of those in which it was an alarm.
     let mut codes: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for run in &line.runs {
         let mut here: BTreeMap<&str, bool> = BTreeMap::new();
@@ -94,7 +94,7 @@ fn said(line: &Line, side: Side) -> String {
     cells.collect::<Vec<_>>().join(", ")
 }
 
-/// Writes it where the documentation is.
+/// Writes it to the documentation's folder.
 pub fn write(document: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Nothing is left behind, however a test ends.
+//! Tests leave nothing behind, however they end.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::lab::{Medium, Profile, Scenario, Shape, Trace, lab, settles};
 
 /// Set in the process that the test kills.
-const VICTIM: &str = "TCPDIAG_LAB_VICTIM";
+const KILLED_PROCESS: &str = "TCPDIAG_LAB_VICTIM";
 const NAME: &str = "lab_tests::cleanliness::a_killed_test_leaves_nothing";
 
 fn instances() -> Vec<PathBuf> {
@@ -22,13 +22,13 @@ lab!(
     alone as Best fn a_trace_ends_with_its_owner() {
         let trace = match Trace::begin() {
             Ok(trace) => trace,
-            // Tests can do without the trace.
+            // The trace is optional.
             Err(reason) => return println!("no trace: {reason}"),
         };
         assert_eq!(instances(), [trace.instance()]);
         drop(trace);
         assert_eq!(instances(), <[PathBuf; 0]>::default());
-        // Also when it is dropped by a panic.
+        // Also when a panic drops it.
         let caught = std::thread::spawn(|| {
             let _trace = Trace::begin().unwrap();
             panic!("on purpose");
@@ -40,12 +40,12 @@ lab!(
 
 lab!(
     alone as Best fn a_killed_test_leaves_nothing() {
-        if std::env::var(VICTIM).is_ok() {
+        if std::env::var(KILLED_PROCESS).is_ok() {
             be_killed();
             return;
         }
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", NAME, "--nocapture", "--test-threads=1"]).env(VICTIM, "1");
+        command.args(["--exact", NAME, "--nocapture", "--test-threads=1"]).env(KILLED_PROCESS, "1");
         let mut victim = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
         let ready = lines.find_map(|line| {

@@ -1,4 +1,4 @@
-//! The link over TUN, packet by packet and as TCP sees it.
+//! The TUN link, tested with single packets and with TCP.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use rustix::net::sockopt;
 use crate::lab::{Addresses, Link, Network, Shape, Side, Socket, Tally, lab, require, settles};
 
 /// Two namespaces and a link between them.
-struct Line {
+struct TestLink {
     networks: [Network; 2],
     addresses: Addresses,
     link: Link,
 }
 
-impl Line {
-    /// `None`, and said, where there is no TUN.
+impl TestLink {
+    /// Prints a message and returns `None` without TUN.
     fn new(shapes: [Shape; 2]) -> Option<Self> {
         let addresses = Addresses::next();
         let networks = [Network::new(), Network::new()];
@@ -33,8 +33,8 @@ impl Line {
         SocketAddr::new(self.addresses.of(side, false), port)
     }
 
-    /// Sends numbered datagrams from the client to the server. Hands back, in
-    /// order of arrival, numbers and times under way.
+    /// Sends numbered datagrams from the client to the server. Returns numbers and delays in order
+    /// of arrival.
     fn datagrams(&self, count: u32, pause: Duration, length: usize) -> Vec<(u32, Duration)> {
         let target = self.address(Side::Server, 7);
         let receiver = self.inside(Side::Server, || UdpSocket::bind(target).unwrap());
@@ -75,8 +75,7 @@ impl Line {
     }
 }
 
-/// Whether a number of hits in so many trials is no farther from what a chance
-/// lets expect than five standard deviations.
+/// Whether a number of hits is within five standard deviations of its expectation.
 fn plausible(hits: u64, trials: u64, chance: f64) -> bool {
     let expected = trials as f64 * chance;
     let deviation = (trials as f64 * chance * (1.0 - chance)).sqrt();
@@ -84,13 +83,13 @@ fn plausible(hits: u64, trials: u64, chance: f64) -> bool {
     (hits as f64 - expected).abs() <= 5.0 * deviation
 }
 
-/// So many datagrams, close enough together for the buffers between them.
+/// Datagrams sent, with a pause that the buffers can take.
 const MANY: u32 = 3000;
 const CLOSE: Duration = Duration::from_micros(50);
 
 lab!(
     alone as Mapped fn a_good_link_loses_nothing() {
-        let Some(line) = Line::new([Shape::default(); 2]) else { return };
+        let Some(line) = TestLink::new([Shape::default(); 2]) else { return };
         let arrived = line.datagrams(MANY, CLOSE, 100);
         let numbers: Vec<u32> = arrived.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, (0..MANY).collect::<Vec<_>>());
@@ -103,7 +102,7 @@ lab!(
         let delay = Duration::from_millis(20);
         let jitter = Duration::from_millis(10);
         let there = Shape { delay, jitter, ..Shape::default() };
-        let Some(line) = Line::new([there, Shape::delayed(20)]) else { return };
+        let Some(line) = TestLink::new([there, Shape::delayed(20)]) else { return };
         let arrived = line.datagrams(300, Duration::from_millis(2), 100);
         assert!(arrived.is_sorted_by_key(|(number, _)| *number));
         let mut times: Vec<Duration> = arrived.iter().map(|(_, time)| *time).collect();
@@ -111,10 +110,10 @@ lab!(
         let [least, median] = [times[0], times[150]];
         println!("under way: {least:?} at least, {median:?} in the middle");
         assert!((delay..delay + jitter).contains(&least), "{least:?}");
-        // The middle of the jitter, later by what the order and a busy host cost.
+        // The mean of the jitter, plus the delay of keeping the order and of a busy host.
         assert!((delay + jitter / 4..delay + 3 * jitter).contains(&median), "{median:?}");
 
-        // As TCP has it: there and back.
+        // TCP measures the round trip.
         let target = line.address(Side::Server, 80);
         let listener = line.inside(Side::Server, || TcpListener::bind(target).unwrap());
         let client = line.inside(Side::Client, || TcpStream::connect(target).unwrap());
@@ -138,12 +137,12 @@ lab!(
 );
 
 lab!(
-    alone as Mapped fn losses_and_copies_are_as_many_as_they_should_be() {
+    alone as Mapped fn loss_and_duplication_have_the_configured_rates() {
         let there = Shape { loss: 0.05, duplicate: 0.03, ..Shape::delayed(1) };
-        let Some(line) = Line::new([there, Shape::default()]) else { return };
+        let Some(line) = TestLink::new([there, Shape::default()]) else { return };
         let arrived = line.datagrams(MANY, CLOSE, 100);
         let tally = line.tally();
-        // The tally counts what IPv6 says on its own, too.
+        // The tally also counts IPv6's own packets.
         assert!(plausible(tally.lost, tally.entered, 0.05));
         assert!(plausible(tally.duplicated, tally.entered - tally.lost, 0.03));
         let mut numbers: Vec<u32> = arrived.iter().map(|(number, _)| *number).collect();
@@ -158,35 +157,35 @@ lab!(
 );
 
 lab!(
-    alone as Mapped fn what_is_held_is_overtaken() {
+    alone as Mapped fn held_packets_are_reordered() {
         let there = Shape { reorder: 0.04, hold: Duration::from_millis(5), ..Shape::delayed(1) };
-        let Some(line) = Line::new([there, Shape::default()]) else { return };
+        let Some(line) = TestLink::new([there, Shape::default()]) else { return };
         let arrived = line.datagrams(MANY, CLOSE, 100);
         assert_eq!(arrived.len(), MANY as usize);
         let late = arrived.windows(2).filter(|pair| pair[0].0 > pair[1].0).count() as u64;
         assert!(plausible(line.tally().held, MANY.into(), 0.04));
-        // Two neighbours that are held stay in order; some of the last overtake nobody.
+        // Two held neighbours stay in order; some of the last have no packet to be overtaken by.
         assert!((50..=line.tally().held).contains(&late), "{late} are late");
     }
 );
 
 lab!(
-    alone as Mapped fn a_rate_is_kept_by_a_queue_that_ends() {
+    alone as Mapped fn a_rate_is_limited_by_a_finite_queue() {
         let rate = 250_000;
         let there = Shape { rate: Some(rate), queue: 50, ..Shape::default() };
-        let Some(line) = Line::new([there, Shape::default()]) else { return };
-        // 1000 bytes each, with their headers: twice as fast as it goes.
+        let Some(line) = TestLink::new([there, Shape::default()]) else { return };
+        // 1000 bytes each, with headers: twice the rate.
         let begin = Instant::now();
         let arrived = line.datagrams(400, Duration::from_millis(1), 972);
         let (took, tally) = (begin.elapsed().as_secs_f64() - 0.3, line.tally());
         let speed = tally.bytes as f64 / took;
         println!("{speed:.0} bytes a second of {rate}");
         assert!(speed <= 1.05 * rate as f64, "faster than allowed");
-        // Of the time, the first half is sending. A busy host sends later than it wants to.
+        // The first half of the time is sending. A busy host sends late.
         assert!(speed >= 0.6 * rate as f64, "slower than allowed");
         assert!(tally.overflowed > 0, "the queue has no end");
         assert_eq!(tally.entered, tally.overflowed + tally.delivered);
-        // The queue is 200 ms long, and that is how long the last ones waited.
+        // The queue is 200 ms long, so the last ones waited that long.
         let longest = arrived.iter().map(|(_, time)| *time).max().unwrap();
         let full = Duration::from_millis(200);
         assert!((full * 3 / 4..full * 2).contains(&longest), "{longest:?}");

@@ -1,5 +1,5 @@
-//! Tests of the laboratory itself: that links lose and delay as they should, and that the
-//! figures tests compare with are true.
+//! Tests of the lab itself: links lose and delay as configured, and the reference figures are
+//! correct.
 //!
 //! ```text
 //! cargo test --test suite lab_tests:: -- --nocapture      # as root, for the kernel's trace

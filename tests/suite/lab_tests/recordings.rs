@@ -1,4 +1,4 @@
-//! How lines of the trace are read, on lines as Linux 6.18 prints them.
+//! Parsing of trace lines, as Linux 6.18 prints them.
 
 use crate::lab::{Addresses, Kind, Kinds, Side, Verdict, classify};
 
@@ -36,7 +36,7 @@ fn kinds(verdict: &Verdict) -> Vec<(Side, Kind)> {
 use Side::{Client, Server};
 
 #[test]
-fn paths_and_states_tell_kinds() {
+fn kinds_follow_from_paths_and_states() {
     let verdict = read(
         "\
            <...>-1 [000] ..s2.  10.000001: STATE <down> cong_state=0
@@ -82,7 +82,7 @@ fn paths_and_states_tell_kinds() {
 }
 
 #[test]
-fn stacks_find_their_events() {
+fn stacks_are_matched_to_their_events() {
     // One without a stack; then an interrupt between an event and its stack, while another
     // processor has its own; and a probe that makes the peer answer below it.
     let verdict = read(
@@ -111,12 +111,12 @@ CPU:1 [LOST EVENTS]
     ];
     assert_eq!(kinds(&verdict), expected);
     assert_eq!((verdict.with_path, verdict.lost), (3, 13));
-    // By the state alone the timeout is a probe.
+    // From the state alone the timeout is classified as a probe.
     assert_eq!(verdict.disputed, 1);
 }
 
 #[test]
-fn older_kernels_tell_less() {
+fn older_kernels_print_less() {
     let lines = "\
           <idle>-0  [000] ..s1.  11.000001: RETRANSMIT <up> state=TCP_ESTABLISHED
           <idle>-0  [000] ..s1.  12.000003: RETRANSMIT <up> state=TCP_SYN_SENT

@@ -1,4 +1,4 @@
-//! What TCP makes of bad links.
+//! TCP over impaired links.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::lab::{Loss, Medium, Profile, Scenario, Service, Shape, Side, lab};
 const SHORT: Duration = Duration::from_millis(1200);
 
 lab!(
-    alone as Mapped fn reordering_and_copies_show() {
+    alone as Mapped fn reordering_and_duplicates_are_counted() {
         let there = Shape {
             reorder: 0.02,
             hold: Duration::from_millis(4),
@@ -45,7 +45,7 @@ lab!(
         let bytes = truth.work[&80].bytes;
         let server = truth.side(Side::Server);
         println!("{bytes} bytes, {:?}", server.totals());
-        // What was written before the end is still read after it: time is no limit here.
+        // Data written before the end is still read after it.
         assert!(bytes as f64 > 0.6 * SHORT.as_secs_f64() * rate as f64);
         assert!(server.growth("RetransSegs") > 0, "the queue has no end");
         assert_eq!(truth.unsettled, 0);
@@ -53,7 +53,7 @@ lab!(
 );
 
 lab!(
-    alone as Best fn each_port_loses_its_part() {
+    alone as Best fn each_port_has_its_configured_loss() {
         let flow = Profile::Download { flows: 2, rate: Some(1_000_000) };
         let chances = [(1001, 0.0), (1002, 0.01), (1003, 0.08)];
         let scenario = chances.iter().fold(Scenario::builder(), |scenario, (port, chance)| {
@@ -78,7 +78,7 @@ lab!(
             println!("{server:?}, DSACKs {}", truth.side(Side::Server).growth("TCPDSACKRecv"));
             let [none, few, many] =
                 [1001, 1002, 1003].map(|port| server.get(&port).copied().unwrap_or_default());
-            // Where nothing is lost, late acknowledgements still make probes.
+            // Without loss, late acknowledgements still cause probes.
             assert_eq!(none.fast, 0);
             let [none, few, many] = [none, few, many].map(|kinds| kinds.total());
             assert!(none < few && few < many, "{none}, {few}, {many}");
@@ -107,7 +107,7 @@ lab!(
 );
 
 lab!(
-    alone as Mapped fn the_other_family_does_the_same() {
+    alone as Mapped fn the_other_address_family_works_too() {
         let scenario = [Medium::Wire, Medium::Link([Shape::default(); 2])].map(|medium| {
             let v6 = |port, loss| Service { v6: true, ..Service::new(port, Profile::short(4, 9000), loss) };
             Scenario::builder().with(v6(443, 0.05)).over(medium)

@@ -1,4 +1,4 @@
-//! The kernel's word on every retransmitted segment.
+//! The kernel's trace of every retransmitted segment.
 
 use std::time::{Duration, Instant};
 
@@ -39,11 +39,11 @@ fn show(truth: &Truth, since: Instant) {
     println!("by states alone: {:?}", verdict.without_path);
 }
 
-/// What holds of every such run.
-fn judge(truth: &Truth) {
+/// Checks that hold for every run.
+fn check_truth(truth: &Truth) {
     assert_eq!(truth.unsettled, 0);
     let made: u64 = truth.work.values().map(|work| work.connections).sum();
-    // How many there is time for is the machine's affair; here they only have to be many.
+    // The number depends on the machine; it only has to be large.
     assert!(made >= 500, "{made} connections");
     for (port, work) in &truth.work {
         assert!(work.connections > 0 && work.bytes > 0 && work.failures == 0, "{port}: {work:?}");
@@ -58,18 +58,18 @@ fn judge(truth: &Truth) {
     let per_port = truth.per_port();
     assert_eq!(per_port.keys().copied().collect::<Vec<_>>(), [2181, 5432, 6379, 9092]);
     assert_eq!(per_port.values().map(Kinds::total).sum::<u64>(), retransmitted);
-    // Long flows make no SYNs worth mentioning; short ones and their loss do.
+    // Long flows have few SYNs; short ones with loss have many.
     assert!(per_port[&2181].syn > 0 && per_port[&6379].syn > 0);
     assert!(per_port[&5432].fast > per_port[&5432].syn);
-    // What states tell is what the paths tell, of those that have one. How many have depends on
-    // whom the timers interrupt.
+    // States and paths agree for segments that have a path. How many have one depends on which
+    // tasks the timers interrupt.
     let verdict = &truth.verdict;
-    // The trace is the whole host's: on each processor one event may have come as it began.
+    // The trace covers the whole host: on each processor one event may have happened at its start.
     let processors = std::thread::available_parallelism().unwrap().get() as u64;
     assert!(verdict.astray <= processors, "{}", verdict.astray);
     assert!(verdict.disputed * 100 <= verdict.with_path, "{verdict:?}");
-    // Of all, with a path or not: whether timeouts were told from probes. A client has no timers
-    // of SYN-ACKs, and here none that gives up.
+    // All segments, with a path or not: whether timeouts are distinguished from probes. A client
+    // has no SYN-ACK timers, and none here gives up.
     let client = truth.side(Side::Client);
     let sum = client.sum();
     let (timers, counted) = (sum.timeout + sum.syn, client.growth("TCPTimeouts"));
@@ -86,14 +86,14 @@ lab!(
         let since = Instant::now();
         let Some(truth) = busy_host().run(Duration::from_secs(3)) else { return };
         show(&truth, since);
-        judge(&truth);
+        check_truth(&truth);
     }
 );
 
 lab!(
     alone as Best fn trace_and_counters_agree_over_a_link() {
         let since = Instant::now();
-        // Outages make timeouts, and slow starts after them.
+        // Outages cause timeouts and slow starts after them.
         let there = Shape {
             jitter: Duration::from_millis(1),
             outage: Some([Duration::from_millis(1500), Duration::from_millis(150)]),
@@ -102,14 +102,14 @@ lab!(
         let scenario = busy_host().over(Medium::Link([there; 2]));
         let Some(truth) = scenario.run(Duration::from_secs(4)) else { return };
         show(&truth, since);
-        judge(&truth);
+        check_truth(&truth);
         let slow: u64 = truth.sides.iter().map(|side| side.growth("TCPSlowStartRetrans")).sum();
         assert!(slow > 0, "no slow start");
     }
 );
 
 lab!(
-    alone as Mapped fn without_the_hosts_root_there_are_totals() {
+    alone as Mapped fn without_host_root_there_are_only_totals() {
         let scenario = Scenario::builder().service(80, Profile::short(4, 20_000), 0.05);
         let Some(truth) = scenario.run(Duration::from_secs(1)) else { return };
         assert!(!truth.is_traced());
@@ -121,7 +121,7 @@ lab!(
 );
 
 lab!(
-    alone as Best fn an_observer_stands_on_either_side() {
+    alone as Best fn observers_run_on_either_side() {
         let scenario = Scenario::builder().service(80, Profile::short(2, 100), 0.0);
         let seen = scenario.run_with(Duration::from_millis(500), |running| {
             let sides = Side::BOTH.map(|side| {

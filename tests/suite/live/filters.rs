@@ -1,5 +1,5 @@
-//! What the kernel is asked to leave out, against what is to be left out: an
-//! evaluation of its own, over the rows of an unfiltered dump, and ss.
+//! Filters evaluated by the kernel, compared with a separate evaluation over the rows of an
+//! unfiltered dump, and with ss.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,12 +8,12 @@ use ipnet::IpNet;
 
 use crate::lab::{Firewall, Pair, Row, Socket, Ss, Tcpdiag, cookies, lab};
 
-/// Sockets that differ in what can be asked for.
+/// Sockets that differ in every property that can be filtered.
 struct Crowd {
     sockets: Vec<Socket>,
     /// The port of the listeners with clients.
     port: u16,
-    /// The port of some client.
+    /// The port of a client.
     client: u16,
 }
 
@@ -40,7 +40,7 @@ impl Crowd {
                 let pair = Pair::with(socket, &dual, address);
                 client = pair.client.port();
                 match index {
-                    // Half closed, and unread.
+                    // Half closed, with unread data.
                     1 if mark == 0 => {
                         pair.client.finish();
                         pair.server.comes_to(8);
@@ -54,7 +54,7 @@ impl Crowd {
         let Pair { client: first, server: second } = Pair::new(&dual, v4(1));
         drop(first);
         second.comes_to(8);
-        // What is left of the client waits in FIN-WAIT-2; this one's goes to TIME-WAIT.
+        // The client's socket waits in FIN-WAIT-2; this one's goes to TIME-WAIT.
         let Pair { client: first, server: third } = Pair::new(&dual, v4(1));
         first.finish();
         third.comes_to(8);
@@ -118,7 +118,7 @@ fn or(one: Holds, other: Holds) -> Holds {
 }
 
 fn field(path: &'static str, holds: impl Fn(f64) -> bool + 'static) -> Holds {
-    // A figure that is not there compares as false.
+    // An absent figure compares as false.
     Box::new(move |row| row.at(path).and_then(|value| value.as_f64()).is_some_and(&holds))
 }
 
@@ -207,7 +207,7 @@ fn expressions(crowd: &Crowd) -> Vec<(String, bool, Holds)> {
     if let Some(mount) = cgroup_mount() {
         add("cgroup = /".to_owned(), false, in_root_cgroup());
         add("not cgroup = /".to_owned(), false, not(in_root_cgroup()));
-        // To ss `/` is the file system's root; it takes this.
+        // ss takes `/` as the file system's root, so it gets the mount point.
         add(format!("cgroup = {mount}"), true, in_root_cgroup());
         add(format!("not cgroup = {mount} or sport = :{p}"), true, {
             or(not(in_root_cgroup()), sport(move |port| port == p))
@@ -258,7 +258,7 @@ fn expressions(crowd: &Crowd) -> Vec<(String, bool, Holds)> {
 }
 
 lab!(
-    fn expressions_leave_what_they_say() {
+    fn expressions_select_the_matching_sockets() {
         let Some(firewall) = Firewall::new() else { return };
         let crowd = Crowd::new(&firewall);
         let tcpdiag = Tcpdiag::new();
@@ -283,7 +283,7 @@ lab!(
                 })
                 .collect()
             };
-            // As one word, as many, and with the states left to the expression.
+            // As one argument, as many, and with the states in the expression.
             let words: Vec<&str> = text.split(' ').collect();
             let one = tcpdiag.run(&["conns", "--state", "all", "-o", "json", &text]);
             if one.code != Some(0) {
@@ -330,7 +330,7 @@ lab!(
 );
 
 lab!(
-    fn flags_mean_what_their_expressions_mean() {
+    fn flags_equal_their_expressions() {
         let Some(firewall) = Firewall::new() else { return };
         let crowd = Crowd::new(&firewall);
         let tcpdiag = Tcpdiag::new();
@@ -377,12 +377,12 @@ lab!(
 );
 
 lab!(
-    fn without_the_right_to_filter_by_mark() {
+    fn filtering_by_mark_needs_a_capability() {
         let listener = Socket::listening(v4(1), 0, 4);
         let client = Socket::of(v4(1));
         client.set_number(libc::SOL_SOCKET, libc::SO_MARK, 5).unwrap();
         let pair = Pair::with(client, &listener, v4(1));
-        // The kernel would answer EPERM; the marks are not told either, which is said.
+        // The kernel would answer EPERM and does not send marks either, which is reported.
         let output = Tcpdiag::powerless().run(&["conns", "-o", "json", "fwmark = 5"]);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         assert!(output.stdout.contains("CAP_NET_ADMIN"), "{}", output.stdout);

@@ -1,4 +1,4 @@
-//! Repeated samples: growth, births, deaths, and the end.
+//! Repeated samples: growth, opened and closed connections, and the end.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,7 +14,7 @@ fn find(document: &Value, cookie: u64) -> Option<Row> {
     rows.iter().map(|row| Row(row.clone())).find(|row| row.cookie() == cookie)
 }
 
-/// Counters of `tcp_info` that belong in a delta, with bits until they wrap.
+/// Counters of `tcp_info` in a delta, with their width in bits.
 const COUNTERS: [(&str, u32); 12] = [
     ("bytes_sent", 64),
     ("bytes_acked", 64),
@@ -30,7 +30,7 @@ const COUNTERS: [(&str, u32); 12] = [
     ("rcv_ooopack", 32),
 ];
 
-/// That every delta is the difference of two neighbours.
+/// Checks that every delta is the difference of two consecutive samples.
 fn deltas_are_differences(documents: &[Value], cookie: u64) {
     for neighbours in documents.windows(2) {
         let [before, after] =
@@ -56,13 +56,13 @@ fn grown(documents: &[Value], cookie: u64, key: &str) -> u64 {
 }
 
 lab!(
-    fn growth_is_what_was_sent_in_between() {
+    fn growth_equals_the_bytes_sent() {
         let listener = Socket::listening(V4, 0, 8);
         let Pair { client, server } = Pair::new(&listener, V4);
         client.write(&[1; 100]);
         server.read(100);
         let tcpdiag = Tcpdiag::new();
-        // A busy host may take the last sample before everything was sent: once more, then.
+        // A busy host may take the last sample before everything was sent; then it is repeated.
         for attempt in 0.. {
             let arguments = ["conns", "--interval", "200ms", "--count", "3", "-o", "json"];
             let mut stream = tcpdiag.start(&arguments);
@@ -111,7 +111,7 @@ lab!(
 );
 
 lab!(
-    fn births_and_deaths_are_marked() {
+    fn opened_and_closed_connections_are_marked() {
         let listener = Socket::listening(V4, 0, 8);
         let (staying, leaving) = (Pair::new(&listener, V4), Pair::new(&listener, V4));
         let arguments = ["conns", "--interval", "100ms", "--count", "100", "-o", "json"];
@@ -136,7 +136,7 @@ lab!(
                     }
                     "closed" => {
                         assert!(gone.contains(&row.cookie()), "{row:?}");
-                        // As it was last seen.
+                        // With its last sample.
                         assert!(row.number("tcp_info.segs_out").is_some());
                         closed.push(row.cookie());
                     }
@@ -222,7 +222,7 @@ lab!(
 );
 
 lab!(
-    fn a_state_that_is_asked_for_and_left_is_no_death() {
+    fn leaving_a_filtered_state_is_not_a_close() {
         let listener = Socket::listening(V4, 0, 8);
         let Pair { client, server } = Pair::new(&listener, V4);
         let arguments = ["conns", "--state", "established", "-i", "50ms", "-o", "json"];

@@ -1,4 +1,4 @@
-//! Accept queues, and what is lost at them.
+//! Accept queues and their drops.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -32,7 +32,7 @@ lab!(
         assert_eq!(before.number("accept_queue"), Some(0));
         assert_eq!(before.number("accept_queue_max"), Some(1));
         assert_eq!(before.number("skmem.drops"), Some(0));
-        // A backlog of one has room for two.
+        // A backlog of one holds two.
         let waiting: Vec<Socket> = (0..2)
             .map(|_| {
                 let client = Socket::of(V4);
@@ -50,7 +50,7 @@ lab!(
             })
             .collect();
         settles("drops", || counter("ListenDrops") >= first + 5);
-        // SYNs are sent again: look between two readings of the counter that agree.
+        // SYNs are retransmitted: read between two equal readings of the counter.
         let (drops, full) = until("a still moment", || {
             let before = counter("ListenDrops");
             let full = row(&listener);
@@ -65,7 +65,7 @@ lab!(
         for expression in ["accept_queue > accept_queue_max", "drops > 0", "accept_queue > 1"] {
             let output = tcpdiag.run(&["listeners", "-o", "json", expression]);
             if expression.contains("_max") {
-                // Fields are compared with numbers only, and that is said.
+                // Fields can only be compared with numbers, which the message says.
                 assert_eq!(output.code, Some(2), "{expression}");
                 continue;
             }

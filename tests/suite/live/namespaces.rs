@@ -1,4 +1,4 @@
-//! Other network namespaces than one's own.
+//! Other network namespaces.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -10,14 +10,14 @@ use crate::lab::{Child, Output, Socket, Tcpdiag, cookies, lab, require};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A namespace that a child keeps alive, with a listener in it.
-struct Elsewhere {
+/// A namespace held by a child, with a listener.
+struct OtherNamespace {
     child: Child,
     listener: Socket,
     inode: u64,
 }
 
-impl Elsewhere {
+impl OtherNamespace {
     fn new(wrapper: &[&str]) -> Self {
         let child = Child::running(wrapper, Path::new("sleep"));
         let path = format!("/proc/{}/ns/net", child.pid());
@@ -35,7 +35,7 @@ fn inode(path: &str) -> u64 {
     std::fs::metadata(path).unwrap().ino()
 }
 
-/// A socket in another namespace: made by a thread that goes there and ends.
+/// A socket in another namespace, made by a thread that enters it and ends.
 fn listening_in(path: &str) -> Socket {
     let file = std::fs::File::open(path).unwrap();
     let make = move || {
@@ -52,9 +52,9 @@ fn listening_in(path: &str) -> Socket {
 }
 
 lab!(
-    fn by_pid_and_by_path() {
+    fn namespaces_are_selected_by_pid_and_path() {
         let here = Socket::listening(V4, 0, 8);
-        let there = Elsewhere::new(&["unshare", "--net"]);
+        let there = OtherNamespace::new(&["unshare", "--net"]);
         let tcpdiag = Tcpdiag::new();
         let path = format!("/proc/{}/ns/net", there.pid());
         for spec in [there.pid().as_str(), &path] {
@@ -66,7 +66,7 @@ lab!(
         let own = tcpdiag.document(&["listeners", "-o", "json"]);
         assert_eq!(own["netns"]["inode"], inode("/proc/self/ns/net"));
         assert_eq!(cookies(&Tcpdiag::rows_of(own)), [here.cookie()].into());
-        // Both at once: each row says where it is from; the same place twice is one.
+        // Both at once: each row names its namespace; a repeated namespace counts once.
         let own = std::process::id().to_string();
         let specs = ["--netns", &own, "--netns", &there.pid(), "--netns", &path];
         let rows = tcpdiag.rows(&[&["listeners"], &specs[..]].concat());
@@ -83,7 +83,7 @@ lab!(
 );
 
 lab!(
-    fn by_name() {
+    fn namespaces_are_selected_by_name() {
         // In this test's mount namespace only.
         let mounted = Command::new("mount").args(["-t", "tmpfs", "none", "/run"]).status().unwrap();
         let added = mounted.success()
@@ -99,7 +99,7 @@ lab!(
         assert_eq!(document["netns"]["inode"], inode(path));
         let rows = Tcpdiag::rows_of(document);
         assert_eq!(cookies(&rows), [listener.cookie()].into());
-        // Its own sockets go by the name too, from inside.
+        // From inside, its own sockets have the name too.
         let all = tcpdiag.run(&["listeners", "--netns", "all", "-O"]);
         assert!(all.stdout.lines().next().unwrap().starts_with("NETNS"), "{}", all.stdout);
         assert!(all.stdout.contains("tcpdiag-lab "), "{}", all.stdout);
@@ -112,9 +112,9 @@ lab!(
 );
 
 lab!(
-    fn all_of_them() {
+    fn all_namespaces_are_read() {
         let here = Socket::listening(V4, 0, 8);
-        let there = Elsewhere::new(&["unshare", "--net"]);
+        let there = OtherNamespace::new(&["unshare", "--net"]);
         let document = Tcpdiag::new().document(&["listeners", "--netns", "all", "-o", "json"]);
         assert!(document["netns"].is_null(), "no one for all rows");
         let rows = Tcpdiag::rows_of(document);
@@ -130,7 +130,7 @@ lab!(
             &format!("netns = {}", there.inode),
         ]);
         assert_eq!(cookies(&filtered), [there.listener.cookie()].into());
-        // What cannot be seen is said.
+        // Namespaces that cannot be entered are reported.
         let powerless = Tcpdiag::powerless();
         let output = powerless.run(&["listeners", "--netns", "all", "-o", "json"]);
         assert_eq!(output.code, Some(0), "{}", output.stderr);
@@ -141,7 +141,7 @@ lab!(
     }
 );
 
-/// That it failed as wrong usage does, and said why.
+/// Checks that it failed as wrong usage does, with the reason.
 #[track_caller]
 fn refused(output: &Output, word: &str) {
     assert_eq!(output.code, Some(2), "{}{}", output.stdout, output.stderr);
@@ -152,10 +152,10 @@ fn refused(output: &Output, word: &str) {
 
 lab!(
     fn without_privilege_the_capability_is_named() {
-        let there = Elsewhere::new(&["unshare", "--net"]);
+        let there = OtherNamespace::new(&["unshare", "--net"]);
         let powerless = Tcpdiag::powerless();
         refused(&powerless.run(&["conns", "--netns", &there.pid()]), "CAP_SYS_PTRACE");
-        // One that it may look at, but not enter.
+        // A namespace that it may see but not enter.
         let drop = ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"];
         let wrapper = [&["unshare", "--net", "setpriv"], &drop[..]].concat();
         let weak = Child::running(&wrapper, Path::new("sleep"));
@@ -175,7 +175,7 @@ lab!(as Root
         if !require(nobody.run(&["conns"]).code == Some(0), "nobody cannot run a program here") {
             return;
         }
-        let there = Elsewhere::new(&["unshare", "--net"]);
+        let there = OtherNamespace::new(&["unshare", "--net"]);
         refused(&nobody.run(&["conns", "--netns", &there.pid()]), "CAP_SYS_PTRACE");
         let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
         let own = Child::running(&[&["unshare", "--net"], &user[..]].concat(), Path::new("sleep"));
@@ -184,7 +184,7 @@ lab!(as Root
 );
 
 lab!(
-    fn what_is_no_namespace() {
+    fn other_files_are_refused_as_namespaces() {
         let tcpdiag = Tcpdiag::new();
         for spec in
             ["no-such-name", "4194304000", "/no/such/file", "/etc/passwd", "/proc/self/ns/uts"]

@@ -1,4 +1,4 @@
-//! Who holds a socket, and what is said when that is hidden.
+//! Owners of sockets, and the message when they are hidden.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ lab!(
         for flags in [["conns", "-P"], ["conns", "--all-owners"]] {
             assert_eq!(find(&tcpdiag.rows(&flags), &shared.server).pids(), both, "{flags:?}");
         }
-        // Not asked for, not answered.
+        // Absent unless requested.
         assert!(find(&tcpdiag.rows(&["conns"]), &alone.client).at("processes").is_none());
 
         let asked = |arguments: &[&str]| cookies(&tcpdiag.rows(arguments));
@@ -64,7 +64,7 @@ lab!(
 );
 
 lab!(
-    fn nobody_holds_an_orphan_or_a_connection_not_accepted() {
+    fn orphans_and_unaccepted_connections_have_no_owner() {
         let listener = Socket::listening(V4, 0, 8);
         let client = Socket::of(V4);
         client.connect(V4, listener.port());
@@ -82,10 +82,10 @@ lab!(
         let client = Socket::of(V4);
         client.set_number(libc::SOL_SOCKET, libc::SO_MARK, 7).unwrap();
         let pair = Pair::with(client, &listener, V4);
-        let powers = Tcpdiag::new().document(&["conns", "-P", "-o", "json"]);
-        // This process has capabilities that the powerless one has not: it may not look inside.
-        let powerless = Tcpdiag::powerless().document(&["conns", "-P", "-o", "json"]);
-        hidden_but_complete(&powers, &powerless, &pair);
+        let privileged = Tcpdiag::new().document(&["conns", "-P", "-o", "json"]);
+        // This process has capabilities that the unprivileged one lacks: its descriptors are hidden.
+        let unprivileged = Tcpdiag::powerless().document(&["conns", "-P", "-o", "json"]);
+        check_only_owners_are_hidden(&privileged, &unprivileged, &pair);
         let strict = Tcpdiag::powerless().run(&["conns", "-P", "--strict", "-o", "json"]);
         assert_eq!(strict.code, Some(3), "{}", strict.stderr);
         let table = Tcpdiag::powerless().run(&["conns", "-P", "-O"]);
@@ -96,14 +96,15 @@ lab!(
     }
 );
 
-/// What an onlooker without privileges gets, against what one with them gets.
-fn hidden_but_complete(powers: &Value, powerless: &Value, pair: &Pair) {
-    let quality = &powerless["quality"];
+/// Compares the output without privileges with the output with them.
+fn check_only_owners_are_hidden(privileged: &Value, unprivileged: &Value, pair: &Pair) {
+    let quality = &unprivileged["quality"];
     assert!(quality["processes_hidden"].as_u64().unwrap() > 0, "{quality}");
     let limited = quality["permission_limited"].as_array().unwrap();
     let says = |word: &str| limited.iter().any(|line| line.as_str().unwrap().contains(word));
     assert!(says("CAP_SYS_PTRACE") && says("CAP_NET_ADMIN"), "{limited:?}");
-    let (full, seen) = (Tcpdiag::rows_of(powers.clone()), Tcpdiag::rows_of(powerless.clone()));
+    let (full, seen) =
+        (Tcpdiag::rows_of(privileged.clone()), Tcpdiag::rows_of(unprivileged.clone()));
     assert_eq!(cookies(&full), cookies(&seen));
     for socket in [&pair.client, &pair.server] {
         let (full, seen) = (find(&full, socket), find(&seen, socket));
@@ -141,17 +142,17 @@ lab!(as Root
         let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
         let child = Child::holding(&lent.client, &user);
 
-        let powers = Tcpdiag::new().document(&["conns", "-P", "-o", "json"]);
-        let powerless = nobody.document(&["conns", "-P", "-o", "json"]);
-        hidden_but_complete(&powers, &powerless, &pair);
-        // Of its own process it is told.
-        let seen = find(&Tcpdiag::rows_of(powerless), &lent.client);
+        let privileged = Tcpdiag::new().document(&["conns", "-P", "-o", "json"]);
+        let unprivileged = nobody.document(&["conns", "-P", "-o", "json"]);
+        check_only_owners_are_hidden(&privileged, &unprivileged, &pair);
+        // It sees its own process.
+        let seen = find(&Tcpdiag::rows_of(unprivileged), &lent.client);
         assert_eq!(seen.pids(), [u64::from(child.pid())]);
     }
 );
 
 lab!(as Root
-    fn by_user() {
+    fn sockets_are_filtered_by_user() {
         let listener = Socket::listening(V4, 0, 8);
         let pair = Pair::new(&listener, V4);
         let given = Pair::new(&listener, V4);
@@ -205,7 +206,7 @@ impl Drop for Cgroup {
 }
 
 lab!(as Root
-    fn by_cgroup() {
+    fn sockets_are_filtered_by_cgroup() {
         let cgroup = Cgroup::new();
         if !require(cgroup.is_some(), "no cgroup v2 that may be written to") {
             return;

@@ -1,4 +1,4 @@
-//! Which end of a connection a socket is, and why that is believed.
+//! Roles of sockets and their basis.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,7 +24,7 @@ fn assert_role(socket: &Socket, expected: &str, basis: &str) {
     assert_eq!(role(socket), (expected.to_owned(), basis.to_owned()));
 }
 
-/// Each end knows by its own counters which one sent the SYN.
+/// Checks that the counters of each end show which one sent the SYN.
 #[track_caller]
 fn assert_ends(pair: &Pair) {
     assert_role(&pair.client, "client", "tcp_info");
@@ -66,7 +66,7 @@ lab!(
         let over_four = Pair::new(&four, V4);
         assert_ends(&over_four);
         drop(four);
-        // The one that is left refuses IPv4, and the role stays.
+        // The remaining listener refuses IPv4, and the role stays.
         assert_ends(&over_four);
         assert_ends(&over_six);
 
@@ -85,17 +85,17 @@ lab!(
 );
 
 lab!(
-    fn address_goes_before_wildcard() {
+    fn a_listener_on_the_address_precedes_the_wildcard() {
         let narrow = Socket::listening(V4, 0, 8);
         let port = narrow.port();
         let before = Pair::new(&narrow, V4);
         assert_ends(&before);
-        // A listener on another address says nothing of this one.
+        // A listener on another address does not affect this one.
         let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
         let elsewhere = Socket::listening(other, port, 8);
         drop(narrow);
         assert_ends(&before);
-        // And a socket that connects from a port on which others listen elsewhere is a client.
+        // A socket that connects from a port with listeners on other addresses is a client.
         let target = Socket::listening(V4, 0, 8);
         let from_that_port = Socket::bound(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)), port);
         let pair = Pair::with(from_that_port, &target, V4);
@@ -156,7 +156,7 @@ lab!(
 );
 
 lab!(
-    fn asked_for_by_role() {
+    fn sockets_are_filtered_by_role() {
         let listener = Socket::listening(ANY6, 0, 8);
         let pairs: Vec<Pair> =
             [V4, V6, V4].iter().map(|address| Pair::new(&listener, *address)).collect();
@@ -177,10 +177,10 @@ lab!(
 );
 
 lab!(
-    fn who_is_connected_to_port_2181() {
+    fn clients_of_port_2181_are_listed() {
         let listener = Socket::listening(ANY4, 2181, 8);
         let served: Vec<Pair> = (0..3).map(|_| Pair::new(&listener, V4)).collect();
-        // This host is also a client of somebody else's port 2181.
+        // This host is also a client of port 2181 on another address.
         let other = IpAddr::V6(Ipv6Addr::LOCALHOST);
         let elsewhere = Socket::listening(other, 0, 8);
         let foreign = Pair::new(&elsewhere, other);

@@ -1,11 +1,11 @@
-//! Every figure that ss prints stands in tcpdiag's JSON with the same value.
+//! Every figure that ss prints is in tcpdiag's JSON with the same value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lab::{Population, Row, Ss, Tcpdiag, lab};
 
-/// How ss's figure and the one at a path of tcpdiag's row belong together.
-/// What ss leaves out is zero, null or absent there.
+/// The relation between ss's figure and tcpdiag's.
+/// A figure that ss leaves out is zero, null or absent in tcpdiag's row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     /// The same number.
@@ -16,7 +16,7 @@ enum Kind {
     Bits,
     /// Milliseconds since something happened.
     Clock,
-    /// Milliseconds that grow; microseconds.
+    /// Growing milliseconds; microseconds.
     Growing,
     /// A share with one decimal of a hundred; a share.
     Percent,
@@ -129,26 +129,25 @@ fn figures() -> impl Iterator<Item = (&'static str, Kind, &'static str)> {
     FIGURES.into_iter().chain(MORE_FIGURES)
 }
 
-/// A figure that only moves with time: it differs between two looks without
-/// anything having happened.
+/// Whether a figure changes with time alone.
 fn is_clock(name: &str) -> bool {
     matches!(name, "timer.expires" | "busy" | "rwnd_limited" | "sndbuf_limited")
         || name.ends_with(".share")
         || name.starts_with("last")
 }
 
-/// The figures that do not move by themselves.
+/// The figures that do not change by themselves.
 fn still(ss: &Ss) -> BTreeMap<&str, &str> {
     let figures = ss.figures.iter().map(|(name, text)| (*name, text.as_str()));
     figures.filter(|(name, _)| !is_clock(name)).collect()
 }
 
-/// What became of one comparison.
+/// The result of one comparison.
 struct Comparison<'a> {
     before: &'a Ss,
     row: &'a Row,
     after: &'a Ss,
-    /// Figures of ss that were found with the same value.
+    /// Figures of ss with the same value.
     equal: Vec<&'static str>,
     wrong: Vec<String>,
     /// Whether ss knows [`YOUNG`].
@@ -198,7 +197,7 @@ impl<'a> Comparison<'a> {
             "LAST-ACK" => "last_ack",
             "LISTEN" => "listen",
             "CLOSING" => "closing",
-            // Those that ss has are from the table of bound sockets.
+            // ss reads them from the table of bound sockets.
             "UNCONN" | "UNDEF" => "bound_inactive",
             other => panic!("ss says {other}"),
         };
@@ -230,19 +229,19 @@ impl<'a> Comparison<'a> {
         let number = ours.and_then(serde_json::Value::as_f64).unwrap_or(0.0);
         let listens = self.before.state == "LISTEN";
         let Some(theirs) = self.before.number(name) else {
-            // Left out by ss although there may be something.
+            // ss leaves it out although it may have a value.
             let unsaid = match name {
                 "rto" => number == 3e6,
                 "ssthresh" => number >= 65535.0,
                 "sacked" => listens,
                 name if YOUNG.contains(&name) => !self.young,
                 "timer.retransmits" => self.row.at("timer").is_none_or(|timer| timer.is_null()),
-                // Only printed with the other one.
+                // Only printed together with the other one.
                 "max_pacing_rate" => !self.before.figures.contains_key("pacing_rate"),
                 "rttvar" => !self.before.figures.contains_key("rtt"),
                 "bbr.pacing_gain" | "bbr.cwnd_gain" => true,
                 "rwnd_limited.share" | "sndbuf_limited.share" => number < 1e-6,
-                // It may begin between the two looks.
+                // It may begin between the two readings.
                 "lastsnd" | "lastrcv" | "lastack" | "busy" | "rwnd_limited" | "sndbuf_limited" => {
                     self.after.figures.contains_key(name)
                 }
@@ -258,7 +257,7 @@ impl<'a> Comparison<'a> {
             Real => ours.is_some() && digits(number),
             // The rate is a whole number of bytes here, of bits there.
             Bits => ours.is_some() && (number * 8.0 - theirs).abs() <= 8.0 + number * 1e-12,
-            // Of the kernel's clock, which ticks at least every 10 ms.
+            // Measured in the kernel's ticks, of at most 10 ms.
             Clock => number + 10.0 >= theirs && number <= later.max(theirs) + 10.0,
             Growing => {
                 (number / 1e3).floor() + 10.0 >= theirs && number / 1e3 <= later.max(theirs) + 11.0
@@ -271,7 +270,7 @@ impl<'a> Comparison<'a> {
         self.say(name, equal, ours);
     }
 
-    /// What is no plain number.
+    /// Compares values that are not plain numbers.
     fn checked_apart(&mut self) {
         let (ss, row) = (self.before, self.row);
         let text = |name: &str| ss.figures.get(name).map(String::as_str);
@@ -305,7 +304,7 @@ impl<'a> Comparison<'a> {
             let ours = row.lists("tcp_info.options", option);
             self.say(name, text(name).is_some() == ours, ours);
         }
-        // Older ones do not know it.
+        // Older versions do not print it.
         let usec = row.lists("tcp_info.options", "usec_ts");
         self.say("usec_ts", usec || text("usec_ts").is_none(), usec);
         let limited = row.is("tcp_info.delivery_rate_app_limited");
@@ -319,7 +318,7 @@ impl<'a> Comparison<'a> {
             let ours = row.number(&format!("tcp_info.{name}")).filter(|_| scaled);
             self.say(name, ours.map(|shift| shift as f64) == ss.number(name), ours);
         }
-        // The one that ss leaves out is 3.
+        // ss leaves out the value 3.
         let reordering = row.number("tcp_info.reordering").filter(|length| *length != 3);
         self.say("reordering", reordering.map(|l| l as f64) == ss.number("reordering"), reordering);
     }
@@ -345,14 +344,14 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Looks at ss, at tcpdiag and at ss again.
-fn look() -> (BTreeMap<u64, Ss>, Vec<Row>, BTreeMap<u64, Ss>) {
+/// Runs ss, tcpdiag and ss again.
+fn sample() -> (BTreeMap<u64, Ss>, Vec<Row>, BTreeMap<u64, Ss>) {
     let ss = || Ss::all().into_iter().map(|ss| (ss.cookie(), ss)).collect();
     (ss(), Tcpdiag::new().all(), ss())
 }
 
-/// Rounds until everything has held still once. What retransmits, and so moves,
-/// does it less and less often.
+/// Rounds until every socket was unchanged during one. Retransmits, which change figures, become
+/// less and less frequent.
 const ROUNDS: usize = 60;
 
 lab!(
@@ -362,7 +361,7 @@ lab!(
         let mut moved: BTreeMap<u64, String> = BTreeMap::new();
         let mut wrong: BTreeMap<u64, (u32, Vec<String>)> = BTreeMap::new();
         for _ in 0..ROUNDS {
-            let (before, rows, after) = look();
+            let (before, rows, after) = sample();
             moved.clear();
             let young = before.values().any(|ss| ss.figures.contains_key(YOUNG[0]));
             let ours: BTreeSet<u64> = rows.iter().map(Row::cookie).collect();
@@ -377,7 +376,7 @@ lab!(
                     continue;
                 }
                 let (Some(one), Some(other)) = (before.get(&cookie), after.get(&cookie)) else {
-                    // Not before 6.8 does ss know the table of bound sockets.
+                    // ss reads the table of bound sockets from 6.8 on.
                     let new = row.state() == "bound_inactive";
                     assert!(new || !after.contains_key(&cookie), "ss does not list {row:?}");
                     continue;
@@ -414,13 +413,17 @@ lab!(
         assert!(differences.is_empty(), "ss and tcpdiag differ:\n{}", differences.join("\n"));
         let restless: Vec<String> =
             moved.iter().map(|(cookie, text)| format!("{}: {text}", label(cookie))).collect();
-        assert!(restless.is_empty(), "never still for a look:\n{}", restless.join("\n"));
-        enough(&population, &equal);
+        assert!(
+            restless.is_empty(),
+            "never unchanged between two readings:\n{}",
+            restless.join("\n")
+        );
+        check_coverage(&population, &equal);
     }
 );
 
-/// That what was compared is what was to be compared.
-fn enough(population: &Population, equal: &BTreeMap<u64, (String, Vec<&'static str>)>) {
+/// Checks that all required figures were compared.
+fn check_coverage(population: &Population, equal: &BTreeMap<u64, (String, Vec<&'static str>)>) {
     let lists_bound = equal.values().any(|(state, _)| state == "bound_inactive");
     for member in &population.members {
         let state = equal.get(&member.cookie).map(|(state, _)| state.as_str());
@@ -439,7 +442,7 @@ fn enough(population: &Population, equal: &BTreeMap<u64, (String, Vec<&'static s
     assert!(equal.len() >= 150, "only {} sockets were compared", equal.len());
     assert!(total >= 5000, "only {total} figures were compared");
     assert!(distinct.len() >= 65, "only these: {distinct:?}");
-    // Those that are hard to bring about.
+    // Those that are hard to provoke.
     for name in [
         "retrans_total",
         "bytes_retrans",

@@ -1,5 +1,5 @@
-//! Every byte of `struct tcp_info`, as getsockopt(2) gives it to the socket's
-//! own program, stands in tcpdiag's JSON. Of most of it ss knows nothing.
+//! Every byte of `struct tcp_info`, as getsockopt(2) returns it, is in tcpdiag's JSON. ss does not
+//! show most of it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::lab::{Firewall, Member, Pair, Population, Row, Socket, Tcpdiag, lab, require};
 
-/// Where a field lies.
+/// The position of a field.
 #[derive(Debug, Clone, Copy)]
 enum At {
     Byte(usize),
@@ -20,8 +20,8 @@ enum At {
 
 use At::{Bits, Byte, Half, Long, Word};
 
-/// include/uapi/linux/tcp.h of Linux 6.18, with the JSON keys that the
-/// contract demands. Written down anew, not taken from tcpdiag.
+/// include/uapi/linux/tcp.h of Linux 6.18, with the documented JSON keys. Independent of
+/// tcpdiag's own table.
 const LAYOUT: [(&str, At); 73] = [
     ("state", Byte(0)),
     ("ca_state", Byte(1)),
@@ -94,24 +94,24 @@ const LAYOUT: [(&str, At); 73] = [
     // Linux 6.18 ...
     ("accecn_fail_mode", Half(276)),
     ("accecn_opt_seen", Half(278)),
-    // ... and Linux 7.2, but for its options2.
+    // ... and Linux 7.2, except its options2.
     ("ecn_mode", Bits(276, 0, 2)),
     ("accecn_opt_seen", Bits(276, 2, 2)),
     ("accecn_fail_mode", Bits(276, 4, 4)),
 ];
 
-/// Where the two layouts part.
-const PARTING: usize = 276;
+/// The offset at which the two layouts differ.
+const LAYOUTS_DIFFER_FROM: usize = 276;
 
-/// What [`LAYOUT`] says for the running kernel.
+/// [`LAYOUT`] for the running kernel.
 fn layout() -> impl Iterator<Item = (&'static str, At)> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap(), numbers.next().unwrap());
     LAYOUT.into_iter().filter(move |(_, at)| match at {
-        // Of the releases between tcpdiag says nothing.
-        Half(PARTING..) => version <= (6, 18),
-        Bits(PARTING.., ..) => version >= (7, 2),
+        // tcpdiag does not decode it for the releases between.
+        Half(LAYOUTS_DIFFER_FROM..) => version <= (6, 18),
+        Bits(LAYOUTS_DIFFER_FROM.., ..) => version >= (7, 2),
         _ => true,
     })
 }
@@ -126,7 +126,7 @@ impl At {
         }
     }
 
-    /// The value, and the highest that fits.
+    /// The value, and the largest that fits.
     fn read(self, info: &[u8]) -> (u64, u64) {
         match self {
             Byte(at) => (info[at].into(), u8::MAX.into()),
@@ -146,7 +146,7 @@ impl At {
         }
     }
 
-    /// What the JSON has to hold.
+    /// The expected JSON value.
     fn json(self, key: &str, info: &[u8]) -> Value {
         let (value, highest) = self.read(info);
         match key {
@@ -172,7 +172,7 @@ impl At {
     }
 }
 
-/// Fields that move without anything happening.
+/// Whether a field changes with time alone.
 fn is_clock(key: &str) -> bool {
     matches!(
         key,
@@ -186,18 +186,18 @@ fn is_clock(key: &str) -> bool {
     )
 }
 
-/// What the kernel fills for a listener.
+/// The fields that the kernel fills for a listener.
 const OF_LISTENERS: [&str; 7] =
     ["state", "pacing_rate", "max_pacing_rate", "reordering", "snd_cwnd", "unacked", "sacked"];
 
-/// Whether two looks at a socket differ in more than the time.
+/// Whether two readings of a socket differ in more than clocks.
 fn moved(one: &[u8], other: &[u8]) -> bool {
     layout()
         .filter(|(key, at)| !is_clock(key) && at.end() <= one.len())
         .any(|(_, at)| at.read(one) != at.read(other))
 }
 
-/// Compares one row; tells what differs and how many fields were equal.
+/// Compares one row; returns the difference or the number of equal fields.
 fn compare(before: &[u8], row: &Row, after: &[u8]) -> Result<usize, String> {
     let ours = row.at("tcp_info").and_then(Value::as_object).ok_or("no tcp_info")?;
     let mut keys: BTreeSet<&str> = ours.keys().map(String::as_str).collect();
@@ -214,7 +214,7 @@ fn compare(before: &[u8], row: &Row, after: &[u8]) -> Result<usize, String> {
             }
             return Err(format!("{key} is missing; it is {expected}"));
         };
-        // The clock of these ticks at least every 10 ms.
+        // Measured in ticks of at most 10 ms.
         let grain = if key.ends_with("_us") { 10_000 } else { 10 };
         let right = if is_clock(key) {
             let mine = mine.as_u64().ok_or_else(|| format!("{key} is {mine}"))?;
@@ -227,24 +227,24 @@ fn compare(before: &[u8], row: &Row, after: &[u8]) -> Result<usize, String> {
         }
         equal += 1;
     }
-    let tail = before.get(PARTING + 4..).unwrap_or_default();
+    let tail = before.get(LAYOUTS_DIFFER_FROM + 4..).unwrap_or_default();
     let hexadecimal: String = tail.iter().map(|byte| format!("{byte:02x}")).collect();
     keys.remove("unknown_tail");
     if ours.get("unknown_tail").and_then(Value::as_str).unwrap_or("") != hexadecimal {
         return Err(format!("unknown_tail, expected {hexadecimal:?}"));
     }
-    // Only where the release decides of the layout are there others.
+    // There are other keys only where the release decides the layout.
     keys.retain(|key| {
         !matches!(*key, "ecn_mode" | "options2" | "accecn_opt_seen" | "accecn_fail_mode")
     });
     if keys.is_empty() { Ok(equal) } else { Err(format!("not of struct tcp_info: {keys:?}")) }
 }
 
-/// Compares every member with a descriptor until it has held still once.
-fn hold(members: &[Member]) -> usize {
+/// Compares every member that has a descriptor, until it was unchanged during one comparison.
+fn compare_all(members: &[Member]) -> usize {
     let mut waiting: Vec<&Member> =
         members.iter().filter(|member| member.socket.is_some()).collect();
-    // A socket that is only bound has none in a dump.
+    // A bound, unused socket has none in a dump.
     waiting.retain(|member| member.state != "bound_inactive");
     let mut equal = 0;
     for round in 0.. {
@@ -277,7 +277,7 @@ fn hold(members: &[Member]) -> usize {
 
 #[test]
 fn the_table_has_no_holes() {
-    let mut covered = [false; PARTING];
+    let mut covered = [false; LAYOUTS_DIFFER_FROM];
     for (_, at) in LAYOUT {
         let length = match at {
             Byte(_) | Bits(..) => 1,
@@ -286,7 +286,7 @@ fn the_table_has_no_holes() {
             Long(_) => 8,
         };
         let (start, end) = (at.end() - length, at.end());
-        (start..end.min(PARTING)).for_each(|byte| covered[byte] = true);
+        (start..end.min(LAYOUTS_DIFFER_FROM)).for_each(|byte| covered[byte] = true);
     }
     assert!(covered.iter().all(|byte| *byte), "{covered:?}");
 }
@@ -295,14 +295,14 @@ lab!(
     fn every_byte_of_tcp_info_is_in_the_json() {
         let Some(population) = Population::new() else { return };
         let length = population.members[0].socket.as_ref().map_or(0, |socket| socket.info().len());
-        let equal = hold(&population.members);
+        let equal = compare_all(&population.members);
         println!("{equal} fields of tcp_info, {length} bytes each");
         assert!(equal >= 5000, "only {equal} fields were compared");
     }
 );
 
 lab!(
-    fn fields_that_hardly_anything_moves() {
+    fn rarely_used_fields_are_in_the_json() {
         let Some(firewall) = Firewall::new() else { return };
         let v4 = "127.0.0.1".parse().unwrap();
         let listener = Socket::listening(v4, 0, 8);
@@ -331,12 +331,12 @@ lab!(
             socket: Some(socket),
         };
         let members = [member("recovered", client), member("its peer", server)];
-        assert!(hold(&members) > 100);
+        assert!(compare_all(&members) > 100);
     }
 );
 
 lab!(
-    fn fast_open_is_told() {
+    fn fast_open_is_reported() {
         let open = std::fs::write("/proc/sys/net/ipv4/tcp_fastopen", "3");
         if !require(open.is_ok(), "tcp_fastopen cannot be set in this namespace") {
             return;
@@ -367,7 +367,7 @@ lab!(
             cookie: socket.cookie(),
             socket: Some(socket),
         };
-        assert!(hold(&[member(client), member(server)]) > 100);
+        assert!(compare_all(&[member(client), member(server)]) > 100);
     }
 );
 

@@ -1,4 +1,4 @@
-//! `tcpdiag convert --anonymise`: nothing is left that tells whose a recording is.
+//! `tcpdiag convert --anonymise` removes everything that identifies the recording's host.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use crate::decode::script::{Step, datagrams};
 
 const INODE: u64 = 4_026_531_833;
 
-/// Everything in a recording that somebody chose.
+/// Every name in a recording.
 const NAMES: [&str; 17] = [
     "shop-db-17",
     "acme",
@@ -43,7 +43,7 @@ const NAMES: [&str; 17] = [
     "orders.slice",
 ];
 
-/// A prefix that somebody filtered by.
+/// A prefix used in a filter.
 const FILTERED: &str = "198.51.100.0";
 
 fn clocks(second: u64) -> Clocks {
@@ -80,13 +80,13 @@ fn request() -> Vec<u8> {
     request.encode(7)
 }
 
-/// A record with what the fixtures do not have: an attribute of the future, a congestion control
-/// of somebody's own, an MD5 key, BPF storage.
-fn strange(kernel: Kernel) -> Vec<u8> {
+/// A record with attributes that the fixtures lack: an unknown attribute, a custom congestion
+/// control, an MD5 key, BPF storage.
+fn unusual_record(kernel: Kernel) -> Vec<u8> {
     let bytes = kernel.bytes("tcp4.nl");
     let (message, _) = Messages::new(&bytes).framed().next().unwrap();
     let mut payload = message.unwrap().payload[..72].to_vec();
-    // Of a socket that nobody else is.
+    // A cookie that no other socket has.
     payload[44..52].fill(0xee);
     let mut put = |kind: u16, value: &[u8]| {
         payload.extend(((4 + value.len()) as u16).to_ne_bytes());
@@ -110,15 +110,15 @@ fn strange(kernel: Kernel) -> Vec<u8> {
     framed
 }
 
-/// What a kernel said, in one sample, with names all around.
+/// A kernel's answers in one sample, with names in every kind of note.
 fn recording(kernel: Kernel) -> Vec<u8> {
-    let place = NamespaceInterface { inode: INODE, name: Some("blue-team") };
+    let namespace = NamespaceInterface { inode: INODE, name: Some("blue-team") };
     let about = tcpdiag::recording::About {
         program: "tcpdiag 0.1.0",
         system: "Linux 6.1-acme",
         machine: "x86_64",
     };
-    let mut writer = Writer::new(Vec::new(), Compression::Zstd, &about, &place).unwrap();
+    let mut writer = Writer::new(Vec::new(), Compression::Zstd, &about, &namespace).unwrap();
     writer.set_time(1_700_000_000_000_000_000);
     writer.json(Kind::Host, 0, &host(kernel)).unwrap();
     let name = Some("blue-team".to_owned());
@@ -145,8 +145,8 @@ fn recording(kernel: Kernel) -> Vec<u8> {
             writer.datagram(0, Direction::Received, &bytes).unwrap();
         }
     }
-    writer.datagram(0, Direction::Received, &strange(kernel)).unwrap();
-    // A refusal quotes what was asked.
+    writer.datagram(0, Direction::Received, &unusual_record(kernel)).unwrap();
+    // A refusal quotes the request.
     let mut refusal = 0u32.to_ne_bytes().to_vec();
     refusal.extend(request());
     let mut framed = ((16 + refusal.len()) as u32).to_ne_bytes().to_vec();
@@ -190,7 +190,7 @@ fn recording(kernel: Kernel) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// Anonymises a recording; hands back the new one, decompressed, and what was said.
+/// Anonymises a recording; returns the new one, decompressed, and standard error.
 fn anonymised(recording: &[u8], name: &str, directory: &std::path::Path) -> (Vec<u8>, String) {
     let (from, into) = (directory.join("from"), directory.join(name));
     std::fs::write(&from, recording).unwrap();
@@ -201,7 +201,7 @@ fn anonymised(recording: &[u8], name: &str, directory: &std::path::Path) -> (Vec
     (zstd::decode_all(bytes.as_slice()).unwrap(), stderr(&output))
 }
 
-/// The sockets of a recording, dumped and dead, in its order.
+/// The dumped and the destroyed sockets of a recording, in its order.
 fn sockets(recording: &[u8], kernel: Kernel) -> Vec<Socket> {
     let (items, end) = read(recording);
     assert!(end.is_ok());
@@ -219,7 +219,7 @@ fn sockets(recording: &[u8], kernel: Kernel) -> Vec<Socket> {
     found
 }
 
-/// The addresses that tell something.
+/// The addresses that identify a host.
 fn addresses(sockets: &[Socket]) -> BTreeSet<IpAddr> {
     let ends = sockets.iter().flat_map(|socket| [socket.local.address, socket.remote.address]);
     let peers = sockets.iter().filter_map(|socket| socket.md5.as_ref());
@@ -249,16 +249,16 @@ fn leading(one: IpAddr, other: IpAddr) -> Option<u32> {
 }
 
 #[test]
-fn nothing_is_left_of_addresses_and_names() {
+fn addresses_and_names_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     for kernel in KERNELS {
         let original = recording(kernel);
         let plain = zstd::decode_all(original.as_slice()).unwrap();
-        let (new, said) =
+        let (new, error_text) =
             anonymised(&original, &format!("{}.zst", kernel.release), directory.path());
-        assert!(said.contains("left out, what it holds not being known: "), "{said}");
+        assert!(error_text.contains("left out, what it holds not being known: "), "{error_text}");
         for what in ["1 note", "lines of notes", "2 attributes"] {
-            assert!(said.contains(what), "{what}: {said}");
+            assert!(error_text.contains(what), "{what}: {error_text}");
         }
         for name in NAMES {
             assert!(contains(&plain, name.as_bytes()), "{name} was not there");
@@ -268,7 +268,7 @@ fn nothing_is_left_of_addresses_and_names() {
         let mut known = addresses(&before);
         known.insert(FILTERED.parse().unwrap());
         assert!(known.len() > 3, "{known:?}");
-        // In requests, records, events, keys and quotations.
+        // In requests, records, events, keys and quoted requests.
         for address in known {
             let text = address.to_string();
             let binary = match address {
@@ -279,12 +279,12 @@ fn nothing_is_left_of_addresses_and_names() {
             assert!(!contains(&new, &binary), "{address} of {}", kernel.release);
             assert!(!contains(&new, text.as_bytes()), "{address}");
         }
-        same_but_for_addresses(&before, &after);
+        check_same_but_for_addresses(&before, &after);
     }
 }
 
-/// That figures are the same, and prefixes as long.
-fn same_but_for_addresses(before: &[Socket], after: &[Socket]) {
+/// Checks that figures are unchanged and common prefixes have the same length.
+fn check_same_but_for_addresses(before: &[Socket], after: &[Socket]) {
     assert_eq!(before.len(), after.len());
     let mut pairs = Vec::new();
     for (one, other) in before.iter().zip(after) {
@@ -315,7 +315,7 @@ fn same_but_for_addresses(before: &[Socket], after: &[Socket]) {
         };
         assert_eq!(kinds(one), kinds(mapped), "{one} {mapped}");
         for (other, also) in &pairs {
-            // Unspecified is none.
+            // The unspecified address is not replaced.
             let none = |address: &IpAddr| address.to_canonical().is_unspecified();
             if !none(one) && !none(other) {
                 assert_eq!(leading(*one, *other), leading(*mapped, *also), "{one} {other}");
@@ -329,7 +329,7 @@ fn same_but_for_addresses(before: &[Socket], after: &[Socket]) {
 }
 
 #[test]
-fn every_run_has_another_key() {
+fn every_run_uses_a_new_key() {
     let kernel = KERNELS[4];
     let directory = tempfile::tempdir().unwrap();
     let original = recording(kernel);
@@ -371,7 +371,7 @@ fn every_run_has_another_key() {
 }
 
 #[test]
-fn filters_stay_filters() {
+fn filters_keep_their_meaning() {
     let directory = tempfile::tempdir().unwrap();
     let (new, _) = anonymised(&recording(KERNELS[0]), "new", directory.path());
     let (items, _) = read(new.as_slice());
@@ -384,7 +384,7 @@ fn filters_stay_filters() {
     let (after, same) = DumpRequest::decode(after).unwrap();
     assert_eq!(sequence, same);
     verify(after.bytecode).unwrap();
-    // All but the three bytes that count, and those behind are none.
+    // All but the three bytes of the prefix; the bytes after it are not addresses.
     let differing: Vec<usize> = (0..before.bytecode.len())
         .filter(|&at| before.bytecode[at] != after.bytecode[at])
         .collect();
@@ -396,7 +396,7 @@ fn filters_stay_filters() {
 }
 
 #[test]
-fn it_is_asked_like_any_other() {
+fn an_anonymised_recording_can_be_read() {
     let kernel = KERNELS[3];
     let directory = tempfile::tempdir().unwrap();
     let original = recording(kernel);
@@ -412,12 +412,12 @@ fn it_is_asked_like_any_other() {
         tshark(path, &["netlink-sock_diag.cookie"]).map(|lines| (lines.len(), occurrences(&lines)))
     });
     let [Some(before), Some(after)] = counted else { return };
-    // But for the note that was not known.
+    // All but the unknown note.
     assert_eq!((before.0 - 1, before.1), after);
 }
 
 #[test]
-fn of_a_damaged_one_what_is_there() {
+fn the_undamaged_part_is_converted() {
     let directory = tempfile::tempdir().unwrap();
     let original = recording(KERNELS[4]);
     let (from, into) = (directory.path().join("cut"), directory.path().join("into"));
@@ -427,10 +427,10 @@ fn of_a_damaged_one_what_is_there() {
         let [path, out] = [&from, &into].map(|path| path.to_str().unwrap());
         let arguments = ["convert", "--anonymise", path, "--into", out, "--force", "--strict"];
         let output = tcpdiag(&arguments);
-        let said = stderr(&output);
+        let error_text = stderr(&output);
         // At the beginning there may be no recording yet.
-        assert!(matches!(output.status.code(), Some(2 | 3)), "{length}: {said}");
-        assert!(said.contains("recording ends early at byte "), "{length}: {said}");
+        assert!(matches!(output.status.code(), Some(2 | 3)), "{length}: {error_text}");
+        assert!(error_text.contains("recording ends early at byte "), "{length}: {error_text}");
         if output.status.code() == Some(3) {
             let (_, end) = read(std::fs::read(&into).unwrap().as_slice());
             assert!(end.is_ok(), "{length}");

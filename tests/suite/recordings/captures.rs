@@ -1,4 +1,4 @@
-//! Captures that other programs made of `nlmon` while ss ran.
+//! Captures of `nlmon` by other programs while ss ran.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ fn as_rows(document: &Value) -> BTreeSet<Line> {
 }
 
 #[test]
-fn are_what_ss_printed() {
+fn sockets_are_those_that_ss_printed() {
     let all = document("conns", &file("nlmon.pcapng"), &["--state", "all"]);
     assert_eq!(as_rows(&all), as_ss("nlmon-ss.txt"));
     assert_eq!(all["host"]["kernel"], "6.1.0-56-cloud-amd64");
@@ -86,7 +86,7 @@ fn are_what_ss_printed() {
     let listeners = document("listeners", &file("nlmon.pcapng"), &[]);
     assert_eq!(listeners["listeners"].as_array().unwrap().len(), 6);
 
-    // Without listeners the counters and the ports tell who is a server.
+    // Without listeners, counters and ports decide which end is the server.
     let some = document("conns", &file("nlmon.pcap"), &["--state", "all"]);
     assert_eq!(as_rows(&some), as_ss("nlmon-ss-established.txt"));
     assert_eq!(some["host"]["kernel"], Value::Null);
@@ -99,11 +99,14 @@ fn are_what_ss_printed() {
 }
 
 #[test]
-fn what_is_not_in_them_is_said() {
+fn missing_data_is_reported() {
     let (older, newer) = (file("nlmon.pcap"), file("nlmon.pcapng"));
-    let said = stderr(&tcpdiag("conns", &older, &[]));
-    assert!(said.contains("captured by another program: states established, syn_sent"), "{said}");
-    assert!(said.contains("nothing known of owners"), "{said}");
+    let message = stderr(&tcpdiag("conns", &older, &[]));
+    assert!(
+        message.contains("captured by another program: states established, syn_sent"),
+        "{message}"
+    );
+    assert!(message.contains("nothing known of owners"), "{message}");
     for (command, file, arguments, words) in [
         ("conns", &newer, &["--process", "sshd"][..], "a capture by another program has none"),
         ("services", &newer, &[], "another program captured it, without counters"),
@@ -127,7 +130,7 @@ fn samples(file: &[u8]) -> Vec<Sample> {
 }
 
 #[test]
-fn every_prefix_ends_clearly() {
+fn every_truncated_capture_ends_with_a_clear_message() {
     for name in ["nlmon.pcap", "nlmon.pcapng"] {
         let whole = KERNEL.bytes(name);
         let (items, end) = read(whole.as_slice());
@@ -149,7 +152,7 @@ fn every_prefix_ends_clearly() {
     }
 }
 
-/// The datagrams of a capture, as often as that, in a file without notes.
+/// The datagrams of a capture, repeated, in a file without notes.
 fn repeated(times: usize) -> Vec<u8> {
     let (items, _) = read(KERNEL.bytes("nlmon.pcapng").as_slice());
     let mut writer = writer(Compression::None);
@@ -161,7 +164,7 @@ fn repeated(times: usize) -> Vec<u8> {
         }
     }
     let mut file = writer.finish().unwrap();
-    // Nobody's notes: the interface is called something else.
+    // Without tcpdiag's notes: the interface has another name.
     let name = file.windows(7).position(|bytes| bytes == b"tcpdiag").unwrap();
     let second = file[name + 1..].windows(7).position(|bytes| bytes == b"tcpdiag").unwrap();
     file[name + 1 + second] = b'T';

@@ -1,4 +1,4 @@
-//! `tcpdiag record`, on this machine: needs no privilege.
+//! `tcpdiag record` on this machine, without privileges.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tcpdiag::wire::{EcnWord, Messages, Reply};
 use super::content::{Item, Timed, read};
 use super::tshark::{occurrences, tshark};
 
-/// How long something may take on a busy machine.
+/// The longest wait, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn command(arguments: &[&str]) -> Command {
@@ -57,8 +57,8 @@ pub fn samples(file: &Path) -> usize {
     notes(&items, Kind::EventsDrained).len()
 }
 
-/// A file that is not there yet, in a directory that goes.
-pub fn place() -> (tempfile::TempDir, PathBuf) {
+/// The path of a new file in a temporary directory.
+pub fn new_file() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("recording.pcapng.zst");
     (directory, file)
@@ -83,7 +83,7 @@ pub fn json<T: serde::de::DeserializeOwned>(payloads: &[Vec<u8>]) -> Vec<T> {
     payloads.iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect()
 }
 
-/// The sockets in the datagrams, those of dumps and those that died.
+/// The sockets in the datagrams: of dumps and of destroy events.
 pub fn sockets(items: &[Timed]) -> Vec<Socket> {
     let mut found = Vec::new();
     for (_, item) in items {
@@ -123,13 +123,13 @@ impl Connection {
 }
 
 #[test]
-fn holds_what_it_is_asked_for() {
+fn a_recording_holds_the_requested_data() {
     let connection = Connection::new();
     let [server, client] = connection.ports();
-    let (_directory, file) = place();
+    let (_directory, file) = new_file();
     let mut child = start(&file, &["--interval", "20ms"]);
     drop(connection);
-    // Whatever is told of the death is in the next sample but one.
+    // The destroy event is in the next sample but one.
     let before = samples(&file);
     wait_for(|| samples(&file) > before + 2);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
@@ -158,14 +158,14 @@ fn holds_what_it_is_asked_for() {
         .collect();
     let first = ours.first().expect("our connection");
     assert!(ours.iter().any(|socket| socket.inode == 0 && socket.cookie == first.cookie));
-    let told = notes(&items, Kind::Owners).concat();
-    let owners: Vec<SocketOwners> = told
+    let owner_notes = notes(&items, Kind::Owners).concat();
+    let owners: Vec<SocketOwners> = owner_notes
         .split_inclusive(|byte| *byte == b'\n')
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     let owner = owners.iter().find(|owner| owner.inode == first.inode).unwrap();
     assert_eq!(owner.holders[0].pid, std::process::id());
-    // Told once, not at each sample.
+    // Written once, not in each sample.
     assert!(owners.iter().filter(|owner| owner.inode == first.inode).count() < 3);
 
     let counters = notes(&items, Kind::Counters);
@@ -188,8 +188,7 @@ fn holds_what_it_is_asked_for() {
     assert_eq!(occurrences(&lines), sockets.len() + requests);
 }
 
-/// A document of `conns` or `listeners`, without what says when, at what cost, and what was hidden
-/// from whoever asked.
+/// A document of `conns` or `listeners`, without times, cost and the note about hidden owners.
 fn document(arguments: &[&str]) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
     let output = command.args(arguments).args(["-P", "-o", "json"]).output().unwrap();
@@ -207,10 +206,10 @@ fn document(arguments: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn is_asked_like_the_host() {
+fn a_recording_is_queried_like_the_host() {
     let connection = Connection::new();
     let [server, client] = connection.ports().map(|port| port.to_string());
-    let (_directory, file) = place();
+    let (_directory, file) = new_file();
     assert_eq!(record(&file, &["--count", "2", "-i", "10ms"]).status.code(), Some(0));
     let path = file.to_str().unwrap();
     for arguments in [
@@ -229,7 +228,7 @@ fn is_asked_like_the_host() {
         assert_eq!(live, then, "{arguments:?}");
     }
     drop(connection);
-    // Gone here, but not there.
+    // Closed on the host, but still in the recording.
     assert_eq!(
         document(&["conns", "--local-port", &client, "--read", path])["connections"]
             .as_array()
@@ -240,8 +239,8 @@ fn is_asked_like_the_host() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
-    let (_directory, file) = place();
+fn unreadable_recordings_are_reported() {
+    let (_directory, file) = new_file();
     assert_eq!(record(&file, &["--count", "3", "-i", "10ms"]).status.code(), Some(0));
     let path = file.to_str().unwrap();
     let run = |arguments: &[&str]| {
@@ -256,44 +255,47 @@ fn what_cannot_be_read_is_said() {
         (&["-i", "1s"], "cannot be used with"),
         (&["autobound"], "filter program"),
     ] {
-        let (code, said) = run(arguments);
-        assert_eq!(code, Some(2), "{said}");
-        assert!(said.contains(words), "{said}");
+        let (code, error_text) = run(arguments);
+        assert_eq!(code, Some(2), "{error_text}");
+        assert!(error_text.contains(words), "{error_text}");
     }
-    let (code, said) = run(&["--at", "2999-01-01T00:00"]);
-    assert!(code == Some(0) && said.contains("sample 3 of "), "{said}");
-    // Cut in the last sample: the one before, and a word about it.
+    let (code, error_text) = run(&["--at", "2999-01-01T00:00"]);
+    assert!(code == Some(0) && error_text.contains("sample 3 of "), "{error_text}");
+    // Cut in the last sample: the sample before it is shown, with a message.
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 150]).unwrap();
-    let (code, said) = run(&[]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("recording ends early at byte "), "{said}");
+    let (code, error_text) = run(&[]);
+    assert_eq!(code, Some(0), "{error_text}");
+    assert!(error_text.contains("recording ends early at byte "), "{error_text}");
     std::fs::write(&file, "nothing of the kind\n").unwrap();
-    let (code, said) = run(&[]);
-    assert!(code == Some(2) && said.contains("this is no recording, but text"), "{said}");
+    let (code, error_text) = run(&[]);
+    assert!(
+        code == Some(2) && error_text.contains("this is no recording, but text"),
+        "{error_text}"
+    );
 }
 
 #[test]
-fn ends_by_itself() {
+fn recording_ends_by_itself() {
     for (arguments, why) in [
         (&["--count", "3", "-i", "10ms"][..], "count"),
         (&["--duration", "100ms", "-i", "30ms"], "duration"),
         (&["--duration", "10ms", "-i", "1h", "--compress", "none"], "duration"),
         (&["--max-size", "120KiB", "-i", "10ms", "--compress", "none"], "size"),
     ] {
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         let output = record(&file, arguments);
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        assert!(output.stdout.is_empty() && said.lines().count() == 1, "{said}");
+        let error_text = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{error_text}");
+        assert!(output.stdout.is_empty() && error_text.lines().count() == 1, "{error_text}");
         let items = items(&file);
         let [ending]: [Ending; 1] = json(&notes(&items, Kind::End)).try_into().unwrap();
         assert_eq!(ending.why, why);
-        assert!(said.contains(&format!(": {} sample", ending.samples)), "{said}");
+        assert!(error_text.contains(&format!(": {} sample", ending.samples)), "{error_text}");
         let size = std::fs::metadata(&file).unwrap().len();
         match why {
             "count" => assert_eq!(ending.samples, 3),
-            // The first, unless that took all of it some others, and one at the end.
+            // The first sample, further ones if there was time, and one at the end.
             "duration" => assert!((1..=5).contains(&ending.samples), "{ending:?}"),
             // Sockets of other tests may make a sample larger than the one before.
             _ => assert!((60 << 10..180 << 10).contains(&size), "{size}"),
@@ -302,14 +304,14 @@ fn ends_by_itself() {
 }
 
 #[test]
-fn overwrites_nothing_unasked() {
-    let (_directory, file) = place();
+fn files_are_overwritten_only_on_request() {
+    let (_directory, file) = new_file();
     std::fs::write(&file, "somebody's").unwrap();
     let output = record(&file, &["--count", "1"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("exists already; --force overwrites it"));
     assert_eq!(std::fs::read(&file).unwrap(), b"somebody's");
-    // Nothing is made either when there is nothing to record.
+    // No file is made when there is nothing to record.
     let other = file.with_extension("other");
     let output = record(&other, &["--netns", "no-such-namespace"]);
     assert_eq!(output.status.code(), Some(2));
@@ -322,9 +324,9 @@ fn overwrites_nothing_unasked() {
 }
 
 #[test]
-fn is_for_its_owner_only() {
+fn only_the_owner_may_read_the_file() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (_directory, file) = place();
+    let (_directory, file) = new_file();
     for arguments in [&["--count", "1"][..], &["--count", "1", "--force"]] {
         assert_eq!(record(&file, arguments).status.code(), Some(0));
         let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
@@ -334,21 +336,24 @@ fn is_for_its_owner_only() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     for compress in ["zstd", "none"] {
         let arguments = ["--force", "--interval", "10ms", "--compress", compress];
         let output = record(Path::new("/dev/full"), &arguments);
         assert_eq!(output.status.code(), Some(2));
-        let said = stderr(&output);
-        assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains("cannot write /dev/full, which keeps 0 samples: No space"), "{said}");
+        let error_text = stderr(&output);
+        assert_eq!(error_text.lines().count(), 1, "{error_text}");
+        assert!(
+            error_text.contains("cannot write /dev/full, which keeps 0 samples: No space"),
+            "{error_text}"
+        );
     }
 }
 
 #[test]
-fn a_killed_one_can_be_read_up_to_the_cut() {
+fn a_recording_can_be_read_after_the_recorder_was_killed() {
     for compress in ["zstd", "none"] {
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         let mut child = start(&file, &["--interval", "10ms", "--compress", compress]);
         wait_for(|| samples(&file) > 3);
         child.kill().unwrap();

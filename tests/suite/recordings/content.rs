@@ -1,4 +1,4 @@
-//! What a recording holds, in a form that can be kept and compared.
+//! The content of a recording as owned values that can be compared.
 
 use std::io::Read;
 
@@ -46,15 +46,15 @@ pub type Timed = (u64, Item);
 pub const ABOUT: About<'static> =
     About { program: "tcpdiag 0.0.0", system: "Linux 6.0", machine: "x86_64" };
 
-pub const PLACE: NamespaceInterface<'static> =
+pub const NAMESPACE: NamespaceInterface<'static> =
     NamespaceInterface { inode: 4_026_531_840, name: None };
 
 /// A new recording in memory.
 pub fn writer(compression: Compression) -> Writer<Vec<u8>> {
-    Writer::new(Vec::new(), compression, &ABOUT, &PLACE).unwrap()
+    Writer::new(Vec::new(), compression, &ABOUT, &NAMESPACE).unwrap()
 }
 
-/// Appends these.
+/// Appends these items.
 pub fn write(writer: &mut Writer<Vec<u8>>, items: &[Timed]) {
     for (time, item) in items {
         writer.set_time(*time);
@@ -70,14 +70,14 @@ pub fn write(writer: &mut Writer<Vec<u8>>, items: &[Timed]) {
     }
 }
 
-/// A whole recording.
+/// A complete recording.
 pub fn recording(compression: Compression, items: &[Timed]) -> Vec<u8> {
     let mut writer = writer(compression);
     write(&mut writer, items);
     writer.finish().unwrap()
 }
 
-/// What a reader knows at the end.
+/// The reader's statistics at the end.
 #[derive(Debug)]
 pub struct End {
     pub skipped: Skipped,
@@ -85,7 +85,7 @@ pub struct End {
     pub is_of_this_byte_order: bool,
 }
 
-/// Everything up to the end, and how that came.
+/// All items, and how the recording ended.
 pub fn read(file: impl Read) -> (Vec<Timed>, Result<End, ReadError>) {
     let mut reader = match Reader::new(file) {
         Ok(reader) => reader,
@@ -107,7 +107,7 @@ pub fn read(file: impl Read) -> (Vec<Timed>, Result<End, ReadError>) {
                 return (items, Ok(end));
             }
             Err(error) => {
-                // It stays at its end.
+                // The reader stays at the end.
                 assert_eq!(reader.read_entry().unwrap_err(), error);
                 return (items, Err(error));
             }
@@ -115,7 +115,7 @@ pub fn read(file: impl Read) -> (Vec<Timed>, Result<End, ReadError>) {
     }
 }
 
-/// One of everything, small.
+/// One small item of each kind.
 pub fn some_of_everything() -> Vec<Timed> {
     let sent =
         Item::Datagram { interface: 0, direction: Direction::Sent, bytes: (0..72).collect() };

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::content::read;
 
-/// How long something may take on a busy machine.
+/// The longest wait, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs a command to its end.
@@ -30,7 +30,7 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// A recording that runs.
+/// A running recorder.
 pub struct Recorder {
     child: Child,
     pub file: PathBuf,
@@ -64,7 +64,7 @@ impl Recorder {
         ends.count()
     }
 
-    /// Waits for so many further samples.
+    /// Waits for this many further samples.
     pub fn wait(&self, more: usize) {
         let (begun, wanted) = (Instant::now(), self.samples() + more);
         while self.samples() < wanted {
@@ -99,7 +99,7 @@ impl Connection {
         Self { client, server }
     }
 
-    /// Sends so many bytes.
+    /// Sends this many bytes.
     pub fn send(&mut self, bytes: usize) {
         let sent = vec![7; bytes];
         let mut received = vec![0; bytes];
@@ -115,7 +115,7 @@ impl Connection {
     }
 }
 
-/// Rows of JSON lines, which are all of this schema.
+/// Rows of JSON lines; checks their schema.
 fn rows(output: &Output) -> Vec<Value> {
     let text = stdout(output);
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -153,7 +153,7 @@ fn a_row_for_each_socket_and_interval() {
         drop(short.server);
         recorder.wait(1);
     }
-    // What is told of the deaths is in the next sample.
+    // The destroy events are in the next sample.
     recorder.wait(2);
     recorder.stop();
     let file = recorder.path();
@@ -163,7 +163,7 @@ fn a_row_for_each_socket_and_interval() {
         all.iter().filter(|row| number(row, "lport") == Some(local)).collect()
     };
 
-    // What was sent is what grew.
+    // The growth equals the bytes sent.
     let own = of(long.port());
     assert_eq!(sum(&own, "bytes_sent_delta"), 5 * 10_000 + 10);
     let server = all.iter().filter(|row| number(row, "rport") == Some(long.port()));
@@ -178,7 +178,7 @@ fn a_row_for_each_socket_and_interval() {
         assert!(!flag(last, "vanished") && number(last, "rtt_us").is_some());
     }
 
-    // Idle ones have their first and their last row.
+    // Idle sockets have a first and a last row.
     let [first, last] = of(idle.port())[..] else { panic!("{:?}", of(idle.port())) };
     assert!(flag(first, "first") && !flag(last, "first"));
     assert!(first.get("bytes_sent_delta").is_none() && first.get("interval_s").is_none());
@@ -188,7 +188,7 @@ fn a_row_for_each_socket_and_interval() {
     assert_eq!((&last["role"], &last["state"]), (&"client".into(), &"established".into()));
     assert_eq!(last["pid"], std::process::id());
 
-    // With all rows they have one for each sample.
+    // With all rows they have one per sample.
     let every = rows(&tcpdiag(&["convert", file, "--all-rows", &filter]));
     let own: Vec<_> =
         every.iter().filter(|row| number(row, "lport") == Some(idle.port())).collect();
@@ -196,17 +196,17 @@ fn a_row_for_each_socket_and_interval() {
     for two in own.windows(2) {
         let [before, after] = two else { panic!() };
         let length = number(after, "time_ns").unwrap() - number(before, "time_ns").unwrap();
-        let told = after["interval_s"].as_f64().unwrap();
-        // By another clock.
-        assert!((told - length as f64 / 1e9).abs() < 0.05, "{told} {length}");
+        let interval_s = after["interval_s"].as_f64().unwrap();
+        // Measured with another clock.
+        assert!((interval_s - length as f64 / 1e9).abs() < 0.05, "{interval_s} {length}");
         assert!(after["time"].as_str().unwrap().ends_with('Z'));
     }
-    forms_agree(file, &filter, &all);
-    spans(file, &filter, &every);
+    check_forms_agree(file, &filter, &all);
+    check_spans(file, &filter, &every);
 }
 
-/// CSV has the same rows.
-fn forms_agree(file: &str, filter: &str, rows: &[Value]) {
+/// Checks that CSV has the same rows.
+fn check_forms_agree(file: &str, filter: &str, rows: &[Value]) {
     let into = Path::new(file).with_file_name("a.csv");
     let output = tcpdiag(&["convert", file, filter, "--into", into.to_str().unwrap()]);
     assert_eq!(stdout(&output), "");
@@ -225,7 +225,7 @@ fn forms_agree(file: &str, filter: &str, rows: &[Value]) {
         let known = |key: &String| key == "schema" || record.contains_key(key);
         assert!(row.as_object().unwrap().keys().all(known));
     }
-    // Not twice into the same, nor into the recording.
+    // Neither an existing file nor the recording is overwritten.
     let again = tcpdiag(&["convert", file, "--into", into.to_str().unwrap()]);
     assert!(stderr(&again).contains("exists already; --force overwrites it"));
     let itself = tcpdiag(&["convert", file, "--into", file, "--force"]);
@@ -233,8 +233,8 @@ fn forms_agree(file: &str, filter: &str, rows: &[Value]) {
     assert_eq!((again.status.code(), itself.status.code()), (Some(2), Some(2)));
 }
 
-/// Spans, columns and namespaces choose among them.
-fn spans(file: &str, filter: &str, every: &[Value]) {
+/// Checks the selection by time span, column and namespace.
+fn check_spans(file: &str, filter: &str, every: &[Value]) {
     let times: Vec<&str> = {
         let mut times: Vec<&str> = every.iter().map(|row| row["time"].as_str().unwrap()).collect();
         times.dedup();
@@ -276,15 +276,15 @@ fn spans(file: &str, filter: &str, every: &[Value]) {
         (&["--anonymise"], "--into"),
     ] {
         let output = tcpdiag(&[&["convert", file][..], arguments].concat());
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(words) && output.stdout.is_empty(), "{said}");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(words) && output.stdout.is_empty(), "{message}");
     }
-    cut(file, every);
+    check_truncated(file, every);
 }
 
-/// Of a damaged one, what is there.
-fn cut(file: &str, every: &[Value]) {
+/// Checks the rows of a truncated recording.
+fn check_truncated(file: &str, every: &[Value]) {
     let bytes = std::fs::read(file).unwrap();
     let cut = Path::new(file).with_file_name("cut");
     std::fs::write(&cut, &bytes[..bytes.len() - 200]).unwrap();
@@ -301,7 +301,7 @@ fn cut(file: &str, every: &[Value]) {
     assert!(stderr(&output).contains("this is no recording, but text"));
 }
 
-/// What the README calls DuckDB's.
+/// The README's DuckDB query.
 fn query() -> String {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -328,7 +328,7 @@ fn the_query_of_the_readme_runs() {
     recorder.stop();
     let directory = recorder.file.parent().unwrap();
     let into = directory.join("incident.csv");
-    // Only our own: other tests send too.
+    // Only our own sockets: other tests send too.
     let port = listener.local_addr().unwrap().port();
     let filter = format!("port = :{port}");
     let output = tcpdiag(&["convert", recorder.path(), &filter, "--into", into.to_str().unwrap()]);

@@ -1,4 +1,4 @@
-//! Recordings that were cut or damaged end clearly.
+//! Truncated or damaged recordings end with a clear message.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use super::replay::EVERYTHING;
 
 const BOTH: [Compression; 2] = [Compression::None, Compression::Zstd];
 
-/// That an end was clear, and told at a byte that is in the file.
+/// Checks that an error is clear and names a byte within the file.
 fn check(error: &ReadError, length: usize) {
     let text = error.to_string();
     match error {
@@ -29,7 +29,7 @@ fn check(error: &ReadError, length: usize) {
 }
 
 #[test]
-fn every_prefix() {
+fn every_prefix_ends_with_a_clear_error() {
     let items = some_of_everything();
     for compression in BOTH {
         let file = recording(compression, &items);
@@ -52,7 +52,7 @@ fn every_prefix() {
 }
 
 #[test]
-fn says_where_and_why() {
+fn errors_name_position_and_reason() {
     let items = some_of_everything();
     let file = recording(Compression::None, &items);
     let ends = |file: &[u8]| match read(file) {
@@ -83,7 +83,7 @@ fn unknown_notes_are_skipped_and_counted() {
     let note = Item::Note { kind: Kind::Cgroup, sample: 1, namespace: 2, payload: vec![1] };
     let items = vec![(1, note.clone()), (2, note), (3, Item::note(Kind::End, b"{}"))];
     let file = recording(Compression::None, &items);
-    // What stands before each payload: version, flags, kind, sample, namespace.
+    // The header of each payload: version, flags, kind, sample, namespace.
     let mut header = vec![1, 0];
     header.extend((Kind::Cgroup as u16).to_ne_bytes());
     header.extend(1u32.to_ne_bytes());
@@ -105,7 +105,7 @@ fn unknown_notes_are_skipped_and_counted() {
 fn unknown_blocks_are_skipped_and_counted() {
     let items = some_of_everything();
     let mut file = recording(Compression::None, &items);
-    // Interface statistics, as other programs write them.
+    // Interface statistics, which other programs write.
     for word in [5u32, 16, 0, 16] {
         file.extend(word.to_ne_bytes());
     }
@@ -115,8 +115,8 @@ fn unknown_blocks_are_skipped_and_counted() {
 }
 
 #[test]
-fn the_other_byte_order() {
-    // A section of a machine with the other byte order: framing is read, and it says so.
+fn the_other_byte_order_is_read() {
+    // A section from a machine with the other byte order: framing is read, and the order reported.
     let mut file = Vec::new();
     let section = [0x0a0d_0d0au32, 28, 0x1a2b_3c4d, 1 << 16, u32::MAX, u32::MAX, 28];
     let interface = [1, 20, 253 << 16, 0, 20];
@@ -124,7 +124,7 @@ fn the_other_byte_order() {
     let mut words: Vec<u32> = section.into_iter().chain(interface).chain(packet).collect();
     words.iter_mut().for_each(|word| *word = word.swap_bytes());
     if cfg!(target_endian = "little") {
-        // Halves of a word are the other way round there.
+        // The halves of a word are swapped in that order.
         words[3] = u32::from_ne_bytes([0, 1, 0, 0]);
         words[9] = u32::from_ne_bytes([0, 253, 0, 0]);
         words.iter().for_each(|word| file.extend(word.to_ne_bytes()));
@@ -156,23 +156,23 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn anything_comes_back(items in vec(item(), 0..40), compression in compression()) {
+    fn written_items_are_read_back(items in vec(item(), 0..40), compression in compression()) {
         let (back, end) = read(recording(compression, &items).as_slice());
         prop_assert_eq!(back, items);
         prop_assert!(end.is_ok());
     }
 
     #[test]
-    fn any_damage_ends(
+    fn damaged_recordings_end(
         items in vec(item(), 1..40),
         compression in compression(),
-        blows in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in any::<prop::sample::Index>(),
     ) {
         let mut file = recording(compression, &items);
-        for (place, byte) in blows {
-            let place = place.index(file.len());
-            file[place] = byte;
+        for (index, byte) in damage {
+            let index = index.index(file.len());
+            file[index] = byte;
         }
         file.truncate(1 + cut.index(file.len()));
         let (back, end) = read(file.as_slice());
@@ -183,7 +183,7 @@ proptest! {
                 });
             }
         }
-        // A block takes 12 bytes at least, and zstd cannot make more of a file than it was.
+        // A block has at least 12 bytes, and decompression yields no more than the original.
         prop_assert!(back.len() <= 4 * items.len() + 1000);
         if let Err(error) = end {
             check(&error, file.len());
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_else_is_refused(file in vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_are_refused(file in vec(any::<u8>(), 0..400)) {
         let (back, end) = read(file.as_slice());
         prop_assert!(back.is_empty());
         match end {

@@ -8,7 +8,7 @@ use tcpdiag::recording::{
 };
 use tcpdiag::sys::Clocks;
 
-use super::content::{PLACE, writer};
+use super::content::{NAMESPACE, writer};
 use super::convert::{stderr, stdout, tcpdiag};
 use tcpdiag::wire::uapi::{INET_DIAG_INFO, NLMSG_HDRLEN, SOCK_DIAG_BY_FAMILY};
 
@@ -39,7 +39,7 @@ fn row(document: &Value, port: u16, measure: &str) -> Option<Value> {
 
 /// A socket at one sample.
 #[derive(Clone, Copy)]
-pub struct Fake {
+pub struct FakeSocket {
     cookie: u32,
     state: State,
     local: u16,
@@ -48,7 +48,7 @@ pub struct Fake {
     segments: u32,
 }
 
-impl Fake {
+impl FakeSocket {
     pub fn listener(port: u16) -> Self {
         let (cookie, state) = (u32::from(port), State::Listen);
         Self { cookie, state, local: port, remote: 0, segments: 0 }
@@ -59,7 +59,7 @@ impl Fake {
         Self { cookie, state, local: port, remote: 40_000, segments }
     }
 
-    /// As the kernel says it.
+    /// The kernel's message about it.
     pub fn message(self) -> Vec<u8> {
         let mut record = vec![0; 72];
         (record[0], record[1]) = (2, self.state as u8);
@@ -96,13 +96,13 @@ const STEADY: u16 = 1001;
 const RISING: u16 = 1002;
 const LATE: u16 = 1003;
 
-/// Samples 0 to 20, a second apart. From 10 on one service has twenty times as much to do, and
-/// another one is there at all.
+/// Samples 0 to 20, a second apart. From 10 on one service has twenty times the traffic, and
+/// another one appears.
 fn recording() -> Vec<u8> {
     let mut writer = writer(Compression::Zstd);
     let facts = HostFacts { machine: "x86_64".to_owned(), ..HostFacts::default() };
     writer.json(Kind::Host, 0, &facts).unwrap();
-    let inode = PLACE.inode;
+    let inode = NAMESPACE.inode;
     let namespace = NamespaceOf { interface: 0, inode, name: None };
     writer.json(Kind::Namespace, inode, &namespace).unwrap();
     let (mut steady, mut rising, mut late) = (1000, 1000, 0);
@@ -116,13 +116,13 @@ fn recording() -> Vec<u8> {
         let begun = DumpBegun { states: 0xfff, extensions: 0, ipv4: true, ipv6: true };
         writer.json(Kind::DumpBegin, inode, &begun).unwrap();
         let mut sockets = vec![
-            Fake::listener(STEADY),
-            Fake::listener(RISING),
-            Fake::server(STEADY, steady),
-            Fake::server(RISING, rising),
+            FakeSocket::listener(STEADY),
+            FakeSocket::listener(RISING),
+            FakeSocket::server(STEADY, steady),
+            FakeSocket::server(RISING, rising),
         ];
         if sample > 10 {
-            sockets.extend([Fake::listener(LATE), Fake::server(LATE, late)]);
+            sockets.extend([FakeSocket::listener(LATE), FakeSocket::server(LATE, late)]);
         }
         let ended = DumpEnded {
             sockets: sockets.len() as u64,
@@ -130,7 +130,7 @@ fn recording() -> Vec<u8> {
             bad_attributes: 0,
             interrupted: 0,
         };
-        let dump: Vec<u8> = sockets.into_iter().flat_map(Fake::message).collect();
+        let dump: Vec<u8> = sockets.into_iter().flat_map(FakeSocket::message).collect();
         writer.datagram(0, Direction::Received, &dump).unwrap();
         writer.json(Kind::DumpEnd, inode, &ended).unwrap();
         writer.json(Kind::EventsDrained, inode, &EventsDrained::default()).unwrap();
@@ -139,7 +139,7 @@ fn recording() -> Vec<u8> {
         writer.note(Kind::Counters, inode, counters.as_bytes()).unwrap();
         writer.json(Kind::SampleEnd, 0, &SampleEnded { clocks, ..SampleEnded::default() }).unwrap();
         writer.flush().unwrap();
-        // A little more and a little less.
+        // Small variations.
         let uneven = [90, 110, 95, 105, 100][sample as usize % 5];
         steady += uneven;
         rising += if sample < 10 { uneven } else { 20 * uneven };
@@ -150,7 +150,7 @@ fn recording() -> Vec<u8> {
 }
 
 #[test]
-fn what_changed_is_told_and_nothing_else() {
+fn only_real_changes_are_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("night.pcapng.zst");
     std::fs::write(&path, recording()).unwrap();
@@ -168,46 +168,46 @@ fn what_changed_is_told_and_nothing_else() {
         ["a", "b", "factor", "sigma"].map(|key| received[key].as_f64().unwrap());
     assert_eq!((a, b), (100_000.0, 2_000_000.0), "{received}");
     assert!((factor - 20.0).abs() < 1e-9 && sigma > 3.0, "{received}");
-    // The other went on as it did.
+    // The steady service did not change.
     assert_eq!(row(&changed, STEADY, "received"), None, "{changed}");
     let all = document(&[&before, &after, "--all"]);
     let steady = row(&all, STEADY, "received").unwrap();
     assert_eq!(steady["change"], "same");
     assert!(changed["same"].as_u64() > Some(0) && all["same"] == 0);
-    // The newcomer is on one side only.
+    // The new service is on one side only.
     let [new] = &rows(&changed, LATE)[..] else { panic!("{changed}") };
     assert_eq!((&new["change"], &new["a"]), (&"appeared".into(), &Value::Null));
     let backwards = document(&[&format!("{file}@{middle}.."), &format!("@..{middle}")]);
     let [gone] = &rows(&backwards, LATE)[..] else { panic!("{backwards}") };
     assert_eq!((&gone["change"], &gone["b"]), (&"gone".into(), &Value::Null));
-    // So did the host's counters, but for the one that stood still.
+    // The host's counters changed too, except the constant one.
     let rows = changed["changes"].as_array().unwrap().iter();
     let counters: Vec<&Value> = rows.filter(|row| row["kind"] == "counter").collect();
     let [segments] = counters[..] else { panic!("{counters:?}") };
     assert_eq!((&segments["name"], &segments["a"]), (&"TcpInSegs".into(), &200.0.into()));
 
-    // A recording is like itself, and an interval is one.
+    // A recording does not differ from itself, and an interval can be compared.
     let same = document(&[file, file]);
     assert_eq!(same["changes"], Value::Array(Vec::new()));
     let one = document(&[&format!("{file}@{middle}"), &after]);
     assert_eq!((&one["a"]["intervals"], &one["a"]["to"]), (&1.into(), &changed["a"]["to"]));
-    table(&before, &after, LATE);
-    mistakes(file, middle);
+    check_table(&before, &after, LATE);
+    check_wrong_usage(file, middle);
 }
 
-fn table(before: &str, after: &str, late: u16) {
+fn check_table(before: &str, after: &str, late: u16) {
     let output = tcpdiag(&["diff", before, after, "--limit", "1"]);
     let text = stdout(&output);
     assert!(text.contains("Services, biggest change first"), "{text}");
     assert!(text.contains("more; --limit shows them"), "{text}");
-    // The first line names a file, whose name is as long as it is.
+    // The first line contains a file name of any length.
     assert!(text.lines().skip(2).all(|line| line.chars().count() <= 80), "{text}");
     let text = stdout(&tcpdiag(&["diff", before, after]));
     let line = text.lines().find(|line| line.starts_with(&format!("{late} ")));
     assert!(line.unwrap().contains("appeared"), "{text}");
 }
 
-fn mistakes(file: &str, middle: &str) {
+fn check_wrong_usage(file: &str, middle: &str) {
     for (arguments, words) in [
         (&[file][..], "<B>"),
         (&["@..", file], "the first side needs a file"),
@@ -220,15 +220,15 @@ fn mistakes(file: &str, middle: &str) {
         (&[file, "@..", "--by", "moon"], "no grouping is called"),
     ] {
         let output = tcpdiag(&[&["diff"][..], arguments].concat());
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        assert!(said.contains(words) && output.stdout.is_empty(), "{said}");
+        let error_text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error_text}");
+        assert!(error_text.contains(words) && output.stdout.is_empty(), "{error_text}");
     }
     let bytes = std::fs::read(file).unwrap();
     std::fs::write(file, &bytes[..bytes.len() - 200]).unwrap();
     let arguments = ["diff", &format!("{file}@..{middle}"), "@-1s..", "--strict"];
     let output = tcpdiag(&arguments);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("recording ends early at byte "), "{said}");
+    let error_text = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{error_text}");
+    assert!(error_text.contains("recording ends early at byte "), "{error_text}");
 }

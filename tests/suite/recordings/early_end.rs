@@ -1,4 +1,4 @@
-//! What commands say of recordings that end early, and with which code they exit.
+//! Messages and exit codes of commands for recordings that end early.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,8 +16,8 @@ const COMMANDS: [&[&str]; 6] = [
     &["services", "-o", "json", "--interval", "1s"],
 ];
 
-/// Asks a recording; the exit code and what was said.
-fn ask(command: &[&str], file: &Path, strict: bool) -> (Option<i32>, String) {
+/// Runs a command on a recording; returns the exit code and standard error.
+fn run_on(command: &[&str], file: &Path, strict: bool) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_tcpdiag"))
         .args(command)
         .args(strict.then_some("--strict"))
@@ -29,7 +29,7 @@ fn ask(command: &[&str], file: &Path, strict: bool) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Makes a recording of some samples that is not compressed.
+/// Makes an uncompressed recording of some samples.
 fn record(file: &Path) -> Vec<u8> {
     let made = Command::new(env!("CARGO_BIN_EXE_tcpdiag"))
         .args(["record", "-i", "20ms", "--count", "4", "--compress", "none"])
@@ -41,16 +41,16 @@ fn record(file: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn is_said_by_all_and_strict_tells_it_by_the_code() {
+fn every_command_reports_it_and_strict_exits_with_3() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("recording.pcapng");
     let whole = record(&file);
     for command in COMMANDS {
-        let (code, said) = ask(command, &file, false);
-        assert_eq!(code, Some(0), "{command:?}: {said}");
-        assert!(!said.contains("recording ends early"), "{command:?}: {said}");
+        let (code, message) = run_on(command, &file, false);
+        assert_eq!(code, Some(0), "{command:?}: {message}");
+        assert!(!message.contains("recording ends early"), "{command:?}: {message}");
     }
-    // The last note is the end; with its length it is told where it begins.
+    // The last note is the end. A block's length also follows it, so its start can be found.
     let length = |end: usize| u32::from_ne_bytes(whole[end - 4..end].try_into().unwrap()) as usize;
     let end = whole.len() - length(whole.len());
     let sample_end = end - length(end);
@@ -66,24 +66,24 @@ fn is_said_by_all_and_strict_tells_it_by_the_code() {
         std::fs::write(&file, &whole[..cut]).unwrap();
         for command in COMMANDS {
             for strict in [false, true] {
-                let (code, said) = ask(command, &file, strict);
-                assert!(said.contains(&words), "{command:?} {cut}: {said}");
-                assert_eq!(said.matches("ends early").count(), 1, "{command:?}: {said}");
-                assert_eq!(code, Some(if strict { 3 } else { 0 }), "{command:?}: {said}");
+                let (code, message) = run_on(command, &file, strict);
+                assert!(message.contains(&words), "{command:?} {cut}: {message}");
+                assert_eq!(message.matches("ends early").count(), 1, "{command:?}: {message}");
+                assert_eq!(code, Some(if strict { 3 } else { 0 }), "{command:?}: {message}");
             }
         }
     }
-    // Nobody is told of a cut that is behind what was asked for.
+    // A cut after the requested sample is not reported.
     std::fs::write(&file, &whole[..end - 1]).unwrap();
     for command in [&["conns", "--at", "+1ns"][..], &["stats", "--to", "+25ms"]] {
-        let (_, said) = ask(command, &file, true);
-        assert!(!said.contains("ends early"), "{command:?}: {said}");
+        let (_, message) = run_on(command, &file, true);
+        assert!(!message.contains("ends early"), "{command:?}: {message}");
     }
-    // Nothing of it is left to show.
+    // No sample is left to show.
     std::fs::write(&file, &whole[..whole.len() / 6]).unwrap();
     for command in COMMANDS {
-        let (code, said) = ask(command, &file, false);
-        assert_eq!(code, Some(2), "{command:?}: {said}");
-        assert!(said.contains("ends early") && said.contains("no whole sample"), "{said}");
+        let (code, message) = run_on(command, &file, false);
+        assert_eq!(code, Some(2), "{command:?}: {message}");
+        assert!(message.contains("ends early") && message.contains("no whole sample"), "{message}");
     }
 }

@@ -10,7 +10,7 @@ use crate::decode::script::{Step, datagrams};
 const DATAGRAMS: [&str; 4] = ["tcp4.nl", "tcp6.nl", "legacy.nl", "destroy.nl"];
 const COUNTERS: [&str; 5] = ["snmp", "netstat", "snmp6", "sockstat", "sockstat6"];
 
-/// What a kernel said, as a recording of one sample would have it.
+/// A kernel's captures as the items of a recording with one sample.
 pub fn items(kernel: Kernel) -> Vec<Timed> {
     let mut items = vec![Item::note(Kind::Host, kernel.text("uname.txt").as_bytes())];
     for name in COUNTERS {
@@ -28,7 +28,7 @@ pub fn items(kernel: Kernel) -> Vec<Timed> {
 }
 
 #[test]
-fn come_back_byte_for_byte() {
+fn captures_are_read_back_byte_for_byte() {
     for kernel in KERNELS {
         let items = items(kernel);
         for compression in [Compression::None, Compression::Zstd] {
@@ -39,7 +39,7 @@ fn come_back_byte_for_byte() {
             assert!(reader.is_complete && reader.is_of_this_byte_order);
             assert_eq!(reader.skipped, Skipped::default());
         }
-        // And so the files themselves.
+        // The files are reassembled too.
         let all: Vec<u8> = items
             .iter()
             .filter_map(|(_, item)| match item {
@@ -69,7 +69,7 @@ fn counters_keep_their_names() {
 }
 
 #[test]
-fn samples_that_resemble_each_other_cost_little() {
+fn similar_samples_need_little_space() {
     let sample = items(KERNELS[3]);
     let size = |count: usize| {
         let mut writer = writer(Compression::Zstd);
@@ -84,7 +84,7 @@ fn samples_that_resemble_each_other_cost_little() {
 }
 
 #[test]
-fn what_was_flushed_is_there() {
+fn flushed_samples_can_be_read() {
     let items = some_of_everything();
     for compression in [Compression::None, Compression::Zstd] {
         let mut writer = writer(compression);
@@ -99,14 +99,14 @@ fn what_was_flushed_is_there() {
         for (count, &length) in (1..).zip(&written) {
             let (back, end) = read(&file[..length as usize]);
             assert_eq!(back, vec![items.clone(); count].concat(), "{compression:?}");
-            // Between two blocks a file that is not compressed may also end.
+            // An uncompressed file may also end between two blocks.
             assert_eq!(end.is_ok(), compression == Compression::None);
         }
     }
 }
 
 #[test]
-fn namespaces_have_interfaces_of_their_own() {
+fn every_namespace_has_its_own_interface() {
     let mut writer = writer(Compression::Zstd);
     let other = tcpdiag::recording::NamespaceInterface { inode: 17, name: Some("blue") };
     assert_eq!(writer.add_namespace(&other).unwrap(), 2);

@@ -1,17 +1,17 @@
-//! Keys of TCP-MD5 are in a recording only where they were asked for.
+//! TCP-MD5 keys are recorded only on request.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use tcpdiag::wire::{Messages, Reply};
 
-use super::command::{items, place, record, stderr};
+use super::command::{items, new_file, record, stderr};
 use super::content::Item;
 use crate::lab::{Socket, lab, require};
 
 const KEY: &[u8] = b"open sesame";
 
 lab!(
-    fn are_left_out() {
+    fn md5_keys_are_recorded_only_on_request() {
         let listener = Socket::listening(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, 8);
         // struct tcp_md5sig: the peer's address, flags, prefix length, key length, interface, key.
         let mut option = vec![0u8; 216];
@@ -23,7 +23,7 @@ lab!(
         if !require(set.is_ok(), &format!("TCP_MD5SIG: {set:?}")) {
             return;
         }
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         for (arguments, has_key) in
             [(&["--count", "1"][..], false), (&["--count", "1", "--force", "--with-keys"], true)]
         {
@@ -37,7 +37,7 @@ lab!(
                     let Some(reply) = Reply::new(message.payload) else { continue };
                     let Some(keys) = reply.md5() else { continue };
                     peers += usize::from(keys.total());
-                    // For whom it is and how long is there either way.
+                    // The peer and the key's length are recorded either way.
                     let key = keys.kept().next().unwrap();
                     assert_eq!(key.address, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
                     assert_eq!(usize::from(key.key_length), KEY.len());

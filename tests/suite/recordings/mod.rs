@@ -1,4 +1,4 @@
-//! Recordings: what is written is read back, damaged files end with a clear message, and other
+//! Recordings: written items are read back, damaged files end with a clear message, and other
 //! programs can read them.
 
 mod anonymise;

@@ -1,4 +1,4 @@
-//! Network namespaces that come and go while all of them are recorded.
+//! Network namespaces that appear and disappear while all of them are recorded.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 use tcpdiag::recording::{InterfaceName, Kind, NamespaceOf};
 
-use super::command::{items, json, notes, place, record, start, wait_for};
+use super::command::{items, json, new_file, notes, record, start, wait_for};
 use super::content::read;
 use crate::lab::{Child, Socket, Tcpdiag, lab};
 
@@ -16,28 +16,28 @@ fn inode(path: &str) -> u64 {
 }
 
 lab!(
-    fn come_and_go() {
-        let (_directory, file) = place();
+    fn namespaces_appear_and_disappear() {
+        let (_directory, file) = new_file();
         let mut child = start(&file, &["--netns", "all", "-i", "100ms"]);
         let there = Child::running(&["unshare", "--net"], Path::new("sleep"));
         let inode = inode(&format!("/proc/{}/ns/net", there.pid()));
-        let told = |kind| {
+        let is_noted = |kind| {
             let (items, _) = read(std::fs::read(&file).unwrap().as_slice());
             json::<NamespaceOf>(&notes(&items, kind)).into_iter().any(|fact| fact.inode == inode)
         };
-        wait_for(|| told(Kind::Namespace));
+        wait_for(|| is_noted(Kind::Namespace));
         drop(there);
-        wait_for(|| told(Kind::NamespaceGone));
+        wait_for(|| is_noted(Kind::NamespaceGone));
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));
         let items = items(&file);
         let facts: Vec<NamespaceOf> = json(&notes(&items, Kind::Namespace));
         assert!(facts.iter().enumerate().all(|(number, fact)| {
-            // Number 1 is of the notes.
+            // Interface 1 holds the notes.
             fact.interface as usize == if number == 0 { 0 } else { number + 1 }
         }));
-        // Something was recorded of it in between, and nothing afterwards.
-        let place = |wanted| {
+        // It was recorded in between and not afterwards.
+        let position = |wanted| {
             items.iter().position(|(_, item)| match item {
                 super::content::Item::Note { kind, namespace, .. } => {
                     *kind == wanted && *namespace == inode
@@ -45,8 +45,8 @@ lab!(
                 super::content::Item::Datagram { .. } => false,
             })
         };
-        let [came, dumped, went] =
-            [Kind::Namespace, Kind::DumpEnd, Kind::NamespaceGone].map(|kind| place(kind).unwrap());
+        let [came, dumped, went] = [Kind::Namespace, Kind::DumpEnd, Kind::NamespaceGone]
+            .map(|kind| position(kind).unwrap());
         assert!(came < dumped && dumped < went, "{came} {dumped} {went}");
     }
 );
@@ -56,14 +56,14 @@ lab!(
         let listener = Socket::of(IpAddr::V4(Ipv4Addr::LOCALHOST));
         listener.set(libc::SOL_SOCKET, libc::SO_BINDTODEVICE, b"lo\0").unwrap();
         listener.listen(1);
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         let again = file.with_file_name("services.pcapng.zst");
         assert!(record(&file, &["--count", "2", "-i", "10ms"]).status.success());
         let path = again.to_str().unwrap();
         Tcpdiag::new().run(&["services", "--count", "1", "-i", "10ms", "--record", path]);
         for file in [file, again] {
             let names: Vec<InterfaceName> = json(&notes(&items(&file), Kind::Interfaces));
-            // Once, although several samples have it.
+            // Written once for several samples.
             assert_eq!(names, [InterfaceName { index: 1, name: "lo".to_owned() }]);
         }
     }

@@ -6,31 +6,31 @@ use rustix::process::{Pid, Signal, kill_process};
 use tcpdiag::recording::{Ending, EventsDrained, FilterFact, Kind};
 
 use super::command::{
-    Connection, items, json, notes, place, record, samples, sockets, start, stderr, wait_for,
+    Connection, items, json, new_file, notes, record, samples, sockets, start, stderr, wait_for,
 };
 
 fn run(arguments: &[&str]) -> (String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
     let output = command.args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let said = stderr(&output);
-    (String::from_utf8(output.stdout).unwrap(), said)
+    let message = stderr(&output);
+    (String::from_utf8(output.stdout).unwrap(), message)
 }
 
 #[test]
-fn holds_what_was_asked_for() {
+fn only_selected_sockets_are_recorded() {
     let [wanted, other] = [Connection::new(), Connection::new()];
     let [server, client] = wanted.ports();
     let [port, client_port] = [server, client].map(|port| port.to_string());
     let expression = format!("sport = {client} and dport = {server}");
-    for (arguments, told, count) in [
+    for (arguments, expected, count) in [
         (vec!["--port", &port], format!("--port {port}"), 3),
         (vec!["--local-port", &client_port], format!("--local-port {client_port}"), 1),
         (vec!["-p", &port, "-s", "listen"], format!("--port {port} --state listen"), 1),
         (vec![expression.as_str()], expression.clone(), 1),
         (vec!["-4", "not", "state", "listen", &expression], String::new(), 1),
     ] {
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         // The file comes before the expression.
         let path = file.to_str().unwrap();
         let all = [&["record", path, "--count", "2", "-i", "10ms"], &arguments[..]].concat();
@@ -43,38 +43,38 @@ fn holds_what_was_asked_for() {
             let ports = [socket.local.port, socket.remote.port];
             assert!(ports.contains(&server) && !ports.contains(&other.ports()[0]), "{socket:?}");
         }
-        // The owners are of these sockets too.
+        // Owners are recorded for these sockets only.
         let owners = notes(&items, Kind::Owners).concat();
         assert_eq!(owners.iter().filter(|byte| **byte == b'\n').count() as u64, count);
         let [fact]: [FilterFact; 1] = json(&notes(&items, Kind::Filter)).try_into().unwrap();
-        assert!(told.is_empty() || fact.filter == told, "{}", fact.filter);
-        // Whoever asks the recording is told.
+        assert!(expected.is_empty() || fact.filter == expected, "{}", fact.filter);
+        // Commands that read the recording report the filter.
         let asked = ["conns", "--state", "all", "--read", path];
         let (document, _) = run(&[&asked[..], &["-o", "json"]].concat());
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["quality"]["recorded_filter"], fact.filter);
         assert_eq!(document["connections"].as_array().unwrap().len() as u64, count);
-        let (_, said) = run(&asked);
+        let (_, message) = run(&asked);
         let line = format!("tcpdiag: only these sockets were recorded: {}", fact.filter);
-        assert!(said.lines().any(|said| said == line), "{said}");
+        assert!(message.lines().any(|message| message == line), "{message}");
     }
 }
 
 #[test]
-fn nothing_is_said_of_whole_ones() {
-    let (_directory, file) = place();
+fn no_filter_is_reported_for_unfiltered_recordings() {
+    let (_directory, file) = new_file();
     assert_eq!(record(&file, &["--count", "1"]).status.code(), Some(0));
     assert!(notes(&items(&file), Kind::Filter).is_empty());
-    let (document, said) = run(&["conns", "-o", "json", "--read", file.to_str().unwrap()]);
-    assert!(!document.contains("recorded_filter") && !said.contains("only these"), "{said}");
+    let (document, message) = run(&["conns", "-o", "json", "--read", file.to_str().unwrap()]);
+    assert!(!document.contains("recorded_filter") && !message.contains("only these"), "{message}");
 }
 
 #[test]
-fn deaths_are_those_of_the_same_sockets() {
+fn destroy_events_are_filtered_too() {
     let [wanted, other] = [Connection::new(), Connection::new()];
     let [server, _] = wanted.ports();
     let [stranger, _] = other.ports();
-    let (_directory, file) = place();
+    let (_directory, file) = new_file();
     let mut child = start(&file, &["-i", "20ms", "--port", &server.to_string()]);
     drop(other);
     drop(wanted);
@@ -100,8 +100,8 @@ fn deaths_are_those_of_the_same_sockets() {
 }
 
 #[test]
-fn what_the_kernel_cannot_decide_is_refused() {
-    let (_directory, file) = place();
+fn filters_that_the_kernel_cannot_evaluate_are_refused() {
+    let (_directory, file) = new_file();
     for (expression, words) in [
         ("rtt > 5ms", "the kernel cannot decide `rtt`, and"),
         ("sport = 1 or comm = java", "cannot decide `comm`"),
@@ -111,9 +111,9 @@ fn what_the_kernel_cannot_decide_is_refused() {
     ] {
         let mut command = super::command::command(&[]);
         let output = command.arg(&file).arg(expression).output().unwrap();
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(words), "{said}");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(words), "{message}");
         assert!(!Path::new(&file).exists());
     }
 }

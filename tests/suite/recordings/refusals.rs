@@ -1,4 +1,4 @@
-//! What is no recording is refused, and said what it is.
+//! Other files are refused with a message that says what they are.
 
 use tcpdiag::recording::{Compression, ReadError};
 
@@ -31,7 +31,7 @@ fn classic(link: u32) -> Vec<u8> {
 }
 
 #[test]
-fn other_files() {
+fn other_files_are_refused() {
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     for (file, what) in [
         (&b""[..], "an empty file"),
@@ -49,13 +49,13 @@ fn other_files() {
     ] {
         let text = refusal(file);
         assert!(text.contains(what), "{text}");
-        // The same behind compression.
+        // The same after compression.
         let compressed = zstd(file);
         assert!(refusal(&compressed).contains(what), "{text}");
     }
 }
 
-/// These bytes as zstd stores what it cannot make smaller (RFC 8878, 3.1.1.2).
+/// These bytes in a zstd raw block (RFC 8878, 3.1.1.2).
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     // Frames of four bytes of content size, one segment.
     let mut file = vec![0x28, 0xb5, 0x2f, 0xfd, 0b1010_0000];
@@ -72,7 +72,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_capture_of_netlink_is_none_to_refuse() {
+fn a_netlink_capture_is_accepted() {
     let (items, end) = read(capture(253).as_slice());
     assert!(items.is_empty());
     // Its packet is too short for the cooked header.
@@ -80,7 +80,7 @@ fn a_capture_of_netlink_is_none_to_refuse() {
 }
 
 #[test]
-fn an_empty_recording_is_none_to_refuse() {
+fn an_empty_recording_is_accepted() {
     for compression in [Compression::None, Compression::Zstd] {
         let (items, end) = read(recording(compression, &[]).as_slice());
         assert!(items.is_empty());

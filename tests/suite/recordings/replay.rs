@@ -1,4 +1,4 @@
-//! Recordings that answer as the kernel did.
+//! Recordings give the same answers as the kernel.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use tcpdiag::socket_diag::{Query, Sockets, Transport};
 use tcpdiag::sys::Clocks;
 use tcpdiag::wire::Extensions;
 
-use super::content::{PLACE, writer};
+use super::content::{NAMESPACE, writer};
 use crate::decode::capture::{KERNELS, Kernel, json};
 use crate::decode::script::{Script, Step, datagrams};
 
@@ -33,7 +33,7 @@ fn clocks(second: u64) -> Clocks {
 /// A recording of these samples: the second of each, and its dump.
 fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let mut writer = writer(Compression::Zstd);
-    let inode = PLACE.inode;
+    let inode = NAMESPACE.inode;
     let host = HostFacts {
         hostname: "h".to_owned(),
         kernel: "6.1.0".to_owned(),
@@ -59,7 +59,7 @@ fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
             writer.datagram(0, Direction::Received, &bytes).unwrap();
         }
         writer.json(Kind::DumpEnd, inode, &()).unwrap();
-        // An event is of no dump.
+        // An event belongs to no dump.
         writer.datagram(0, Direction::Received, dump).unwrap();
         let owners = SocketOwners { inode: 100 + number, holders: Vec::new(), hidden: true };
         writer.json_lines(Kind::Owners, 0, [owners]).unwrap();
@@ -76,11 +76,11 @@ fn find(file: &[u8], at: Option<u64>) -> Found {
     Sample::find(&mut Reader::new(file).unwrap(), at)
 }
 
-/// Reads all sockets; hands back their cookies' rows.
+/// Reads all sockets; returns rows by cookie.
 fn rows<T: Transport>(transport: T, kernel: Kernel, query: &Query<'_>) -> BTreeMap<u64, Value> {
     let mut rows = BTreeMap::new();
     let mut sockets = Sockets::over(transport);
-    // Twice, as a program does that asks for listeners first.
+    // Twice, like a program that requests listeners first.
     for _ in 0..2 {
         rows.clear();
         let outcome = sockets
@@ -97,7 +97,7 @@ fn rows<T: Transport>(transport: T, kernel: Kernel, query: &Query<'_>) -> BTreeM
 }
 
 #[test]
-fn answers_as_the_kernel_did() {
+fn a_recording_gives_the_kernels_answers() {
     for kernel in KERNELS {
         let dump = kernel.bytes("legacy.nl");
         let sample = find(&recording(&[(1, dump.clone())]), None).sample.unwrap();
@@ -107,7 +107,7 @@ fn answers_as_the_kernel_did() {
         assert_eq!(live.len(), kernel.records[2]);
         assert!(rows(played(namespace), kernel, &EVERYTHING) == live, "{}", kernel.release);
 
-        // By family and state it gives what a kernel would have picked.
+        // A request by family and state gets the sockets that a kernel would select.
         let listeners = StateSet::of(&[State::Listen]);
         for (families, name, states) in [
             (Families { v4: true, v6: false }, "ipv4", StateSet::ALL),
@@ -127,14 +127,14 @@ fn answers_as_the_kernel_did() {
         let mut wanted = live.clone();
         wanted.retain(|_, row| row["local"]["port"] == 20_010);
         assert!(rows(played(namespace), kernel, &query) == wanted);
-        // Programs are refused, and asked again without.
+        // Filter programs are refused; the request is repeated without one.
         let query = Query { program: &[1, 4, 4, 0], ..EVERYTHING };
         assert!(rows(played(namespace), kernel, &query) == live);
     }
 }
 
 #[test]
-fn dumps_by_family_answer_the_single_walk() {
+fn dumps_by_family_answer_a_single_walk() {
     let kernel = KERNELS[4];
     let mut dump = kernel.bytes("tcp4.nl");
     dump.extend(kernel.bytes("tcp6.nl"));
@@ -145,7 +145,7 @@ fn dumps_by_family_answer_the_single_walk() {
 }
 
 #[test]
-fn the_sample_at_a_time() {
+fn finds_the_sample_at_a_time() {
     let kernel = KERNELS[0];
     let dumps = ["tcp4.nl", "tcp6.nl", "legacy.nl"].map(|name| kernel.bytes(name));
     let samples: Vec<(u64, Vec<u8>)> = (10..).step_by(10).zip(dumps).collect();
@@ -170,11 +170,11 @@ fn the_sample_at_a_time() {
         let (second, dump) = &samples[wanted as usize];
         assert_eq!(sample.clocks, clocks(*second));
         assert!(sample.namespaces[0].part.dump == *dump);
-        // What was learnt by then, and nothing that came later.
+        // Notes up to this sample, and no later ones.
         assert_eq!(sample.owners.len() as u32, wanted + 1);
         assert_eq!(sample.cgroups.get(&wanted.into()), Some(&format!("/{wanted}")));
     }
-    // What was cut in the third sample gives the second.
+    // A recording cut in the third sample gives the second.
     let found = find(&file[..file.len() - 100], None);
     assert!(found.damage.is_some());
     let sample = found.sample.unwrap();
@@ -183,11 +183,11 @@ fn the_sample_at_a_time() {
 }
 
 #[test]
-fn a_dump_that_was_asked_again_counts_once_and_says_that_it_was_disturbed() {
+fn a_repeated_dump_counts_once_and_is_marked_interrupted() {
     let kernel = KERNELS[0];
     let dump = kernel.bytes("legacy.nl");
     let mut writer = writer(Compression::None);
-    let inode = PLACE.inode;
+    let inode = NAMESPACE.inode;
     writer.json(Kind::Host, 0, &HostFacts::default()).unwrap();
     let namespace = NamespaceOf { interface: 0, inode, name: None };
     writer.json(Kind::Namespace, inode, &namespace).unwrap();

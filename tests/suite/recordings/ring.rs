@@ -1,4 +1,4 @@
-//! The last minutes, written when they are asked for.
+//! The ring: the last minutes, written on request.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -8,12 +8,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use tcpdiag::recording::{Compression, Direction, Ending, HostFacts, Kind, NamespaceOf};
 
 use super::command::{
-    Connection, command, items, json, notes, place, record, sockets, stderr, wait_for,
+    Connection, command, items, json, new_file, notes, record, sockets, stderr, wait_for,
 };
 use super::content::{Item, Timed, read};
 use crate::lab::{Firewall, Socket, Tcpdiag, lab};
 
-/// Starts it and waits until it listens to signals.
+/// Starts it and waits until it handles signals.
 fn start(file: &Path, arguments: &[&str]) -> Child {
     let child = command(arguments).arg(file).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -30,13 +30,13 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Whether a file is there from its start to its end.
+/// Whether a file is complete.
 fn is_whole(file: &Path) -> bool {
     std::fs::read(file)
         .is_ok_and(|bytes| matches!(read(bytes.as_slice()), (_, Ok(end)) if end.is_complete))
 }
 
-/// What a written ring has to be like; tells its samples.
+/// Checks a written ring; returns the numbers of its samples.
 fn check(items: &[Timed]) -> Vec<u32> {
     let [host]: [HostFacts; 1] = json(&notes(items, Kind::Host)).try_into().unwrap();
     assert!(host.clocks.realtime_ns <= items[items.len() - 1].0);
@@ -51,16 +51,16 @@ fn check(items: &[Timed]) -> Vec<u32> {
     });
     let numbers: Vec<u32> = numbers.collect();
     assert_eq!(numbers.len() as u64, ending.samples);
-    // One follows the other, and so does time.
+    // Numbers are consecutive and times increase.
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
     assert!(items.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     numbers
 }
 
 #[test]
-fn a_signal_has_it_written() {
+fn a_signal_writes_the_ring() {
     let connection = Connection::new();
-    let (directory, file) = place();
+    let (directory, file) = new_file();
     // Segments of 30 ms, so that many become one recording.
     let child = start(&file, &["--ring", "240ms", "-i", "10ms"]);
     std::thread::sleep(std::time::Duration::from_secs(2));
@@ -74,7 +74,7 @@ fn a_signal_has_it_written() {
     assert!(sockets(&first).iter().any(|socket| socket.local.port == client));
     let length = first[first.len() - 1].0 - first[0].0;
     assert!(length < 30_000_000_000, "{length}");
-    // It goes on, and what is written next has a name of its own.
+    // It continues, and the next file has another name.
     let others = || {
         let entries = std::fs::read_dir(directory.path()).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| *path != file);
@@ -90,11 +90,11 @@ fn a_signal_has_it_written() {
     signal(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    let said = stderr(&output);
-    assert_eq!(said.matches("(SIGUSR1)").count(), 2, "{said}");
-    assert!(said.contains("written 2 times: "), "{said}");
+    let message = stderr(&output);
+    assert_eq!(message.matches("(SIGUSR1)").count(), 2, "{message}");
+    assert!(message.contains("written 2 times: "), "{message}");
     assert_eq!(others().len(), 1);
-    // It answers like any other.
+    // It can be read like any other recording.
     let path = file.to_str().unwrap();
     let port = client.to_string();
     let rows = Tcpdiag::new().rows(&["conns", "--read", path, "--local-port", &port]);
@@ -102,11 +102,11 @@ fn a_signal_has_it_written() {
 }
 
 #[test]
-fn the_end_writes_it_only_when_told() {
+fn the_end_writes_the_ring_only_on_request() {
     for (arguments, is_written) in
         [(&["--ring", "1m"][..], false), (&["--ring", "1m", "--write-on-exit"], true)]
     {
-        let (_directory, file) = place();
+        let (_directory, file) = new_file();
         let child = start(&file, arguments);
         signal(&child, Signal::TERM);
         let output = child.wait_with_output().unwrap();
@@ -119,7 +119,7 @@ fn the_end_writes_it_only_when_told() {
             assert_eq!(entries.len(), items(&file).len());
         }
     }
-    let (_directory, file) = place();
+    let (_directory, file) = new_file();
     let output = record(
         &file,
         &["--ring", "1m", "--count", "3", "-i", "10ms", "--write-on-exit", "--compress", "none"],
@@ -132,16 +132,16 @@ fn the_end_writes_it_only_when_told() {
 }
 
 lab!(
-    fn a_counter_has_it_written() {
+    fn growth_of_a_counter_writes_the_ring() {
         let Some(firewall) = Firewall::new() else { return };
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let listener = Socket::listening(local, 0, 8);
-        let (directory, file) = place();
+        let (directory, file) = new_file();
         let trigger = "retranssegs > 2";
         let mut child = start(&file, &["--ring", "1h", "-i", "200ms", "--trigger", trigger]);
         std::thread::sleep(std::time::Duration::from_secs(1));
         assert!(!file.exists(), "nothing was retransmitted");
-        // Handshakes that get no answer are repeated after a second, and after three.
+        // Unanswered SYNs are retransmitted after one second and after three.
         firewall.deafen(listener.port());
         let clients: Vec<Socket> = (0..10)
             .map(|_| {
@@ -158,25 +158,25 @@ lab!(
             .filter(|socket| socket.remote.port == listener.port())
             .any(|socket| socket.cookie == clients[0].cookie());
         assert!(repeated);
-        // The next repetitions come within the hour: nothing more is written.
+        // The next retransmits come within the hour, so nothing more is written.
         std::thread::sleep(std::time::Duration::from_secs(4));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         assert!(child.try_wait().unwrap().is_none());
         signal(&child, Signal::INT);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0));
-        let said = stderr(&output);
-        assert!(said.contains("(TcpRetransSegs grew by "), "{said}");
+        let message = stderr(&output);
+        assert!(message.contains("(TcpRetransSegs grew by "), "{message}");
     }
 );
 
 /// Segments with different interfaces become one recording.
 #[test]
-fn interfaces_are_those_of_the_namespaces() {
+fn joined_segments_keep_the_interfaces_of_namespaces() {
     use tcpdiag::recording::{NamespaceInterface, Writer, join};
     let begin = |first: u64| {
-        let place = NamespaceInterface { inode: first, name: None };
-        Writer::new(Vec::new(), Compression::Zstd, &super::content::ABOUT, &place).unwrap()
+        let namespace = NamespaceInterface { inode: first, name: None };
+        Writer::new(Vec::new(), Compression::Zstd, &super::content::ABOUT, &namespace).unwrap()
     };
     let segment = |inodes: &[u64]| {
         let mut writer = begin(inodes[0]);

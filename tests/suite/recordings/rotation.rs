@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tcpdiag::recording::{DumpEnded, Ending, HostFacts, Kind, NamespaceOf};
 
-use super::command::{Connection, items, json, notes, place, record, sockets, stderr};
+use super::command::{Connection, items, json, new_file, notes, record, sockets, stderr};
 use super::content::{Item, Timed, writer};
 
 /// Files of the directory in the order of their names.
@@ -27,18 +27,21 @@ fn begun(items: &[Timed]) -> u64 {
 }
 
 #[test]
-fn every_file_is_whole() {
+fn every_file_is_complete() {
     let connection = Connection::new();
-    let (directory, file) = place();
+    let (directory, file) = new_file();
     for rotate in ["60ms", "64KiB"] {
         let arguments = ["--rotate", rotate, "-i", "20ms", "--count", "20", "--compress", "none"];
         let output = record(&file, &arguments);
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{said}");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{message}");
         assert!(!file.exists());
         let paths = rotated(directory.path());
         assert!(paths.len() > 2, "{paths:?}");
-        assert!(said.starts_with(&format!("{} files, the last of them ", paths.len())), "{said}");
+        assert!(
+            message.starts_with(&format!("{} files, the last of them ", paths.len())),
+            "{message}"
+        );
         let mut files: Vec<Vec<Timed>> = paths.iter().map(|path| items(path)).collect();
         files.sort_by_key(|items| begun(items));
         let mut samples = 0;
@@ -54,7 +57,7 @@ fn every_file_is_whole() {
             assert!(dumps.len() as u64 == ending.samples && ending.samples > 0, "{ending:?}");
             assert_eq!(sockets(items).len() as u64, ending.sockets + ending.events);
             samples += ending.samples;
-            // Who holds the sockets is told in each, and samples are counted in each.
+            // Every file has the owners and its own count of samples.
             let [_, client] = connection.ports();
             let sockets = sockets(items);
             let ours = sockets.iter().find(|socket| socket.local.port == client).unwrap();
@@ -73,13 +76,13 @@ fn every_file_is_whole() {
 
 #[test]
 fn only_its_own_files_are_deleted() {
-    let (directory, file) = place();
+    let (directory, file) = new_file();
     let named = |time: &str| directory.path().join(format!("recording-{time}.pcapng.zst"));
-    // Recordings of long ago.
+    // Old recordings.
     assert_eq!(record(&file, &["--count", "1"]).status.code(), Some(0));
     let ours = ["20000101T000000Z", "20000101T000000Z-2", "20000102T000000Z"].map(named);
     ours.iter().for_each(|path| assert!(std::fs::copy(&file, path).unwrap() > 0));
-    // What looks like them.
+    // Files with similar names.
     let text = named("20000103T000000Z");
     std::fs::write(&text, "not a recording\n").unwrap();
     let link = named("20000104T000000Z");
@@ -96,11 +99,11 @@ fn only_its_own_files_are_deleted() {
     std::fs::copy(&file, &other_name).unwrap();
     let rest = [&file, &text, &link, &strangers, &folder, &other_name];
 
-    // With room for all of them nothing goes.
+    // Nothing is deleted while all of them fit.
     let all = ["--rotate", "1h", "--count", "1", "--keep", "4"];
     assert_eq!(record(&file, &all).status.code(), Some(0));
     assert!(ours.iter().all(|path| path.exists()));
-    // Then the oldest do.
+    // Then the oldest are deleted.
     let three = ["--rotate", "1h", "--count", "1", "--keep", "3"];
     assert_eq!(record(&file, &three).status.code(), Some(0));
     assert_eq!(ours.each_ref().map(|path| path.exists()), [false, false, true]);
@@ -117,8 +120,8 @@ fn only_its_own_files_are_deleted() {
 }
 
 #[test]
-fn nonsense_is_refused() {
-    let (directory, file) = place();
+fn wrong_usage_is_refused() {
+    let (directory, file) = new_file();
     for (arguments, words) in [
         (&["--rotate", "sometimes"][..], "accepted are e.g. 1h, 30m, 100MiB"),
         (&["--keep", "24h"], "--rotate"),
@@ -133,9 +136,9 @@ fn nonsense_is_refused() {
         (&["--ring", "1m", "--trigger", "TcpCurrEstab > 1"], "no counter that grows"),
     ] {
         let output = record(&file, arguments);
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(words) && message.lines().count() == 1, "{message}");
     }
     assert!(files(directory.path()).is_empty());
 }

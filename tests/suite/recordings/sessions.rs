@@ -14,9 +14,9 @@ use tcpdiag::socket_diag::DumpOutcome;
 use tcpdiag::sys::Clocks;
 
 use super::command::{samples, start, wait_for};
-use super::content::{PLACE, writer};
+use super::content::{NAMESPACE, writer};
 use super::convert::{Connection, stderr, stdout, tcpdiag};
-use super::diff::Fake;
+use super::diff::FakeSocket;
 
 /// The recordings of a directory, oldest first.
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -45,7 +45,7 @@ fn sum(rows: &[&Value], key: &str) -> u64 {
     rows.iter().filter_map(|row| row[key].as_u64()).sum()
 }
 
-/// What two recorders wrote of the same traffic: one into many files, one into a single file.
+/// Two recordings of the same traffic: one in many files, one in a single file.
 struct Recorded {
     _directory: tempfile::TempDir,
     rotated: PathBuf,
@@ -53,7 +53,7 @@ struct Recorded {
     port: u16,
     client: u64,
     short: u64,
-    /// When the first of two transfers was over and the second not begun, for `--at`.
+    /// A time between the two transfers, for `--at`.
     between: String,
 }
 
@@ -179,27 +179,27 @@ fn a_rotated_recording_is_read_like_a_single_one() {
     };
     assert_eq!(of_client(convert(&[copy])), of_client(parts));
 
-    // A file that is cut costs its own end only; one that is none is passed over.
+    // A truncated file loses only its own end; a file that is no recording is skipped.
     let cut = std::fs::read(paths[1]).unwrap();
     std::fs::write(paths[1], &cut[..cut.len() * 2 / 3]).unwrap();
     std::fs::write(recorded.rotated.join("notes.txt"), "a text").unwrap();
     let output = tcpdiag(&["convert", rotated, "--strict", &filter]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains(&format!("{}: recording ends early", paths[1])), "{said}");
-    assert!(said.contains("1 other file"), "{said}");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains(&format!("{}: recording ends early", paths[1])), "{message}");
+    assert!(message.contains("1 other file"), "{message}");
     let rows = String::from_utf8(output.stdout).unwrap();
     let ends = |rows: &str, of: &str| rows.lines().filter(|row| row.contains(of)).count();
     assert_eq!(ends(&rows, "\"closed\":true"), 2, "{rows}");
 }
 
-/// Two samples of two namespaces, in each of which a port of its own is listened to.
+/// Two samples of two namespaces, each with a listener on another port.
 fn two_namespaces() -> Vec<u8> {
     let mut writer = writer(Compression::Zstd);
     let facts = HostFacts { machine: "x86_64".to_owned(), ..HostFacts::default() };
     writer.json(Kind::Host, 0, &facts).unwrap();
     let other = NamespaceInterface { inode: 17, name: Some("blue") };
-    let namespaces = [(PLACE, 0), (other, writer.add_namespace(&other).unwrap())];
+    let namespaces = [(NAMESPACE, 0), (other, writer.add_namespace(&other).unwrap())];
     for (NamespaceInterface { inode, name }, interface) in namespaces {
         let fact = NamespaceOf { interface, inode, name: name.map(str::to_owned) };
         writer.json(Kind::Namespace, inode, &fact).unwrap();
@@ -214,7 +214,7 @@ fn two_namespaces() -> Vec<u8> {
             writer.note(Kind::Counters, inode, counters.as_bytes()).unwrap();
             let begun = DumpBegun { states: 0xfff, extensions: 0, ipv4: true, ipv6: true };
             writer.json(Kind::DumpBegin, inode, &begun).unwrap();
-            let dump = Fake::listener(1000 + interface as u16).message();
+            let dump = FakeSocket::listener(1000 + interface as u16).message();
             writer.datagram(interface, Direction::Received, &dump).unwrap();
             writer.json(Kind::DumpEnd, inode, &DumpEnded::from(DumpOutcome::default())).unwrap();
         }
@@ -230,7 +230,7 @@ fn every_command_takes_the_first_namespace_by_default() {
     let path = directory.path().join("two.pcapng.zst");
     std::fs::write(&path, two_namespaces()).unwrap();
     let path = path.to_str().unwrap();
-    let own = PLACE.inode;
+    let own = NAMESPACE.inode;
     for (netns, expected) in
         [(&[][..], &[own][..]), (&["--netns", "blue"], &[17]), (&["--netns", "all"], &[own, 17])]
     {
@@ -257,7 +257,7 @@ fn every_command_takes_the_first_namespace_by_default() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn directories_without_recordings_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let output = tcpdiag(&["stats", "--read", path]);

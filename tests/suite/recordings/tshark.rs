@@ -1,4 +1,4 @@
-//! Wireshark's own eyes on a recording.
+//! Wireshark's decoding of a recording.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::fixtures::items;
 use crate::decode::capture::{KERNELS, messages};
 use tcpdiag::wire::uapi::{SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK};
 
-/// What tshark makes of these fields of a file: a line for each packet. `None` where it is missing.
+/// These fields of a file as tshark prints them: a line per packet. `None` without tshark.
 pub fn tshark(file: &Path, fields: &[&str]) -> Option<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-T", "fields"]);
@@ -36,7 +36,7 @@ pub fn occurrences(lines: &[String]) -> usize {
     lines.iter().map(|line| line.split(',').filter(|value| !value.is_empty()).count()).sum()
 }
 
-/// Messages of a type in what was written.
+/// Number of written messages of these types.
 fn written(items: &[(u64, Item)], wanted: &[u16]) -> usize {
     let of_item = |item: &Item| match item {
         Item::Datagram { bytes, .. } => {
@@ -48,13 +48,13 @@ fn written(items: &[(u64, Item)], wanted: &[u16]) -> usize {
 }
 
 #[test]
-fn sees_every_socket() {
+fn tshark_shows_every_socket() {
     let directory = tempfile::tempdir().unwrap();
     for kernel in KERNELS {
         let items = items(kernel);
         let path = directory.path().join(format!("{}.pcapng.zst", kernel.release));
         std::fs::write(&path, recording(Compression::Zstd, &items)).unwrap();
-        // The cookie is shown of sockets whose message it decodes, those of the by-family requests.
+        // It shows cookies for the messages that it decodes, those of by-family requests.
         let Some(cookies) = tshark(&path, &["netlink-sock_diag.cookie"]) else { return };
         assert_eq!(cookies.len(), items.len(), "packets");
         assert_eq!(
@@ -63,7 +63,7 @@ fn sees_every_socket() {
             "{}",
             kernel.release
         );
-        // Of the older request it shows that there are messages.
+        // For the older request it shows only that there are messages.
         let all = tshark(&path, &["netlink.hdr_seq"]).unwrap();
         let wanted = [TCPDIAG_GETSOCK, SOCK_DIAG_BY_FAMILY, 3];
         assert_eq!(occurrences(&all), written(&items, &wanted), "{}", kernel.release);
@@ -71,7 +71,7 @@ fn sees_every_socket() {
 }
 
 #[test]
-fn sees_what_was_written() {
+fn tshark_shows_notes_and_times() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plain.pcapng");
     let items = items(KERNELS[4]);

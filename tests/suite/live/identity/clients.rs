@@ -5,7 +5,7 @@ use super::{Expected, Views};
 use crate::lab::{Program, lab};
 
 lab!(
-    fn dialling_from_a_port_that_another_program_listens_on() {
+    fn a_client_may_use_a_port_that_another_program_listens_on() {
         let directory = tempfile::tempdir().unwrap();
         let listens = Program::start("listens", directory.path());
         let dials = Program::start("dials", directory.path());
@@ -35,7 +35,7 @@ lab!(
 );
 
 lab!(
-    fn dialling_from_a_port_with_data_in_both_directions() {
+    fn a_client_on_a_listening_port_is_known_with_data_in_both_directions() {
         let directory = tempfile::tempdir().unwrap();
         let listens = Program::start("listens", directory.path());
         let target = Program::start("target", directory.path());
@@ -49,7 +49,7 @@ lab!(
         listens.run("n = 0\nwhile n < 5000: n += len(c.recv(65536))");
         let views = Views::collect(directory.path());
         let (client, server) = (listens.cookie("c"), target.cookie("s"));
-        // What the evidence consists of, by ss: the SYN counts among the opener's bytes_acked.
+        // The evidence, by ss: the SYN counts among the opener's bytes_acked.
         let more = |cookie: u64| {
             let row = views.conns(cookie);
             let number = |key: &str| row.number(&format!("tcp_info.{key}")).unwrap();

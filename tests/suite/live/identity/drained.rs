@@ -75,7 +75,7 @@ fn established(document: &Value, name: &str, role: &str) -> u64 {
 }
 
 lab!(
-    fn a_running_watch_keeps_what_it_knew() {
+    fn running_commands_keep_the_services_of_known_connections() {
         let directory = tempfile::tempdir().unwrap();
         let pair = Pair::new(directory.path(), 7510);
         let arguments = ["services", "--interval", "300ms", "-o", "json"];

@@ -26,7 +26,7 @@ lab!(
         server.run("l = listen(7900)");
         crawler.run("cs = [connect(7900) for _ in range(30)]");
         server.run("ss = [accept(l) for _ in range(30)]");
-        // Of half of them the listener is another, which is closed by now.
+        // Half of them had another listener, which is closed by now.
         server.run("m = listen(7901)");
         crawler.run("ds = [connect(7901) for _ in range(30)]");
         server.run("ts = [accept(m) for _ in range(30)]; m.close()");

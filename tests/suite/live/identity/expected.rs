@@ -1,4 +1,4 @@
-//! What a test knows of a socket because it made it.
+//! The expected identity of a socket that a test made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,12 +49,12 @@ pub const OPENED: &[&str] = &["tcp_info", "no_listener"];
 const HOLDER: &[&str] = &["process"];
 /// By the process that listens, as nobody holds the socket yet.
 pub const LISTENER: &[&str] = &["listener"];
-/// By one of several listeners that cannot be told apart.
+/// By one of several listeners that cannot be distinguished.
 pub const GROUP: &[&str] = &["group"];
 /// By the process at the other end.
 const PEER: &[&str] = &["listener", "process"];
 
-/// What a socket has to be in every command.
+/// The identity that every command must show.
 #[derive(Debug, Clone)]
 pub struct Expected {
     what: String,
@@ -117,7 +117,7 @@ impl Expected {
         Self { bases, ..self }
     }
 
-    /// The service of a client, whose peer is on this host.
+    /// The service of a client whose peer is on this host.
     pub fn service(self, name: &str) -> Self {
         Self { service: Some((name.to_owned(), PEER)), ..self }
     }
@@ -138,7 +138,7 @@ impl Expected {
         Self { visible_to_ss: false, ..self }
     }
 
-    /// Whether ss shows what the test made. Says what differs.
+    /// Compares with ss; adds differences to `wrong`.
     fn check_ss(&self, ss: &BTreeMap<u64, Ss>, wrong: &mut Vec<String>) {
         let Some(line) = ss.get(&self.cookie) else {
             return wrong.push(format!("{} ({:#x}) is not in ss", self.what, self.cookie));
@@ -154,7 +154,7 @@ impl Expected {
         }
     }
 
-    /// Whether a row of some command says what is expected.
+    /// Compares with a row of a command; adds differences to `wrong`.
     fn check_row(&self, command: &str, row: Option<&Row>, wrong: &mut Vec<String>) {
         let Some(row) = row else {
             return wrong.push(format!("{command}: {} is missing", self.what));

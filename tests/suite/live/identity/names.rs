@@ -1,4 +1,4 @@
-//! One name for a service: of a rule, a process or, where nothing else is known, a port.
+//! A service is named by a rule, a process or, if nothing else is known, a port.
 
 use std::collections::{BTreeMap, BTreeSet};
 

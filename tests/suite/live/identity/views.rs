@@ -1,4 +1,4 @@
-//! Everything that the commands say of the sockets of a namespace, live and recorded.
+//! The output of all commands about the sockets of a namespace, live and recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ pub struct Commands {
 /// All views of one namespace.
 #[derive(Debug)]
 pub struct Views {
-    /// What ss shows, by cookie.
+    /// The rows of ss by cookie.
     pub ss: BTreeMap<u64, Ss>,
     /// Of the running kernel.
     pub live: Commands,
@@ -71,14 +71,14 @@ impl Commands {
         rows.filter_map(|row| row.number("connections.established")).sum()
     }
 
-    /// What the commands say differently of the same sockets.
+    /// Adds the differences between the commands' output about the same sockets.
     fn disagreements(&self, when: &str, wrong: &mut Vec<String>) {
         let services = self.services();
         let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         let mut bases: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
         for row in self.conns.iter().chain(&self.listeners) {
             let (name, role) = name_and_role(row);
-            // A listener is of the service of its connections.
+            // A listener belongs to the service of its connections.
             let role = if role == "listener" { "server" } else { role };
             bases.entry((name, role)).or_default().insert(row.text("service_basis"));
             if row.state() == "established" {
@@ -288,7 +288,7 @@ impl Views {
         self.ss.values().find(is).map(Ss::cookie)
     }
 
-    /// What the views say differently of the same sockets.
+    /// The differences between the views of the same sockets.
     pub fn disagreements(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         self.live.disagreements("live", &mut wrong);

@@ -1,4 +1,4 @@
-//! The ledger over real connections whose every byte is known.
+//! The ledger over real connections with known byte counts.
 
 mod losses;
 mod sums;

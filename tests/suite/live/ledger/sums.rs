@@ -94,7 +94,7 @@ lab!(
 lab!(
     fn five_thousand_destroy_events_a_second_are_all_received() {
         let server = serve(7003);
-        // What is granted where nobody raised net.core.rmem_max.
+        // The size granted with the default net.core.rmem_max.
         let options = EventOptions { receive_buffer: 212_992, ..EventOptions::default() };
         let events = Events::open(&options).unwrap();
         let (buffer, capacity) = (events.receive_buffer(), events.capacity());
@@ -178,22 +178,22 @@ lab!(
         let mut other = Command::new("unshare").args(["--net", "sleep", "60"]).spawn().unwrap();
         let namespaces = Namespaces::new("/proc".as_ref());
         let here = namespaces.current().unwrap().inode;
-        let place = loop {
-            let place = namespaces.resolve(&other.id().to_string()).unwrap();
-            if place.inode != here {
-                break place;
+        let namespace = loop {
+            let namespace = namespaces.resolve(&other.id().to_string()).unwrap();
+            if namespace.inode != here {
+                break namespace;
             }
             std::thread::sleep(Duration::from_millis(10));
         };
         let options = EventOptions { port: Some(7008), ..EventOptions::default() };
-        let mut there = Events::open_in(&place, &options).unwrap();
+        let mut there = Events::open_in(&namespace, &options).unwrap();
         let mut own = Events::open(&options).unwrap();
         let connect = |port: u16| {
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
             let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
             (client, listener.accept().unwrap().0)
         };
-        drop(place.inside(|| {
+        drop(namespace.inside(|| {
             let lo = Command::new("ip").args(["link", "set", "lo", "up"]).status();
             assert!(lo.unwrap().success());
             connect(7008)

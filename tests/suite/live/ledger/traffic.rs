@@ -1,4 +1,4 @@
-//! Connections whose every byte is known.
+//! Connections with known byte counts.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -52,7 +52,7 @@ fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Option<bool> {
     Some(false)
 }
 
-/// One request of so many bytes over an open connection.
+/// One request over an open connection.
 pub fn ask(stream: &mut TcpStream, up: usize, down: usize, more: bool) {
     let mut request = Vec::with_capacity(9 + up);
     request.extend((up as u32).to_ne_bytes());

@@ -30,7 +30,7 @@ impl Events {
     }
 }
 
-/// What the polls of a namespace showed.
+/// The results of the polls of a namespace.
 pub struct Ledger {
     tracker: SocketTracker,
     /// Growth of every counter by name.
@@ -105,7 +105,7 @@ impl std::ops::Deref for Watcher {
 }
 
 impl Watcher {
-    /// One that has had its first poll.
+    /// A watcher after its first poll.
     pub fn new(events: Option<EventOptions>) -> Self {
         let namespace = Namespaces::new("/proc".as_ref()).current().unwrap();
         let gate = CounterGate::new(None);
@@ -143,7 +143,7 @@ impl Watcher {
         self.ledger.totals
     }
 
-    /// Polls until so many connections have been closed.
+    /// Polls until this many sockets have been closed.
     pub fn poll_until_closed(&mut self, sockets: u64) {
         let start = Instant::now();
         while self.closed < sockets {
