@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::Error;
-use super::names::{AnyName, HostNames};
+use super::names::AnyName;
 use crate::filter::{Plan, PlanOptions, parse};
 use crate::model::StateSet;
-use crate::monitor::SocketFilter;
+use crate::monitor::{FilterNames, SocketFilter};
 use crate::procfs::{PortNames, capabilities};
 use crate::recording::Sample;
 
@@ -73,7 +73,7 @@ impl Filter {
         ports: &PortNames,
         sample: Option<&Sample>,
     ) -> Result<ResolvedFilter, Error> {
-        let expr = parse(&self.0, &HostNames { ports, sample })?;
+        let expr = parse(&self.0, &FilterNames { ports, past: sample })?;
         // The kernel compares marks for holders of CAP_NET_ADMIN only (inet_diag.c).
         let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
         let plan = expr.plan(StateSet::DEFAULT, options);

@@ -8,6 +8,7 @@
 
 mod basis;
 mod ephemeral;
+mod group_name;
 mod key;
 mod listeners;
 mod namespace;

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::basis::ServiceBasis;
+use super::group_name::GroupName;
 use super::key::{Grouping, ServiceId};
 use super::listeners::{ListenAddress, ListenerGroup, Listeners};
 use super::naming::{Facts, OwnerIs};
@@ -302,7 +303,9 @@ impl NamespaceIdentity {
     pub fn lookup(&mut self, registry: &ServiceRegistry, socket: &Socket, role: Role) -> Lookup {
         let needed = |needed: bool| if needed { Lookup::Needed } else { Lookup::Needless };
         if socket.inode == 0 || role == Role::Listener {
-            return Lookup::Needless;
+            // Nobody holds it, but the others show whether it is of the listener's program.
+            let depends = role == Role::Server && self.is_open(socket);
+            return if depends { Lookup::Await } else { Lookup::Needless };
         }
         match (registry.grouping, role) {
             (Grouping::Port | Grouping::Remote, _) => Lookup::Needless,
@@ -311,6 +314,17 @@ impl NamespaceIdentity {
             (Grouping::Service, _) => Lookup::Needless,
             _ => Lookup::Needed,
         }
+    }
+
+    /// Whether the listener of a socket that its program has closed may have handed it over, and
+    /// no other connection has shown that yet.
+    fn is_open(&self, socket: &Socket) -> bool {
+        let is_queued = matches!(socket.state, State::Established | State::CloseWait);
+        let group = self.listeners.find(socket.local, socket.interface);
+        let is_known = |(group, _): (&ListenerGroup, RoleBasis)| {
+            self.trust.get(&group.at).is_some_and(|trust| !trust.is_open())
+        };
+        !is_queued && group.is_some_and(|found| !is_known(found))
     }
 
     fn lookup_of_server(&mut self, socket: &Socket) -> Lookup {
@@ -498,51 +512,6 @@ fn role_of(opener: Opener) -> Role {
     match opener {
         Opener::Own => Role::Client,
         Opener::Peer => Role::Server,
-    }
-}
-
-/// What the holders of some listeners have in common.
-#[derive(Debug)]
-enum GroupName<'a> {
-    /// They are hidden, or do not hold the connections.
-    Unknown,
-    /// All of them are of one service.
-    One(Owner<'a>),
-    /// They are of several.
-    Several(String),
-}
-
-impl<'a> GroupName<'a> {
-    /// The owner of a connection of which only what surrounds the socket itself is known.
-    fn owner_for<'b>(&self, own: &Owner<'b>) -> Owner<'b>
-    where
-        'a: 'b,
-    {
-        match self {
-            Self::Unknown => *own,
-            Self::One(listener) => Owner {
-                process: listener.process,
-                unit: listener.unit.or(own.unit),
-                container: listener.container.or(own.container),
-                cgroup: own.cgroup.or(listener.cgroup),
-            },
-            Self::Several(_) => Owner { cgroup: own.cgroup, ..Owner::default() },
-        }
-    }
-
-    fn shared(&self) -> Option<&str> {
-        match self {
-            Self::Several(names) => Some(names),
-            Self::Unknown | Self::One(_) => None,
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Unknown => None,
-            Self::One(owner) => owner.service_name(),
-            Self::Several(names) => Some(names),
-        }
     }
 }
 

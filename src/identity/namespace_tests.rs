@@ -227,6 +227,21 @@ fn a_socket_that_was_bound_before_it_connected_is_judged_anew() {
 }
 
 #[test]
+fn a_closed_connection_waits_for_what_others_show_of_its_listener() {
+    let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);
+    let closing = Socket { inode: 0, state: State::LastAck, ..socket };
+    let mut fixture = Fixture::new(&[(listener(1, "0.0.0.0:80"), process("inetd"))]);
+    assert_eq!(fixture.lookup(&closing), Lookup::Await);
+    fixture.identify(&socket, Some("handler"));
+    assert_eq!(fixture.lookup(&closing), Lookup::Needless);
+    assert_eq!(fixture.identify(&closing, None), server("http:80", PortName, false));
+    // In the accept queue it is the listener's.
+    let queued = Socket { inode: 0, ..socket };
+    assert_eq!(fixture.lookup(&queued), Lookup::Needless);
+    assert_eq!(fixture.identify(&queued, None).name, "inetd:80");
+}
+
+#[test]
 fn hidden_listeners_ask_for_no_lookups() {
     let mut fixture = Fixture::new(&[(listener(1, "0.0.0.0:80"), UNKNOWN)]);
     let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);

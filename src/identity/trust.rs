@@ -81,6 +81,11 @@ impl Trust {
         self.confirmed > 0 && !self.refuted && !self.assumed
     }
 
+    /// Whether nothing is known yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.confirmed == 0 && !self.refuted && !self.assumed
+    }
+
     /// Whether other programs hold connections.
     pub(super) fn is_refuted(&self) -> bool {
         self.refuted

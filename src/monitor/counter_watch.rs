@@ -60,31 +60,30 @@ pub struct CounterWatch {
 impl CounterWatch {
     /// Opens the files of a namespace and reads them.
     pub fn open(namespace: &NetNamespace) -> Result<Self, MonitorError> {
-        let mut reader = namespace.inside(|| CounterReader::new(Path::new(ROOT)).open())??;
-        let mut now = Counters::default();
-        reader.sample(&mut now)?;
-        let at = ReadingTime::now();
-        Ok(Self {
-            namespace: Namespace { inode: namespace.inode, name: namespace.name.clone() },
-            reader,
-            first: now.clone(),
-            before: Counters::default(),
-            now,
-            began: at.clone(),
-            previous: None,
-            at,
-        })
+        let reader = namespace.inside(|| CounterReader::new(Path::new(ROOT)).open())??;
+        let (inode, name) = (namespace.inode, namespace.name.clone());
+        Self::new(Namespace { inode, name }, reader, ReadingTime::now)
     }
 
     /// From a recorded namespace, with the readings of a sample.
     pub fn recorded(namespace: &RecordedNamespace, clocks: Clocks) -> Result<Self, MonitorError> {
         let mut reader = CounterReader::given();
         reader.give(texts(namespace));
+        let (inode, name) = (namespace.inode, namespace.name.clone());
+        Self::new(Namespace { inode, name }, reader, || ReadingTime::recorded(clocks))
+    }
+
+    /// Takes the first reading; `time` is asked for the time after it.
+    fn new(
+        namespace: Namespace,
+        mut reader: CounterReader,
+        time: impl FnOnce() -> ReadingTime,
+    ) -> Result<Self, MonitorError> {
         let mut now = Counters::default();
         reader.sample(&mut now)?;
-        let at = ReadingTime::recorded(clocks);
+        let at = time();
         Ok(Self {
-            namespace: Namespace { inode: namespace.inode, name: namespace.name.clone() },
+            namespace,
             reader,
             first: now.clone(),
             before: Counters::default(),

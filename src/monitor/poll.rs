@@ -233,7 +233,11 @@ impl<'a> Pass<'a> {
             recorder.write_owners(sockets, owners);
         }
         self.looked_up += waiting.len();
-        for waiting in waiting {
+        // Sockets without a holder come last: the others show whether a listener keeps its
+        // connections.
+        let is_held = |waiting: &&Waiting| self.shared.owners.info(&waiting.socket).is_held();
+        let (held, others): (Vec<_>, Vec<_>) = waiting.iter().partition(is_held);
+        for waiting in held.into_iter().chain(others) {
             self.deliver(&waiting.socket, waiting.role, waiting.level);
         }
     }
@@ -244,6 +248,7 @@ impl<'a> Pass<'a> {
             return;
         }
         if level == Level::Processes
+            && !self.unresolved.is_empty()
             && (role.0 != Role::Server || !self.shared.owners.info(socket).is_held())
         {
             self.resolve_listeners(socket, role.0);

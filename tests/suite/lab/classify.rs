@@ -57,7 +57,7 @@ pub struct Verdict {
 #[derive(Debug)]
 struct Event<'a> {
     name: &'a str,
-    place: Place<'a>,
+    context: Context<'a>,
     fields: Fields<'a>,
     /// Functions as they are printed, innermost first.
     stack: Vec<&'a str>,
@@ -65,7 +65,7 @@ struct Event<'a> {
 
 /// When and in which context something happened.
 #[derive(Debug, Clone, Copy)]
-struct Place<'a> {
+struct Context<'a> {
     /// Microseconds of CLOCK_MONOTONIC.
     at: u64,
     /// Name and number of the thread, or of the one that was interrupted.
@@ -101,7 +101,7 @@ pub fn classify(text: &str, addresses: Addresses) -> Verdict {
     let mut verdict = Verdict::default();
     let mut events = parse(text, &mut verdict);
     // Processors take turns in the text; each one's own order stays.
-    events.sort_by_key(|event| event.place.at);
+    events.sort_by_key(|event| event.context.at);
     verdict.has_states = events.iter().any(|event| event.name == STATE);
     // The state, and whether the timer's segment is still to come.
     let mut states: HashMap<Tuple, (u8, bool)> = HashMap::new();
@@ -139,7 +139,7 @@ pub fn classify(text: &str, addresses: Addresses) -> Verdict {
         if !has_path && kind != Kind::SynAck {
             verdict.without_path.count(kind);
         }
-        verdict.retransmits.push(Retransmit { at: event.place.at, side, port, kind });
+        verdict.retransmits.push(Retransmit { at: event.context.at, side, port, kind });
     }
     verdict
 }
@@ -209,23 +209,23 @@ fn parse<'a>(text: &'a str, verdict: &mut Verdict) -> Vec<Event<'a>> {
         }
         current = None;
         if line.ends_with("<stack trace>") {
-            let Some(place) = Place::of(line) else { continue };
-            let waiting = waiting.entry(place.processor).or_default();
+            let Some(context) = Context::of(line) else { continue };
+            let waiting = waiting.entry(context.processor).or_default();
             let same = |event: &usize| {
-                let event = &events[*event].place;
-                (event.thread, event.interrupt) == (place.thread, place.interrupt)
+                let event = &events[*event].context;
+                (event.thread, event.interrupt) == (context.thread, context.interrupt)
             };
             current = waiting.iter().rposition(same).map(|found| waiting.remove(found));
             verdict.astray += u64::from(current.is_none());
         } else if let Some((head, rest)) = line.split_once(": tcp_") {
-            let Some(place) = Place::of(head) else { continue };
+            let Some(context) = Context::of(head) else { continue };
             let name_at = line.len() - rest.len() - "tcp_".len();
             let Some((name, fields)) = line[name_at..].split_once(": ") else { continue };
             if name == RETRANSMIT {
-                waiting.entry(place.processor).or_default().push(events.len());
+                waiting.entry(context.processor).or_default().push(events.len());
             }
             let fields = Fields::of(fields);
-            events.push(Event { name, place, fields, stack: Vec::new() });
+            events.push(Event { name, context, fields, stack: Vec::new() });
         } else if let Some((_, number)) = line.split_once("[LOST ") {
             // "[LOST EVENTS]" does not say how many.
             let number = number.split(' ').next().unwrap_or_default();
@@ -235,7 +235,7 @@ fn parse<'a>(text: &'a str, verdict: &mut Verdict) -> Vec<Event<'a>> {
     events
 }
 
-impl<'a> Place<'a> {
+impl<'a> Context<'a> {
     /// From the head of a line: `comm-pid [000] flags time: `. Names of
     /// processes may be anything.
     fn of(head: &'a str) -> Option<Self> {
