@@ -225,6 +225,20 @@ impl OwnerResolver {
         }
     }
 
+    /// Whether some process is known to hold a socket.
+    pub(super) fn is_held(&self, socket: &Socket) -> bool {
+        match &self.source {
+            Source::None => false,
+            Source::Kernel(owners) => {
+                matches!(lookup(owners, socket.inode), Ownership::Known(_))
+            }
+            Source::Recording { owners, .. } => {
+                let found = owners.get(&socket.inode).filter(|_| socket.inode != 0);
+                found.is_some_and(|owners| !owners.holders.is_empty())
+            }
+        }
+    }
+
     /// What is known of the owners of a socket.
     pub fn info(&self, socket: &Socket) -> OwnerInfo<'_> {
         let mut info = self.info_without_holders(socket);

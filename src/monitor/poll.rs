@@ -184,7 +184,7 @@ impl<'a> Pass<'a> {
                 self.identity.assume_holders();
             }
             for waiting in sample {
-                let is_found = self.shared.owners.info(&waiting.socket).is_held();
+                let is_found = self.shared.owners.is_held(&waiting.socket);
                 if is_found || !is_complete {
                     self.deliver(&waiting.socket, waiting.role, waiting.level);
                 } else {
@@ -235,7 +235,7 @@ impl<'a> Pass<'a> {
         self.looked_up += waiting.len();
         // Sockets without a holder come last: the others show whether a listener keeps its
         // connections.
-        let is_held = |waiting: &&Waiting| self.shared.owners.info(&waiting.socket).is_held();
+        let is_held = |waiting: &&Waiting| self.shared.owners.is_held(&waiting.socket);
         let (held, others): (Vec<_>, Vec<_>) = waiting.iter().partition(is_held);
         for waiting in held.into_iter().chain(others) {
             self.deliver(&waiting.socket, waiting.role, waiting.level);
@@ -249,7 +249,7 @@ impl<'a> Pass<'a> {
         }
         if level == Level::Processes
             && !self.unresolved.is_empty()
-            && (role.0 != Role::Server || !self.shared.owners.info(socket).is_held())
+            && (role.0 != Role::Server || !self.shared.owners.is_held(socket))
         {
             self.resolve_listeners(socket, role.0);
         }
