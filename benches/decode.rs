@@ -4,6 +4,12 @@
 //! Each line of criterion's output is the processor time for one socket. Every step includes the
 //! steps before it.
 #![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
+#![allow(
     unsafe_code,
     reason = "a global allocator that counts, and a clock that is in no safe library of the tree"
 )]
@@ -21,7 +27,9 @@ use netlink_packet_sock_diag::SockDiagMessage;
 use tcpdiag::filter::{self, Candidate, Known, NoNames, Owner, Service};
 use tcpdiag::identity::ServiceBasis;
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::output::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
+use tcpdiag::output::{
+    Column, Delimited, JsonLines, Layout, OutputWriter, Style, Table, find_column,
+};
 use tcpdiag::report::{Connection, Processes};
 use tcpdiag::tracking::Latest;
 use tcpdiag::wire::{EcnWord, Messages, Reply, uapi};
@@ -270,19 +278,19 @@ fn rows(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
         rows: None,
         style: Style::new(false),
     };
-    let mut table = Table::new(io::sink(), columns.clone(), layout);
+    let mut table = Table::new(OutputWriter::new(io::sink()), columns.clone(), layout);
     measure(criterion, &name("table row"), capture.sockets, || {
         capture.connections(|row| drop(black_box(table.row(row))));
     });
     let mut json = JsonLines::new(
-        std::io::BufWriter::with_capacity(1 << 16, OpaqueWriter),
+        OutputWriter::new(std::io::BufWriter::with_capacity(1 << 16, OpaqueWriter)),
         "row",
         "2026-01-01T00:00:00.000000000Z".to_owned(),
     );
     measure(criterion, &name("json row"), capture.sockets, || {
         capture.connections(|row| drop(black_box(json.row(row))));
     });
-    if let Ok(mut csv) = Delimited::begin(io::sink(), b',', columns, false) {
+    if let Ok(mut csv) = Delimited::begin(OutputWriter::new(io::sink()), b',', columns, false) {
         measure(criterion, &name("csv row"), capture.sockets, || {
             capture.connections(|row| drop(black_box(csv.row(row))));
         });

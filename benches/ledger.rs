@@ -12,6 +12,12 @@
 //! kworkers of the host, so the figure is noisy on a busy one). `cargo bench` passes `--bench`;
 //! other arguments are ignored.
 #![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -8,6 +8,12 @@
 //! cargo bench --bench replay
 //! cargo bench --bench replay -- --test     one second, as a test
 //! ```
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 #[path = "poll/clock.rs"]
@@ -220,8 +226,13 @@ fn record(file: &Path, sockets: usize, samples: usize) -> io::Result<()> {
         let begun = DumpBegun { states: 0x3fff, extensions: 0xff, ipv4: true, ipv6: true };
         writer.json(Kind::DumpBegin, INODE, &begun)?;
         state.datagrams().try_for_each(|bytes| writer.datagram(0, Direction::Received, bytes))?;
-        let ended =
-            DumpEnded { sockets: dumped, decode_errors: 0, bad_attributes: 0, interrupted: 0 };
+        let ended = DumpEnded {
+            sockets: dumped,
+            decode_errors: 0,
+            bad_attributes: 0,
+            interrupted: 0,
+            foreign: 0,
+        };
         writer.json(Kind::DumpEnd, INODE, &ended)?;
         writer.json(Kind::EventsDrained, INODE, &EventsDrained::default())?;
         texts.iter().try_for_each(|text| writer.note(Kind::Counters, INODE, text.as_bytes()))?;
@@ -288,9 +299,10 @@ fn main() -> io::Result<()> {
     let size = std::fs::metadata(&hours)?.len();
     let hours = text(&hours);
     println!("{few} sockets, {hour} samples: {:.1} MB", size as f64 / 1e6);
+    let middle = format!("+{}s", hour / 2);
     for (what, at) in [
         ("its end", None),
-        ("its middle", Some("+1800s")),
+        ("its middle", Some(middle.as_str())),
         ("its start", Some("+1s")),
         ("a second before its end, which is looked for first", Some("-1s")),
     ] {

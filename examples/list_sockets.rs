@@ -3,6 +3,12 @@
 //! ```text
 //! cargo run --example list_sockets -- 'sport = :443 and rtt > 50ms'
 //! ```
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "an example prints what it shows"
+)]
 
 use std::env;
 use std::process::ExitCode;

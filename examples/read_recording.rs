@@ -3,6 +3,12 @@
 //! ```text
 //! cargo run --example read_recording -- incident.pcapng.zst
 //! ```
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "an example prints what it shows"
+)]
 
 use std::collections::BTreeMap;
 use std::env;

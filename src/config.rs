@@ -1,12 +1,13 @@
 //! The configuration file.
 //!
 //! `/etc/tcpdiag/config.toml` applies to the host, `$XDG_CONFIG_HOME/tcpdiag/config.toml` (by
-//! default `~/.config`) to the user and takes precedence. `--config FILE` replaces both.
+//! default `~/.config`) to the user and takes precedence. `--config FILE` replaces both, as does
+//! the file that the variable `TCPDIAG_CONFIG` names.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,24 +16,33 @@ use serde::Deserialize;
 use crate::counters::{Ratio, Threshold};
 use crate::diagnosis::RuleLimits;
 use crate::identity::Rules;
-use crate::output::escape;
-use crate::text;
+use crate::sys::{RegularFileError, read_regular_text};
+use crate::text::{self, escape};
 
 const HOST_FILE: &str = "/etc/tcpdiag/config.toml";
+const VARIABLE: &str = "TCPDIAG_CONFIG";
+
+/// A thousand services take 100 kB.
+const LARGEST: u64 = 4 << 20;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file that was named does not exist.
-    #[error("--config {}: there is no such file", .0.display())]
-    Missing(PathBuf),
+    #[error("{by} {}: there is no such file", path.display())]
+    Missing {
+        /// By which argument or variable.
+        by: &'static str,
+        /// Which.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {why}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
         /// Why.
-        why: io::Error,
+        why: RegularFileError,
     },
     /// Something in a file is wrong.
     #[error("{}: {why}", path.display())]
@@ -63,13 +73,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `given`, or else the usual files if they exist.
+    /// Reads `given`, or else the file that `TCPDIAG_CONFIG` names, or else the usual files if they
+    /// exist.
     ///
     /// # Errors
     /// When a file cannot be read, or has a mistake.
     pub fn load(given: Option<&Path>) -> Result<Self, ConfigError> {
-        if let Some(path) = given {
-            return Self::read(path)?.ok_or_else(|| ConfigError::Missing(path.to_owned()));
+        let given = given.map(|path| ("--config", path.to_owned()));
+        let by_variable = || {
+            let path = env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
+            Some((VARIABLE, PathBuf::from(path)))
+        };
+        if let Some((by, path)) = given.or_else(by_variable) {
+            return Self::read(&path)?.ok_or(ConfigError::Missing { by, path });
         }
         Self::of_files([Some(PathBuf::from(HOST_FILE)), user_file()].into_iter().flatten())
     }
@@ -81,7 +97,7 @@ impl Config {
         for path in paths {
             match Self::read(&path) {
                 Ok(read) => config.override_with(read.unwrap_or_default()),
-                Err(ConfigError::Read { path, why })
+                Err(ConfigError::Read { path, why: RegularFileError::Io(why) })
                     if why.kind() == ErrorKind::PermissionDenied =>
                 {
                     config.unreadable.push(format!("cannot read {}: {why}", path.display()));
@@ -94,9 +110,9 @@ impl Config {
 
     /// Reads one file; `None` if it does not exist.
     fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let text = match fs::read_to_string(path) {
+        let text = match read_regular_text(path, LARGEST) {
             Ok(text) => text,
-            Err(error)
+            Err(RegularFileError::Io(error))
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
                 return Ok(None);

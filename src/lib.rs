@@ -50,7 +50,7 @@ pub use api::{
 pub use attribution::{Class, Coverage, Reason};
 pub use identity::ServiceBasis;
 pub use model::{Reading, Role, RoleBasis, State, Unit};
-pub use monitor::{Namespace, Quality};
+pub use monitor::{Namespace, Quality, WallClockStep};
 
 // Internal, and without any stability. They are public for this crate's own tests, benchmarks and
 // fuzz targets only.

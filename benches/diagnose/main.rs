@@ -4,6 +4,12 @@
 //! prints a table. `-- --test` runs everything once with few sockets. The target: a sample of all
 //! connections, beyond decoding, plus its share of the evaluation at the end of the default ten
 //! seconds, costs at most half as much as receiving one dump and discarding it.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
 #![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 #[path = "../poll/clock.rs"]

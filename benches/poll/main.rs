@@ -3,6 +3,12 @@
 //! `cargo bench --bench poll` makes live loopback sockets in its own network namespace and prints a
 //! table of processor times (user and system) and ratios. `-- --help` lists the options; RESULTS.md
 //! has results.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
 
 mod clock;
 mod drain;

@@ -2,6 +2,12 @@
 //!
 //! `cargo bench --bench record` makes live loopback sockets in its own network namespace and prints
 //! tables. `-- --help` lists the options; RESULTS.md has results.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints what it measures"
+)]
 #![allow(clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
 mod candidates;

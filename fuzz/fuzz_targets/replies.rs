@@ -1,12 +1,12 @@
 //! Datagrams through everything that reads and shows them. Start with the
-//! captures: `cargo +nightly fuzz run replies fuzz/corpus/replies fixtures/7.2.13`.
+//! captures, as `fuzz/run` does.
 #![no_main]
 
 use std::io::sink;
 
 use libfuzzer_sys::fuzz_target;
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::output::{JsonLines, Layout, Style, Table, all_columns, detail};
+use tcpdiag::output::{JsonLines, Layout, OutputWriter, Style, Table, all_columns, detail};
 use tcpdiag::report::{Connection, Interface, Processes};
 use tcpdiag::tracking::Delta;
 use tcpdiag::wire::{Answer, EcnWord, Messages, Reply};
@@ -49,10 +49,11 @@ fn show(socket: &Socket, delta: Option<&Delta>) {
         group: None,
     };
     let style = Style::new(true);
-    JsonLines::new(sink(), "", String::new()).row(&row).expect("a sink takes everything");
-    detail(&mut sink(), &row, 80, style).expect("a sink takes everything");
+    let out = || OutputWriter::new(sink());
+    JsonLines::new(out(), "", String::new()).row(&row).expect("a sink takes everything");
+    detail(&mut out(), &row, 80, style).expect("a sink takes everything");
     let layout = Layout { width: Some(80), shorten: true, header: true, rows: None, style };
-    let mut table = Table::new(sink(), all_columns().collect(), layout);
+    let mut table = Table::new(out(), all_columns().collect(), layout);
     table.row(&row).expect("a sink takes everything");
     table.end().expect("a sink takes everything");
 }

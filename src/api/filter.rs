@@ -72,8 +72,9 @@ impl Filter {
         &self,
         ports: &PortNames,
         sample: Option<&Sample>,
+        netns: &[String],
     ) -> Result<ResolvedFilter, Error> {
-        let expr = parse(&self.0, &FilterNames { ports, past: sample })?;
+        let expr = parse(&self.0, &FilterNames { ports, past: sample, netns })?;
         // The kernel compares marks for holders of CAP_NET_ADMIN only (inet_diag.c).
         let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
         let plan = expr.plan(StateSet::DEFAULT, options);

@@ -16,7 +16,7 @@ use crate::counters::CounterWidth;
 use crate::model::Socket;
 use crate::monitor::{
     Consumer, CounterFiles, CounterGate, CpuBudget, Identities, Identity, Interest, Interfaces,
-    Level, NamespaceMonitor, NamespaceSet, Opening, OwnerResolver, PollBegun, PollEnded,
+    Level, Looks, NamespaceMonitor, NamespaceSet, Opening, OwnerResolver, PollBegun, PollEnded,
     PollRequest, Shared, wants_all,
 };
 use crate::procfs::{Host, PortNames, Scope};
@@ -80,7 +80,8 @@ impl MonitorOptions {
         self
     }
 
-    /// Processor time that this process may use with early polls, as a share of one processor from
+    /// Processor time that this process may use with early polls, and with reading the counters for
+    /// them, as a share of one processor from
     /// 0 to 1. 0 for no early polls.
     #[must_use]
     pub fn cpu_budget(mut self, share: f64) -> Self {
@@ -134,6 +135,7 @@ pub struct Monitor {
     rows: Option<ResolvedFilter>,
     width: CounterWidth,
     budget: CpuBudget,
+    looks: Looks,
     /// When the last interval ended.
     since: Clocks,
     /// One point in time by both clocks.
@@ -154,7 +156,11 @@ impl Monitor {
     /// [`Error::Processes`].
     pub fn start(options: &MonitorOptions) -> Result<Self, Error> {
         let ports = PortNames::load();
-        let rows = options.rows.as_ref().map(|filter| filter.resolve(&ports, None)).transpose()?;
+        let rows = options
+            .rows
+            .as_ref()
+            .map(|filter| filter.resolve(&ports, None, &options.namespaces))
+            .transpose()?;
         let (host, now) = (Host::this(), Clocks::now());
         let shared = Shared {
             registry: options.rules.registry(ports),
@@ -174,6 +180,7 @@ impl Monitor {
             rows,
             width: CounterWidth::of_machine(&machine),
             budget: CpuBudget::new(options.cpu_budget),
+            looks: Looks::new(options.cpu_budget),
             since: now,
             epoch: (Instant::now(), now),
         };
@@ -181,6 +188,7 @@ impl Monitor {
         monitor.since = monitor.first_polls(0)?;
         // The cost of the first polls is not the cost of watching.
         monitor.budget = CpuBudget::new(options.cpu_budget);
+        monitor.looks = Looks::new(options.cpu_budget);
         Ok(monitor)
     }
 
@@ -199,7 +207,7 @@ impl Monitor {
             total.quality.permission_limited.extend(reason);
         }
         self.set.shared.owners.report(&mut total.quality);
-        total.quality.permission_limited.extend(self.set.unreachable.iter().cloned());
+        total.quality.permission_limited.extend(self.set.unreachable());
         let length = between(self.since, at);
         self.since = at;
         let mut interval = Interval::new(wall_time(at), length, total, &self.set.shared.registry);
@@ -232,7 +240,8 @@ impl Monitor {
                 return self.poll();
             }
             self.budget.settle();
-            for index in 0..self.set.members.len() {
+            self.looks.begin_round(self.set.members.len());
+            while let Some(index) = self.looks.next(self.set.members.len()) {
                 self.poll_early(index)?;
             }
         }
@@ -240,9 +249,10 @@ impl Monitor {
 
     /// Polls a namespace if a counter that indicates trouble moved and the budget allows it.
     fn poll_early(&mut self, index: usize) -> Result<(), Error> {
-        let Some(member) = self.set.members.get_mut(index) else { return Ok(()) };
+        let (set, looks) = (&mut self.set, &mut self.looks);
+        let cost = looks.look(|| set.cost_if_moved(index))?;
         // The poll that ends the interval needs as much again.
-        if member.monitor.has_moved()? && self.budget.affords(member.monitor.cost * 2) {
+        if cost.is_some_and(|cost| self.budget.affords(cost * 2)) {
             let at = Clocks::now();
             let request = PollRequest { counters_are_read: true, ..self.request(at, false) };
             self.set.poll_one(index, &request)?;

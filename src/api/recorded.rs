@@ -8,7 +8,7 @@ use super::error::Error;
 use super::filter::{Filter, ResolvedFilter};
 use super::interval::Interval;
 use super::rules::ServiceRules;
-use super::snapshot::{NEEDS_NET_ADMIN, Snapshot, opening, request};
+use super::snapshot::{Snapshot, opening, request};
 use super::{between, wall_time};
 use crate::attribution::{IntervalSum, NamespaceAttribution};
 use crate::counters::CounterWidth;
@@ -16,7 +16,7 @@ use crate::monitor::{
     CounterFiles, CounterGate, IntervalSchedule, Level, MonitorError, NamespaceMonitor,
     NamespaceSet, Opening, OwnerResolver, PollRequest, Quality, Shared,
 };
-use crate::procfs::PortNames;
+use crate::procfs::{PortNames, capabilities};
 use crate::recording::{NamespaceChoice, Sample, Session, SessionOptions, When};
 use crate::socket_diag::EventOptions;
 use crate::sys::Clocks;
@@ -141,7 +141,7 @@ impl Recording {
         let Self { session, rules } = self;
         let ports = PortNames::load();
         let first = session.sample();
-        let filter = filter.resolve(&ports, Some(first))?;
+        let filter = filter.resolve(&ports, Some(first), &[])?;
         let is_capture = first.capture;
         let owners = if is_capture { OwnerResolver::none() } else { OwnerResolver::recording() };
         let shared = Shared {
@@ -228,7 +228,9 @@ impl Snapshots {
         self.set.poll_sample(sample, &choice, &request, collector, |_, _| Ok(()))?;
         let mut quality = recorded_quality(sample);
         if !sample.host.net_admin && !sample.capture {
-            quality.permission_limited.push(NEEDS_NET_ADMIN.to_owned());
+            quality
+                .permission_limited
+                .push(capabilities::hidden_attributes(capabilities::NET_ADMIN));
         }
         let collectors = self.set.members.iter_mut().map(|member| &mut member.consumer);
         let rows = take_rows(collectors, &mut quality);
@@ -344,13 +346,15 @@ impl Iterator for Intervals {
 }
 
 /// What the recorder could not read.
-fn recorded_quality(sample: &Sample) -> Quality {
-    Quality {
+fn recorded_quality(sample: &mut Sample) -> Quality {
+    let mut quality = Quality {
         processes_hidden: sample.processes_hidden,
         permission_limited: sample.permission_limited.clone(),
         recorded_filter: sample.filter.clone(),
         ..Quality::default()
-    }
+    };
+    quality.take_clock_steps(sample);
+    quality
 }
 
 fn damage(session: &Session) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! One socket.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::identity::ServiceBasis;
 use crate::model::fields::{self, tcp_info};
-use crate::model::{Endpoint, Field, Reading, Role, RoleBasis, Socket, State, Unit};
+use crate::model::{Endpoint, Field, Reading, Role, RoleBasis, Socket, State, Unit, is_link_local};
 use crate::monitor::{Identity, Interfaces, Namespace, Processes};
 
 /// A process that holds a socket open.
@@ -121,12 +121,12 @@ impl SocketRow {
 
     /// The own end. IPv4 addresses of IPv6 sockets stay mapped (`::ffff:10.0.0.1`).
     pub fn local(&self) -> SocketAddr {
-        address(&self.socket.local)
+        address(&self.socket.local, self.socket.interface)
     }
 
     /// The peer's end; port 0 if there is none.
     pub fn remote(&self) -> SocketAddr {
-        address(&self.socket.remote)
+        address(&self.socket.remote, self.socket.interface)
     }
 
     /// The kernel's identifier of the socket (`sock_gen_cookie()`), which never changes: unique on a
@@ -149,8 +149,7 @@ impl SocketRow {
 
     /// The smoothed round-trip time (`tcpi_rtt`); `None` before the first measurement.
     pub fn rtt(&self) -> Option<Duration> {
-        let microseconds = tcp_info::RTT.integer(&self.socket).filter(|rtt| *rtt > 0);
-        microseconds.map(Duration::from_micros)
+        tcp_info::RTT.integer(&self.socket).map(Duration::from_micros)
     }
 
     /// Segments that were sent again over its life (`tcpi_total_retrans`, 32 bits wide).
@@ -209,6 +208,29 @@ impl SocketRow {
     }
 }
 
-fn address(end: &Endpoint) -> SocketAddr {
-    SocketAddr::new(end.address, end.port)
+/// With the interface of its link, if the address is link-local.
+fn address(end: &Endpoint, interface: u32) -> SocketAddr {
+    match end.address {
+        IpAddr::V6(address) if is_link_local(end.address) => {
+            SocketAddrV6::new(address, end.port, 0, interface).into()
+        }
+        address => SocketAddr::new(address, end.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_has_its_interface() {
+        let end = |text: &str| Endpoint { address: text.parse().unwrap(), port: 443 };
+        for (text, shown) in [
+            ("fe80::1", "[fe80::1%3]:443"),
+            ("2001:db8::1", "[2001:db8::1]:443"),
+            ("10.0.0.1", "10.0.0.1:443"),
+        ] {
+            assert_eq!(address(&end(text), 3).to_string(), shown);
+        }
+    }
 }

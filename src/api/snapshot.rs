@@ -17,10 +17,6 @@ use crate::socket_diag::Query;
 use crate::sys::Clocks;
 use crate::wire::Extensions;
 
-/// What a capability would add to every row.
-pub(super) const NEEDS_NET_ADMIN: &str =
-    "mark, MD5 peers and MPTCP sequence numbers: CAP_NET_ADMIN would show them";
-
 /// How often a dump is read again during which the kernel's table changed (`NLM_F_DUMP_INTR`).
 const TRIES: u32 = 3;
 
@@ -139,7 +135,7 @@ impl Snapshot {
     /// [`Error::Processes`].
     pub fn take(options: &SnapshotOptions) -> Result<Self, Error> {
         let ports = PortNames::load();
-        let filter = options.filter.resolve(&ports, None)?;
+        let filter = options.filter.resolve(&ports, None, &options.namespaces)?;
         let level = options.level.max(filter.filter.level());
         let owners = if level >= Level::Service {
             OwnerResolver::kernel(Scope::First)?
@@ -167,9 +163,11 @@ impl Snapshot {
         if level == Level::Processes {
             set.shared.owners.report(&mut quality);
         }
-        quality.permission_limited.append(&mut set.unreachable);
+        quality.permission_limited.extend(set.unreachable());
         if !capabilities::has_net_admin() {
-            quality.permission_limited.push(NEEDS_NET_ADMIN.to_owned());
+            quality
+                .permission_limited
+                .push(capabilities::hidden_attributes(capabilities::missing_net_admin()));
         }
         let Host { hostname, kernel, .. } = host;
         Ok(Self { captured_at: wall_time(at), hostname, kernel, rows, quality })

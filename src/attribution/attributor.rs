@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::accumulator::Accumulator;
+use super::growth::KernelCounters;
 use super::interval::{Interval, Reading, Requests};
 use super::kinds::KindRow;
+use super::listener_queues::ListenerQueues;
 use super::reconcile::reconcile;
 use super::table::ServiceTable;
 use super::work::{Hints, Work};
@@ -87,12 +89,15 @@ pub struct Polled {
 #[derive(Debug)]
 pub struct Attributor {
     width: CounterWidth,
+    /// Which counters the kernel keeps per socket.
+    kernel: KernelCounters,
     tracker: SocketTracker,
     table: ServiceTable,
     interval: Accumulator,
     before: Readings,
     after: Readings,
     requests: FxHashMap<u64, Request>,
+    queues: ListenerQueues,
     /// When this poll and the one before began.
     begun: [Option<Instant>; 2],
     /// Retransmits of the last poll that no socket showed.
@@ -112,12 +117,14 @@ impl Attributor {
     pub fn new(width: CounterWidth) -> Self {
         Self {
             width,
+            kernel: KernelCounters::default(),
             tracker: SocketTracker::new(),
             table: ServiceTable::new(),
             interval: Accumulator::new(),
             before: Readings::default(),
             after: Readings::default(),
             requests: FxHashMap::default(),
+            queues: ListenerQueues::default(),
             begun: [None; 2],
             owed: KindRow::default(),
             levels: false,
@@ -131,6 +138,7 @@ impl Attributor {
     /// only the poll that ends an interval needs.
     fn begin_poll(&mut self, now: Instant, levels: bool) {
         self.tracker.begin(now);
+        self.queues.begin();
         self.begun = [Some(now), self.begun[0]];
         self.levels = levels;
         if levels {
@@ -186,19 +194,22 @@ impl Attributor {
         let mut polled = Polled::default();
         let mut work = mem::take(&mut self.work);
         work.clear();
-        let requests = &mut self.requests;
+        let (requests, queues) = (&mut self.requests, &self.queues);
         polled.totals = self.tracker.end(ending, |activity| {
             let connected = activity.identity.remote.port != 0;
             polled.between_polls += u64::from(activity.opened && activity.closed && connected);
             // The child counts what its request repeated; what polls saw of that is accounted for.
             let request = activity.opened.then(|| requests.remove(&activity.cookie)).flatten();
             let inherited = request.map_or(0, |request| request.repeats);
-            let own = work_of(activity, inherited, identities);
+            let own = work_of(activity, inherited, queues, identities);
             polled.opened += u64::from(own.began());
             polled.closed += u64::from(own.ended());
             polled.without_event += u64::from(own.ended() && activity.vanished);
             work.push(own);
         });
+        if self.levels {
+            self.table.assume(self.kernel);
+        }
         let requests = self.settle_requests(ending.whole_dump);
         if !polled.totals.first {
             let late = self.late(&polled.totals);
@@ -228,6 +239,7 @@ impl Attributor {
             before: self.before.view(),
             after: self.after.view(),
             width: self.width,
+            kernel: self.kernel,
             work,
             listeners: &[],
             requests,
@@ -309,8 +321,13 @@ impl Consumer for Attributor {
     #[inline]
     fn observe(&mut self, socket: &Socket) -> Interest {
         if socket.state == State::SynRecv && socket.is_minisock() {
+            self.queues.see(socket);
             let is_known = self.observe_request(socket);
             return if is_known { Interest::NOTHING } else { Interest::new(Level::Service) };
+        }
+        self.kernel.see(socket);
+        if socket.state == State::Listen {
+            self.queues.see(socket);
         }
         match self.tracker.observe(socket) {
             Observed::Ignored => Interest::NOTHING,
@@ -341,6 +358,7 @@ impl Consumer for Attributor {
     }
 
     fn on_destroy(&mut self, event: &Socket, identities: &mut Identities<'_>) {
+        self.kernel.see(event);
         let is_new = !self.tracker.contains(event.cookie);
         self.tracker.on_destroy(event);
         if is_new && self.tracker.contains(event.cookie) {
@@ -359,7 +377,12 @@ impl Consumer for Attributor {
 
 /// A socket's part, with its service and role. Sockets that no dump has shown are known from their
 /// destroy events, or else from their addresses.
-fn work_of(activity: &Activity, inherited: u32, identities: &mut Identities<'_>) -> Work {
+fn work_of(
+    activity: &Activity,
+    inherited: u32,
+    queues: &ListenerQueues,
+    identities: &mut Identities<'_>,
+) -> Work {
     let identity = activity.identity;
     let (service, is_certain) = match activity.tag {
         Some(tag) => (service(tag), tag & INFERRED == 0),
@@ -377,7 +400,11 @@ fn work_of(activity: &Activity, inherited: u32, identities: &mut Identities<'_>)
         State::Listen => Role::Listener,
         _ => identities.registry.key(service).map_or(Role::Unknown, |key| key.role),
     };
-    let hints = Hints { inherited, ..Hints::of(activity.before, activity.after) };
+    let queue = match identity.state {
+        State::Listen => queues.of(activity.cookie, identity.local.port),
+        _ => None,
+    };
+    let hints = Hints { inherited, queue, ..Hints::of(activity.before, activity.after) };
     Work { activity: *activity, service, is_certain, role, hints }
 }
 

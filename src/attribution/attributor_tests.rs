@@ -17,8 +17,9 @@ struct Fixture {
     registry: ServiceRegistry,
     begun: Instant,
     polls: u32,
-    /// `TcpRetransSegs` of the host.
+    /// `TcpRetransSegs` and `TcpExtTCPTimeouts` of the host.
     repeats: u64,
+    timeouts: u64,
 }
 
 impl Fixture {
@@ -31,6 +32,7 @@ impl Fixture {
             begun: Instant::now(),
             polls: 0,
             repeats: 0,
+            timeouts: 0,
         }
     }
 
@@ -69,7 +71,8 @@ impl Fixture {
         for event in destroyed {
             self.attributor.on_destroy(event, identities);
         }
-        let read = counters([("TcpRetransSegs", self.repeats), ("TcpExtTCPTimeouts", 0)]);
+        let read =
+            counters([("TcpRetransSegs", self.repeats), ("TcpExtTCPTimeouts", self.timeouts)]);
         let ended = PollEnded {
             counters: [&read, &read],
             ending: Ending { watch: Watch::Whole, whole_dump: true },
@@ -154,4 +157,41 @@ fn sockets_that_only_an_event_showed() {
     // Its holder is unknown.
     assert_eq!(fixture.retransmits(), (Class::Inferred, vec![("http-alt".to_owned(), 4)]));
     assert_eq!(fixture.attributor.last_poll().between_polls, 1);
+}
+
+#[test]
+fn what_the_kernel_counts_does_not_depend_on_what_moved() {
+    // `struct tcp_info` of 5.10 has 232 bytes and that of 6.18 has 280, for listeners too.
+    let idle = |state, length: usize| Socket {
+        cookie: 1,
+        state,
+        tcp_info: Some(crate::wire::TcpInfo::new(&vec![0; length], EcnWord::Unknown)),
+        ..socket()
+    };
+    for (sockets, class, reason) in [
+        (vec![idle(State::Established, 280)], Class::Exact, crate::attribution::Reason::GivenUp),
+        (vec![idle(State::Listen, 280)], Class::Exact, crate::attribution::Reason::GivenUp),
+        (
+            vec![idle(State::Established, 232)],
+            Class::Estimated,
+            crate::attribution::Reason::OldKernel,
+        ),
+        (vec![], Class::Estimated, crate::attribution::Reason::NoSign),
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.poll(&sockets, Some("app"), &[]);
+        fixture.attributor.begin_interval();
+        // A connection that no poll showed had a timeout.
+        fixture.timeouts = 1;
+        fixture.poll(&sockets, Some("app"), &[]);
+        // An idle service has counters that did not move, where the kernel has them.
+        let row = fixture.attributor.table().rows().next();
+        let bytes = row.and_then(|(_, row)| row.bytes_in());
+        let Reconciliation { counters, .. } = fixture.attributor.begin_interval().total();
+        let found = counters.iter().find(|it| &*it.counter == "TcpExtTCPTimeouts").unwrap();
+        assert_eq!((found.class, found.unattributed), (class, 1), "{sockets:?}");
+        assert_eq!(found.reasons[0], reason, "{sockets:?}");
+        let is_connection = sockets.iter().any(|socket| socket.state == State::Established);
+        assert_eq!(bytes, is_connection.then_some(0), "{sockets:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A socket's growth as an array, for fast sums.
 
+use crate::model::{Socket, fields};
 use crate::tracking::{COUNTERS, Delta};
 
 /// A counter's index in [`COUNTERS`]; a test checks that the two agree.
@@ -31,6 +32,65 @@ pub(crate) enum Slot {
 
 /// The number of [`COUNTERS`].
 pub(crate) const COUNT: usize = 29;
+
+/// Which counters the kernel keeps per socket, judged by the structures that it sends: `tcp_info` is
+/// as long for an idle socket or a listener as for a busy one. Which sockets moved in an interval says
+/// nothing about that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelCounters {
+    /// The longest `tcp_info`, in bytes; 0 before any was seen.
+    longest: usize,
+    has_drops: bool,
+}
+
+impl KernelCounters {
+    /// Takes note of what a socket has.
+    #[inline]
+    pub(crate) fn see(&mut self, socket: &Socket) {
+        if let Some(info) = &socket.tcp_info
+            && info.sent_length() > self.longest
+        {
+            self.longest = info.sent_length();
+        }
+        self.has_drops = self.has_drops || fields::DROPS.integer(socket).is_some();
+    }
+
+    /// Whether any socket was seen.
+    pub(crate) fn is_known(self) -> bool {
+        self.longest > 0
+    }
+
+    /// The counters that it keeps, as bits in the order of [`COUNTERS`].
+    fn present(self) -> u32 {
+        (0..COUNT).filter(|at| self.has_at(*at)).fold(0, |present, at| present | 1 << at)
+    }
+
+    /// Whether the kernel keeps a counter per socket.
+    pub(crate) fn has(self, slot: Slot) -> bool {
+        self.has_at(slot as usize)
+    }
+
+    fn has_at(self, at: usize) -> bool {
+        match COUNTERS.get(at).and_then(|field| field.slot()) {
+            Some(place) => {
+                let (at, length) = place.range();
+                at + length <= self.longest
+            }
+            None => self.has_drops,
+        }
+    }
+
+    /// As if these counters had been seen.
+    #[cfg(test)]
+    pub(crate) fn of<'g>(growths: impl Iterator<Item = &'g Growth>) -> Self {
+        let mut all = Growth::default();
+        growths.for_each(|growth| all.add(growth));
+        let present = COUNTERS.iter().enumerate().filter(|(at, _)| all.present & 1 << at != 0);
+        let longest = present.filter_map(|(_, field)| field.slot().map(|slot| slot.range()));
+        let longest = longest.map(|(at, length)| at + length).max();
+        Self { longest: longest.unwrap_or(0), has_drops: all.has(Slot::Drops) }
+    }
+}
 
 /// How much each counter grew. Absent counters and unchanged ones are kept apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,6 +128,11 @@ impl Growth {
     /// Whether the kernel sent the counter.
     pub(crate) fn has(&self, slot: Slot) -> bool {
         self.present & 1 << slot as usize != 0
+    }
+
+    /// Also has the counters that the kernel keeps per socket; those that it had not did not grow.
+    pub(crate) fn assume(&mut self, kernel: KernelCounters) {
+        self.present |= kernel.present();
     }
 
     /// Adds another growth. A counter is present if either has it.

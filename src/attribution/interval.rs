@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::growth::KernelCounters;
 use super::kinds::KindRow;
 use super::work::Work;
 use crate::counters::{CounterWidth, Counters, Delta as Change, Kind};
@@ -50,6 +51,8 @@ pub struct Interval<'a> {
     pub after: Reading<'a>,
     /// The width of the kernel's counters.
     pub width: CounterWidth,
+    /// Which counters the kernel keeps per socket.
+    pub kernel: KernelCounters,
     /// What each socket did, once per socket. Sockets that did nothing may be left out.
     pub work: &'a [Work],
     /// Drops of listeners that are not in `work`.
@@ -72,6 +75,10 @@ pub struct Interval<'a> {
     pub carried_over: KindRow,
 }
 
+/// The growth of a counter that is not known: more than any that occurs, and sums of some do not
+/// overflow.
+pub(super) const UNKNOWN: u64 = u64::MAX / 16;
+
 /// Growth of a counter, and how much of it may belong to the neighbouring intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Grown {
@@ -87,8 +94,8 @@ impl Interval<'_> {
         names.filter_map(|(position, name)| Some((name, self.growth_at(position, name)?)))
     }
 
-    /// Growth of one counter. `None` if this kernel does not have it, if it is a gauge, or if it
-    /// went backwards.
+    /// Growth of one counter. `None` if this kernel does not have it, if it is a gauge, if it could
+    /// not be read, or if it went backwards.
     pub(super) fn growth(&self, name: &str) -> Option<Grown> {
         self.growth_at(self.after.second.layout().position(name)?, name)
     }
@@ -117,9 +124,21 @@ impl Interval<'_> {
         }
     }
 
-    /// Like [`growth`](Self::growth), but 0 for a counter that does not exist.
+    /// Like [`growth`](Self::growth), but 0 for a counter that does not exist, and
+    /// [`UNKNOWN`] for one whose growth is not known.
     pub(super) fn delta(&self, name: &str) -> u64 {
-        self.growth(name).unwrap_or_default().delta
+        match self.growth(name) {
+            Some(grown) => grown.delta,
+            None if self.is_unknown(name) => UNKNOWN,
+            None => 0,
+        }
+    }
+
+    /// Whether the kernel may count something that could not be read, or fell.
+    pub(super) fn is_unknown(&self, name: &str) -> bool {
+        let [before, after] = [self.before.second, self.after.second];
+        [before, after].iter().any(|counters| counters.is_unread(name))
+            || self.growth(name).is_none() && before.get(name).and(after.get(name)).is_some()
     }
 
     /// Whether sockets may have come and gone unobserved.

@@ -70,6 +70,13 @@ impl NamespaceAttribution {
         }
     }
 
+    /// Forgets what the first poll showed, which is no growth. What it could not see is missing in
+    /// the first interval too.
+    pub fn set_baseline(&mut self) {
+        let baseline = self.begin_interval();
+        self.quality = baseline.quality;
+    }
+
     /// The result of the interval, as of the last poll. Begins a new one.
     pub fn begin_interval(&mut self) -> IntervalSum {
         let coverage = Coverage {

@@ -13,6 +13,9 @@ pub struct Polls {
     pub skipped: Option<u64>,
     /// Times the counters were read; null where a recording is read.
     pub looks: Option<u64>,
+    /// Times the counters were not read because the budget did not allow it; null where a recording
+    /// is read.
+    pub looks_skipped: Option<u64>,
     /// The share of one processor that polling may take; null where a recording is read.
     pub cpu_budget: Option<f64>,
 }
@@ -24,6 +27,7 @@ impl Polls {
         self.early += later.early;
         self.skipped = sum(self.skipped, later.skipped);
         self.looks = sum(self.looks, later.looks);
+        self.looks_skipped = sum(self.looks_skipped, later.looks_skipped);
         self.cpu_budget = later.cpu_budget;
     }
 }
@@ -40,9 +44,16 @@ mod tests {
     #[test]
     fn polls_add_up() {
         let mut polls = Polls { regular: 1, cpu_budget: Some(0.01), ..Polls::default() };
-        let (skipped, looks, cpu_budget) = (Some(2), Some(50), Some(0.02));
-        polls.add(&Polls { regular: 1, early: 4, skipped, looks, cpu_budget });
-        let sum = Polls { regular: 2, early: 4, skipped, looks, cpu_budget };
+        let later = Polls {
+            regular: 1,
+            early: 4,
+            skipped: Some(2),
+            looks: Some(50),
+            looks_skipped: Some(7),
+            cpu_budget: Some(0.02),
+        };
+        polls.add(&later);
+        let sum = Polls { regular: 2, ..later };
         assert_eq!(polls, sum);
     }
 }

@@ -59,7 +59,7 @@ pub struct Reconciliation {
 
 /// Reconciles the host's counters with what its sockets did.
 pub fn reconcile(interval: &Interval<'_>) -> Reconciliation {
-    let (mut builder, mut tallies) = (KindTableBuilder::new(interval), Tallies::default());
+    let (mut builder, mut tallies) = (KindTableBuilder::new(interval), Tallies::new(interval));
     for work in interval.work {
         let growth = work.growth();
         builder.add(work, &growth);

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribution::testing::{Host, Sketch, Slot};
-use crate::attribution::{ListenerDrops, Requests, Work};
+use crate::attribution::{ListenerDrops, Reading, Requests, Work};
+use crate::counters::Counters;
 use crate::model::{Role, State};
 
 fn server(service: u32) -> Sketch {
@@ -208,6 +209,76 @@ fn listeners() {
         assert_eq!((found.class, parts(&found)), (class, of_drops));
         assert_eq!(parts(&only(&interval, "TcpExtListenOverflows")), of_overflows);
     }
+}
+
+#[test]
+fn a_listener_whose_queues_stayed_empty_has_no_overflow() {
+    let listener = |service: u32, drops, most, half_open| {
+        let queue = crate::attribution::ListenerQueue { most, backlog: 7, half_open };
+        let sketch = Sketch::new(service, Role::Listener).state(State::Listen);
+        sketch.grew(Slot::Drops, drops).hints(|hints| hints.queue = Some(queue)).work()
+    };
+    let overflow = [("TcpExtListenDrops", 30), ("TcpExtListenOverflows", 30)];
+    let host = Host::grown(&overflow);
+    // The second discards as much for another reason.
+    let works = [listener(1, 30, 8, 0), listener(2, 30, 0, 0)];
+    for counter in ["TcpExtListenDrops", "TcpExtListenOverflows"] {
+        let found = only(&host.interval(&works), counter);
+        assert_eq!(found.class, Class::Bounded, "{counter}");
+        assert_eq!((found.attributed, found.unattributed), (30, 0), "{counter}");
+        assert_eq!(parts(&found), [(1, 30, 0, 30)], "{counter}");
+    }
+    // Connections that began may have filled its queue between two polls.
+    let child = |number: u64| {
+        let mut work = server(2).opened().work();
+        work.activity.cookie = number;
+        work
+    };
+    let mut busy = works.to_vec();
+    busy.extend((0..8).map(child));
+    let found = only(&host.interval(&busy), "TcpExtListenOverflows");
+    assert_eq!(found.by_service.len(), 2);
+    let values: Vec<u64> = found.by_service.iter().map(|part| part.estimate.value).collect();
+    assert!(values[0] > values[1] && values.iter().sum::<u64>() == 30, "{values:?}");
+    // Where closed sockets were not seen, nothing is certain.
+    let gaps = Interval { notified: false, ..host.interval(&works) };
+    assert_eq!(only(&gaps, "TcpExtListenOverflows").by_service.len(), 2);
+    // Half-open connections fill another queue.
+    let host = Host::grown(&[("TcpExtListenDrops", 9), ("TcpExtTCPReqQFullDrop", 9)]);
+    let works = [listener(1, 9, 8, 0), listener(2, 9, 0, 7)];
+    for counter in ["TcpExtListenDrops", "TcpExtTCPReqQFullDrop"] {
+        assert_eq!(parts(&only(&host.interval(&works), counter)), [(2, 9, 0, 9)], "{counter}");
+    }
+    // Without a full queue, any listener may have been short of memory.
+    let host = Host::grown(&[("TcpExtListenDrops", 9), ("TcpExtListenOverflows", 0)]);
+    assert_eq!(only(&host.interval(&works), "TcpExtListenDrops").by_service.len(), 2);
+}
+
+#[test]
+fn what_could_not_be_read_is_not_zero() {
+    let text = |timeouts: u64| {
+        let snmp = "Ip: A\nIp: 1\nIcmp: A\nIcmp: 1\nTcp: RetransSegs\nTcp: 1\nUdp: A\nUdp: 1\n";
+        // The file ends before TCPAbortOnTimeout.
+        let netstat = format!("TcpExt: TCPTimeouts TCPAbortOnTimeout\nTcpExt: {timeouts}");
+        let mut reader = crate::counters::CounterReader::given_watched();
+        reader.give([("snmp", snmp), ("netstat", netstat.as_str())].into_iter());
+        let mut counters = Counters::default();
+        reader.sample(&mut counters).unwrap();
+        counters
+    };
+    let (before, after) = (text(0), text(5));
+    let works = [server(1).grew(Slot::TotalRto, 2).work()];
+    let host = Host::grown(&[]);
+    let interval = Interval {
+        before: Reading { first: &before, second: &before },
+        after: Reading { first: &after, second: &after },
+        ..host.interval(&works)
+    };
+    // Each connection that was given up may have had one timeout more.
+    assert_eq!(parts(&only(&interval, "TcpExtTCPTimeouts")), [(1, 2, 2, 5)]);
+    assert!(interval.is_unknown("TcpExtTCPAbortOnTimeout"));
+    assert!(interval.is_unknown("TcpExtListenDrops"), "it may be behind the end of the file");
+    assert!(!interval.is_unknown("TcpActiveOpens"), "snmp is whole");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use super::{IntervalSum, NamespaceAttribution, Polls};
 use crate::counters::{CounterWidth, Selection};
 use crate::identity::ServiceRegistry;
 use crate::monitor::{
-    CounterFiles, CounterGate, CpuBudget, IntervalSchedule, MonitorError, Namespace, NamespaceSet,
-    Opening, OwnerResolver, Pace, PollRequest, Quality, Recorder, Shared, wants_all,
+    CounterFiles, CounterGate, CpuBudget, IntervalSchedule, Looks, MonitorError, Namespace,
+    NamespaceSet, Opening, OwnerResolver, Pace, PollRequest, Quality, Recorder, Shared, next_tick,
+    wants_all,
 };
 use crate::procfs::{Host, NetNamespace, Scope};
 use crate::recording::Session;
@@ -89,10 +90,13 @@ pub struct ServiceWatch {
     /// The recording; `None` for the kernel.
     replay: Option<Replay>,
     budget: CpuBudget,
+    looks: Looks,
     /// When watching began.
     started: Instant,
     /// When the current interval ends.
     next: Instant,
+    /// When the polls that ended the interval before began.
+    polled: Instant,
     /// Polls of the current interval.
     polls: Polls,
     /// The initial value of `polls`.
@@ -124,6 +128,7 @@ impl ServiceWatch {
         let polls = Polls {
             skipped: Some(0),
             looks: Some(0),
+            looks_skipped: Some(0),
             cpu_budget: Some(cpu_budget),
             ..Polls::default()
         };
@@ -183,9 +188,11 @@ impl ServiceWatch {
             width,
             replay,
             budget: CpuBudget::new(options.early.cpu_budget),
+            looks: Looks::new(options.early.cpu_budget),
             options,
             started: Instant::now(),
             next: Instant::now(),
+            polled: Instant::now(),
             polls,
             no_polls: polls,
             usage: Usage::now(),
@@ -203,7 +210,9 @@ impl ServiceWatch {
     fn begin(&mut self, at: Clocks) {
         (self.began, self.since) = (at, at);
         self.budget = CpuBudget::new(self.options.early.cpu_budget);
-        (self.started, self.next) = (Instant::now(), Instant::now());
+        self.looks = Looks::new(self.options.early.cpu_budget);
+        self.started = Instant::now();
+        (self.next, self.polled) = (self.started, self.started);
         (self.usage, self.all_usage) = (Usage::now(), Usage::now());
     }
 
@@ -231,7 +240,8 @@ impl ServiceWatch {
         &mut self,
         interrupt: &Interrupt,
     ) -> Result<Option<ServiceInterval>, MonitorError> {
-        let is_over = self.options.count.is_some_and(|count| self.intervals >= count);
+        let is_over = self.options.count.is_some_and(|count| self.intervals >= count)
+            || self.replay.is_none() && self.intervals > 0 && self.is_time_over();
         if is_over || self.is_interrupted {
             return Ok(None);
         }
@@ -240,6 +250,11 @@ impl ServiceWatch {
             Some(_) => self.next_recorded(interrupt)?,
         };
         Ok(ended.map(|(at, hidden)| self.close_interval(at, &hidden)))
+    }
+
+    /// Whether the time of the run is over, however many intervals it had.
+    fn is_time_over(&self) -> bool {
+        self.options.duration.is_some_and(|duration| self.started.elapsed() >= duration)
     }
 
     /// Waits for the end of the interval, then polls; returns what could not be seen.
@@ -257,11 +272,13 @@ impl ServiceWatch {
                 self.first_polls(before)?;
             }
         }
-        self.next = (self.next + self.options.interval.unwrap_or_default()).max(Instant::now());
+        let interval = self.options.interval.unwrap_or_default();
+        self.next = next_tick(self.next, interval, self.polled, Instant::now());
         let last = self.options.duration.map(|duration| self.started + duration);
         let end = last.map_or(self.next, |last| last.min(self.next));
         self.watch_counters(interrupt, end)?;
         self.is_interrupted = interrupt.is_asked();
+        self.polled = Instant::now();
         let at = self.begin_sample(false);
         let request = self.request(at, true);
         self.set.poll(0, &request)?;
@@ -306,7 +323,7 @@ impl ServiceWatch {
             |_| NamespaceAttribution::new(width),
             |member, is_new| {
                 if is_new {
-                    member.consumer.begin_interval();
+                    member.consumer.set_baseline();
                 } else if ends_interval {
                     polls.regular += 1;
                 } else {
@@ -315,12 +332,15 @@ impl ServiceWatch {
                 Ok(())
             },
         )?;
-        let hidden = Quality {
+        let mut hidden = Quality {
             processes_hidden: sample.processes_hidden,
             permission_limited: mem::take(&mut sample.permission_limited),
             recorded_filter: sample.filter.clone(),
             ..Quality::default()
         };
+        if ends_interval {
+            hidden.take_clock_steps(sample);
+        }
         Ok(Some((sample.clocks, hidden)))
     }
 
@@ -348,7 +368,7 @@ impl ServiceWatch {
         let request = self.request(at, false);
         self.set.poll(known, &request)?;
         for member in self.set.members.iter_mut().skip(known) {
-            member.consumer.begin_interval();
+            member.consumer.set_baseline();
         }
         self.end_sample()?;
         Ok(at)
@@ -367,7 +387,7 @@ impl ServiceWatch {
     fn end_sample(&mut self) -> Result<Quality, MonitorError> {
         let mut hidden = Quality::default();
         self.set.shared.owners.report(&mut hidden);
-        hidden.permission_limited.extend(self.set.unreachable.iter().cloned());
+        hidden.permission_limited.extend(self.set.unreachable());
         if let Some(recorder) = &mut self.set.shared.recorder {
             recorder.end_sample(&hidden)?;
         }
@@ -378,7 +398,7 @@ impl ServiceWatch {
     fn watch_counters(&mut self, interrupt: &Interrupt, end: Instant) -> Result<(), MonitorError> {
         let mut next = Instant::now();
         while let Some(every) = self.options.early.every {
-            next = (next + every).max(Instant::now());
+            next = next_tick(next, every, next, Instant::now());
             if next >= end {
                 break;
             }
@@ -386,9 +406,11 @@ impl ServiceWatch {
                 return Ok(());
             }
             self.budget.settle();
-            for index in 0..self.set.members.len() {
+            self.looks.begin_round(self.set.members.len());
+            while let Some(index) = self.looks.next(self.set.members.len()) {
                 self.poll_early(index)?;
             }
+            *self.polls.looks_skipped.get_or_insert_default() += self.looks.left_out();
         }
         interrupt.sleep_until(end);
         Ok(())
@@ -396,13 +418,11 @@ impl ServiceWatch {
 
     /// Reads the counters of a namespace, and polls its sockets if a watched one has moved.
     fn poll_early(&mut self, index: usize) -> Result<(), MonitorError> {
-        let Some(member) = self.set.members.get_mut(index) else { return Ok(()) };
         *self.polls.looks.get_or_insert_default() += 1;
-        if !member.monitor.has_moved()? {
-            return Ok(());
-        }
+        let (set, looks) = (&mut self.set, &mut self.looks);
+        let Some(cost) = looks.look(|| set.cost_if_moved(index))? else { return Ok(()) };
         // The poll that ends the interval needs as much again.
-        if !self.budget.affords(member.monitor.cost * 2) {
+        if !self.budget.affords(cost * 2) {
             *self.polls.skipped.get_or_insert_default() += 1;
             return Ok(());
         }
@@ -449,7 +469,7 @@ impl ServiceWatch {
 
     /// Whether results are of more than one namespace.
     fn has_many_namespaces(&self) -> bool {
-        self.set.members.len() > 1 || wants_all(&self.options.netns)
+        self.set.has_many() || wants_all(&self.options.netns)
     }
 
     /// Ends the run and returns its result; `None` if it was interrupted before the first interval.

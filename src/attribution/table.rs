@@ -1,6 +1,6 @@
 //! Figures of services besides their part in counters.
 
-use super::growth::{Growth, Slot};
+use super::growth::{Growth, KernelCounters, Slot};
 use super::histogram::Histogram;
 use super::interval::ListenerDrops;
 use super::work::Work;
@@ -192,13 +192,21 @@ impl ServiceTable {
         if let Some(count) = row.states.get_mut(socket.state as usize) {
             *count += 1;
         }
-        // 0 means not measured yet.
-        let rtt = t::RTT.integer(socket).filter(|rtt| *rtt > 0);
+        let rtt = t::RTT.integer(socket);
         if let Some(rtt) = rtt {
             row.rtt.add(rtt);
         }
-        if let Some(least) = t::MIN_RTT.integer(socket).filter(|least| *least > 0).or(rtt) {
+        if let Some(least) = t::MIN_RTT.integer(socket).or(rtt) {
             row.min_rtt = Some(row.min_rtt.map_or(least, |min| min.min(least)));
+        }
+    }
+
+    /// A service with connections has every counter that the kernel keeps per socket, also if none of
+    /// them moved.
+    pub(super) fn assume(&mut self, kernel: KernelCounters) {
+        let has_connections = |row: &&mut ServiceRow| row.states.iter().any(|count| *count > 0);
+        for row in self.rows.iter_mut().filter(has_connections) {
+            row.growth.assume(kernel);
         }
     }
 

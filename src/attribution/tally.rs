@@ -6,6 +6,7 @@ use super::divide::Estimate;
 use super::growth::{Growth, Slot};
 use super::interval::Interval;
 use super::kinds::{KindTable, RetransmitKind};
+use super::listener_queues::Fullness;
 use super::work::Work;
 use crate::identity::ServiceId;
 use crate::model::{Role, State};
@@ -13,6 +14,35 @@ use crate::tracking::Sign;
 
 /// The largest payload of a segment.
 const LARGEST: u64 = 65_535;
+
+/// Segments that the listeners of a service discarded, by what their queues showed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ListenerTally {
+    /// All of them.
+    pub(super) drops: u64,
+    /// At listeners whose accept queue was seen nearly full, and at those where it may have been
+    /// full.
+    pub(super) accept_seen: u64,
+    pub(super) accept_possible: u64,
+    /// The same of the queue of half-open connections.
+    pub(super) syn_seen: u64,
+    pub(super) syn_possible: u64,
+    /// At listeners of which one queue or the other may have been full.
+    pub(super) either: u64,
+}
+
+impl ListenerTally {
+    /// Adds what a listener discarded.
+    fn add(&mut self, drops: u64, accept: Fullness, syn: Fullness) {
+        let of = |wanted: Fullness, found: Fullness| if found == wanted { drops } else { 0 };
+        self.drops += drops;
+        self.accept_seen += of(Fullness::Seen, accept);
+        self.accept_possible += of(Fullness::Possibly, accept);
+        self.syn_seen += of(Fullness::Seen, syn);
+        self.syn_possible += of(Fullness::Possibly, syn);
+        self.either += if accept.max(syn) > Fullness::Never { drops } else { 0 };
+    }
+}
 
 /// One service's interval. Limits that hold for each socket also hold for the sums, so the sockets
 /// themselves are not needed.
@@ -60,7 +90,8 @@ pub(super) struct Tally {
     pub(super) host_queue: u64,
     /// Sockets whose drops are unknown: a destroy event does not report them.
     pub(super) drops_unknown: u64,
-    pub(super) listener_drops: u64,
+    /// What its listeners dropped; without the requests that ended.
+    listeners: ListenerTally,
     /// SYN-ACK repeats and ends of half-open connections.
     pub(super) request_repeats: u64,
     pub(super) requests_gone: u64,
@@ -79,6 +110,19 @@ impl Tally {
     /// Growth of a counter over all sockets.
     pub(super) fn sum(&self, slot: Slot) -> u64 {
         self.growth.get(slot)
+    }
+
+    /// What its listeners dropped. A half-open connection that ended without a child may have found
+    /// any of their queues full.
+    pub(super) fn listeners(&self) -> ListenerTally {
+        let mut listeners = self.listeners;
+        if self.requests_gone > 0 {
+            let drops = listeners.drops;
+            listeners.accept_possible = drops - listeners.accept_seen;
+            listeners.syn_possible = drops - listeners.syn_seen;
+            listeners.either = drops;
+        }
+        listeners
     }
 
     /// Retransmits, including those of half-open connections.
@@ -102,10 +146,6 @@ impl Tally {
 
     fn add(&mut self, work: &Work, growth: &Growth) {
         self.inferred += u64::from(!work.is_certain);
-        if work.activity.identity.state == State::Listen {
-            self.listener_drops += growth.get(Slot::Drops);
-            return;
-        }
         self.growth.add(growth);
         let get = |slot| growth.get(slot);
         let bare_out = get(Slot::SegsOut).saturating_sub(get(Slot::DataSegsOut));
@@ -164,26 +204,62 @@ impl Tally {
     }
 }
 
-/// The services' tallies, and which counters the sockets have.
+/// The services' tallies.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     /// In the order of their numbers, once finished.
     pub(super) services: Vec<(ServiceId, Tally)>,
     positions: FxHashMap<ServiceId, usize>,
-    /// The sum over all sockets. A counter that no socket has does not exist in this kernel.
-    pub(super) all: Growth,
+    /// Connections that a listener may have had since the last poll, by local port, if a listener
+    /// dropped something.
+    accepted: FxHashMap<u16, u64>,
+    /// Whether there may have been others.
+    has_gaps: bool,
 }
 
 impl Tallies {
+    /// Without what the sockets did.
+    pub(super) fn new(interval: &Interval<'_>) -> Self {
+        let is_listener = |work: &&Work| work.activity.identity.state == State::Listen;
+        let mut accepted = FxHashMap::default();
+        if interval.work.iter().any(|work| is_listener(&work)) {
+            let began = interval.work.iter().filter(|work| work.began());
+            for work in began.filter(|work| work.role != Role::Client) {
+                *accepted.entry(work.activity.identity.local.port).or_default() += 1;
+            }
+        }
+        Self { accepted, has_gaps: interval.has_gaps(), ..Self::default() }
+    }
+
     /// Adds what a socket did.
     pub(super) fn add(&mut self, work: &Work, growth: &Growth) {
+        if work.activity.identity.state == State::Listen {
+            return self.add_listener(work, growth.get(Slot::Drops));
+        }
         self.change(work.service, |tally| tally.add(work, growth));
+    }
+
+    fn add_listener(&mut self, work: &Work, drops: u64) {
+        let port = work.activity.identity.local.port;
+        let opened = self.accepted.get(&port).copied().unwrap_or(0);
+        let [accept, syn] = match work.hints.queue {
+            Some(queue) => [queue.accept_fullness(opened), queue.syn_fullness(opened)],
+            None => [Fullness::Possibly; 2],
+        };
+        // Connections that were not seen may have filled any queue.
+        let least = if self.has_gaps { Fullness::Possibly } else { Fullness::Never };
+        self.change(work.service, |tally| {
+            tally.inferred += u64::from(!work.is_certain);
+            tally.listeners.add(drops, accept.max(least), syn.max(least));
+        });
     }
 
     /// Adds what is not in sockets: requests, listeners, kinds.
     pub(super) fn finish(&mut self, interval: &Interval<'_>, kinds: &KindTable) {
         for listener in interval.listeners {
-            self.change(listener.service, |tally| tally.listener_drops += listener.drops);
+            self.change(listener.service, |tally| {
+                tally.listeners.add(listener.drops, Fullness::Possibly, Fullness::Possibly);
+            });
         }
         for requests in interval.requests {
             self.change(requests.service, |tally| {
@@ -201,7 +277,6 @@ impl Tallies {
                 tally.failed = row.failed;
             });
         }
-        self.services.iter().for_each(|(_, tally)| self.all.add(&tally.growth));
         self.services.sort_by_key(|(service, _)| *service);
         self.positions.clear();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 pub(crate) use super::growth::Slot;
-use super::{Hints, Interval, Reading, Work};
+use super::{Hints, Interval, KernelCounters, Reading, Work};
 use crate::counters::{CounterWidth, Counters, Group, parse_snmp};
 use crate::identity::{
     DEFAULT_EPHEMERAL, NamespaceIdentity, Owner, ServiceId, ServiceRegistry, Subject,
@@ -55,6 +55,7 @@ impl Host {
             before: Reading { first: &self.zero, second: &self.zero },
             after: Reading { first: &self.first, second: &self.second },
             width: CounterWidth::Bits64,
+            kernel: KernelCounters::of(work.iter().map(Work::growth).collect::<Vec<_>>().iter()),
             work,
             listeners: &[],
             requests: &[],

@@ -1,6 +1,7 @@
 //! What a socket did in an interval, with everything that attribution needs.
 
 use super::growth::{Growth, Slot};
+use super::listener_queues::ListenerQueue;
 use crate::identity::ServiceId;
 use crate::model::{Role, State};
 use crate::tracking::{Activity, LastSeen, Sign};
@@ -18,6 +19,8 @@ pub struct Hints {
     /// SYN-ACK repeats of its request that earlier intervals already counted
     /// ([`Requests::repeats`](super::Requests::repeats)); the child shows them again as its own.
     pub inherited: u32,
+    /// The queues of a listener, if they were seen.
+    pub queue: Option<ListenerQueue>,
     pub(super) signs: u8,
 }
 
@@ -31,6 +34,7 @@ impl Hints {
             // The larger one gives the least number of segments.
             mss: seen().filter_map(|last_seen| last_seen.mss()).max().map(u32::from),
             inherited: 0,
+            queue: None,
             signs: seen().fold(0, |signs, last_seen| signs | last_seen.signs()),
         }
     }

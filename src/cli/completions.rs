@@ -1,11 +1,10 @@
 //! `tcpdiag completions`.
 
-use std::io::{self, Write as _};
-
 use clap::Args;
 use clap_complete::{Shell, generate};
 
 use super::exit::Exit;
+use crate::output::OutputWriter;
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
@@ -22,7 +21,9 @@ impl Completions {
     pub(super) fn run(&self, command: &mut clap::Command) -> anyhow::Result<Exit> {
         let mut script = Vec::new();
         generate(self.shell, command, "tcpdiag", &mut script);
-        io::stdout().write_all(&script)?;
+        let mut out = OutputWriter::standard();
+        out.page(&script)?;
+        out.flush()?;
         Ok(Exit::Done)
     }
 }

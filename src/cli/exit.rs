@@ -1,11 +1,13 @@
 //! Exit codes, error messages and the configuration that all commands share.
 
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::Config;
+use crate::filter::SyntaxError;
+pub(super) use crate::output::eprint_line;
+use crate::sys::missing_time_zone;
 
 /// Exit codes that other programs rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub(super) enum Exit {
 const USAGE_OR_FATAL: u8 = 2;
 
 pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
+    if let (Ok(_), Some(error)) = (&result, missing_time_zone()) {
+        eprint_line(format_args!("tcpdiag: {error}; times are shown in UTC"));
+    }
     match result {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Found) => ExitCode::from(1),
@@ -31,10 +36,24 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint_line(format_args!("tcpdiag: {error:#}"));
+            report(&error);
             ExitCode::from(USAGE_OR_FATAL)
         }
     }
+}
+
+/// An error and its causes, each once: many an error names its cause itself.
+pub(super) fn causes(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said.push_str(": ");
+            said.push_str(&cause);
+        }
+    }
+    said
 }
 
 /// Help and version are results; everything else is a usage error, reported in one line.
@@ -67,10 +86,15 @@ fn one_line(message: &str) -> String {
     joined
 }
 
-/// Writes a line to standard error. `eprintln!` would panic if its reader has gone away, as in
-/// `tcpdiag conns 2>&1 >rows | head -1`.
-pub(super) fn eprint_line(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// Reports an error and its causes in one line. Only errors in expressions have several lines, with
+/// a mark under the place.
+fn report(error: &anyhow::Error) {
+    let text = format!("tcpdiag: {}", causes(error));
+    if error.chain().any(|cause| cause.is::<SyntaxError>()) {
+        text.lines().for_each(eprint_line);
+    } else {
+        eprint_line(text);
+    }
 }
 
 /// The configuration. Usual files that the user may not read are named and left out.
@@ -87,4 +111,27 @@ pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open x: {source}")]
+        struct Failure {
+            source: io::Error,
+        }
+        let source = || io::Error::from_raw_os_error(1);
+        let text = "Operation not permitted (os error 1)";
+        let naming = anyhow::Error::from(Failure { source: source() }).context("--read");
+        assert_eq!(causes(&naming), format!("--read: cannot open x: {text}"));
+        let silent = Err::<(), _>(source()).context("cannot open x").unwrap_err();
+        assert_eq!(causes(&silent), format!("cannot open x: {text}"));
+        assert_eq!(causes(&anyhow!("alone")), "alone");
+    }
 }

@@ -1,15 +1,15 @@
 //! `tcpdiag explain`.
 
-use std::io::{self, BufWriter, Write as _};
-
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::Exit;
+use super::exit::{Exit, eprint_line};
 use super::recording_args::SampleArgs;
 use super::table_args::{Form, TableArgs};
-use crate::output::{Reference, escape, explanation, explanation_csv, json_line, markdown};
-use crate::report::{EXPLAIN, ExplainDocument, Explanation};
+use crate::output::{
+    OutputWriter, Reference, escape, explanation, explanation_csv, json_line, markdown,
+};
+use crate::report::{EXPLAIN, ExplainDocument, Explanation, Quality};
 
 /// Explain a counter, a field, a column, a socket state, a timer, a ratio, a setting or a rule.
 ///
@@ -45,6 +45,10 @@ pub(super) struct Explain {
     #[arg(long, conflicts_with = "output")]
     markdown: bool,
 
+    /// Exit with 3 when something of the recording could not be read.
+    #[arg(long, help_heading = "Output")]
+    strict: bool,
+
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -54,34 +58,44 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let mut reference = Reference::everything();
+        let mut quality = None;
         if let Some(recorded) = self.recorded.sample(&[])? {
-            reference.add_values(&recorded.sample)?;
+            let read = reference.add_values(&recorded.sample)?;
+            for line in read.unread_files() {
+                eprint_line(format_args!("tcpdiag: {line}"));
+            }
+            quality = Some(read);
         }
+        let partial = self.strict && quality.as_ref().is_some_and(Quality::is_partial);
+        let exit = if partial { Exit::Partial } else { Exit::Done };
         let entries = self.entries(&reference)?;
-        let mut out = BufWriter::new(io::stdout());
+        let mut out = OutputWriter::standard();
         if self.markdown {
             markdown(&mut out, &entries)?;
             out.flush()?;
-            return Ok(Exit::Done);
+            return Ok(exit);
         }
         match self.table.output {
             Form::Table => {
                 let layout = self.table.layout();
                 for (index, entry) in entries.iter().enumerate() {
                     if index > 0 {
-                        writeln!(out)?;
+                        out.blank()?;
                     }
                     explanation(&mut out, entry, layout)?;
                 }
             }
             Form::Json => {
-                json_line(&mut out, &ExplainDocument { schema: EXPLAIN, entries: &entries })?;
+                json_line(
+                    &mut out,
+                    &ExplainDocument { schema: EXPLAIN, entries: &entries, quality },
+                )?;
             }
             Form::Jsonl => entries.iter().try_for_each(|entry| json_line(&mut out, entry))?,
             Form::Csv => explanation_csv(&mut out, &entries)?,
         }
         out.flush()?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn entries<'c>(&self, reference: &'c Reference) -> anyhow::Result<Vec<&'c Explanation>> {

@@ -66,10 +66,10 @@ pub(super) struct WhichArgs {
     pub(super) remote_port: Vec<String>,
     /// Local address or prefix, e.g. 10.0.0.0/8; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    pub(super) local_ip: Vec<IpNet>,
+    pub(super) local_ip: Vec<Prefix>,
     /// Remote address or prefix; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    pub(super) remote_ip: Vec<IpNet>,
+    pub(super) remote_ip: Vec<Prefix>,
     /// Which end of its connection the socket is.
     #[arg(long, value_enum, value_name = "ROLE")]
     role: Option<RoleArg>,
@@ -117,8 +117,8 @@ impl WhichArgs {
             self.ports("--port", &self.port, None, names)?,
             self.ports("--local-port", &self.local_port, Some(Side::Local), names)?,
             self.ports("--remote-port", &self.remote_port, Some(Side::Remote), names)?,
-            any(&self.local_ip, |net| Predicate::Prefix { side: Some(Side::Local), net: *net }),
-            any(&self.remote_ip, |net| Predicate::Prefix { side: Some(Side::Remote), net: *net }),
+            prefixes("--local-ip", &self.local_ip, Side::Local, names)?,
+            prefixes("--remote-ip", &self.remote_ip, Side::Remote, names)?,
             any(&self.pid, |pid| Predicate::Pid(*pid)),
             any(&self.process, |name| Predicate::Comm(Pattern::of_comm(name))),
             any_of(self.cgroup.iter().map(|path| below(path, names)).collect::<Result<_, _>>()?),
@@ -147,7 +147,7 @@ impl WhichArgs {
         parts.push(any_of(users));
         let text = self.expression.join(" ");
         if !text.trim().is_empty() {
-            parts.push(filter::parse(&text, names).map_err(|error| anyhow!("{error}"))?);
+            parts.push(filter::parse(&text, names)?);
         }
         Ok(Expr::all(parts))
     }
@@ -203,16 +203,62 @@ fn any_of(parts: Vec<Expr>) -> Expr {
     if parts.is_empty() { Expr::True } else { Expr::any(parts) }
 }
 
-pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    bare.parse::<IpNet>()
-        .or_else(|_| bare.parse().map(|address: std::net::IpAddr| IpNet::from(address)))
-        .map_err(|_| {
-            format!(
-                "`{text}` is no address or prefix; accepted are e.g. 10.0.0.1, 10.0.0.0/8, ::1, \
-                 2001:db8::/32, with prefix lengths up to 32 for IPv4 and 128 for IPv6"
-            )
-        })
+/// An address or prefix, and the interface of its link as it was given.
+#[derive(Debug, Clone)]
+pub(super) struct Prefix {
+    net: IpNet,
+    zone: Option<String>,
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (address, length) = (self.net.addr(), self.net.prefix_len());
+        match &self.zone {
+            Some(zone) => write!(formatter, "{address}%{zone}/{length}"),
+            None => write!(formatter, "{address}/{length}"),
+        }
+    }
+}
+
+pub(super) fn prefix(text: &str) -> Result<Prefix, String> {
+    let (written, length) = match text.split_once('/') {
+        Some((written, length)) => (written, Some(length)),
+        None => (text, None),
+    };
+    let (address, zone) = filter::split_zone(written);
+    let bare = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let address = bare.unwrap_or(address).parse::<std::net::IpAddr>().ok();
+    let net = address.and_then(|address| match length {
+        Some(length) => IpNet::new(address, length.parse().ok()?).ok(),
+        None => Some(address.into()),
+    });
+    let net = net.ok_or_else(|| {
+        format!(
+            "`{text}` is no address or prefix; accepted are e.g. 10.0.0.1, 10.0.0.0/8, ::1, \
+             2001:db8::/32, fe80::1%eth0, with prefix lengths up to 32 for IPv4 and 128 for IPv6"
+        )
+    })?;
+    Ok(Prefix { net, zone: zone.map(str::to_owned) })
+}
+
+/// Whether one of these contains an address; every socket where there are none.
+fn prefixes(
+    flag: &str,
+    prefixes: &[Prefix],
+    side: Side,
+    names: &dyn Names,
+) -> anyhow::Result<Expr> {
+    let mut wanted = Vec::new();
+    for prefix in prefixes {
+        let inside = Predicate::Prefix { side: Some(side), net: prefix.net }.into();
+        let zone = prefix.zone.as_deref().map(|zone| filter::interface(zone, names));
+        let zone = zone.transpose().map_err(|error| {
+            anyhow!("{flag} {prefix}: {}; accepted: {}", error.message, error.accepted)
+        })?;
+        wanted
+            .push(zone.map_or(Expr::True, |index| Predicate::Interface(index).into()).and(inside));
+    }
+    Ok(any_of(wanted))
 }
 
 pub(super) fn states(text: &str) -> Result<StateSet, String> {

@@ -10,8 +10,9 @@ use crate::output::{ColumnSets, RowSchema};
 /// Show listening sockets: accept queue against its limit, drops, owner.
 ///
 /// QUEUED is how many connections wait for accept(), LIMIT the backlog: the queue holds one more,
-/// then the kernel drops. SYN-RECV counts requests whose handshake is not complete, DROPS what the
-/// listener dropped over its life.
+/// then the kernel drops. SYN-RECV counts requests whose handshake is not complete. DROPS counts all
+/// segments that the listener discarded over its life: those that found a queue full, and those that
+/// a filter, TCP-MD5 or a check refused.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag listeners

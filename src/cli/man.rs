@@ -1,12 +1,11 @@
 //! `tcpdiag man`.
 
-use std::io::{self, Write as _};
-
 use anyhow::Context as _;
 use clap::Args;
 use clap_mangen::Man as Page;
 
 use super::exit::Exit;
+use crate::output::OutputWriter;
 
 /// Print the manual page, of tcpdiag or of one command.
 #[derive(Debug, Args)]
@@ -35,7 +34,9 @@ impl Man {
         };
         let mut text = Vec::new();
         page.render(&mut text)?;
-        io::stdout().write_all(&text)?;
+        let mut out = OutputWriter::standard();
+        out.page(&text)?;
+        out.flush()?;
         Ok(Exit::Done)
     }
 }

@@ -22,10 +22,13 @@ mod size;
 mod stats;
 mod sysctl;
 mod table_args;
+mod warnings;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
 
 /// Every TCP socket of a Linux host, straight from the kernel.
 #[derive(Debug, Parser)]
@@ -77,6 +80,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::of_usage(&error),
     };
+    fail_at_file_size_limit();
+    raise_descriptor_limit();
     let result = match cli.command {
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),

@@ -1,14 +1,12 @@
 //! Output flags and forms.
 
-use std::io::{IsTerminal, stdout};
-
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use crate::output::{
     Column, ColumnSets, Layout, RowForm, Style, all_columns, find_column, record_columns,
 };
-use crate::sys::terminal_size;
+use crate::sys::{is_terminal, terminal_size};
 use crate::text;
 
 /// Forms of output.
@@ -176,7 +174,7 @@ impl Colour {
             Self::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
                     || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-                stdout().is_terminal() && !refused
+                is_terminal() && !refused
             }
         };
         Style::new(colour)

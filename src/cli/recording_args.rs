@@ -10,7 +10,7 @@ use crate::monitor::{Pace, parse_speed};
 use crate::output::summary;
 pub(super) use crate::recording::parse_time as time;
 use crate::recording::{
-    Sample, Session, SessionError, SessionOptions, StoreError, When, full_time,
+    Sample, Session, SessionError, SessionOptions, StoreError, When, local_time,
 };
 
 /// One sample of recordings.
@@ -21,8 +21,10 @@ pub(super) struct SampleArgs {
     /// directory stands for all recordings in it; repeatable.
     #[arg(long, value_name = "PATH")]
     read: Vec<PathBuf>,
-    /// The last sample up to this time: 2026-11-21T04:45:00Z, in local time 2026-11-21T04:45, or
-    /// +30s after the first sample, -5m before the last.
+    /// The last sample up to this time: 2026-11-21T04:45:00Z, in local time (TZ) 2026-11-21T04:45,
+    /// or +30s after the first sample, -5m before the last. It has to be in the recording. Of a time
+    /// that occurs twice because the clock was set back, the last is meant, unless a sample began at
+    /// exactly the first.
     #[arg(long, value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     at: Option<When>,
 }
@@ -40,8 +42,11 @@ pub(super) struct SpanArgs {
     #[arg(long, value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     from: Option<When>,
     /// End with the last sample up to this time.
-    #[arg(long, visible_alias = "at", value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", requires = "read", value_parser = time, allow_hyphen_values = true)]
     to: Option<When>,
+    /// The same, but the recording has to reach this time.
+    #[arg(long, value_name = "TIME", requires = "read", conflicts_with = "to", value_parser = time, allow_hyphen_values = true)]
+    at: Option<When>,
     /// Replay at the recorded speed (1), or this many times faster; by default as fast as it can be
     /// read.
     #[arg(long, value_name = "N", requires = "read", value_parser = parse_speed)]
@@ -68,7 +73,7 @@ impl SampleArgs {
             return Ok(None);
         }
         let options =
-            SessionOptions { namespaces: netns.to_vec(), to: self.at, ..SessionOptions::default() };
+            SessionOptions { namespaces: netns.to_vec(), at: self.at, ..SessionOptions::default() };
         let session = opened(Session::open_last(&self.read, &options))?;
         let damaged = complain(&session);
         eprint_line(summary::recorded_sample(&session));
@@ -87,6 +92,7 @@ impl SpanArgs {
             namespaces: netns.to_vec(),
             from: self.from,
             to: self.to,
+            at: self.at,
             lead_in: false,
             counters: true,
         };
@@ -99,7 +105,7 @@ impl SpanArgs {
 pub(super) fn opened<T>(session: Result<T, SessionError>) -> anyhow::Result<T> {
     session.map_err(|error| match error {
         SessionError::Reversed { from, to } => {
-            anyhow!("--from {} is after --to {}", full_time(from), full_time(to))
+            anyhow!("--from {} is after --to {}", local_time(from), local_time(to))
         }
         error => {
             if let SessionError::Empty { damage, .. } = &error {

@@ -1,7 +1,7 @@
 //! Running a command that shows sockets, once or repeatedly.
 
 use std::cell::RefCell;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -13,19 +13,20 @@ use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
 use super::repeat::RepeatArgs;
+use super::warnings::Warnings;
 use crate::filter::Needs;
 use crate::model::StateSet;
 use crate::monitor::{FilterNames, SocketFilter};
 use crate::output::{
-    Column, ColumnSets, ConnectionOutput, ConnectionWriter, Requirements, RowOrder, RowSchema,
-    human, list_columns, summary,
+    Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
+    RowSchema, human, list_columns, summary,
 };
 use crate::procfs::{PortNames, Scope, capabilities};
-use crate::recording::Sample;
+use crate::recording::{Sample, localised};
 use crate::report::{
     ConnectionPoller, ConnectionTotals, Cost, Document, PollerSettings, RowOptions,
 };
-use crate::sys::{Interrupt, Usage};
+use crate::sys::{Interrupt, Usage, is_terminal};
 
 /// What a command shows.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +60,7 @@ impl SocketArgs {
     /// Runs the command.
     pub(super) fn run(self, subject: Subject) -> anyhow::Result<Exit> {
         if self.output.wants_column_list() {
-            let mut out = BufWriter::new(io::stdout().lock());
+            let mut out = OutputWriter::standard();
             list_columns(&mut out)?;
             out.flush()?;
             return Ok(Exit::Done);
@@ -69,7 +70,7 @@ impl SocketArgs {
         let repeat = self.repeat;
         let mut session = self.open(subject)?;
         let mut ticks = repeat.ticks();
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+        let mut out = OutputWriter::standard();
         let mut usage = begun;
         loop {
             out = session.sample(out, usage)?;
@@ -100,7 +101,11 @@ impl SocketArgs {
         let recorded = self.recorded.sample(&self.filter.netns)?;
         let damaged = recorded.as_ref().is_some_and(|recorded| recorded.damaged);
         let sample = recorded.map(|recorded| recorded.sample);
-        let expr = self.filter.expression(&FilterNames { ports: &ports, past: sample.as_ref() })?;
+        let expr = self.filter.expression(&FilterNames {
+            ports: &ports,
+            past: sample.as_ref(),
+            netns: &self.filter.netns,
+        })?;
         let needs = expr.needs();
         if needs.owner && sample.as_ref().is_some_and(|sample| sample.capture) {
             bail!("owners are asked for, and a capture by another program has none");
@@ -148,6 +153,7 @@ impl SocketArgs {
             before: None,
             samples: 0,
             total: ConnectionTotals::default(),
+            warnings: Warnings::default(),
         })
     }
 
@@ -177,13 +183,13 @@ impl SocketArgs {
         if sample.map_or_else(capabilities::has_net_admin, is_shown) {
             return withheld;
         }
+        let missing =
+            sample.map_or_else(capabilities::missing_net_admin, |_| capabilities::NET_ADMIN);
         if self.output.is_structured() {
-            let what = "mark, MD5 peers and MPTCP sequence numbers: CAP_NET_ADMIN would show them";
-            withheld.push(what.to_owned());
+            withheld.push(capabilities::hidden_attributes(missing));
         } else if needs.mark || self.output.columns.iter().any(|name| name.trim() == "mark") {
-            withheld.push(
-                "mark: CAP_NET_ADMIN would show it; without, sockets count as unmarked".to_owned(),
-            );
+            withheld
+                .push(format!("mark: {missing} would show it; without, sockets count as unmarked"));
         }
         withheld
     }
@@ -207,18 +213,24 @@ struct Session<W: Write> {
     samples: u64,
     /// Sums over all samples.
     total: ConnectionTotals,
+    warnings: Warnings,
 }
 
 impl<W: Write> Session<W> {
     /// One sample: dump, rows, closing line.
-    fn sample(&mut self, mut out: W, usage: Usage) -> anyhow::Result<W> {
+    fn sample(
+        &mut self,
+        mut out: OutputWriter<W>,
+        usage: Usage,
+    ) -> anyhow::Result<OutputWriter<W>> {
         let captured_at = self.poller.time();
         let appended = self.repeats && self.output.output == Format::Table;
-        let redrawn = appended && io::stdout().is_terminal();
+        let redrawn = appended && is_terminal();
         if appended {
-            let home: &[u8] = if redrawn { b"\x1b[H\x1b[2J" } else { b"" };
-            out.write_all(home)?;
-            writeln!(out, "{captured_at}")?;
+            if redrawn {
+                out.clear_screen()?;
+            }
+            out.line(localised(&captured_at))?;
         }
         let at = Instant::now();
         let before = self.before.replace(at);
@@ -246,16 +258,13 @@ impl<W: Write> Session<W> {
         let (mut out, unseen) =
             writer.end(totals.shown, quality, Cost::new(used, totals.listed))?;
         if appended && !redrawn {
-            writeln!(out)?;
+            out.blank()?;
         }
         out.flush()?;
         if !self.repeats {
             eprint_line(summary::one_sample(&totals, used.wall));
         }
-        if self.samples == 0 {
-            let warnings = summary::warnings(&totals.quality);
-            warnings.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
-        }
+        self.warnings.print(summary::warnings(&totals.quality));
         if unseen > 0 {
             let unseen = human::grouped(unseen as u64);
             eprint_line(format_args!("{unseen} more sockets do not fit this terminal"));

@@ -1,14 +1,14 @@
 //! `tcpdiag sysctl`.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::Write;
 
 use anyhow::anyhow;
 use clap::Args;
 
 use super::exit::{Exit, eprint_line};
 use super::table_args::{Form, TableArgs};
-use crate::monitor::{find_namespaces, wants_all};
-use crate::output::{escape, json_line, sysctl, sysctl_csv};
+use crate::monitor::find_namespaces;
+use crate::output::{OutputWriter, escape, json_line, summary, sysctl, sysctl_csv};
 use crate::procfs::Host;
 use crate::report::{
     Namespace, NamespaceSettings, SysctlDocument, UnknownSetting, choose_settings,
@@ -62,15 +62,17 @@ impl Sysctl {
         let settings = chosen(&self.names)?;
         let host = Host::this();
         let (namespaces, mut unreachable) = find_namespaces(&self.netns)?;
-        let mut out = BufWriter::new(io::stdout());
+        let mut out = OutputWriter::standard();
         let mut headed = false;
-        let mut partial = false;
+        let (mut partial, mut failed) = (false, 0);
         let many = namespaces.len() > 1;
         for namespace in &namespaces {
             let mut read = match namespace.inside(NamespaceSettings::read) {
                 Ok(read) => read,
-                Err(error) if wants_all(&self.netns) => {
+                // One that went away since it was found does not end the others.
+                Err(error) if many && failed + 1 < namespaces.len() => {
                     unreachable.push(error.to_string());
+                    failed += 1;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -81,15 +83,15 @@ impl Sysctl {
             let document = read.document(&host, netns, &settings, used.elapsed());
             if many && self.table.output == Form::Table {
                 let name = namespace.name.as_deref().unwrap_or("without a name");
-                writeln!(out, "network namespace {name} ({})", namespace.inode)?;
+                out.line(format_args!("network namespace {name} ({})", namespace.inode))?;
             }
             self.write(&mut out, &document, &mut headed)?;
             if many && self.table.output == Form::Table {
-                writeln!(out)?;
+                out.blank()?;
             }
-            for limit in &document.quality.permission_limited {
+            for warning in summary::warnings(&document.quality) {
                 out.flush()?;
-                eprint_line(format_args!("tcpdiag: {limit}"));
+                eprint_line(format_args!("tcpdiag: {warning}"));
             }
         }
         out.flush()?;
@@ -100,7 +102,7 @@ impl Sysctl {
 
     fn write(
         &self,
-        out: &mut impl io::Write,
+        out: &mut OutputWriter<impl Write>,
         document: &SysctlDocument<'_>,
         headed: &mut bool,
     ) -> anyhow::Result<()> {
@@ -111,7 +113,7 @@ impl Sysctl {
             }
             Form::Json => json_line(out, document)?,
             Form::Jsonl => {
-                document.settings.iter().try_for_each(|row| json_line(&mut *out, row))?;
+                document.settings.iter().try_for_each(|row| json_line(out, row))?;
             }
             Form::Csv => {
                 sysctl_csv(out, document, !*headed)?;

@@ -20,6 +20,7 @@ pub fn compare(before: &Side, after: &Side, all: bool) -> DiffDocument {
     });
     let about = |side: &Side| {
         let unknown = || DiffSide {
+            clock_steps: Vec::new(),
             file: String::new(),
             hostname: String::new(),
             kernel: String::new(),

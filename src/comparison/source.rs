@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Span;
-use crate::recording::{self, Session, SessionError, SessionOptions, When, parse_time};
+use crate::recording::{self, Mark, Session, SessionError, SessionOptions, When, parse_time};
 
 /// A side as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,15 +70,16 @@ impl SideSource {
     ///
     /// # Errors
     /// When they cannot be opened, or the span is empty.
-    pub fn open(&self, netns: &[String]) -> Result<(Session, Span<u64>), SideError> {
-        let (from, to) = match self.span {
-            Span::Between(from, to) => (from, to),
-            Span::At(time) => (None, Some(time)),
+    pub fn open(&self, netns: &[String]) -> Result<(Session, Span<Mark>), SideError> {
+        let (from, to, at) = match self.span {
+            Span::Between(from, to) => (from, to, None),
+            Span::At(time) => (None, None, Some(time)),
         };
         let options = SessionOptions {
             namespaces: netns.to_vec(),
             from,
             to,
+            at,
             // Growth needs the samples before.
             lead_in: true,
             counters: false,

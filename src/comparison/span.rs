@@ -1,5 +1,8 @@
 //! Which intervals of a recording are compared.
 
+use crate::recording::Mark;
+use crate::sys::Clocks;
+
 /// A part of a recording, in times of type `T`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span<T> {
@@ -9,14 +12,15 @@ pub enum Span<T> {
     At(T),
 }
 
-impl Span<u64> {
+impl Span<Mark> {
     /// Whether it holds an interval that ends at this time.
-    pub(super) fn holds(self, end: u64) -> bool {
+    pub(super) fn holds(self, end: Clocks) -> bool {
         match self {
             Self::Between(from, to) => {
-                from.is_none_or(|from| end > from) && to.is_none_or(|to| end <= to)
+                from.is_none_or(|from| from.is_before(end))
+                    && !to.is_some_and(|to| to.is_before(end))
             }
-            Self::At(time) => end <= time,
+            Self::At(time) => !time.is_before(end),
         }
     }
 }
@@ -27,9 +31,11 @@ mod tests {
 
     #[test]
     fn each_interval_is_in_one_of_two_that_meet() {
-        let (before, after) = (Span::Between(None, Some(5)), Span::Between(Some(5), None));
+        let five = Mark::wall(5);
+        let (before, after) = (Span::Between(None, Some(five)), Span::Between(Some(five), None));
         for end in 0..10 {
-            assert!(before.holds(end) != after.holds(end), "{end}");
+            let end = Clocks { realtime_ns: end, monotonic_ns: end };
+            assert!(before.holds(end) != after.holds(end), "{end:?}");
         }
     }
 }

@@ -19,9 +19,12 @@ pub struct Device {
     pub send_drops: u64,
 }
 
+/// The most devices of a namespace. A recording may claim any number.
+const MOST: usize = 1 << 16;
+
 /// Parses the text. Lines that cannot be read are left out.
 pub fn parse_devices(text: &str) -> Vec<Device> {
-    text.lines().filter_map(device).collect()
+    text.lines().filter_map(device).take(MOST).collect()
 }
 
 /// `name: bytes packets errs drop fifo frame compressed multicast bytes packets errs drop ...`

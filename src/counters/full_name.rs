@@ -12,6 +12,11 @@ impl<'a> FullName<'a> {
         Self([group, name, "", ""])
     }
 
+    /// Its bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum()
+    }
+
     /// Whether the name is `full`. Called for every counter of a poll, so it must not allocate.
     pub(super) fn is(&self, full: &str) -> bool {
         let mut rest = Some(full);

@@ -16,6 +16,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The name in JSON and CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+
     /// Kind of any name the readers of this module produce, known to the catalogue or not.
     pub fn of(name: &str) -> Self {
         match Catalogue::builtin().entry(name) {

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::error::ReadError;
+use crate::sys::at_own_thread;
 
 /// Initial size of a buffer: netstat has some 7 kB.
 const FIRST: usize = 16 * 1024;
@@ -35,8 +36,13 @@ impl ProcFile {
         self.open()
     }
 
+    /// Closes the file; the next read opens it again, in the namespace of its thread.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
     fn open(&mut self) -> Result<(), ReadError> {
-        self.file = match File::open(&self.path) {
+        self.file = match File::open(at_own_thread(&self.path)) {
             Ok(file) => Some(file),
             Err(error) if is_absent(&error) => None,
             Err(source) => return Err(ReadError::Open { path: self.path.clone(), source }),

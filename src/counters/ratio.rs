@@ -26,6 +26,10 @@ pub struct Ratio {
     pub denominator: Vec<String>,
     /// Smallest denominator for a verdict.
     pub least: u64,
+    /// Fewest events for a verdict with a smaller denominator: such a share is judged if it is
+    /// above a threshold beyond chance. Without it there is no verdict.
+    #[serde(default)]
+    pub least_events: Option<u64>,
     /// Above this the verdict is a warning.
     #[serde(default)]
     pub warn: Option<f64>,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ReadError;
+use super::fault::{self, Fault, FileFault};
 use super::full_name::{Item, parse_value};
 use super::layout::Layout;
 use super::procfile::ProcFile;
@@ -28,21 +29,92 @@ impl Format {
             Self::Groups(prefix) => sockstat::visit(prefix, text, take),
         }
     }
+
+    /// Whether the name with these parts is of a group.
+    fn has(self, group: &str, [first, second, ..]: &[&str; 4]) -> bool {
+        match self {
+            Self::Pairs => *first == group,
+            Self::Lines => second.starts_with(group),
+            Self::Groups(_) => *second == group,
+        }
+    }
+}
+
+/// A counter file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CounterFile {
+    pub(super) name: &'static str,
+    format: Format,
+    /// The groups that every kernel since 3.10 prints, the last of the file among them.
+    groups: &'static [&'static str],
+    /// Whether only kernels with IPv6 have it.
+    is_ipv6: bool,
 }
 
 /// The first two files have all counters of the catalogue.
-const FILES: [(&str, Format); 5] = [
-    ("snmp", Format::Pairs),
-    ("netstat", Format::Pairs),
-    ("snmp6", Format::Lines),
-    ("sockstat", Format::Groups(sockstat::SOCKSTAT)),
-    ("sockstat6", Format::Groups(sockstat::SOCKSTAT6)),
+pub(super) const FILES: [CounterFile; 5] = [
+    CounterFile {
+        name: "snmp",
+        format: Format::Pairs,
+        groups: &["Ip", "Icmp", "Tcp", "Udp"],
+        is_ipv6: false,
+    },
+    CounterFile {
+        name: "netstat",
+        format: Format::Pairs,
+        groups: &["TcpExt", "IpExt"],
+        is_ipv6: false,
+    },
+    CounterFile {
+        name: "snmp6",
+        format: Format::Lines,
+        groups: &["Ip6", "Icmp6", "Udp6"],
+        is_ipv6: true,
+    },
+    CounterFile {
+        name: "sockstat",
+        format: Format::Groups(sockstat::SOCKSTAT),
+        groups: &["sockets", "TCP", "UDP", "RAW", "FRAG"],
+        is_ipv6: false,
+    },
+    CounterFile {
+        name: "sockstat6",
+        format: Format::Groups(sockstat::SOCKSTAT6),
+        groups: &["TCP6", "UDP6", "RAW6", "FRAG6"],
+        is_ipv6: true,
+    },
 ];
 const WATCHED: usize = 2;
 
-/// Their names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|(name, _)| *name)
+impl CounterFile {
+    /// What is wrong with its text.
+    pub(super) fn fault(&self, text: &str) -> Option<Fault> {
+        let is_in = |group: &str, parts: &[&str; 4]| self.format.has(group, parts);
+        fault::of_counters(text, self.groups, is_in, |text, take| self.format.visit(text, take))
+    }
+}
+
+/// The name of the file that shows a counter of this name.
+pub fn file_of(counter: &str) -> &'static str {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| counter.starts_with(prefix));
+    match () {
+        () if begins(&[sockstat::SOCKSTAT6]) => "sockstat6",
+        () if begins(&[sockstat::SOCKSTAT]) => "sockstat",
+        () if begins(&["TcpExt", "IpExt", "MPTcpExt"]) => "netstat",
+        () if begins(&["Ip6", "Icmp6", "Udp6", "UdpLite6"]) => "snmp6",
+        () => "snmp",
+    }
+}
+
+/// Adds that these files are missing. A kernel without IPv6 has none of the files of IPv6.
+pub(super) fn add_missing<'f>(
+    missing: impl Iterator<Item = &'f CounterFile> + Clone,
+    faults: &mut Vec<FileFault>,
+) {
+    let of_ipv6 = FILES.iter().filter(|file| file.is_ipv6).count();
+    let without_ipv6 = missing.clone().filter(|file| file.is_ipv6).count() == of_ipv6;
+    let missing = missing.filter(|file| !(file.is_ipv6 && without_ipv6));
+    faults.extend(missing.map(|file| FileFault { file: file.name, fault: Fault::Missing }));
 }
 
 /// The source of a text.
@@ -65,10 +137,13 @@ impl Origin {
 /// A file, and the text around its values.
 #[derive(Debug)]
 struct Source {
-    name: &'static str,
+    file: &'static CounterFile,
     origin: Origin,
-    format: Format,
     template: Template,
+    /// The fault of every text that the template fits.
+    fault: Option<Fault>,
+    /// Whether it was missing in the last sample.
+    is_missing: bool,
 }
 
 /// Whether a sample can be compared with the one before by position.
@@ -95,8 +170,8 @@ pub struct CounterReader {
 
 impl CounterReader {
     /// A reader of snmp, netstat, snmp6, sockstat and sockstat6 below `root`:
-    /// `/proc/thread-self/net`, `/proc/PID/net`, or a directory of copies. Nothing is opened
-    /// before the first sample.
+    /// the calling thread's ([`own_counters`](crate::sys::own_counters)), those of a process, or a
+    /// directory of copies. Nothing is opened before the first sample.
     pub fn new(root: &Path) -> Self {
         Self::of(root, FILES.len())
     }
@@ -125,17 +200,18 @@ impl CounterReader {
     /// absent.
     pub fn give<'t>(&mut self, texts: impl Iterator<Item = (&'t str, &'t str)> + Clone) {
         for source in &mut self.sources {
-            let text = texts.clone().find(|(name, _)| *name == source.name);
+            let text = texts.clone().find(|(name, _)| *name == source.file.name);
             source.origin = Origin::Given(text.map(|(_, text)| text.to_owned()));
         }
     }
 
     fn of(root: &Path, count: usize) -> Self {
-        let sources = FILES.iter().take(count).map(|(name, format)| Source {
-            name,
-            origin: Origin::File(ProcFile::new(root.join(name))),
-            format: *format,
+        let sources = FILES.iter().take(count).map(|file| Source {
+            file,
+            origin: Origin::File(ProcFile::new(root.join(file.name))),
             template: Template::default(),
+            fault: None,
+            is_missing: false,
         });
         Self {
             root: root.to_owned(),
@@ -158,17 +234,31 @@ impl CounterReader {
         Ok(self)
     }
 
+    /// Closes the files until the next sample, which opens them in the namespace of its thread. So
+    /// many namespaces can be read with few descriptors.
+    pub fn close(&mut self) {
+        for source in &mut self.sources {
+            if let Origin::File(file) = &mut source.origin {
+                file.close();
+            }
+        }
+    }
+
     /// Reads all files into `into`, which should be the sample before last.
     ///
     /// The files are read one after another while the kernel goes on counting, and the kernel adds its
     /// CPUs up without a lock: the numbers of one sample are not of one instant.
     pub fn sample(&mut self, into: &mut Counters) -> Result<LayoutChange, ReadError> {
-        if self.refill(into)? {
-            return Ok(LayoutChange::Same);
-        }
-        *into = self.rebuild()?;
-        self.layout = Arc::clone(&into.layout);
-        Ok(LayoutChange::Changed)
+        let change = if self.refill(into)? {
+            LayoutChange::Same
+        } else {
+            *into = self.rebuild()?;
+            self.layout = Arc::clone(&into.layout);
+            LayoutChange::Changed
+        };
+        let missing = self.sources.iter().filter(|source| source.is_missing);
+        add_missing(missing.map(|source| source.file), &mut into.faults);
+        Ok(change)
     }
 
     /// Reads into the current layout; `false` as soon as a name has another position.
@@ -179,16 +269,17 @@ impl CounterReader {
         }
         into.values.clear();
         into.malformed = 0;
+        into.faults.clear();
         for source in &mut self.sources {
-            let Some(text) = source.origin.read(&mut self.buffer)? else {
-                continue;
-            };
-            if source.template.read(&text, &mut into.values) {
-                continue;
-            }
-            if !compare(layout, source.format, &text, into) {
+            let text = source.origin.read(&mut self.buffer)?;
+            source.is_missing = text.is_none();
+            let Some(text) = text else { continue };
+            let is_known = source.template.read(&text, &mut into.values);
+            if !is_known && !compare(layout, source.file.format, &text, into) {
                 return Ok(false);
             }
+            let fault = if is_known { source.fault } else { source.file.fault(&text) };
+            into.faults.extend(fault.map(|fault| FileFault { file: source.file.name, fault }));
         }
         if into.values.len() != layout.len() {
             return Ok(false);
@@ -205,11 +296,15 @@ impl CounterReader {
         let mut found = false;
         for source in &mut self.sources {
             source.template = Template::default();
-            if let Some(text) = source.origin.read(&mut self.buffer)? {
+            let text = source.origin.read(&mut self.buffer)?;
+            source.is_missing = text.is_none();
+            if let Some(text) = text {
                 found = true;
-                source.format.visit(&text, &mut |item| builder.push(item));
-                source.template =
-                    Template::learn(&text, |text, take| source.format.visit(text, take));
+                let format = source.file.format;
+                format.visit(&text, &mut |item| builder.push(item));
+                source.template = Template::learn(&text, |text, take| format.visit(text, take));
+                source.fault = source.file.fault(&text);
+                builder.add_fault(source.file.name, source.fault);
             }
         }
         if found {

@@ -51,7 +51,7 @@ impl Retransmits {
     pub fn of(amount: impl Fn(&str) -> Amount) -> Option<Self> {
         let events = |name| match amount(name) {
             Amount::Events(events) => Some(events),
-            Amount::Absent | Amount::Broken => None,
+            Amount::Absent | Amount::Broken | Amount::Wrapped | Amount::Unread => None,
         };
         let total = events("TcpRetransSegs")?;
         let mut left = total;

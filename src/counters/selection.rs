@@ -43,6 +43,8 @@ pub struct Selection {
     categories: BTreeSet<String>,
     /// Counters that are known but that this kernel does not have.
     pub not_here: Vec<String>,
+    /// Counters that could not be read, so that it is not known whether this kernel has them.
+    pub unread: Vec<String>,
 }
 
 impl Selection {
@@ -53,6 +55,9 @@ impl Selection {
         for name in names {
             selection.add(name, &present)?;
         }
+        let absent = std::mem::take(&mut selection.not_here);
+        (selection.unread, selection.not_here) =
+            absent.into_iter().partition(|name| counters.is_unread(name));
         Ok(selection)
     }
 

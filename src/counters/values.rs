@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::fault::{Fault, FileFault};
 use super::full_name::{FullName, Item, parse_value};
 use super::kind::Kind;
 use super::layout::Layout;
+use super::reader::file_of;
 
 /// Counters as read from one or several files: name to value, in order of appearance.
 ///
@@ -17,6 +19,7 @@ pub struct Counters {
     /// One per name of the layout; `None` where the value could not be read.
     pub(super) values: Vec<Option<i64>>,
     pub(super) malformed: usize,
+    pub(super) faults: Vec<FileFault>,
 }
 
 impl Counters {
@@ -67,11 +70,25 @@ impl Counters {
         self.malformed
     }
 
+    /// The files that could not be read whole.
+    pub fn faults(&self) -> &[FileFault] {
+        &self.faults
+    }
+
+    /// Whether the file that shows a counter could not be read whole. If the counter has no value
+    /// then, it is unknown, and not something that this kernel does not count.
+    pub fn is_unread(&self, name: &str) -> bool {
+        !self.faults.is_empty()
+            && self.get(name).is_none()
+            && self.faults.iter().any(|fault| fault.file == file_of(name))
+    }
+
     /// Becomes the same as another reading, in the memory that it has.
     pub fn copy_from(&mut self, other: &Self) {
         self.layout.clone_from(&other.layout);
         self.values.clone_from(&other.values);
         self.malformed = other.malformed;
+        self.faults.clone_from(&other.faults);
     }
 
     /// The names of this reading. Equal pointers mean that positions may be compared.
@@ -80,18 +97,33 @@ impl Counters {
     }
 }
 
+/// The most counters of a reading. Linux 7.0 has some 500; a recording may claim any number.
+const MOST: usize = 8192;
+
+/// The longest name in bytes. The kernel's have up to 40.
+const LONGEST: usize = 128;
+
 /// A reading whose layout is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     names: Vec<String>,
     values: Vec<Option<i64>>,
     malformed: usize,
+    faults: Vec<FileFault>,
 }
 
 impl Builder {
+    /// Adds what is wrong with a file.
+    pub(super) fn add_fault(&mut self, file: &'static str, fault: Option<Fault>) {
+        self.faults.extend(fault.map(|fault| FileFault { file, fault }));
+    }
+
     /// Adds an item of a file.
     pub(super) fn push(&mut self, item: Item<'_>) {
         match item {
+            Item::Named(name, _) if self.names.len() == MOST || name.len() > LONGEST => {
+                self.malformed += 1;
+            }
             Item::Named(name, value) => {
                 let value = value.and_then(parse_value);
                 self.malformed += usize::from(value.is_none());
@@ -112,6 +144,7 @@ impl Builder {
             layout: Arc::new(Layout::new(self.names)),
             values: self.values,
             malformed: self.malformed,
+            faults: self.faults,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ratio::Ratio;
+use super::significance::is_above;
 
 /// Whether a ratio is healthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -64,9 +65,8 @@ impl Threshold {
         }
     }
 
-    fn verdict(self, value: f64) -> Verdict {
-        let above = |limit: Option<f64>| limit.is_some_and(|limit| value > limit);
-        match (above(self.warn), above(self.critical)) {
+    fn verdict(self, is_above: impl Fn(f64) -> bool) -> Verdict {
+        match (self.warn.is_some_and(&is_above), self.critical.is_some_and(&is_above)) {
             (_, true) => Verdict::Critical,
             (true, false) => Verdict::Warn,
             (false, false) => Verdict::Ok,
@@ -83,6 +83,10 @@ pub enum Amount {
     Absent,
     /// Not known, since the counter fell.
     Broken,
+    /// Not known, since the counter may have wrapped.
+    Wrapped,
+    /// Not known, since it could not be read.
+    Unread,
 }
 
 /// Why there is no verdict.
@@ -92,6 +96,10 @@ pub enum NoData {
     NotCounted,
     /// One of the counters went backwards.
     WentBack,
+    /// One of the counters may have wrapped since the host was started.
+    Wrapped,
+    /// One of the counters could not be read.
+    Unread,
     /// Fewer than the ratio's smallest denominator.
     TooLittle,
 }
@@ -127,16 +135,30 @@ impl Ratio {
             no_data: Some(no_data),
         };
         match (numerator, denominator) {
+            (Amount::Unread, _) | (_, Amount::Unread) => none(NoData::Unread),
             (Amount::Absent, _) | (_, Amount::Absent) => none(NoData::NotCounted),
             (Amount::Broken, _) | (_, Amount::Broken) => none(NoData::WentBack),
-            (_, Amount::Events(whole)) if whole < self.least.max(1) => none(NoData::TooLittle),
+            (Amount::Wrapped, _) | (_, Amount::Wrapped) => none(NoData::Wrapped),
             (Amount::Events(part), Amount::Events(whole)) => {
-                let value = part as f64 / whole as f64;
+                let value = part as f64 / whole.max(1) as f64;
+                let is_small = whole < self.least.max(1);
+                // Few events are judged where they are beyond chance.
+                let is_beyond_chance = |limit| {
+                    self.least_events.is_some_and(|least| part >= least)
+                        && is_above(part, whole, limit)
+                };
+                let verdict = match is_small {
+                    true => threshold.verdict(is_beyond_chance),
+                    false => threshold.verdict(|limit| value > limit),
+                };
+                if is_small && verdict == Verdict::Ok {
+                    return none(NoData::TooLittle);
+                }
                 Judgement {
                     numerator: Some(part),
                     denominator: Some(whole),
                     value: Some(value),
-                    verdict: threshold.verdict(value),
+                    verdict,
                     threshold,
                     no_data: None,
                 }
@@ -148,7 +170,9 @@ impl Ratio {
 /// The sum over the counters that the kernel has.
 fn sum(names: &[String], amount: impl Fn(&str) -> Amount) -> Amount {
     names.iter().map(|name| amount(name)).fold(Amount::Absent, |sum, next| match (sum, next) {
+        (Amount::Unread, _) | (_, Amount::Unread) => Amount::Unread,
         (Amount::Broken, _) | (_, Amount::Broken) => Amount::Broken,
+        (Amount::Wrapped, _) | (_, Amount::Wrapped) => Amount::Wrapped,
         (Amount::Absent, other) | (other, Amount::Absent) => other,
         (Amount::Events(sum), Amount::Events(next)) => Amount::Events(sum.saturating_add(next)),
     })
@@ -157,7 +181,7 @@ fn sum(names: &[String], amount: impl Fn(&str) -> Amount) -> Amount {
 fn events(amount: Amount) -> Option<u64> {
     match amount {
         Amount::Events(events) => Some(events),
-        Amount::Absent | Amount::Broken => None,
+        Amount::Absent | Amount::Broken | Amount::Wrapped | Amount::Unread => None,
     }
 }
 
@@ -174,18 +198,24 @@ mod tests {
 
     #[test]
     fn verdicts_of_retransmission() {
-        use Amount::{Absent, Broken, Events};
+        use Amount::{Absent, Broken, Events, Unread};
         for (retransmitted, sent, verdict, no_data) in [
             (Events(0), Events(1000), Verdict::Ok, None),
             (Events(10), Events(1000), Verdict::Ok, None),
             (Events(11), Events(1000), Verdict::Warn, None),
             (Events(51), Events(1000), Verdict::Critical, None),
             (Events(2000), Events(1000), Verdict::Critical, None),
-            (Events(999), Events(999), Verdict::NoData, Some(NoData::TooLittle)),
+            (Events(0), Events(999), Verdict::NoData, Some(NoData::TooLittle)),
+            (Events(4), Events(4), Verdict::NoData, Some(NoData::TooLittle)),
+            (Events(5), Events(400), Verdict::NoData, Some(NoData::TooLittle)),
+            (Events(11), Events(400), Verdict::Warn, None),
+            (Events(999), Events(999), Verdict::Critical, None),
             (Events(0), Events(0), Verdict::NoData, Some(NoData::TooLittle)),
             (Absent, Events(1000), Verdict::NoData, Some(NoData::NotCounted)),
             (Events(1), Absent, Verdict::NoData, Some(NoData::NotCounted)),
             (Events(1), Broken, Verdict::NoData, Some(NoData::WentBack)),
+            (Unread, Events(1000), Verdict::NoData, Some(NoData::Unread)),
+            (Events(1), Unread, Verdict::NoData, Some(NoData::Unread)),
             (Events(u64::MAX), Events(u64::MAX), Verdict::Critical, None),
         ] {
             let counters = [("TcpRetransSegs", retransmitted), ("TcpOutSegs", sent)];
@@ -208,6 +238,33 @@ mod tests {
             &[("TcpExtTCPSACKReorder", Amount::Events(7)), ("TcpExtTCPTSReorder", Amount::Broken)],
         );
         assert_eq!(broken.numerator, None);
+        // A sum with an unknown part is not known.
+        let unread = judge(
+            "reordering",
+            &[
+                ("TcpExtTCPSACKReorder", Amount::Events(7)),
+                ("TcpExtTCPTSReorder", Amount::Unread),
+                ("TcpOutSegs", Amount::Events(100_000)),
+            ],
+        );
+        assert_eq!((unread.numerator, unread.no_data), (None, Some(NoData::Unread)));
+    }
+
+    #[test]
+    fn small_samples_are_judged_where_they_are_beyond_chance() {
+        use Amount::Events;
+        for (id, part, whole, verdict) in [
+            ("listen_drops", ("TcpExtListenDrops", 4), ("TcpPassiveOpens", 12), Verdict::Critical),
+            ("out_of_order", ("TcpExtTCPOFOQueue", 5_023), ("TcpInSegs", 6_941), Verdict::Critical),
+            ("established_resets", ("TcpEstabResets", 9), ("TcpPassiveOpens", 10), Verdict::Warn),
+            ("failed_attempts", ("TcpAttemptFails", 61), ("TcpActiveOpens", 61), Verdict::Critical),
+            ("failed_attempts", ("TcpAttemptFails", 1), ("TcpActiveOpens", 1), Verdict::NoData),
+            // What a few retransmits consist of is no trouble by itself.
+            ("timeout_share", ("TcpExtTCPTimeouts", 9), ("TcpRetransSegs", 9), Verdict::NoData),
+        ] {
+            let counters = [part, whole].map(|(name, count)| (name, Events(count)));
+            assert_eq!(judge(id, &counters).verdict, verdict, "{id}");
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::evidence::{Evidence, Lifecycle};
 use super::finding::Example;
+use super::growth::Growth;
 use super::sign::Sign;
 use crate::model::fields::tcp_info as t;
-use crate::model::wrap::Width;
 use crate::model::{Field, Role, RoleBasis, Socket, State, Timer, TimerKind};
 use crate::tracking::HasCookie;
 use crate::wire::{Slot, TcpInfo, uapi};
@@ -41,23 +41,20 @@ pub struct Rtt {
     pub varies: u64,
 }
 
-/// Offsets of fields as constants: they are read for every socket.
+/// Offsets of fields as constants: they are read for every socket. Only of fields that every
+/// connection has, since their value is read without [`Field::integer_of`].
 macro_rules! slots {
     ($($name:ident)*) => { $(const $name: Option<Slot> = t::$name.slot();)* };
 }
 
 slots! {
-    CA_STATE UNACKED NOTSENT_BYTES RTO RTT RTTVAR MIN_RTT SND_CWND SND_WND RCV_WND SND_MSS PMTU
-    BYTES_ACKED SEGS_OUT BYTES_SENT DELIVERY_RATE_APP_LIMITED
+    CA_STATE UNACKED NOTSENT_BYTES RTO SND_CWND RCV_WND SND_MSS PMTU BYTES_ACKED SEGS_OUT BYTES_SENT
 }
 
 /// The least congestion window in which three duplicate acknowledgements can report a loss.
 const MIN_CWND: u64 = 4;
 
-/// `min_rtt` before the first measurement.
-const NO_RTT: Option<u64> = t::MIN_RTT.unset;
-
-/// What one connection did from the first poll to the last: about 900 bytes, updated in place.
+/// What one connection did from the first poll to the last: about 700 bytes, updated in place.
 #[derive(Debug, Clone)]
 pub struct ConnectionHistory {
     pub(super) example: Example,
@@ -86,7 +83,7 @@ pub struct ConnectionHistory {
     largest_pmtu: u32,
     largest_rtt: u32,
     least_rto: u32,
-    first: Option<TcpInfo>,
+    growth: Growth,
     last: TcpInfo,
     /// When `last` was read. Its clocks have advanced since.
     taken_at: Duration,
@@ -164,7 +161,11 @@ impl ConnectionHistory {
             largest_pmtu: 0,
             largest_rtt: 0,
             least_rto: u32::MAX,
-            first: (!opened_while_watched).then_some(last),
+            growth: if opened_while_watched {
+                Growth::since_opened(&last)
+            } else {
+                Growth::default()
+            },
             last,
             taken_at: at,
         }
@@ -234,17 +235,26 @@ impl ConnectionHistory {
         }
         let signs = self.signs_of(socket, Some(info), inflation);
         self.signs = if no_progress { signs | Sign::NoProgress.bit() } else { signs };
-        if reset {
-            (self.first, self.opened_while_watched) = (None, true);
-        }
-        self.last.copy_from(info);
-        (self.has_info, self.taken_at) = (true, self.last_at);
-        let (mss, pmtu, rtt) = (read_or(info, SND_MSS), read_or(info, PMTU), read_or(info, RTT));
+        self.take(info, reset);
+        let (mss, pmtu) = (read_or(info, SND_MSS), read_or(info, PMTU));
+        let rtt = t::RTT.integer_of(info, socket.state).unwrap_or(0) as u32;
         self.largest_mss = self.largest_mss.max(mss);
         self.largest_pmtu = self.largest_pmtu.max(pmtu);
         self.largest_rtt = self.largest_rtt.max(rtt);
         self.least_rto = self.least_rto.min(read_or(info, RTO));
         self.apply_queues(socket);
+    }
+
+    /// Takes a later reading. `reset`: `tcp_disconnect()` zeroed the counters before.
+    fn take(&mut self, info: &TcpInfo, reset: bool) {
+        self.opened_while_watched |= reset;
+        if reset || self.opened_while_watched && !self.has_info {
+            self.growth = Growth::since_opened(info);
+        } else {
+            self.growth.add(&self.last, info);
+        }
+        self.last.copy_from(info);
+        (self.has_info, self.taken_at) = (true, self.last_at);
     }
 
     fn apply_queues(&mut self, socket: &Socket) {
@@ -275,12 +285,13 @@ impl ConnectionHistory {
         let half = used.zip(rcvbuf).is_some_and(|(used, size)| used * 2 >= size);
         let kind = socket.timer.map(|timer| timer.kind);
         let unanswered = socket.timer.is_some_and(|timer| timer.retransmits > 0);
+        let figure = |field: &Field| field.integer_of(info?, socket.state);
         let unacked = read(UNACKED).unwrap_or(0);
-        let rtts = info.and_then(stream_rtts);
+        let rtts = info.and_then(|info| stream_rtts(info, socket.state));
         let inflated = || {
             rtts.is_some_and(|(rtt, more, least)| {
                 // A variation as large as the excess is jitter, not a queue.
-                let steady = read(RTTVAR).is_some_and(|var| var as f64 * 2.0 < more);
+                let steady = figure(&t::RTTVAR).is_some_and(|var| var as f64 * 2.0 < more);
                 steady && rtt >= least * inflation.times && more >= inflation.least_us
             })
         };
@@ -293,12 +304,11 @@ impl ConnectionHistory {
         };
         // The probe timer also runs while pacing delays everything that is queued.
         let probed = kind == Some(TimerKind::ZeroWindowProbe);
-        let closed = match (read(SND_WND), read(SND_MSS)) {
+        let closed = match (figure(&t::SND_WND), read(SND_MSS)) {
             (Some(window), Some(mss)) => window == 0 || probed && window < mss,
             _ => probed,
         };
-        // No window is known before the handshake is complete.
-        let peer_full = socket.send_queue > 0 && closed && socket.state != State::SynSent;
+        let peer_full = socket.send_queue > 0 && closed;
         let connected = socket.state == State::Established;
         // After a timeout the window is one or two segments, which fill at once.
         let timed_out = read(CA_STATE) == Some(uapi::TCP_CA_LOSS.into());
@@ -315,7 +325,7 @@ impl ConnectionHistory {
             (inflated(), Sign::Inflated),
             (unanswered && kind == Some(TimerKind::Retransmit), Sign::Timeout),
             (unanswered && kind == Some(TimerKind::Keepalive), Sign::Probing),
-            (read(DELIVERY_RATE_APP_LIMITED) == Some(1), Sign::AppLimited),
+            (figure(&t::DELIVERY_RATE_APP_LIMITED) == Some(1), Sign::AppLimited),
             (
                 read(CA_STATE).is_some_and(|state| state >= uapi::TCP_CA_RECOVERY.into()),
                 Sign::Recovering,
@@ -337,8 +347,7 @@ impl ConnectionHistory {
             return;
         }
         self.is_active |= !self.last.is_same_from(AFTER_CLOCKS, info);
-        self.last.copy_from(info);
-        (self.has_info, self.taken_at) = (true, self.last_at);
+        self.take(info, false);
         self.receive_queue = event.receive_queue;
         self.send_queue = event.send_queue;
     }
@@ -356,8 +365,11 @@ impl ConnectionHistory {
         let plain = Sign::Idle.bit() | Sign::AppLimited.bit() | Sign::InFlight.bit();
         let shown = self.sign_polls.iter().enumerate();
         let mut shown = shown.filter(|(sign, count)| **count > 0 && plain & 1 << sign == 0);
+        let grew = |field| self.growth(field).unwrap_or(0) > 0;
         self.receive_queue > 1
-            || self.growth(&t::TOTAL_RETRANS).unwrap_or(0) > 0
+            || grew(&t::TOTAL_RETRANS)
+            || grew(&t::DSACK_DUPS)
+            || grew(&t::RCV_OOOPACK)
             || self.example.state == State::SynSent
             || shown.next().is_some()
     }
@@ -369,21 +381,21 @@ impl ConnectionHistory {
 
     /// Growth of a counter; `None` if this kernel does not report it.
     pub(super) fn growth(&self, field: &Field) -> Option<u64> {
-        let slot = field.slot()?;
-        let now = self.last.read(slot).filter(|_| self.has_info)?;
-        let before = match &self.first {
-            Some(first) => first.read(slot)?,
-            None => 0,
-        };
-        Some(Width::of_bits(slot.bits()).growth(before, now))
+        self.last.read(field.slot()?).filter(|_| self.has_info)?;
+        self.growth.of(field)
+    }
+
+    /// A figure of the last reading.
+    fn level(&self, field: &Field) -> Option<u64> {
+        field.integer_of(&self.last, self.example.state).filter(|_| self.has_info)
     }
 
     /// What it did, for the rules.
     pub(super) fn evidence(&self) -> Evidence {
-        let level = |field: &Field| self.last.read(field.slot()?).filter(|_| self.has_info);
+        let level = |field: &Field| self.level(field);
         let plain = |field: &Field| level(field).unwrap_or(0);
-        let set = |field: &Field| level(field).filter(|&value| Some(value) != field.unset);
         let since = self.last_at.saturating_sub(self.taken_at).as_millis() as u64;
+        let clock = |field: &Field| level(field).map(|ms| ms + since);
         let growth = |field: &Field| self.growth(field);
         let seconds = |from: Duration| self.last_at.saturating_sub(from).as_secs_f64();
         Evidence {
@@ -410,21 +422,21 @@ impl ConnectionHistory {
             mss: plain(&t::SND_MSS),
             largest_mss: self.largest_mss.into(),
             advmss: plain(&t::ADVMSS),
-            pmtu: plain(&t::PMTU),
+            pmtu: level(&t::PMTU).unwrap_or(self.largest_pmtu.into()),
             largest_pmtu: self.largest_pmtu.into(),
             unacked: plain(&t::UNACKED),
-            rtt_us: plain(&t::RTT),
+            rtt_us: level(&t::RTT),
             largest_rtt_us: self.largest_rtt.into(),
             least_rto_us: if self.least_rto == u32::MAX { 0 } else { self.least_rto.into() },
-            rttvar_us: plain(&t::RTTVAR),
-            min_rtt_us: set(&t::MIN_RTT),
+            rttvar_us: level(&t::RTTVAR),
+            min_rtt_us: level(&t::MIN_RTT),
             cwnd: plain(&t::SND_CWND),
             reordering: plain(&t::REORDERING),
             snd_wnd: level(&t::SND_WND),
             rcv_wnd: level(&t::RCV_WND),
-            max_pacing_rate: set(&t::MAX_PACING_RATE),
-            last_data_recv_ms: plain(&t::LAST_DATA_RECV) + since,
-            last_ack_recv_ms: plain(&t::LAST_ACK_RECV) + since,
+            max_pacing_rate: level(&t::MAX_PACING_RATE),
+            last_data_recv_ms: clock(&t::LAST_DATA_RECV),
+            last_ack_recv_ms: clock(&t::LAST_ACK_RECV),
             rcvbuf: self.buffers[0].map(u64::from),
             sndbuf: self.buffers[1].map(u64::from),
             bytes_acked_ever: level(&t::BYTES_ACKED),
@@ -432,6 +444,8 @@ impl ConnectionHistory {
             segs_out: growth(&t::SEGS_OUT).unwrap_or(0),
             segs_in: growth(&t::SEGS_IN).unwrap_or(0),
             data_segs_out: growth(&t::DATA_SEGS_OUT).unwrap_or(0),
+            data_segs_in: growth(&t::DATA_SEGS_IN).unwrap_or(0),
+            out_of_order: growth(&t::RCV_OOOPACK),
             bytes_acked: growth(&t::BYTES_ACKED).unwrap_or(0),
             bytes_received: growth(&t::BYTES_RECEIVED).unwrap_or(0),
             busy_us: growth(&t::BUSY_TIME),
@@ -446,22 +460,19 @@ impl ConnectionHistory {
 
     /// Its round trips, for comparing connections.
     pub(super) fn rtt(&self) -> Option<Rtt> {
-        let read = |slot: Option<Slot>| self.last.read(slot?).filter(|&us| us > 0);
-        let least = read(MIN_RTT).filter(|&least| Some(least) != NO_RTT)?;
-        let varies = read(RTTVAR)?;
-        Some(Rtt { least, now: read(RTT)?, varies })
+        let least = self.level(&t::MIN_RTT)?;
+        Some(Rtt { least, now: self.level(&t::RTT)?, varies: self.level(&t::RTTVAR)? })
     }
 }
 
 /// The round trip of a stream, its excess over the least one, and the least one.
 #[inline]
-fn stream_rtts(info: &TcpInfo) -> Option<(f64, f64, f64)> {
+fn stream_rtts(info: &TcpInfo, state: State) -> Option<(f64, f64, f64)> {
     let unacked = UNACKED.and_then(|slot| info.read(slot)).unwrap_or(0);
     if unacked < STREAM_SEGMENTS {
         return None;
     }
-    let (rtt, least) =
-        (info.read(RTT?)?, info.read(MIN_RTT?).filter(|&least| Some(least) != NO_RTT)?);
+    let (rtt, least) = (t::RTT.integer_of(info, state)?, t::MIN_RTT.integer_of(info, state)?);
     Some((rtt as f64, rtt.saturating_sub(least) as f64, least as f64))
 }
 

@@ -34,7 +34,7 @@ impl FilteredDiagnosis {
     /// Nothing observed yet.
     pub fn new(question: Question, filter: SocketFilter, namespace: Namespace) -> Self {
         Self {
-            diagnosis: Diagnosis::new(question),
+            diagnosis: Diagnosis::new(question).filtered(!filter.passes_all()),
             quality: Quality::default(),
             dumped: 0,
             filter,

@@ -16,7 +16,7 @@ pub enum Lifecycle {
 
 /// One connection's interval. Counters are growth since the first poll, or since the connection
 /// was opened if that was later. Levels are of the last poll. `None`: this kernel does not report
-/// it.
+/// it, or there was nothing to report.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evidence {
     /// Its role.
@@ -74,13 +74,13 @@ pub struct Evidence {
     /// `unacked`: segments in flight.
     pub unacked: u64,
     /// `rtt`.
-    pub rtt_us: u64,
+    pub rtt_us: Option<u64>,
     /// The largest of all polls.
     pub largest_rtt_us: u64,
     /// `rto`: the least of all polls.
     pub least_rto_us: u64,
     /// `rttvar`.
-    pub rttvar_us: u64,
+    pub rttvar_us: Option<u64>,
     /// `min_rtt`.
     pub min_rtt_us: Option<u64>,
     /// `snd_cwnd`.
@@ -94,9 +94,9 @@ pub struct Evidence {
     /// `max_pacing_rate`, where the program set one.
     pub max_pacing_rate: Option<u64>,
     /// `last_data_recv`.
-    pub last_data_recv_ms: u64,
+    pub last_data_recv_ms: Option<u64>,
     /// `last_ack_recv`.
-    pub last_ack_recv_ms: u64,
+    pub last_ack_recv_ms: Option<u64>,
     /// `sndbuf`.
     pub sndbuf: Option<u64>,
     /// `rcvbuf`.
@@ -112,6 +112,10 @@ pub struct Evidence {
     pub segs_in: u64,
     /// Growth of `data_segs_out`.
     pub data_segs_out: u64,
+    /// Growth of `data_segs_in`.
+    pub data_segs_in: u64,
+    /// Growth of `rcv_ooopack`: segments that arrived after a gap.
+    pub out_of_order: Option<u64>,
     /// Growth of `bytes_acked`.
     pub bytes_acked: u64,
     /// Growth of `bytes_received`.
@@ -175,6 +179,11 @@ impl Evidence {
     /// Bytes that the program read.
     pub fn bytes_read(&self) -> u64 {
         (self.bytes_received + self.first_receive_queue).saturating_sub(self.receive_queue)
+    }
+
+    /// Seconds since the peer last acknowledged something; 0 if it never did.
+    pub fn silent_s(&self) -> f64 {
+        self.last_ack_recv_ms.map_or(0.0, |ms| ms as f64 / 1e3)
     }
 
     /// Whether a timer of this kind runs.

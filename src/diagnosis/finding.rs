@@ -1,7 +1,8 @@
 //! Findings: what a rule matched, and of what.
 
+use super::explanation::Explained;
 use super::rule::{Confidence, Rule, Severity};
-use crate::model::{Endpoint, Role, Socket, State};
+use crate::model::{Endpoint, Role, ScopedAddress, Socket, State};
 
 /// A figure that supports a finding.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +57,8 @@ pub struct RuleMatch {
     pub cause: Option<String>,
     /// Codes that explain this match, beside those of the rule.
     pub explained_by: &'static [&'static str],
+    /// It is about retransmits of the host: findings explain it that cover most of them.
+    pub counts_retransmits: bool,
 }
 
 impl RuleMatch {
@@ -70,6 +73,7 @@ impl RuleMatch {
             about: None,
             cause: None,
             explained_by: &[],
+            counts_retransmits: false,
         }
     }
 
@@ -78,6 +82,19 @@ impl RuleMatch {
     pub fn with(mut self, measure: Measure) -> Self {
         self.evidence.push(measure);
         self
+    }
+
+    /// Adds a measure, if there is one.
+    #[must_use]
+    pub fn with_known(mut self, measure: Option<Measure>) -> Self {
+        self.evidence.extend(measure);
+        self
+    }
+
+    /// Adds the growth of a counter of the host as evidence, where it is known.
+    #[must_use]
+    pub fn with_growth(self, counter: &'static str, growth: Option<u64>) -> Self {
+        self.with_known(growth.map(|growth| Measure::new(counter, growth as f64, "events")))
     }
 
     /// Adds the value of a placeholder.
@@ -132,6 +149,11 @@ impl Example {
             cgroup_id: socket.cgroup_id,
         }
     }
+
+    /// The host at the remote end.
+    pub fn remote_host(&self) -> ScopedAddress {
+        ScopedAddress::of(self.remote.address, self.interface)
+    }
 }
 
 /// What a finding is about.
@@ -152,6 +174,17 @@ pub enum Subject {
     Host,
 }
 
+impl Subject {
+    /// The worst socket, or the example; `None` for the host.
+    pub fn example(&self) -> Option<&Example> {
+        match self {
+            Self::Connections { worst, .. } => worst.first().map(|(one, _)| one),
+            Self::Listener(one) | Self::Service(one) => Some(one),
+            Self::Host => None,
+        }
+    }
+}
+
 /// A finding.
 #[derive(Debug, Clone)]
 pub struct Finding {
@@ -161,4 +194,8 @@ pub struct Finding {
     pub subject: Subject,
     /// The match; with several connections that of the worst.
     pub rule_match: RuleMatch,
+    /// What else matched the same subject and is explained by this.
+    pub explains: Vec<Explained>,
+    /// Segments that the subject retransmitted.
+    pub(super) retrans: u64,
 }

@@ -1,14 +1,12 @@
 //! Connections by service, as far as ports identify it.
 
-use std::net::IpAddr;
-
 use rustc_hash::FxHashMap;
 
 use super::connection_history::{ConnectionHistory, Rtt};
 use super::evidence::Lifecycle;
 use super::finding::Example;
 use crate::model::fields::tcp_info as t;
-use crate::model::{Role, State};
+use crate::model::{Role, ScopedAddress, State};
 
 /// Remote addresses that are kept per group.
 const MAX_REMOTES: usize = 4096;
@@ -69,7 +67,7 @@ pub struct Group {
     /// The sum of all connections.
     pub sum: Peer,
     /// By remote address.
-    pub peers: FxHashMap<IpAddr, Peer>,
+    pub peers: FxHashMap<ScopedAddress, Peer>,
     /// Connections opened while they were watched.
     pub opened: u64,
     /// Connections that ended.
@@ -81,7 +79,7 @@ pub struct Group {
     /// Round trips of active connections.
     pub rtts: Vec<Rtt>,
     /// The remote address with the most local ports in use, TIME-WAIT included, and their number.
-    pub ports: Option<(IpAddr, u64)>,
+    pub ports: Option<(ScopedAddress, u64)>,
     /// Those of them that are in TIME-WAIT.
     pub ports_waiting: u64,
     /// Sockets in TIME-WAIT.
@@ -117,7 +115,7 @@ impl Group {
             retrans,
         };
         self.sum.add(peer);
-        let remote = history.example.remote.address.to_canonical();
+        let remote = history.example.remote_host();
         if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
             self.peers.entry(remote).or_default().add(peer);
         }

@@ -35,11 +35,12 @@ impl HostHistory {
         self.last = reading;
     }
 
-    /// The growth of a counter; `None` if the kernel does not have it, or if it fell.
+    /// The growth of a counter; `None` if the kernel does not have it, if it could not be read, or if
+    /// it fell.
     pub fn growth(&self, name: &str) -> Option<u64> {
         match self.amount(name) {
             Amount::Events(events) => Some(events),
-            Amount::Absent | Amount::Broken => None,
+            Amount::Absent | Amount::Broken | Amount::Wrapped | Amount::Unread => None,
         }
     }
 
@@ -48,9 +49,12 @@ impl HostHistory {
         if name == Ratio::ELAPSED_MS {
             return Amount::Events(self.elapsed_ms);
         }
-        let before = self.first.as_ref().and_then(|first| first.counters.get(name));
+        let first = self.first.as_ref().map(|first| &first.counters);
+        let before = first.and_then(|first| first.get(name));
         let (Some(before), Some(now)) = (before, self.last.counters.get(name)) else {
-            return Amount::Absent;
+            let is_unread =
+                self.last.counters.is_unread(name) || first.is_some_and(|it| it.is_unread(name));
+            return if is_unread { Amount::Unread } else { Amount::Absent };
         };
         match Delta::between(Kind::of(name), self.width.of_counter(name), before, now) {
             Delta::Grew(growth) | Delta::Wrapped(growth) => Amount::Events(growth),
@@ -84,13 +88,14 @@ impl HostHistory {
         self.last.conntrack
     }
 
-    /// Segments retransmitted by fast retransmission, by timeouts, and by loss probes.
-    pub fn retransmits(&self) -> [u64; 3] {
-        let sum = |names: &[&str]| names.iter().filter_map(|name| self.growth(name)).sum();
-        [
-            sum(&["TcpExtTCPFastRetrans", "TcpExtTCPSlowStartRetrans"]),
-            sum(&["TcpExtTCPTimeouts"]),
-            sum(&["TcpExtTCPLossProbes"]),
-        ]
+    /// Segments retransmitted by fast retransmission, and loss probes; `None` if one of the counters
+    /// is not known.
+    pub fn fast_and_probes(&self) -> Option<[u64; 2]> {
+        let fast = self.growth("TcpExtTCPFastRetrans")?;
+        let slow_start = self.growth("TcpExtTCPSlowStartRetrans").or_else(|| {
+            let is_absent = self.amount("TcpExtTCPSlowStartRetrans") == Amount::Absent;
+            is_absent.then_some(0)
+        })?;
+        Some([fast + slow_start, self.growth("TcpExtTCPLossProbes")?])
     }
 }

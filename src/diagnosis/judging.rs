@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::connection_history::ConnectionHistory;
+use super::explanation::{Explained, Match, explain, may_explain};
 use super::finding::{Example, Finding, RuleMatch, Subject};
 use super::groups::{Group, GroupKey, Peer};
 use super::registry::RULES;
@@ -47,9 +48,6 @@ pub struct Conclusion {
     pub context: Context,
 }
 
-/// A rule and what it found.
-type Match = (&'static Rule, RuleMatch);
-
 /// Matches by rule and group of connections.
 type Matches = FxHashMap<(&'static str, GroupKey), MatchedConnections>;
 
@@ -61,11 +59,12 @@ struct MatchedConnections {
     /// Segments that they retransmitted.
     retrans: u64,
     worst: Vec<(Example, RuleMatch)>,
+    explains: Vec<Explained>,
 }
 
 impl MatchedConnections {
     fn new(rule: &'static Rule) -> Self {
-        Self { rule, count: 0, retrans: 0, worst: Vec::new() }
+        Self { rule, count: 0, retrans: 0, worst: Vec::new(), explains: Vec::new() }
     }
 
     fn add(&mut self, example: Example, retrans: u64, rule_match: RuleMatch) {
@@ -112,16 +111,17 @@ impl Diagnosis {
             polls: self.poll,
             ..Coverage::default()
         };
-        let matches = self.judge_connections(&context, &mut coverage);
+        let mut matches = self.judge_connections(&context, &mut coverage);
         self.count_ports();
         let mut findings = Vec::new();
         self.judge_listeners(&context, &mut findings);
-        self.judge_groups(&context, &matches, &mut findings);
+        self.judge_groups(&context, &mut matches, &mut findings);
         for matched in matches.into_values() {
             let Some((_, worst)) = matched.worst.first() else { continue };
             let rule_match = worst.clone();
             let subject = Subject::Connections { count: matched.count, worst: matched.worst };
-            findings.push(Finding { rule: matched.rule, subject, rule_match });
+            let MatchedConnections { rule, explains, retrans, .. } = matched;
+            findings.push(Finding { rule, subject, rule_match, explains, retrans });
         }
         self.judge_host(&context, &mut findings);
         sort(&mut findings);
@@ -166,15 +166,17 @@ impl Diagnosis {
             }
         }
         let key = GroupKey::of(&history.example);
-        for (rule, rule_match) in unexplained(matched) {
+        for ((rule, rule_match), explains) in explain(matched) {
             let entry = matches.entry((rule.code, key));
             let matched = entry.or_insert_with(|| MatchedConnections::new(rule));
             matched.add(history.example, evidence.retrans, rule_match);
+            explains.into_iter().for_each(|one| one.add_to(&mut matched.explains));
         }
     }
 
     fn judge_listeners(&self, context: &Context, findings: &mut Vec<Finding>) {
-        let is_only_listener = self.listeners.len() == 1;
+        // A filter may have left out others, whose drops the host counts too.
+        let is_only_listener = self.listeners.len() == 1 && !self.is_filtered;
         for listener in self.listeners.values() {
             let input = ListenerInput { listener, is_only_listener, context };
             let mut matched = Vec::new();
@@ -184,50 +186,64 @@ impl Diagnosis {
                     matched.extend(rule_match.map(|rule_match| (rule, rule_match)));
                 }
             }
-            findings.extend(unexplained(matched).into_iter().map(|(rule, rule_match)| {
+            findings.extend(explain(matched).into_iter().map(|((rule, rule_match), explains)| {
                 let subject = Subject::Listener(listener.example);
-                Finding { rule, subject, rule_match }
+                Finding { rule, subject, rule_match, explains, retrans: 0 }
             }));
         }
     }
 
-    fn judge_groups(&self, context: &Context, matches: &Matches, findings: &mut Vec<Finding>) {
+    fn judge_groups(&self, context: &Context, matches: &mut Matches, findings: &mut Vec<Finding>) {
         for (key, group) in self.groups.iter() {
             let Some(example) = group.example else { continue };
             let input = ServiceInput { key: *key, group, context };
+            let mut matched: Vec<Match> = Vec::new();
             for rule in self.rules() {
                 let Judge::Service(judge) = rule.judge else { continue };
-                let Some(rule_match) = judge(&input, &self.question.limits) else { continue };
-                let explained = matches.iter().any(|((code, other), matched)| {
-                    other == key && matched.is_most_of(group) && rule.explained_by.contains(code)
+                let rule_match = judge(&input, &self.question.limits);
+                matched.extend(rule_match.map(|rule_match| (rule, rule_match)));
+            }
+            for (one, explains) in explain(matched) {
+                // Most of the service's connections, or of its retransmits, are the same subject.
+                let explainer = matches.iter_mut().find(|((_, other), found)| {
+                    other == key
+                        && found.is_most_of(group)
+                        && found.worst.first().is_some_and(|(_, worst)| {
+                            may_explain(&(found.rule, worst.clone()), &one)
+                        })
                 });
-                if !explained {
-                    findings.push(Finding { rule, subject: Subject::Service(example), rule_match });
+                if let Some((_, found)) = explainer {
+                    explains.into_iter().for_each(|one| one.add_to(&mut found.explains));
+                    Explained::new(one).add_to(&mut found.explains);
+                    continue;
                 }
+                let (rule, rule_match) = one;
+                let (subject, retrans) = (Subject::Service(example), group.sum.retrans);
+                findings.push(Finding { rule, subject, rule_match, explains, retrans });
             }
         }
     }
 
     fn judge_host(&self, context: &Context, findings: &mut Vec<Finding>) {
-        let known: Vec<&str> = findings.iter().map(|finding| finding.rule.code).collect();
-        let mut of_host: Vec<Finding> = Vec::new();
+        let mut matched: Vec<Match> = Vec::new();
         for rule in self.rules() {
             let Judge::Host(judge) = rule.judge else { continue };
             let matches = judge(&HostInput { context }, &self.question.limits);
-            of_host.extend(matches.into_iter().map(|rule_match| Finding {
-                rule,
-                subject: Subject::Host,
-                rule_match,
-            }));
+            matched.extend(matches.into_iter().map(|rule_match| (rule, rule_match)));
         }
-        let own: Vec<&str> = of_host.iter().map(|finding| finding.rule.code).collect();
-        of_host.retain(|finding| {
-            let explainers =
-                finding.rule.explained_by.iter().chain(finding.rule_match.explained_by);
-            let mut explainers = explainers.filter(|code| **code != finding.rule.code);
-            !explainers.any(|code| known.contains(code) || own.contains(code))
-        });
-        findings.extend(of_host);
+        for (one, explains) in explain(matched) {
+            match explainer_of_host(&one, context, findings) {
+                Some(explainer) => {
+                    explains.into_iter().for_each(|one| one.add_to(&mut explainer.explains));
+                    Explained::new(one).add_to(&mut explainer.explains);
+                }
+                None => {
+                    let (rule, rule_match) = one;
+                    let subject = Subject::Host;
+                    findings.push(Finding { rule, subject, rule_match, explains, retrans: 0 });
+                }
+            }
+        }
     }
 
     /// The rules that apply.
@@ -244,8 +260,8 @@ impl Diagnosis {
         for slot in 0..self.histories.len() {
             let Some(history) = self.histories.get(slot) else { break };
             if history.example.role == Role::Client {
-                let remote = history.example.remote;
-                *towards.entry((remote.address, remote.port)).or_default() += 1;
+                let example = &history.example;
+                *towards.entry((example.remote_host(), example.remote.port)).or_default() += 1;
             }
         }
         for ((address, port), used) in towards {
@@ -268,12 +284,11 @@ impl Diagnosis {
 fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| {
         let rule_match = &finding.rule_match;
-        let (count, example) = match &finding.subject {
-            Subject::Connections { count, worst } => (*count, worst.first().map(|(one, _)| one)),
-            Subject::Listener(one) | Subject::Service(one) => (1, Some(one)),
-            Subject::Host => (1, None),
+        let count = match &finding.subject {
+            Subject::Connections { count, .. } => *count,
+            _ => 1,
         };
-        let key = example.map(GroupKey::of);
+        let key = finding.subject.example().map(GroupKey::of);
         (
             Reverse((rule_match.severity, rule_match.confidence)),
             Reverse(count),
@@ -283,12 +298,34 @@ fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// The matches that no other match explains.
-fn unexplained(matched: Vec<Match>) -> Vec<Match> {
-    let codes: Vec<&str> = matched.iter().map(|(rule, _)| rule.code).collect();
-    let is_explained = |(rule, rule_match): &Match| {
-        let mut explainers = rule.explained_by.iter().chain(rule_match.explained_by);
-        explainers.any(|code| codes.contains(code))
-    };
-    matched.into_iter().filter(|one| !is_explained(one)).collect()
+/// The finding that explains a match about the host. What happened to one service explains what
+/// happened to the host if it is most of it; the retransmits of all findings tell.
+fn explainer_of_host<'f>(
+    one: &Match,
+    context: &Context,
+    findings: &'f mut [Finding],
+) -> Option<&'f mut Finding> {
+    let explains =
+        |finding: &Finding| may_explain(&(finding.rule, finding.rule_match.clone()), one);
+    let candidates = || findings.iter().enumerate().filter(|(_, finding)| explains(finding));
+    if one.1.counts_retransmits {
+        let host = context.host.growth("TcpRetransSegs").unwrap_or(0);
+        // Answers to SYNs are retransmitted by no socket that a dump shows.
+        let answers = context.host.growth("TcpExtTCPSynRetrans").unwrap_or(0);
+        let of_listeners = candidates()
+            .any(|(_, finding)| matches!(finding.subject, Subject::Listener(_)))
+            .then_some(answers);
+        // A connection may be in several findings of its service: the largest one counts.
+        let mut by_group: FxHashMap<Option<GroupKey>, u64> = FxHashMap::default();
+        for (_, finding) in candidates() {
+            let most = by_group.entry(finding.subject.example().map(GroupKey::of)).or_default();
+            *most = finding.retrans.max(*most);
+        }
+        let explained = by_group.values().copied().fold(0, u64::saturating_add);
+        if explained.saturating_add(of_listeners.unwrap_or(0)).saturating_mul(2) < host {
+            return None;
+        }
+    }
+    let largest = candidates().max_by_key(|(_, finding)| finding.retrans).map(|(at, _)| at)?;
+    findings.get_mut(largest)
 }

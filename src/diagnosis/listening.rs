@@ -77,7 +77,7 @@ impl ListenerHistory {
 
     /// Segments that it dropped while it was watched.
     pub fn dropped(&self) -> Option<u32> {
-        self.drops.map(|(first, now)| wrap::growth(first, now) as u32)
+        self.drops.and_then(|(first, now)| wrap::growth(first, now)).map(|grown| grown as u32)
     }
 
     #[cfg(test)]

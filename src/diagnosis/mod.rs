@@ -4,8 +4,8 @@
 //! evidence, guards against wrong findings, advice, sources. They judge what happened while the
 //! namespace was watched, not since a connection was opened. A [`Diagnosis`] is fed samples (time,
 //! sockets, destroy events, counters) and keeps one [`ConnectionHistory`] per socket; rules receive
-//! it as [`Evidence`]. Where two rules match for the same cause, only the one that explains it is
-//! reported ([`Rule::explained_by`]). Connections that match the same rule are one [`Finding`].
+//! it as [`Evidence`]. Where two rules match for the same cause, one is a finding and lists the other
+//! ([`Rule::explained_by`], [`Finding::explains`]). Connections that match the same rule are one [`Finding`].
 //!
 //! Only [`DiagnosisRun`], which polls the kernel or a recording, does I/O and reads clocks. How
 //! findings are shown is not part of this module.
@@ -14,8 +14,10 @@ mod advice;
 mod connection_history;
 mod consumer;
 mod evidence;
+mod explanation;
 mod finding;
 mod groups;
+mod growth;
 mod host;
 mod judging;
 mod limits;
@@ -34,6 +36,7 @@ pub use advice::{Words, fill, placeholders};
 pub use connection_history::{ConnectionHistory, Rtt};
 pub use consumer::FilteredDiagnosis;
 pub use evidence::{Evidence, Lifecycle};
+pub use explanation::Explained;
 pub use finding::{Example, Finding, Measure, RuleMatch, Subject};
 pub use groups::{Group, GroupKey, Groups, Peer};
 pub use host::HostHistory;

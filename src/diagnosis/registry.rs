@@ -39,6 +39,8 @@ rules! {
     lost_retransmits
     spurious
     reordering
+    duplicated
+    gaps
     queueing
     slow_timer
     stalled
@@ -73,6 +75,7 @@ rules! {
     softnet
     conntrack
     device_drops
+    signatures
 }
 
 /// The rule with this code, in upper or lower case, or with this name.

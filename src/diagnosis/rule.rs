@@ -176,6 +176,17 @@ pub struct Context {
     pub host: HostHistory,
 }
 
+impl Context {
+    /// Whether bbr is available on this host and is not the congestion control of new connections.
+    pub(super) fn can_switch_to_bbr(&self) -> bool {
+        let has = |setting: &str| {
+            let text = self.settings.text(setting).unwrap_or_default();
+            text.split_whitespace().any(|name| name == "bbr")
+        };
+        has("tcp_available_congestion_control") && !has("tcp_congestion_control")
+    }
+}
+
 /// One connection to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleInput<'a> {
@@ -190,10 +201,23 @@ pub struct RuleInput<'a> {
 pub struct ListenerInput<'a> {
     /// What it did.
     pub listener: &'a ListenerHistory,
-    /// Whether it is the only listener, so that host counters are about it.
+    /// Whether it is the only listener of the namespace, so that host counters are about it.
     pub is_only_listener: bool,
     /// What all rules are given.
     pub context: &'a Context,
+}
+
+impl ListenerInput<'_> {
+    /// Whether one of the listener's queues was nearly full at some poll, or no other listener can
+    /// have dropped something.
+    pub fn may_have_been_full(&self) -> bool {
+        let Self { listener, .. } = self;
+        let queued = u64::from(listener.most_queued) * 4;
+        let requests = u64::from(listener.requests) * 4;
+        self.is_only_listener
+            || queued >= u64::from(listener.capacity()) * 3
+            || requests >= u64::from(listener.backlog.max(1)) * 3
+    }
 }
 
 /// The connections of a service to be judged.

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::{Conclusion, Example, FilteredDiagnosis, Question, Subject};
-use crate::counters::{Ratio, Threshold};
+use crate::counters::{Ratio, Release, Threshold};
 use crate::filter::{Expr, Plan, PlanOptions};
 use crate::identity::ServiceRegistry;
 use crate::model::{Role, Socket, State, StateSet};
 use crate::monitor::{
     CounterFiles, CounterGate, Level, Member, MonitorError, Namespace, NamespaceMonitor,
     NamespaceSet, Opening, OwnerResolver, Pace, PollRequest, Quality, Shared, Side, SocketFilter,
-    wants_all,
+    next_tick, wants_all,
 };
 use crate::procfs::{Host, Scope};
 use crate::recording::{Session, timestamp};
@@ -71,6 +71,8 @@ pub struct DiagnosisRun {
     question: Question,
     with_processes: bool,
     many: bool,
+    /// The kernel of the host, if it has a usual name.
+    kernel: Option<Release>,
     /// The quality of the whole run, besides the consumers' own.
     quality: Quality,
     elapsed: Duration,
@@ -84,6 +86,8 @@ pub struct Diagnosed {
     pub namespaces: Vec<DiagnosedNamespace>,
     /// Whether there are or may be several.
     pub many: bool,
+    /// Whether a filter selects sockets; findings about the host are not about those alone.
+    pub is_filtered: bool,
     /// What to know before trusting it.
     pub quality: Quality,
     /// Records that the kernel sent.
@@ -105,19 +109,34 @@ pub struct DiagnosedNamespace {
     pub names: SocketNames,
 }
 
-/// The service's label and the holders of sockets, by cookie.
+/// The names around sockets, by cookie.
 #[derive(Debug, Default)]
-pub struct SocketNames(FxHashMap<u64, (String, Vec<(u32, String)>)>);
+pub struct SocketNames(FxHashMap<u64, SocketName>);
+
+#[derive(Debug)]
+struct SocketName {
+    /// The service's label.
+    service: String,
+    /// The ids and names of its holders.
+    holders: Vec<(u32, String)>,
+    /// The interface that it is bound to.
+    interface: Option<String>,
+}
 
 impl SocketNames {
     /// The label of a socket's service; empty where it is not known.
     pub fn service(&self, cookie: u64) -> &str {
-        self.0.get(&cookie).map_or("", |(label, _)| label)
+        self.0.get(&cookie).map_or("", |name| &name.service)
     }
 
     /// The ids and names of its holders; none where they were not asked for.
     pub fn processes(&self, cookie: u64) -> &[(u32, String)] {
-        self.0.get(&cookie).map_or(&[], |(_, holders)| holders)
+        self.0.get(&cookie).map_or(&[], |name| &name.holders)
+    }
+
+    /// The name of the interface that it is bound to, where that is known.
+    pub fn interface(&self, cookie: u64) -> Option<&str> {
+        self.0.get(&cookie)?.interface.as_deref()
     }
 }
 
@@ -137,6 +156,7 @@ impl DiagnosisRun {
             question: options.question,
             with_processes: options.with_processes,
             many: wants_all(&options.netns),
+            kernel: None,
             quality: Quality::default(),
             elapsed: Duration::ZERO,
             captured_at: Timestamp::UNIX_EPOCH,
@@ -157,9 +177,11 @@ impl DiagnosisRun {
         progress: &mut dyn FnMut(u64, Duration),
     ) -> Result<Option<Self>, MonitorError> {
         let owners = OwnerResolver::kernel(options.owners)?;
-        let shared = Shared { registry, owners, ecn: Host::this().ecn_word(), recorder: None };
+        let host = Host::this();
+        let shared = Shared { registry, owners, ecn: host.ecn_word(), recorder: None };
         let specs = options.netns.clone();
         let mut run = Self::new(options, shared);
+        run.kernel = host.kernel.parse().ok();
         let consumer = consumer(&run.question, &run.filter);
         run.set.find(&specs, |_, _| Ok(()), consumer)?;
         let every = (duration / POLLS).clamp(SHORTEST, LONGEST).min(duration);
@@ -167,9 +189,9 @@ impl DiagnosisRun {
         let end = start + duration;
         run.read_host(Side::Before)?;
         run.set.poll(0, &request(&run.plan, &run.filter, start))?;
-        let mut next = start;
+        let (mut next, mut last) = (start, start);
         loop {
-            next = (next + every).max(Instant::now());
+            next = next_tick(next, every, last, Instant::now());
             // The last poll is at the end, and not just before it.
             if next + every / 2 > end {
                 next = end;
@@ -178,18 +200,19 @@ impl DiagnosisRun {
             progress(sockets.sum(), end.saturating_duration_since(Instant::now()));
             let asked = interrupt.sleep_until(next);
             let at = Instant::now();
+            last = at;
             if asked && at - start < SHORTEST {
                 return Ok(None);
             }
             run.set.poll(0, &request(&run.plan, &run.filter, at))?;
-            if asked || next >= end {
+            if asked || at >= end {
                 run.read_host(Side::After)?;
                 run.elapsed = at - start;
                 break;
             }
         }
         let limited = &mut run.quality.permission_limited;
-        limited.append(&mut run.set.unreachable);
+        limited.extend(run.set.unreachable());
         for member in &mut run.set.members {
             let missing = member.monitor.no_events.take();
             limited.extend(missing.map(|reason| format!("destroy events: {reason}")));
@@ -211,8 +234,10 @@ impl DiagnosisRun {
         mut pace: Pace,
     ) -> Result<Self, MonitorError> {
         let owners = OwnerResolver::recording();
-        let ecn = session.host().ecn_word();
+        let host = session.host();
+        let ecn = host.ecn_word();
         let mut run = Self::new(options, Shared { registry, owners, ecn, recorder: None });
+        run.kernel = host.kernel.parse().ok();
         // Stands for the time at which the first sample began.
         let epoch = Instant::now();
         let began = session.sample().clocks.monotonic_ns;
@@ -249,6 +274,7 @@ impl DiagnosisRun {
             permission_limited: std::mem::take(&mut sample.permission_limited),
             ..Quality::default()
         });
+        self.quality.take_clock_steps(sample);
         self.set.poll_sample(
             sample,
             &choice,
@@ -265,7 +291,7 @@ impl DiagnosisRun {
 
     /// Reads the host's side of all namespaces.
     fn read_host(&mut self, side: Side) -> Result<(), MonitorError> {
-        self.set.members.iter_mut().try_for_each(|member| read_host(member, side))
+        self.set.for_each(0, |_, member| read_host(member, side))
     }
 
     /// Judges what was observed, and looks up names for it.
@@ -276,9 +302,11 @@ impl DiagnosisRun {
         self,
         threshold: impl Fn(&Ratio) -> Threshold,
     ) -> Result<Diagnosed, MonitorError> {
+        let many = self.many || self.set.has_many();
         let NamespaceSet { mut shared, members, .. } = self.set;
         let mut diagnosed = Diagnosed {
-            many: self.many || members.len() > 1,
+            many,
+            is_filtered: !self.filter.passes_all(),
             namespaces: Vec::new(),
             quality: self.quality,
             dumped: 0,
@@ -286,8 +314,16 @@ impl DiagnosisRun {
             captured_at: self.captured_at,
         };
         for Member { mut monitor, consumer } in members {
-            let settings = monitor.settings()?;
+            let settings = match monitor.settings() {
+                Ok(settings) => settings,
+                Err(error) if diagnosed.many && error.is_of_namespace() => {
+                    diagnosed.quality.permission_limited.push(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             diagnosed.quality.add(consumer.quality);
+            diagnosed.quality.add_settings(&settings, self.kernel);
             diagnosed.dumped += consumer.dumped;
             let conclusion = consumer.diagnosis.conclude(settings, &threshold);
             let mut names = SocketNames::default();
@@ -298,8 +334,16 @@ impl DiagnosisRun {
                     let label = key.map_or_else(String::new, |key| key.label().into_owned());
                     let holders = identity.owner.holders().iter().filter(|_| self.with_processes);
                     let holders = holders.map(|holder| (holder.pid, holder.comm.to_owned()));
-                    names.0.insert(socket.cookie, (label, holders.collect()));
+                    let name =
+                        SocketName { service: label, holders: holders.collect(), interface: None };
+                    names.0.insert(socket.cookie, name);
                 })?;
+                for (socket, _) in &sockets {
+                    let interface = monitor.interface(socket.interface);
+                    if let Some(name) = names.0.get_mut(&socket.cookie) {
+                        name.interface = interface.and_then(|it| it.name).map(str::to_owned);
+                    }
+                }
                 shared.owners.report(&mut diagnosed.quality);
             }
             let namespace = monitor.namespace;
@@ -341,6 +385,8 @@ fn consumer<'q>(
 
 fn read_host(member: &mut Member<FilteredDiagnosis>, side: Side) -> Result<(), MonitorError> {
     let reading = member.monitor.read_host(side)?;
+    member.consumer.quality.add_counters(&reading.counters);
+    member.consumer.quality.add_faults(&reading.faults);
     member.consumer.diagnosis.read_host(reading);
     Ok(())
 }

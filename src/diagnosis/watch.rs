@@ -1,6 +1,5 @@
 //! What is kept of a network namespace while it is polled.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -14,7 +13,7 @@ use super::listening::ListenerHistory;
 use super::registry::RuleLimits;
 use crate::counters::CounterWidth;
 use crate::identity::{ListenAddress, Listeners};
-use crate::model::{Endpoint, Role, RoleBasis, Socket, State};
+use crate::model::{Endpoint, Role, RoleBasis, ScopedAddress, Socket, State};
 use crate::monitor::HostReading;
 use crate::tracking::SocketTable;
 
@@ -42,6 +41,8 @@ pub struct Question {
 #[derive(Debug)]
 pub struct Diagnosis {
     pub(super) question: Question,
+    /// Whether a filter leaves sockets out.
+    pub(super) is_filtered: bool,
     inflation: Inflation,
     pub(super) histories: SocketTable<ConnectionHistory>,
     pub(super) listeners: FxHashMap<u64, ListenerHistory>,
@@ -53,7 +54,7 @@ pub struct Diagnosis {
     pub(super) groups: Groups,
     /// Sockets in TIME-WAIT in this poll, by group and by remote end.
     pub(super) waiting: FxHashMap<GroupKey, (Example, u64)>,
-    pub(super) waiting_towards: FxHashMap<(IpAddr, u16), u64>,
+    pub(super) waiting_towards: FxHashMap<(ScopedAddress, u16), u64>,
     /// Requests in SYN-RECV in this poll, by their local end and interface.
     requests: FxHashMap<(Endpoint, u32), u32>,
     /// The same by the listener that they may wait on.
@@ -79,6 +80,7 @@ impl Diagnosis {
         Self {
             inflation: Inflation { times: queueing.times, least_us: queueing.more * 1e3 },
             question,
+            is_filtered: false,
             histories: SocketTable::default(),
             listeners: FxHashMap::default(),
             ended: Vec::new(),
@@ -95,6 +97,12 @@ impl Diagnosis {
             at: Duration::ZERO,
             shown: 0,
         }
+    }
+
+    /// The same, of those sockets only that a filter passes: host counters may be about others.
+    #[must_use]
+    pub fn filtered(self, is_filtered: bool) -> Self {
+        Self { is_filtered, ..self }
     }
 
     /// Begins a poll, `at` after the first one.
@@ -156,7 +164,7 @@ impl Diagnosis {
         let (_, count) = self.waiting.entry(key).or_insert_with(|| (Example::of(socket, role), 0));
         *count += 1;
         if role == Role::Client {
-            let towards = (socket.remote.address, socket.remote.port);
+            let towards = (Example::of(socket, role).remote_host(), socket.remote.port);
             *self.waiting_towards.entry(towards).or_default() += 1;
         }
     }

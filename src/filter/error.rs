@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::text::escape::is_unsafe;
+
 /// A range of an expression, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -71,9 +73,7 @@ pub(super) fn quoted(text: &str) -> String {
 fn printable(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|character| match character {
         '\t' | '\n' | '\r' => ' ',
-        // Marks that change the direction of the text.
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        character if character.is_control() => '\u{fffd}',
+        character if is_unsafe(character) => '\u{fffd}',
         character => character,
     })
 }

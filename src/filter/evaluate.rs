@@ -266,6 +266,33 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_exist_matches_nothing() {
+        let with = |state, words: &[(usize, u32)]| {
+            let tcp_info = Some(crate::model::example::tcp_info(words));
+            crate::model::Socket { state, tcp_info, ..socket() }
+        };
+        // A full accept queue, which the kernel writes in the places of `unacked` and `sacked`.
+        let listener = with(State::Listen, &[(24, 129), (28, 128), (80, 10)]);
+        // Nothing sent or received since the handshake, a minute ago.
+        let fresh = with(State::Established, &[(44, 60_000), (52, 60_000), (72, 250_000)]);
+        // 6 TB: segs_out wrapped. 1 % of the bytes were retransmitted.
+        let long = with(State::Established, &[(100, 50_000), (136, 190), (204, 1_400), (212, 14)]);
+        // An orphan: the kernel writes root's id.
+        let orphan = crate::model::Socket { inode: 0, uid: 0, ..socket() };
+        for (text, socket, expected) in [
+            ("unacked >= 0 or sacked >= 0 or snd_cwnd < 20", &listener, Verdict::No),
+            ("rtt = 0 or rtt < 1s or rttvar > 0 or min_rtt >= 0", &fresh, Verdict::No),
+            ("last_data_sent >= 0 or last_data_recv >= 0", &fresh, Verdict::No),
+            ("delivery_rate < 10Mbit or ato = 0", &fresh, Verdict::No),
+            ("retrans_ratio > 2%", &long, Verdict::No),
+            ("retrans_ratio = 1%", &long, Verdict::Yes),
+            ("uid = 0", &orphan, Verdict::No),
+        ] {
+            assert_eq!(ask(text, &candidate(socket)), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn pending_and_hidden_owners() {
         let socket = socket();
         let mut subject = candidate(&socket);
@@ -286,6 +313,25 @@ mod tests {
         subject.known.as_mut().unwrap().owner = Owner::Hidden;
         for text in ["comm = java", "comm != java", "pid != 1", "unit != a", "comm"] {
             assert_eq!(ask(text, &subject), Verdict::No, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_zone_of_an_address_is_the_interface() {
+        let mut socket = socket();
+        socket.local.address = "fe80::2".parse().unwrap();
+        socket.remote.address = "fe80::1".parse().unwrap();
+        socket.interface = 3;
+        for (text, verdict) in [
+            ("dst fe80::1%3", Verdict::Yes),
+            ("dst fe80::1%4", Verdict::No),
+            ("dst fe80::1", Verdict::Yes),
+            ("addr fe80::2%3", Verdict::Yes),
+            ("dst != fe80::1%4", Verdict::Yes),
+            ("dst fe80::%3/64", Verdict::Yes),
+            ("dst fe80::2%3", Verdict::No),
+        ] {
+            assert_eq!(ask(text, &candidate(&socket)), verdict, "{text}");
         }
     }
 

@@ -9,8 +9,10 @@ use super::expr::Expr;
 use super::predicate::{Comparison, Family, Predicate};
 use super::{Names, Side};
 
-const HOST: &str = "ADDRESS[/LENGTH][:PORT], [V6-ADDRESS][/LENGTH][:PORT] with the brackets, \
-    :PORT, *, each after inet: or inet6: if wanted";
+const HOST: &str = "ADDRESS[%INTERFACE][/LENGTH][:PORT], [V6-ADDRESS[%INTERFACE]][/LENGTH][:PORT] \
+    with the outer brackets, :PORT, *, each after inet: or inet6: if wanted";
+/// Names of interfaces that an error lists.
+const SHOWN: usize = 16;
 const PORT: &str = "a number from 0 to 65535 or a service's name, after a colon if wanted";
 
 /// The expression, and the names to look up.
@@ -25,6 +27,8 @@ pub(super) struct Scope<'a> {
 pub(super) struct Host {
     family: Option<Family>,
     net: Option<IpNet>,
+    /// The interface that the socket is bound to: the zone of the address.
+    zone: Option<u32>,
     port: Option<u16>,
 }
 
@@ -38,7 +42,8 @@ impl Host {
         let family = self.family.map(Predicate::Family);
         let net = self.net.map(|net| Predicate::Prefix { side, net });
         let port = self.port.map(|port| Predicate::Port { side, op: Comparison::Equal, port });
-        Expr::all([family, net, port].into_iter().flatten().map(Expr::Is).collect())
+        let zone = self.zone.map(Predicate::Interface);
+        Expr::all([family, net, zone, port].into_iter().flatten().map(Expr::Is).collect())
     }
 }
 
@@ -49,16 +54,19 @@ impl Scope<'_> {
         Span { start, end: start + part.len() }
     }
 
-    /// Reads `[FAMILY:]ADDRESS[/LENGTH][:PORT]`.
+    /// Reads `[FAMILY:]ADDRESS[%INTERFACE][/LENGTH][:PORT]`.
     pub(super) fn host(&self, word: &str) -> Result<Host, Fault> {
         let (family, rest) = family(word);
         if rest.is_empty() && family.is_some() {
-            return Ok(Host { family, net: None, port: None });
+            return Ok(Host { family, net: None, zone: None, port: None });
         }
         let (address, port) = self.cut(rest)?;
-        let net = match address {
-            "" | "*" => None,
-            address => Some(self.net(address)?),
+        let (net, zone) = match address {
+            "" | "*" => (None, None),
+            address => {
+                let (net, zone) = self.net(address)?;
+                (Some(net), zone)
+            }
         };
         let port = match port {
             None | Some("*") => None,
@@ -70,7 +78,7 @@ impl Scope<'_> {
             let message = format!("{} is not of the family before it", quoted(address));
             return Err(Fault::new(self.span(address), message));
         }
-        Ok(Host { family, net, port })
+        Ok(Host { family, net, zone, port })
     }
 
     /// Reads a port, with an optional family and `:` before it; `*` is any port.
@@ -94,9 +102,13 @@ impl Scope<'_> {
                 None => (word, None),
             });
         }
-        let plain = word.split('/').next().unwrap_or(word);
+        let plain = word.split(['/', '%']).next().unwrap_or(word);
         if plain.parse::<Ipv6Addr>().is_ok() {
-            return Ok((word, None));
+            // The name of an interface has no colon (`dev_valid_name()`).
+            let zone = word.find('%').and_then(|at| word.get(at..)).unwrap_or_default();
+            let port = zone.split_once(':').map(|(_, port)| port);
+            let address = port.and_then(|port| word.get(..word.len() - port.len() - 1));
+            return Ok((address.unwrap_or(word), port));
         }
         match word.split_once(':') {
             Some((address, port)) if !port.contains(':') => Ok((address, Some(port))),
@@ -105,12 +117,14 @@ impl Scope<'_> {
         }
     }
 
-    /// Reads an address with or without the length of a prefix.
-    fn net(&self, word: &str) -> Result<IpNet, Fault> {
+    /// Reads an address with or without a zone and the length of a prefix.
+    fn net(&self, word: &str) -> Result<(IpNet, Option<u32>), Fault> {
         let (written, length) = match word.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (word, None),
         };
+        let (written, zone) = split_zone(written);
+        let zone = zone.map(|zone| self.interface(zone)).transpose()?;
         let address = address(written, length.is_some()).ok_or_else(|| self.no_address(written))?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let bits = match length {
@@ -118,7 +132,7 @@ impl Scope<'_> {
             Some(length) => plain(length).filter(|&bits| bits <= longest),
         };
         let net = bits.and_then(|bits| IpNet::new(address, u8::try_from(bits).ok()?).ok());
-        net.map(|net| net.trunc()).ok_or_else(|| {
+        net.map(|net| (net.trunc(), zone)).ok_or_else(|| {
             let length = length.unwrap_or(word);
             let message = format!("{} is not the length of a prefix", quoted(length));
             Fault::new(self.span(length), message).accepting(format!("0 to {longest}"))
@@ -127,12 +141,36 @@ impl Scope<'_> {
 
     fn no_address(&self, word: &str) -> Fault {
         let mut message = format!("{} is not an address", quoted(word));
-        if word.contains('%') {
-            message.push_str("; the interface is asked for by `dev`");
-        } else if !word.contains(':') && word.contains(|c: char| c.is_ascii_alphabetic()) {
+        if !word.contains(':') && word.contains(|c: char| c.is_ascii_alphabetic()) {
             message.push_str("; hosts' names are not looked up");
         }
         Fault::new(self.span(word), message).accepting(HOST)
+    }
+
+    /// The index of an interface that is given by name or index.
+    pub(super) fn interface(&self, word: &str) -> Result<u32, Fault> {
+        let index = self.names.interface(word).or_else(|| plain(word).filter(|_| !word.is_empty()));
+        index.ok_or_else(|| {
+            let names = self.names.interfaces();
+            let known = if names.is_empty() {
+                String::new()
+            } else {
+                let more = if names.len() > SHOWN { ", ..." } else { "" };
+                let names: Vec<String> =
+                    names.iter().take(SHOWN).map(|name| quoted(name)).collect();
+                format!(": {}{more}", names.join(", "))
+            };
+            let message = match word {
+                "" => "an interface is missing".to_owned(),
+                word if names.iter().any(|name| name == word) => format!(
+                    "{} has another index in each of several network namespaces: choose one with --netns",
+                    quoted(word)
+                ),
+                word => format!("no interface {}", quoted(word)),
+            };
+            Fault::new(self.span(word), message)
+                .accepting(format!("the name or the index of an interface{known}"))
+        })
     }
 
     fn port_number(&self, word: &str) -> Result<u16, Fault> {
@@ -161,6 +199,16 @@ fn family(word: &str) -> (Option<Family>, &str) {
         (Some(Family::V4), rest)
     } else {
         (None, word)
+    }
+}
+
+/// An address and the interface behind `%`, which stands within the brackets or behind them.
+/// Without brackets around it, the address has none.
+pub fn split_zone(word: &str) -> (&str, Option<&str>) {
+    let inner = word.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    match inner.unwrap_or(word).split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (word, None),
     }
 }
 
@@ -223,7 +271,7 @@ mod tests {
             ("inet:", Some(V4), None, None),
         ] {
             let net = net.map(|net| net.parse().unwrap());
-            assert_eq!(read(text), Host { family, net, port }, "{text}");
+            assert_eq!(read(text), Host { family, net, zone: None, port }, "{text}");
         }
     }
 }

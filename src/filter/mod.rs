@@ -22,6 +22,10 @@
 //!             | FIELD OP NUMBER[UNIT]
 //!             | FIELD | "pid" | "comm" | "unit" | "container" | "service" | "congestion"
 //! ```
+//! `HOST` is `[FAMILY:]ADDRESS[%INTERFACE][/LENGTH][:PORT]`, as ss prints it. With an interface, the
+//! socket has to be bound to it, as the kernel binds sockets with link-local addresses. `INTERFACE`
+//! is a name or an index.
+//!
 //! `OP` is one of `= == eq != ne neq > gt < lt >= ge geq <= le leq`. Text with
 //! blanks or operators needs quotes, single or double. `*` in a pattern matches anything.
 //!
@@ -58,6 +62,7 @@ pub use candidate::{Candidate, Known, Owner, Process, Service};
 pub use error::{Span, SyntaxError};
 pub use evaluate::Verdict;
 pub use expr::{Expr, Needs};
+pub use host::split_zone;
 pub use pattern::Pattern;
 pub use plan::{Plan, PlanOptions};
 pub use predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
@@ -68,8 +73,12 @@ pub use crate::wire::bytecode::Side;
 pub trait Names {
     /// The port of a service (`/etc/services`).
     fn port(&self, service: &str) -> Option<u16>;
-    /// The index of an interface.
+    /// The index of an interface. None where it has another index in each of several namespaces.
     fn interface(&self, name: &str) -> Option<u32>;
+    /// The names of all interfaces, for an error message.
+    fn interfaces(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// The id of a cgroup.
     fn cgroup(&self, path: &str) -> Option<u64>;
     /// The id of a user.
@@ -104,6 +113,14 @@ impl Names for NoNames {
 /// [`SyntaxError`], for the first syntax error or unknown name.
 pub fn parse(text: &str, names: &dyn Names) -> Result<Expr, SyntaxError> {
     parser::expression(host::Scope { text, names }).map_err(|fault| fault.within(text))
+}
+
+/// The index of an interface that is given by name or index.
+///
+/// # Errors
+/// [`SyntaxError`] if there is none.
+pub fn interface(text: &str, names: &dyn Names) -> Result<u32, SyntaxError> {
+    host::Scope { text, names }.interface(text).map_err(|fault| fault.within(text))
 }
 
 #[cfg(test)]

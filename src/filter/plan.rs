@@ -272,7 +272,7 @@ impl Predicate {
             Self::Role(Role::Listener) => LISTENING,
             Self::Field(test) => match (test.field.group, test.field.name) {
                 // A TIME-WAIT record has no `tcp_info` and no memory.
-                (Group::TcpInfo, _) if test.field.of_listeners => without(&[State::TimeWait]),
+                (Group::TcpInfo, _) if test.field.is_of_listeners() => without(&[State::TimeWait]),
                 (Group::TcpInfo | Group::Derived, _) => without(&[State::TimeWait, State::Listen]),
                 (Group::Skmem, _) => without(&[State::TimeWait]),
                 (Group::Socket, "accept_queue" | "accept_queue_max") => LISTENING,
@@ -415,7 +415,7 @@ mod tests {
                 StateSet::ALL
                     .intersection(StateSet::of(&[State::TimeWait, State::Listen]).complement()),
             ),
-            ("state all snd_cwnd", StateSet::of(&[State::TimeWait]).complement()),
+            ("state all reordering", StateSet::of(&[State::TimeWait]).complement()),
             ("role = listener", named("listen")),
             ("accept_queue > 10", named("listen")),
             ("not role = listener", StateSet::DEFAULT),

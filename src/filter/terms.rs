@@ -206,13 +206,7 @@ impl Parser<'_> {
 
     fn by_interface(&mut self, word: Token) -> Result<Expr, Fault> {
         let value = self.value(word, "an interface's name or index")?;
-        let name = self.text(value);
-        let index = self.scope.names.interface(name).or_else(|| plain(name));
-        let index = index.ok_or_else(|| {
-            Fault::new(value.span, format!("no interface {}", quoted(name)))
-                .accepting("the name or the index of an interface")
-        })?;
-        Ok(Predicate::Interface(index).into())
+        Ok(Predicate::Interface(self.scope.interface(self.text(value))?).into())
     }
 
     fn by_mark(&mut self, word: Token) -> Result<Expr, Fault> {

@@ -87,6 +87,19 @@ fn expressions_of_ss() {
         ("src = 10.0.0.0/8", net(Local, "10.0.0.0/8")),
         ("src != 10.0.0.0/8:22", !(net(Local, "10.0.0.0/8").and(port(Local, Equal, 22)))),
         ("src *", Expr::True),
+        // The zone of an address is the interface that the socket is bound to.
+        ("dst fe80::1%eth0", net(Remote, "fe80::1/128").and(is(Predicate::Interface(3)))),
+        ("src fe80::1%7", net(Local, "fe80::1/128").and(is(Predicate::Interface(7)))),
+        ("src fe80::%eth0/64", net(Local, "fe80::/64").and(is(Predicate::Interface(3)))),
+        ("dst != [fe80::1%eth0]", !net(Remote, "fe80::1/128").and(is(Predicate::Interface(3)))),
+        (
+            "src 10.0.0.1%eth0:80",
+            Expr::all(vec![
+                net(Local, "10.0.0.1/32"),
+                is(Predicate::Interface(3)),
+                port(Local, Equal, 80),
+            ]),
+        ),
         ("dst inet6:*", is(Predicate::Family(Family::V6))),
         ("addr ::1", Expr::any(vec![net(Local, "::1/128"), net(Remote, "::1/128")])),
         ("laddr 10/8 raddr 10/8", net(Local, "10.0.0.0/8").and(net(Remote, "10.0.0.0/8"))),
@@ -113,6 +126,25 @@ fn expressions_of_ss() {
     ] {
         assert_eq!(read(text), expr, "{text}");
     }
+}
+
+#[test]
+fn every_spelling_of_a_zone_with_a_port() {
+    let expected = Expr::all(vec![
+        net(Remote, "fe80::1/128"),
+        is(Predicate::Interface(3)),
+        port(Remote, Equal, 22),
+    ]);
+    // As tables print it, as ss does, and without brackets.
+    for host in ["[fe80::1%eth0]:22", "[fe80::1]%eth0:22", "fe80::1%eth0:22", "[fe80::1%3]:ssh"] {
+        assert_eq!(read(&format!("dst {host}")), expected, "{host}");
+    }
+    let error = parse("dst fe80::1%wlan0", &SomeNames).unwrap_err();
+    assert_eq!(error.message, "no interface `wlan0`");
+    assert_eq!(error.accepted, "the name or the index of an interface: `lo`, `eth0`");
+    assert_eq!(&error.text[error.span.start..error.span.end], "wlan0");
+    let error = parse("dst fe80::1%", &SomeNames).unwrap_err();
+    assert_eq!(error.message, "an interface is missing");
 }
 
 #[test]
@@ -269,7 +301,7 @@ const ERRORS: &[&str] = &[
     "dst 10.0.0.1:99999",
     "dst [::1",
     "dst example.org:80",
-    "dst fe80::1%eth0",
+    "dst fe80::1%wlan0",
     "dst inet:::1",
     "dst > 10.0.0.1",
     "dev eth9",

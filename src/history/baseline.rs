@@ -14,12 +14,10 @@ use crate::counters::{Amount, CounterWidth, Kind};
 /// Writes a baseline. Replaces an existing file only if it is a baseline.
 ///
 /// # Errors
-/// If the file cannot be written, or is not a baseline.
+/// If the file cannot be written, is a symbolic link, or is not a baseline.
 pub fn save(path: &Path, reading: &Reading) -> Result<(), HistoryError> {
     Reading::load(path, BASELINE)?;
-    // A symbolic link stays: the file it points to is replaced.
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&path, reading, true)
+    replace(path, reading, true)
 }
 
 /// Reads a baseline.
@@ -112,7 +110,7 @@ impl Comparison {
                         backwards.push(name.to_owned());
                         None
                     }
-                    Amount::Absent => None,
+                    Amount::Absent | Amount::Wrapped | Amount::Unread => None,
                 }
             }
         };

@@ -19,7 +19,9 @@ impl Grown {
         match self.delta {
             Some(Delta::Grew(growth) | Delta::Wrapped(growth)) => Amount::Events(growth),
             Some(Delta::Backwards) => Amount::Broken,
-            Some(Delta::Level { .. }) | None => Amount::Absent,
+            Some(Delta::Level { .. }) => Amount::Absent,
+            // The kernel counts it now, so it did then too.
+            None => Amount::Unread,
         }
     }
 

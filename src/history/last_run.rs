@@ -13,9 +13,13 @@ use super::state_directory::{prepare, state_directory};
 use crate::counters::Counters;
 use crate::monitor::CounterWatch;
 use crate::procfs::Host;
+use crate::sys::{NewFile, NewFileError};
 
 /// A run holds the lock for a millisecond; one that was stopped meanwhile holds it forever.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// As of files that are created in general: the umask decides.
+const MODE: u32 = 0o666;
 
 /// Stores the last reading of a namespace for the next run of this user, and returns that of the
 /// last one; see [`LastRun::exchange`].
@@ -92,21 +96,13 @@ impl LastRun {
 /// crash.
 pub(super) fn replace(path: &Path, reading: &Reading, lasting: bool) -> Result<(), HistoryError> {
     let text = reading.to_json().map_err(|error| HistoryError::io("write", path)(error.into()))?;
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
-    let written = File::options()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(&text)?;
-            if lasting { file.sync_data() } else { Ok(()) }
-        })
-        .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // The temporary file was created above; otherwise there is none.
-        if source.kind() != std::io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&temporary);
-        }
-        HistoryError::io("write", path)(source)
+    let written = NewFile::create(path, true, MODE).and_then(|file| {
+        let mut file = if lasting { file } else { file.transient() };
+        file.write_all(&text)?;
+        Ok(file.flush()?)
+    });
+    written.map_err(|error| match error {
+        NewFileError::Io(source) => HistoryError::io("write", path)(source),
+        error => HistoryError::Foreign { path: path.to_owned(), reason: error.to_string() },
     })
 }

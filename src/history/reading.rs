@@ -1,17 +1,15 @@
 //! A reading of the counters as stored in a file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::error::HistoryError;
 use crate::counters::Counters;
 use crate::monitor::CounterWatch;
 use crate::procfs::Host;
+use crate::sys::{RegularFileError, read_regular_file};
 
 /// Schema of the last run's file.
 pub const HISTORY: &str = "tcpdiag.history/1";
@@ -92,22 +90,12 @@ impl Reading {
     /// If it cannot be read, or is something else: a directory, a pipe, a link, damaged.
     pub(super) fn load(path: &Path, schema: &str) -> Result<Option<Self>, HistoryError> {
         let foreign = |reason: String| HistoryError::Foreign { path: path.to_owned(), reason };
-        // Without NONBLOCK, opening a pipe would block forever.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(HistoryError::io("read", path)(error.into())),
+        let text = match read_regular_file(path, LARGEST) {
+            Ok(text) => text,
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(RegularFileError::Io(error)) => return Err(HistoryError::io("read", path)(error)),
+            Err(error) => return Err(foreign(error.to_string())),
         };
-        let metadata = file.metadata().map_err(HistoryError::io("read", path))?;
-        if !metadata.is_file() {
-            return Err(foreign("not a regular file".to_owned()));
-        }
-        if metadata.len() > LARGEST {
-            return Err(foreign("far too large".to_owned()));
-        }
-        let mut text = Vec::new();
-        file.take(LARGEST).read_to_end(&mut text).map_err(HistoryError::io("read", path))?;
         if text.is_empty() {
             return Ok(None);
         }

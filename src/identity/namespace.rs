@@ -381,6 +381,7 @@ impl NamespaceIdentity {
         let facts = Facts {
             local: subject.local,
             remote: subject.remote,
+            interface: subject.interface,
             role: side,
             owner: match &by_listener {
                 Some(named) => named.owner_for(&subject.owner),

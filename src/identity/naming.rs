@@ -1,18 +1,16 @@
 //! The names of services.
 
-use std::net::IpAddr;
-
 use super::basis::ServiceBasis;
 use super::key::{Grouping, ServiceKey};
 use super::owner::Owner;
 use super::registry::ServiceRegistry;
-use crate::model::{Endpoint, Role, RoleBasis};
+use crate::model::{Endpoint, Role, RoleBasis, ScopedAddress};
 
 /// What a name is made of. Borrowed, so that looking up a service allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Base<'a> {
     Text(&'a str),
-    Address(IpAddr),
+    Address(ScopedAddress),
     /// Nothing but the port.
     Bare,
 }
@@ -29,7 +27,7 @@ pub(super) struct Parts<'a> {
 #[derive(Debug)]
 enum KeptBase {
     Text(Box<str>),
-    Address(IpAddr),
+    Address(ScopedAddress),
     Bare,
 }
 
@@ -95,6 +93,8 @@ impl Parts<'_> {
 pub(super) struct Facts<'a> {
     pub(super) local: Endpoint,
     pub(super) remote: Endpoint,
+    /// The interface that the socket is bound to, 0 for none.
+    pub(super) interface: u32,
     /// Server, client or unknown: a listener counts as the server that it is.
     pub(super) role: Role,
     pub(super) owner: Owner<'a>,
@@ -149,8 +149,8 @@ impl ServiceRegistry {
             Grouping::Container => by_owner(owner.container),
             Grouping::Cgroup => by_owner(owner.cgroup),
             Grouping::Remote => {
-                let address = facts.remote.address.to_canonical();
-                (group(Base::Address(address)), ServiceBasis::Port)
+                let host = ScopedAddress::of(facts.remote.address, facts.interface);
+                (group(Base::Address(host)), ServiceBasis::Port)
             }
         }
     }
@@ -175,7 +175,7 @@ impl ServiceRegistry {
                     None => by_port(end.port),
                 };
                 if !facts.is_service_port && basis == ServiceBasis::Port {
-                    let base = Base::Address(end.address.to_canonical());
+                    let base = Base::Address(ScopedAddress::of(end.address, facts.interface));
                     return (Parts { base, role, port: None, owner: None }, basis);
                 }
                 (Parts { base, role, port: Some(end.port), owner: None }, basis)

@@ -21,6 +21,7 @@ fn facts<'a>(local: &str, remote: &str, role: Role, owner: Owner<'a>) -> Facts<'
     Facts {
         local: end(local),
         remote: end(remote),
+        interface: 0,
         role,
         owner,
         owner_is: OwnerIs::Own,
@@ -46,6 +47,18 @@ fn process(name: &str) -> Owner<'_> {
 
 fn unit(name: &str) -> Owner<'_> {
     Owner { unit: Some(name), process: Some("worker"), ..Owner::default() }
+}
+
+#[test]
+fn link_local_peers_on_different_links_are_different() {
+    let mut registry = registry("", Grouping::Remote);
+    let on = |interface| Facts {
+        interface,
+        ..facts("[fe80::2]:40000", "[fe80::1]:443", Role::Client, Owner::default())
+    };
+    let [two, three, again] = [on(2), on(3), on(2)].map(|facts| enter(&mut registry, &facts).0);
+    assert!(two != three && two == again);
+    assert_eq!(&*registry.key(three).unwrap().name, "→ fe80::1%3");
 }
 
 #[test]

@@ -30,8 +30,14 @@ pub(crate) fn socket() -> Socket {
         send_queue: 0,
         uid: 1000,
         inode: 5,
-        // rtt, total_retrans, bytes_acked (on a little-endian host), segs_out.
-        tcp_info: Some(tcp_info(&[(68, 60_000), (100, 2), (120, 1 << 20), (136, 100)])),
+        // rtt, total_retrans, bytes_acked (on a little-endian host), segs_out, min_rtt.
+        tcp_info: Some(tcp_info(&[
+            (68, 60_000),
+            (100, 2),
+            (120, 1 << 20),
+            (136, 100),
+            (148, 60_000),
+        ])),
         skmem: Some(skmem(128 << 10)),
         congestion: None,
         congestion_detail: CongestionDetail::None,

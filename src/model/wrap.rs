@@ -3,8 +3,8 @@
 
 /// A number that the kernel counts in.
 pub trait Wrapping: Copy {
-    /// The growth from `before` to `after`, with every fall taken for a wrap.
-    fn growth(before: Self, after: Self) -> u64;
+    /// The growth from `before` to `after`; `None` where the number went back.
+    fn growth(before: Self, after: Self) -> Option<u64>;
 
     /// Whether the counter fell rather than grew: the way back is the shorter one. A counter that
     /// grows by half its range between two readings is not distinguished from one that was reset.
@@ -15,8 +15,10 @@ macro_rules! wrapping {
     ($($number:ty),*) => {$(
         impl Wrapping for $number {
             #[inline]
-            fn growth(before: Self, after: Self) -> u64 {
-                after.wrapping_sub(before).into()
+            fn growth(before: Self, after: Self) -> Option<u64> {
+                // Nothing is below zero.
+                (before == 0 || !Self::went_back(before, after))
+                    .then(|| after.wrapping_sub(before).into())
             }
 
             #[inline]
@@ -29,9 +31,10 @@ macro_rules! wrapping {
 
 wrapping!(u16, u32, u64);
 
-/// The growth from `before` to `after`, with every fall taken for a wrap.
+/// The growth from `before` to `after`. `None` where it went back: a step back is no wrap, and what
+/// happened in between is not known.
 #[inline]
-pub fn growth<T: Wrapping>(before: T, after: T) -> u64 {
+pub fn growth<T: Wrapping>(before: T, after: T) -> Option<u64> {
     T::growth(before, after)
 }
 
@@ -74,13 +77,13 @@ impl Width {
         }
     }
 
-    /// The growth from `before` to `after`, with every fall taken for a wrap.
+    /// The growth from `before` to `after`, see [`growth`]. The values are of this width.
     #[inline]
-    pub fn growth(self, before: u64, after: u64) -> u64 {
+    pub fn growth(self, before: u64, after: u64) -> Option<u64> {
         match self {
             Self::Bits16 => growth(before as u16, after as u16),
             Self::Bits32 => growth(before as u32, after as u32),
-            Self::Bits64 => growth(before, after),
+            Self::Bits64 => after.checked_sub(before),
         }
     }
 
@@ -91,11 +94,11 @@ impl Width {
             return Change::Grew(growth);
         }
         let wrapped = match self {
-            Self::Bits16 => u16::try_from(before).is_ok_and(|old| !went_back(old, after as u16)),
-            Self::Bits32 => u32::try_from(before).is_ok_and(|old| !went_back(old, after as u32)),
-            Self::Bits64 => false,
+            Self::Bits16 => u16::try_from(before).ok().and_then(|old| growth(old, after as u16)),
+            Self::Bits32 => u32::try_from(before).ok().and_then(|old| growth(old, after as u32)),
+            Self::Bits64 => None,
         };
-        if wrapped { Change::Wrapped(self.growth(before, after)) } else { Change::WentBack }
+        wrapped.map_or(Change::WentBack, Change::Wrapped)
     }
 }
 
@@ -110,20 +113,26 @@ mod tests {
     fn growth_is_modulo_the_width() {
         use Width::{Bits16, Bits32, Bits64};
         for (width, before, after, expected) in [
-            (Bits16, 7, 7, 0),
-            (Bits16, 65_535, 1, 2),
-            (Bits16, 1, 0, 65_535),
-            (Bits32, TOP, 1, 2),
-            (Bits32, TOP - 1, 3, 5),
-            (Bits32, 500, 7, TOP - 492),
-            (Bits64, TOP, TOP + 9, 9),
-            (Bits64, u64::MAX, 1, 2),
+            (Bits16, 7, 7, Some(0)),
+            (Bits16, 65_535, 1, Some(2)),
+            (Bits16, 1, 0, None),
+            (Bits32, TOP, 1, Some(2)),
+            (Bits32, TOP - 1, 3, Some(5)),
+            (Bits32, 500, 489, None),
+            (Bits32, 500, 7, None),
+            (Bits64, TOP, TOP + 9, Some(9)),
+            (Bits64, TOP, 9, None),
+            (Bits64, u64::MAX, 1, None),
         ] {
             assert_eq!(width.growth(before, after), expected, "{width:?} {before} {after}");
         }
-        assert_eq!(growth(65_535u16, 1), 2);
-        assert_eq!(growth(u32::MAX, 1), 2);
-        assert_eq!(growth(u64::MAX, 1), 2);
+        assert_eq!(growth(65_535u16, 1), Some(2));
+        assert_eq!(growth(u32::MAX, 1), Some(2));
+        assert_eq!(growth(2u32, 1), None);
+        // Back over the wrap; and a first reading, which is all growth.
+        assert_eq!(growth(5u32, u32::MAX - 5), None);
+        assert_eq!(growth(0u32, u32::MAX), Some(TOP));
+        assert_eq!(growth(7u64, 1), None);
         assert_eq!(Width::of_bits(16), Bits16);
         assert_eq!(Width::of_bits(32), Bits32);
         assert_eq!(Width::of_bits(64), Bits64);

@@ -30,7 +30,19 @@ impl CpuBudget {
         self.book(used.wall, used.user + used.system);
     }
 
-    fn book(&mut self, passed: Duration, used: Duration) {
+    /// Books the credit since the last call, whatever this program used.
+    pub(super) fn credit(&mut self) {
+        let passed = self.since.elapsed().wall;
+        self.since = Usage::now();
+        self.book(passed, Duration::ZERO);
+    }
+
+    /// Books a cost.
+    pub(super) fn debit(&mut self, used: Duration) {
+        self.book(Duration::ZERO, used);
+    }
+
+    pub(super) fn book(&mut self, passed: Duration, used: Duration) {
         let left = self.left + passed.as_secs_f64() * self.share - used.as_secs_f64();
         self.left = left.min(self.most());
     }

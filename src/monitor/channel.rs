@@ -34,4 +34,11 @@ impl Transport for Channel {
             Self::Replay(transport) => transport.receive(buffer),
         }
     }
+    fn foreign(&self) -> u64 {
+        match self {
+            Self::Kernel(socket) => socket.foreign(),
+            Self::Recorded(transport) => transport.foreign(),
+            Self::Replay(transport) => transport.foreign(),
+        }
+    }
 }

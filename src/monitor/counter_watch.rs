@@ -8,12 +8,9 @@ use jiff::Timestamp;
 use super::error::MonitorError;
 use super::quality::Namespace;
 use crate::counters::{CounterReader, Counters};
-use crate::procfs::NetNamespace;
+use crate::procfs::{HeldNamespace, NetNamespace};
 use crate::recording::{RecordedNamespace, full_time};
-use crate::sys::{Clocks, uptime};
-
-/// The files of the namespace of the thread that opens them.
-const ROOT: &str = "/proc/thread-self/net";
+use crate::sys::{Clocks, OWN_COUNTERS, uptime};
 
 /// The time of a sample: the clock, and the time since boot.
 #[derive(Debug, Clone)]
@@ -42,6 +39,8 @@ impl ReadingTime {
 pub struct CounterWatch {
     /// The namespace.
     pub namespace: Namespace,
+    /// The namespace of the kernel that is entered for each reading; `None` for a recording.
+    held: Option<HeldNamespace>,
     reader: CounterReader,
     /// The first reading.
     pub first: Counters,
@@ -58,11 +57,12 @@ pub struct CounterWatch {
 }
 
 impl CounterWatch {
-    /// Opens the files of a namespace and reads them.
+    /// Enters a namespace and reads its files.
     pub fn open(namespace: &NetNamespace) -> Result<Self, MonitorError> {
-        let reader = namespace.inside(|| CounterReader::new(Path::new(ROOT)).open())??;
+        let held = Some(namespace.hold()?);
         let (inode, name) = (namespace.inode, namespace.name.clone());
-        Self::new(Namespace { inode, name }, reader, ReadingTime::now)
+        let reader = CounterReader::new(Path::new(OWN_COUNTERS));
+        Self::new(Namespace { inode, name }, held, reader, ReadingTime::now)
     }
 
     /// From a recorded namespace, with the readings of a sample.
@@ -70,20 +70,22 @@ impl CounterWatch {
         let mut reader = CounterReader::given();
         reader.give(texts(namespace));
         let (inode, name) = (namespace.inode, namespace.name.clone());
-        Self::new(Namespace { inode, name }, reader, || ReadingTime::recorded(clocks))
+        Self::new(Namespace { inode, name }, None, reader, || ReadingTime::recorded(clocks))
     }
 
     /// Takes the first reading; `time` is asked for the time after it.
     fn new(
         namespace: Namespace,
+        held: Option<HeldNamespace>,
         mut reader: CounterReader,
         time: impl FnOnce() -> ReadingTime,
     ) -> Result<Self, MonitorError> {
         let mut now = Counters::default();
-        reader.sample(&mut now)?;
+        read(held.as_ref(), &mut reader, &mut now)?;
         let at = time();
         Ok(Self {
             namespace,
+            held,
             reader,
             first: now.clone(),
             before: Counters::default(),
@@ -110,10 +112,27 @@ impl CounterWatch {
     /// Reads again.
     pub fn sample(&mut self) -> Result<(), MonitorError> {
         std::mem::swap(&mut self.before, &mut self.now);
-        self.reader.sample(&mut self.now)?;
+        read(self.held.as_ref(), &mut self.reader, &mut self.now)?;
         self.previous = Some(std::mem::replace(&mut self.at, ReadingTime::now()));
         Ok(())
     }
+}
+
+/// Takes a reading. The files of a namespace of the kernel are closed again: five of each are too
+/// many.
+fn read(
+    held: Option<&HeldNamespace>,
+    reader: &mut CounterReader,
+    into: &mut Counters,
+) -> Result<(), MonitorError> {
+    let Some(held) = held else {
+        reader.sample(into)?;
+        return Ok(());
+    };
+    let change = held.inside(|| reader.sample(into))?;
+    reader.close();
+    change?;
+    Ok(())
 }
 
 /// The counter files of a sample, as of its start.

@@ -3,10 +3,13 @@
 use super::counter_watch::CounterWatch;
 use super::error::MonitorError;
 use super::interval_schedule::IntervalSchedule;
+use super::namespace_set::RESERVED_DESCRIPTORS;
 use super::namespaces::{find_namespaces, wants_all};
 use super::pace::{Pace, Ticks};
+use super::quality::Namespace;
+use super::unreachable::{Unreachable, reason, too_few_descriptors};
 use crate::recording::{RecordedNamespace, Session};
-use crate::sys::{Interrupt, Usage};
+use crate::sys::{Interrupt, Usage, descriptor_limit, descriptors_left};
 
 /// Where the readings come from.
 #[derive(Debug)]
@@ -20,8 +23,7 @@ enum Source {
 pub struct CounterWatches {
     /// Each namespace.
     pub watches: Vec<CounterWatch>,
-    /// Namespaces that could not be entered or even seen, and why.
-    pub unreachable: Vec<String>,
+    unreachable: Unreachable,
     source: Source,
 }
 
@@ -32,17 +34,23 @@ impl CounterWatches {
     /// # Errors
     /// When a namespace cannot be entered, or none of `all`.
     pub fn live(specs: &[String], mut ticks: Ticks) -> Result<Self, MonitorError> {
-        let (namespaces, mut unreachable) = find_namespaces(specs)?;
+        let (namespaces, hidden) = find_namespaces(specs)?;
+        let mut unreachable = Unreachable::new(hidden);
         let mut watches = Vec::new();
         for namespace in &namespaces {
-            match CounterWatch::open(namespace) {
+            let is_short = !watches.is_empty() && descriptors_left(None) < RESERVED_DESCRIPTORS;
+            let opened = match is_short {
+                true => Err(too_few_descriptors(namespace, descriptor_limit())),
+                false => CounterWatch::open(namespace),
+            };
+            match opened {
                 Ok(watch) => watches.push(watch),
-                Err(error) if wants_all(specs) => unreachable.push(error.to_string()),
+                Err(error) if wants_all(specs) => unreachable.add(&error.to_string()),
                 Err(error) => return Err(error),
             }
         }
         if watches.is_empty() {
-            return Err(MonitorError::NoNamespace(unreachable.join("; ")));
+            return Err(MonitorError::NoNamespace(unreachable.texts().join("; ")));
         }
         ticks.restart();
         Ok(Self { watches, unreachable, source: Source::Kernel(ticks) })
@@ -64,7 +72,12 @@ impl CounterWatches {
         pace.start(session.sample().clocks.monotonic_ns);
         let session = Box::new(session);
         let source = Source::Recording { session, pace, schedule, left: count };
-        Ok(Self { watches, unreachable: Vec::new(), source })
+        Ok(Self { watches, unreachable: Unreachable::default(), source })
+    }
+
+    /// Namespaces that could not be entered or even seen, or are lost, since this was last asked.
+    pub fn take_unreachable(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unreachable).texts()
     }
 
     /// The recording, if it is one.
@@ -87,7 +100,7 @@ impl CounterWatches {
                     return Ok(None);
                 }
                 let usage = Usage::now();
-                self.watches.iter_mut().try_for_each(CounterWatch::sample)?;
+                self.sample()?;
                 Ok(Some(usage))
             }
             Source::Recording { session, pace, schedule, left } => {
@@ -105,6 +118,22 @@ impl CounterWatches {
                 Ok(None)
             }
         }
+    }
+
+    /// Reads all namespaces again. One of several that cannot be read any more is left out.
+    fn sample(&mut self) -> Result<(), MonitorError> {
+        let mut index = 0;
+        while let Some(watch) = self.watches.get_mut(index) {
+            match watch.sample() {
+                Ok(()) => index += 1,
+                Err(error) if self.watches.len() > 1 && error.is_of_namespace() => {
+                    let Namespace { inode, name } = self.watches.remove(index).namespace;
+                    self.unreachable.add(&reason(name.as_deref(), inode, &error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Takes the last sample of a recording.

@@ -23,9 +23,6 @@ pub enum MonitorError {
     /// The processes could not be searched.
     #[error("cannot look for the owners of sockets: {0}")]
     Owners(#[from] WalkError),
-    /// The names of interfaces cannot be asked for.
-    #[error("cannot ask for the names of interfaces: {0}")]
-    Interfaces(io::Error),
     /// The kernel refuses the filter program without which the filter cannot be decided.
     #[error("this kernel does not take the filter program that {0} needs")]
     Program(&'static str),
@@ -59,10 +56,31 @@ pub enum MonitorError {
     /// `all` together with others.
     #[error("--netns all already includes every namespace; leave out the others")]
     AllAndOthers,
+    /// Watching a namespace would leave too few descriptors for the rest.
+    #[error(
+        "the network namespace {namespace} is left out: of {limit} descriptors (`ulimit -n`) too \
+         few are left"
+    )]
+    Descriptors {
+        /// Its name, or else its inode.
+        namespace: String,
+        /// How many this process may have.
+        limit: u64,
+    },
     /// No namespace can be entered.
     #[error("no network namespace could be entered: {0}")]
     NoNamespace(String),
     /// A consumer failed.
     #[error(transparent)]
     Consumer(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl MonitorError {
+    /// Whether it concerns one network namespace only, so that others can still be watched.
+    pub fn is_of_namespace(&self) -> bool {
+        matches!(
+            self,
+            Self::Dump(_) | Self::Namespace(_) | Self::Counters(_) | Self::Descriptors { .. }
+        )
+    }
 }

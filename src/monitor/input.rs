@@ -3,24 +3,22 @@
 use std::mem;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::channel::Channel;
 use super::consumer::RecordedBytes;
 use super::error::MonitorError;
 use super::interfaces::Interfaces;
+use super::live_namespace::LiveNamespace;
 use super::recorder::{NamespaceRecorder, Recorder};
 use super::recording_filter::RecordingFilter;
 use super::settings::recorded_settings;
-use crate::counters::{CounterReader, CounterTexts, Counters, ReadError};
+use crate::counters::{CounterReader, CounterTexts, Counters, FileFault};
 use crate::model::{State, StateSet};
-use crate::procfs::NetNamespace;
 use crate::recording::{EventsDrained, ReplayTransport, SamplePart};
 use crate::socket_diag::{Drained, DumpOutcome, Error, Events, Query, Sockets};
-use crate::sys::NetlinkSocket;
+use crate::sys::{NetlinkSocket, OWN_COUNTERS};
 use crate::wire::{Extensions, Messages, Reply};
-
-/// These files show the namespace of the thread that opens them.
-const COUNTERS: &str = "/proc/thread-self/net";
 
 /// Which reading of the counters in a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +43,14 @@ pub enum CounterFiles {
 /// The counter files.
 #[derive(Debug)]
 pub(super) enum CounterSource {
+    /// The kernel, by files that stay open: they are read often.
     Kernel(CounterReader),
-    /// The kernel; the texts also go to a recording.
-    Recorded {
-        texts: CounterTexts,
-        reader: CounterReader,
-    },
+    /// The kernel; the namespace is entered for each reading.
+    Entered { namespace: Rc<LiveNamespace>, reader: CounterReader },
+    /// The same; the texts also go to a recording.
+    Recorded { namespace: Rc<LiveNamespace>, texts: CounterTexts, reader: CounterReader },
     /// The sample of a recording.
-    Replay {
-        texts: [Vec<(String, String)>; 2],
-        reader: CounterReader,
-    },
+    Replay { texts: [Vec<(String, String)>; 2], reader: CounterReader },
 }
 
 /// The destroy events.
@@ -93,36 +88,43 @@ pub(super) struct NamespaceInput {
 impl NamespaceInput {
     /// Reads from the kernel.
     pub(super) fn kernel(
-        namespace: &NetNamespace,
+        namespace: &Rc<LiveNamespace>,
         socket: NetlinkSocket,
         files: CounterFiles,
         events: EventSource,
         recorder: Option<&mut Recorder>,
     ) -> Result<Self, MonitorError> {
-        let root = Path::new(COUNTERS);
+        let root = Path::new(OWN_COUNTERS);
         let Some(recorder) = recorder else {
-            let reader = match files {
-                CounterFiles::Catalogue => CounterReader::watched(root),
-                CounterFiles::All => CounterReader::new(root),
-                CounterFiles::None => CounterReader::given(),
+            let counters = match files {
+                CounterFiles::Catalogue => {
+                    let reader = CounterReader::watched(root);
+                    CounterSource::Kernel(namespace.inside(|| reader.open())??)
+                }
+                CounterFiles::All => {
+                    let reader = CounterReader::new(root);
+                    CounterSource::Entered { namespace: Rc::clone(namespace), reader }
+                }
+                CounterFiles::None => CounterSource::Kernel(CounterReader::given()),
             };
-            return Ok(Self {
-                sockets: Sockets::over(Channel::Kernel(socket)),
-                counters: CounterSource::Kernel(namespace.inside(|| reader.open())??),
-                events,
-                recorder: None,
-            });
+            let sockets = Sockets::over(Channel::Kernel(socket));
+            return Ok(Self { sockets, counters, events, recorder: None });
         };
         let texts = match files {
-            CounterFiles::All => namespace.inside(CounterTexts::open_with_host)??,
-            _ => namespace.inside(|| CounterTexts::open(root))??,
+            CounterFiles::All => CounterTexts::with_host(),
+            _ => CounterTexts::new(root),
         };
-        let namespace = recorder.add(namespace, namespace.inside(recorded_settings)?);
+        let counters = CounterSource::Recorded {
+            namespace: Rc::clone(namespace),
+            texts,
+            reader: CounterReader::given_watched(),
+        };
+        let recorded = recorder.add(namespace, namespace.inside(recorded_settings)?);
         Ok(Self {
-            sockets: Sockets::over(Channel::Recorded(recorder.transport(socket, &namespace))),
-            counters: CounterSource::Recorded { texts, reader: CounterReader::given_watched() },
+            sockets: Sockets::over(Channel::Recorded(recorder.transport(socket, &recorded))),
+            counters,
             events,
-            recorder: Some(namespace),
+            recorder: Some(recorded),
         })
     }
 
@@ -187,12 +189,15 @@ impl NamespaceInput {
         &mut self,
         side: Side,
         into: &mut Counters,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), MonitorError> {
         self.read_texts(side, into, true)
     }
 
     /// Reads the counters between two samples, which a recording does not have.
-    pub(super) fn read_counters_between(&mut self, into: &mut Counters) -> Result<(), ReadError> {
+    pub(super) fn read_counters_between(
+        &mut self,
+        into: &mut Counters,
+    ) -> Result<(), MonitorError> {
         self.read_texts(Side::Before, into, false)
     }
 
@@ -201,17 +206,20 @@ impl NamespaceInput {
         side: Side,
         into: &mut Counters,
         is_recorded: bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), MonitorError> {
         match &mut self.counters {
             CounterSource::Kernel(reader) => reader.sample(into)?,
-            CounterSource::Recorded { texts, reader } => {
-                let mut read = Vec::new();
-                texts.read(|name, text| {
-                    if let Some(recorder) = self.recorder.as_ref().filter(|_| is_recorded) {
-                        recorder.counters(name, text);
-                    }
-                    read.push((name.to_owned(), text.to_owned()));
-                })?;
+            CounterSource::Entered { namespace, reader } => {
+                let change = namespace.inside(|| reader.sample(into))?;
+                reader.close();
+                change?
+            }
+            CounterSource::Recorded { namespace, texts, reader } => {
+                // The reader finds what is wrong with its own files.
+                let (read, _faults) = read_inside(namespace, texts)?;
+                if let Some(recorder) = self.recorder.as_ref().filter(|_| is_recorded) {
+                    read.iter().for_each(|(name, text)| recorder.counters(name, text));
+                }
                 reader.give(named(&read));
                 reader.sample(into)?
             }
@@ -224,13 +232,15 @@ impl NamespaceInput {
     }
 
     /// Records a sample as the kernel sends it, without decoding it; `each` gets the replies.
+    /// `faults` gets the files that could not be read whole.
     pub(super) fn record(
         &mut self,
         filter: &mut RecordingFilter,
         interfaces: &mut Interfaces,
         mut each: impl FnMut(&Reply<'_>),
+        faults: &mut Vec<FileFault>,
     ) -> Result<Received, MonitorError> {
-        self.record_counters()?;
+        faults.extend(self.record_counters()?);
         let (query, seen) = filter.query();
         self.read_recorded(&query, |reply| {
             seen.add(reply);
@@ -242,17 +252,19 @@ impl NamespaceInput {
         }
         self.record_interfaces(interfaces);
         let received = self.drain(|reply| filter.takes_event(reply), |_| ());
-        self.record_counters()?;
+        faults.extend(self.record_counters()?);
         Ok(received)
     }
 
-    fn record_counters(&mut self) -> Result<(), ReadError> {
-        match (&mut self.counters, &self.recorder) {
-            (CounterSource::Recorded { texts, .. }, Some(recorder)) => {
-                texts.read(|name, text| recorder.counters(name, text))
-            }
-            _ => Ok(()),
+    fn record_counters(&mut self) -> Result<Vec<FileFault>, MonitorError> {
+        if let (CounterSource::Recorded { namespace, texts, .. }, Some(recorder)) =
+            (&mut self.counters, &self.recorder)
+        {
+            let (read, faults) = read_inside(namespace, texts)?;
+            read.iter().for_each(|(name, text)| recorder.counters(name, text));
+            return Ok(faults);
         }
+        Ok(Vec::new())
     }
 
     /// Records the names of the network interfaces that the dumps of the sample showed.
@@ -336,6 +348,7 @@ impl NamespaceInput {
                     decode_errors: recorded.decode_errors,
                     overruns: recorded.overruns,
                     lost: recorded.lost,
+                    foreign: recorded.foreign,
                 };
                 for message in Messages::new(messages) {
                     match message.ok().and_then(|message| Reply::new(message.payload)) {
@@ -362,6 +375,20 @@ impl NamespaceInput {
             }
         }
     }
+}
+
+/// Names and texts of files.
+type Texts = Vec<(String, String)>;
+
+/// The names and texts of the counter files of a namespace.
+fn read_inside(
+    namespace: &LiveNamespace,
+    texts: &mut CounterTexts,
+) -> Result<(Texts, Vec<FileFault>), MonitorError> {
+    let mut read = Vec::new();
+    let each = |name: &str, text: &str| read.push((name.to_owned(), text.to_owned()));
+    let faults = namespace.inside(|| texts.read(each))??;
+    Ok((read, faults))
 }
 
 fn named(texts: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {

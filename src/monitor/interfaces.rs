@@ -1,11 +1,10 @@
 //! Names of network interfaces.
 
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use rustc_hash::FxHashMap;
 
-use crate::sys::NetlinkSocket;
+use crate::sys::NetlinkHandle;
 
 /// An interface that a socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -21,16 +20,19 @@ pub struct Interface<'a> {
 #[derive(Debug, Default)]
 pub struct Interfaces {
     /// A socket of the namespace; `None` if no further names can be looked up.
-    handle: Option<OwnedFd>,
+    handle: Option<NetlinkHandle>,
     names: FxHashMap<u32, Option<String>>,
 }
 
 impl Interfaces {
-    /// For the namespace of this socket. It is busy while a dump runs, so names are looked up
-    /// through another descriptor.
-    pub(super) fn of(socket: &NetlinkSocket) -> io::Result<Self> {
-        let handle = socket.as_fd().try_clone_to_owned()?;
-        Ok(Self { handle: Some(handle), names: FxHashMap::default() })
+    /// For the namespace of this socket.
+    pub(super) fn of(handle: NetlinkHandle) -> Self {
+        Self { handle: Some(handle), names: FxHashMap::default() }
+    }
+
+    /// The descriptor of that socket, if there is one.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        self.handle.as_ref().map(|handle| handle.as_fd().as_raw_fd())
     }
 
     /// Loads the names that a recording has.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pace::next_mark;
 use crate::recording::Sample;
 
 /// When intervals end, by the recording's clock.
@@ -45,7 +46,7 @@ impl IntervalSchedule {
         let Some(interval) = self.interval else { return is_last || !sample.early };
         let due = reached(self.next);
         if due {
-            self.next = self.next.saturating_add(interval).max(time);
+            self.next = next_mark(self.next, interval, time.saturating_add(interval / 2));
         }
         due || at_end || is_last
     }

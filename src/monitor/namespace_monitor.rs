@@ -1,6 +1,8 @@
 //! One network namespace that is polled.
 
 use std::ops::{ControlFlow, RangeInclusive};
+use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
@@ -10,16 +12,17 @@ use super::counter_gate::CounterGate;
 use super::error::MonitorError;
 use super::host_files::{HostReading, read_host};
 use super::input::{CounterFiles, EventSource, NamespaceInput, Received, Side};
-use super::interfaces::Interfaces;
+use super::interfaces::{Interface, Interfaces};
+use super::live_namespace::LiveNamespace;
 use super::owners::{OwnerResolver, OwnerScope};
 use super::poll::Pass;
 use super::quality::{Namespace, Quality};
 use super::recorder::Recorder;
 use super::recording_filter::RecordingFilter;
 use super::request::PollRequest;
-use super::settings::{EPHEMERAL, port_range, read_settings};
-use crate::counters::Counters;
-use crate::identity::{NamespaceIdentity, ServiceRegistry, Subject, ephemeral_range};
+use super::settings::{port_range, read_settings, recorded_port_range};
+use crate::counters::{Counters, Fault};
+use crate::identity::{NamespaceIdentity, ServiceRegistry, Subject};
 use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
 use crate::procfs::NetNamespace;
 use crate::recording::RecordedNamespace;
@@ -27,7 +30,7 @@ use crate::settings::Values;
 use crate::socket_diag::{Drained, DumpOutcome, Error, EventOptions, Events, Query};
 use crate::sys::{NetlinkSocket, Usage};
 use crate::tracking::{Ending, Watch};
-use crate::wire::{EcnWord, Extensions};
+use crate::wire::{EcnWord, Extensions, Reply};
 
 /// How often the listeners are read if the kernel reports that they changed meanwhile.
 const TRIES: u32 = 3;
@@ -59,7 +62,7 @@ pub struct Opening {
 /// The source of a namespace.
 #[derive(Debug)]
 enum Origin {
-    Kernel(NetNamespace),
+    Kernel(Rc<LiveNamespace>),
     /// A recording, with these settings.
     Recording {
         settings: String,
@@ -87,6 +90,8 @@ pub struct NamespaceMonitor {
     /// Cookies of the listeners whose holders were looked up.
     known: FxHashSet<u64>,
     found: Vec<Socket>,
+    /// What is wrong with the setting that its ephemeral ports are from.
+    ephemeral_fault: Option<(String, Fault)>,
     /// Whether the holders of the listeners are looked up when a connection needs them.
     is_unresolved: bool,
 }
@@ -101,6 +106,8 @@ impl NamespaceMonitor {
         opening: Opening,
         recorder: Option<&mut Recorder>,
     ) -> Result<Self, MonitorError> {
+        let is_entered_again = recorder.is_some() || opening.files == CounterFiles::All;
+        let live = Rc::new(LiveNamespace::open(namespace, is_entered_again)?);
         // Before the first poll, so that every socket in it has an event.
         let (events, no_events) = match opening.events {
             None => (None, None),
@@ -109,27 +116,28 @@ impl NamespaceMonitor {
                 Err(error) => (None, Some(error.to_string())),
             },
         };
-        let socket = namespace
+        let socket = live
             .inside(NetlinkSocket::open)?
             .map_err(|source| Error::Socket { operation: "open", source })?;
-        let interfaces = Interfaces::of(&socket).map_err(MonitorError::Interfaces)?;
+        let interfaces = Interfaces::of(socket.handle());
         let events = events.map_or(EventSource::None, EventSource::Kernel);
-        let input = NamespaceInput::kernel(namespace, socket, opening.files, events, recorder)?;
-        let range = ephemeral_range(namespace.inside(port_range)?.as_deref());
+        let input = NamespaceInput::kernel(&live, socket, opening.files, events, recorder)?;
+        let (range, ephemeral_fault) = live.inside(port_range)?;
         let name = Namespace { inode: namespace.inode, name: namespace.name.clone() };
-        let origin = Origin::Kernel(namespace.clone());
+        let origin = Origin::Kernel(live);
         let monitor = Self::new(name, origin, input, range, opening.gate);
-        Ok(Self { no_events, interfaces, ..monitor })
+        Ok(Self { no_events, interfaces, ephemeral_fault, ..monitor })
     }
 
     /// A namespace of a recording, whose samples [`load`](Self::load) loads.
     pub fn replay(recorded: &RecordedNamespace, opening: Opening) -> Self {
         let namespace = Namespace { inode: recorded.inode, name: recorded.name.clone() };
-        let range = ephemeral_range(recorded.setting(EPHEMERAL));
+        let (range, ephemeral_fault) = recorded_port_range(recorded);
         let has_events = opening.events.is_some() && recorded.part.drained.is_some();
         let input = NamespaceInput::replay(opening.files, has_events);
         let origin = Origin::Recording { settings: recorded.settings.clone() };
-        Self::new(namespace, origin, input, range, opening.gate)
+        let monitor = Self::new(namespace, origin, input, range, opening.gate);
+        Self { ephemeral_fault, ..monitor }
     }
 
     fn new(
@@ -152,6 +160,7 @@ impl NamespaceMonitor {
             no_events: None,
             known: FxHashSet::default(),
             found: Vec::new(),
+            ephemeral_fault: None,
             is_unresolved: false,
         }
     }
@@ -165,6 +174,12 @@ impl NamespaceMonitor {
         {
             settings.clone_from(&recorded.settings);
         }
+    }
+
+    /// The interface of an index, with its name where that can be had.
+    pub fn interface(&mut self, index: u32) -> Option<Interface<'_>> {
+        self.interfaces.learn(index);
+        self.interfaces.interface(index)
     }
 
     /// Whether the kernel has refused a filter program and therefore sent more sockets.
@@ -199,7 +214,7 @@ impl NamespaceMonitor {
     /// When the counter files cannot be read.
     pub fn read_host(&mut self, side: Side) -> Result<HostReading, MonitorError> {
         let namespace = match &self.origin {
-            Origin::Kernel(namespace) => Some(namespace),
+            Origin::Kernel(namespace) => Some(&**namespace),
             Origin::Recording { .. } => None,
         };
         read_host(&mut self.input, namespace, side)
@@ -228,9 +243,14 @@ impl NamespaceMonitor {
     /// The live namespace; `None` for one of a recording.
     pub fn kernel_namespace(&self) -> Option<&NetNamespace> {
         match &self.origin {
-            Origin::Kernel(namespace) => Some(namespace),
+            Origin::Kernel(live) => Some(&live.namespace),
             Origin::Recording { .. } => None,
         }
+    }
+
+    /// Its netlink socket's descriptor; `None` for one of a recording.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        self.interfaces.descriptor()
     }
 
     /// Declares it in a file that the recorder has begun since it was opened.
@@ -248,7 +268,8 @@ impl NamespaceMonitor {
     }
 
     /// Records a sample of the sockets that the filter selects, as the kernel sends them: counters,
-    /// sockets, destroy events, and counters again. Their holders are still to be looked up.
+    /// sockets, destroy events, and counters again. Their holders are still to be looked up. Returns
+    /// which files could not be read whole.
     ///
     /// # Errors
     /// When something that every sample needs could not be read.
@@ -256,13 +277,16 @@ impl NamespaceMonitor {
         &mut self,
         recorder: &mut Recorder,
         filter: &mut RecordingFilter,
-    ) -> Result<(), MonitorError> {
-        let interfaces = &mut self.interfaces;
-        let received = self.input.record(filter, interfaces, |reply| recorder.add_socket(reply))?;
+    ) -> Result<Quality, MonitorError> {
+        let (interfaces, mut faults) = (&mut self.interfaces, Vec::new());
+        let each = |reply: &Reply<'_>| recorder.add_socket(reply);
+        let received = self.input.record(filter, interfaces, each, &mut faults)?;
         if let Received::NoMore(reason) = received {
             self.no_events = Some(reason);
         }
-        Ok(())
+        let mut quality = Quality::default();
+        quality.add_faults(&faults);
+        Ok(quality)
     }
 
     /// Polls it. The consumer receives what the request asks for.
@@ -301,6 +325,10 @@ impl NamespaceMonitor {
         if request.reads_counters {
             let [_, second] = &mut self.counters;
             self.input.read_counters(Side::After, second)?;
+            self.counters.iter().for_each(|counters| quality.add_counters(counters));
+        }
+        if let Some((path, fault)) = &self.ephemeral_fault {
+            quality.add_setting(path.clone(), *fault);
         }
         quality.add_dump(&outcome);
         quality.events_lost += events_lost;
@@ -501,8 +529,9 @@ impl NamespaceMonitor {
         );
         let (watch, events, lost) = match received {
             Received::Nothing => (Watch::Off, None, 0),
-            Received::Events(Drained { events, decode_errors, lost, .. }) => {
+            Received::Events(Drained { events, decode_errors, lost, foreign, .. }) => {
                 let bad = decode_errors + unread;
+                quality.foreign_datagrams += foreign;
                 quality.decode_errors += bad;
                 let watch = if lost + bad == 0 { Watch::Whole } else { Watch::Lossy };
                 (watch, Some(events), lost)

@@ -1,14 +1,27 @@
 //! The network namespaces of a run, each with its consumer.
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
 use super::consumer::Consumer;
 use super::error::MonitorError;
 use super::namespace_monitor::{NamespaceMonitor, Opening, Shared};
 use super::namespaces::{find_namespaces, wants_all};
+use super::quality::Namespace;
 use super::request::PollRequest;
+use super::unreachable::{Unreachable, reason, too_few_descriptors};
 use crate::procfs::NetNamespace;
 use crate::recording::{NamespaceChoice, Sample};
+use crate::sys::{descriptor_limit, descriptors_left};
+
+/// Descriptors that stay free when namespaces are opened: for the search of processes, and for the
+/// files of a recording.
+pub(super) const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// Descriptors of a namespace besides those for its destroy events: the socket for dumps, and two
+/// counter files or its own file.
+const OTHER_DESCRIPTORS: usize = 3;
 
 /// A namespace and the consumer of its polls.
 #[derive(Debug)]
@@ -26,8 +39,9 @@ pub struct NamespaceSet<C> {
     pub shared: Shared,
     /// The namespaces.
     pub members: Vec<Member<C>>,
-    /// Namespaces that could not be entered or even seen, and why.
-    pub unreachable: Vec<String>,
+    unreachable: Unreachable,
+    /// Whether it has, or is to have, more than one.
+    has_many: bool,
     /// Why namespaces could not be entered, by inode.
     pub(super) refused: FxHashMap<u64, String>,
     opening: Opening,
@@ -39,10 +53,16 @@ impl<C> NamespaceSet<C> {
         Self {
             shared,
             members: Vec::new(),
-            unreachable: Vec::new(),
+            unreachable: Unreachable::default(),
+            has_many: false,
             refused: FxHashMap::default(),
             opening,
         }
+    }
+
+    /// Whether it has more than one, or had: one that is lost is still in the sums.
+    pub fn has_many(&self) -> bool {
+        self.has_many || self.members.len() > 1
     }
 
     /// Opens the namespaces of these specifications that are not open yet, and closes those that
@@ -58,7 +78,8 @@ impl<C> NamespaceSet<C> {
         mut consumer: impl FnMut(&NamespaceMonitor) -> C,
     ) -> Result<usize, MonitorError> {
         let (found, hidden) = find_namespaces(specs)?;
-        self.unreachable = hidden;
+        self.unreachable = Unreachable::new(hidden);
+        self.has_many |= wants_all(specs) || found.len() > 1;
         let is_found = |inode| found.iter().any(|new| new.inode == inode);
         self.refused.retain(|inode, _| is_found(*inode));
         let owners = &mut self.shared.owners;
@@ -75,27 +96,110 @@ impl<C> NamespaceSet<C> {
             if self.is_member(namespace.inode) {
                 continue;
             }
-            let opened = prepare(&mut self.shared, namespace).and_then(|()| {
-                let recorder = self.shared.recorder.as_mut();
-                NamespaceMonitor::open(namespace, self.opening.clone(), recorder)
-            });
-            match opened {
+            prepare(&mut self.shared, namespace)?;
+            match self.open(namespace, found.len()) {
                 Ok(monitor) => {
                     let consumer = consumer(&monitor);
                     self.refused.remove(&namespace.inode);
                     self.members.push(Member { monitor, consumer });
                 }
                 Err(error) if wants_all(specs) => {
-                    self.unreachable.push(error.to_string());
-                    self.refused.insert(namespace.inode, error.to_string());
+                    let reason = error.to_string();
+                    self.unreachable.add(&reason);
+                    self.refused.insert(namespace.inode, reason);
                 }
                 Err(error) => return Err(error),
             }
         }
         if self.members.is_empty() {
-            return Err(MonitorError::NoNamespace(self.unreachable.join("; ")));
+            return Err(MonitorError::NoNamespace(self.unreachable.texts().join("; ")));
         }
         Ok(before)
+    }
+
+    /// Opens one of this many namespaces. All but the first leave descriptors for what else has to
+    /// be opened.
+    fn open(
+        &mut self,
+        namespace: &NetNamespace,
+        count: usize,
+    ) -> Result<NamespaceMonitor, MonitorError> {
+        let highest = self.members.iter().filter_map(|member| member.monitor.descriptor()).max();
+        if highest.is_some() && descriptors_left(highest) < RESERVED_DESCRIPTORS {
+            return Err(too_few_descriptors(namespace, descriptor_limit()));
+        }
+        let mut opening = self.opening.clone();
+        if let Some(events) = &mut opening.events {
+            events.most_sockets = events.most_sockets.min(most_event_sockets(count));
+        }
+        NamespaceMonitor::open(namespace, opening, self.shared.recorder.as_mut())
+    }
+
+    /// Namespaces that could not be entered or even seen, or are lost, and why.
+    pub fn unreachable(&self) -> Vec<String> {
+        self.unreachable.texts()
+    }
+
+    /// Does something with all namespaces but the first `skip`. One of several for which that fails
+    /// is closed, and reported as unreachable.
+    ///
+    /// # Errors
+    /// When it fails for the only one, or for a reason that concerns all.
+    pub fn for_each(
+        &mut self,
+        skip: usize,
+        mut work: impl FnMut(&mut Shared, &mut Member<C>) -> Result<(), MonitorError>,
+    ) -> Result<(), MonitorError> {
+        let mut index = skip;
+        while let Some(member) = self.members.get_mut(index) {
+            match work(&mut self.shared, member) {
+                Ok(()) => index += 1,
+                Err(error) => self.lose(index, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The same with one namespace; `None` if there is none, or it is lost.
+    ///
+    /// # Errors
+    /// As [`for_each`](Self::for_each).
+    pub fn for_one<T>(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut Shared, &mut Member<C>) -> Result<T, MonitorError>,
+    ) -> Result<Option<T>, MonitorError> {
+        let Some(member) = self.members.get_mut(index) else { return Ok(None) };
+        match work(&mut self.shared, member) {
+            Ok(result) => Ok(Some(result)),
+            Err(error) => self.lose(index, error).map(|()| None),
+        }
+    }
+
+    /// If a watched counter of a namespace moved since its last poll, the cost of that poll.
+    ///
+    /// # Errors
+    /// As [`for_each`](Self::for_each).
+    pub fn cost_if_moved(&mut self, index: usize) -> Result<Option<Duration>, MonitorError> {
+        let cost = self.for_one(index, |_, Member { monitor, .. }| {
+            Ok(monitor.has_moved()?.then_some(monitor.cost))
+        })?;
+        Ok(cost.flatten())
+    }
+
+    /// Closes a namespace that cannot be read any more.
+    fn lose(&mut self, index: usize, error: MonitorError) -> Result<(), MonitorError> {
+        if !self.has_many || self.members.len() < 2 || !error.is_of_namespace() {
+            return Err(error);
+        }
+        let Member { monitor, .. } = self.members.remove(index);
+        let Namespace { inode, name } = &monitor.namespace;
+        self.shared.owners.forget_listeners(*inode);
+        monitor.declare_gone();
+        let reason = reason(name.as_deref(), *inode, &error);
+        self.unreachable.add(&reason);
+        self.refused.insert(*inode, reason);
+        Ok(())
     }
 
     fn is_member(&self, inode: u64) -> bool {
@@ -107,27 +211,26 @@ impl<C: Consumer> NamespaceSet<C> {
     /// Polls all namespaces but the first `skip`.
     ///
     /// # Errors
-    /// As [`NamespaceMonitor::poll`].
+    /// As [`for_each`](Self::for_each).
     pub fn poll(&mut self, skip: usize, request: &PollRequest<'_>) -> Result<(), MonitorError> {
-        for Member { monitor, consumer } in self.members.iter_mut().skip(skip) {
-            monitor.poll(&mut self.shared, request, consumer)?;
-        }
-        Ok(())
+        self.for_each(skip, |shared, member| {
+            member.monitor.poll(shared, request, &mut member.consumer)
+        })
     }
 
     /// Polls one namespace.
     ///
     /// # Errors
-    /// As [`NamespaceMonitor::poll`].
+    /// As [`for_each`](Self::for_each).
     pub fn poll_one(
         &mut self,
         index: usize,
         request: &PollRequest<'_>,
     ) -> Result<(), MonitorError> {
-        match self.members.get_mut(index) {
-            Some(Member { monitor, consumer }) => monitor.poll(&mut self.shared, request, consumer),
-            None => Ok(()),
-        }
+        self.for_one(index, |shared, member| {
+            member.monitor.poll(shared, request, &mut member.consumer)
+        })
+        .map(|_| ())
     }
 
     /// Polls the chosen namespaces of a sample of a recording. New ones get a consumer. Calls
@@ -181,5 +284,82 @@ impl<C: Consumer> NamespaceSet<C> {
         }
         self.shared.owners.exchange(sample);
         result
+    }
+}
+
+/// How many sockets of each of this many namespaces may share its destroy events: one at least, and
+/// a power of two.
+fn most_event_sockets(namespaces: usize) -> usize {
+    let available = descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
+    let each = usize::try_from(available).unwrap_or(usize::MAX) / namespaces.max(1);
+    1 << each.saturating_sub(OTHER_DESCRIPTORS).max(1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Grouping, Rules, ServiceRegistry};
+    use crate::monitor::{CounterFiles, CounterGate, OwnerResolver};
+    use crate::procfs::PortNames;
+    use crate::recording::RecordedNamespace;
+    use crate::wire::EcnWord;
+
+    /// A set of namespaces with these inodes.
+    fn set(inodes: &[u64]) -> NamespaceSet<u64> {
+        let (rules, ports) = (Rules::default(), PortNames::default());
+        let shared = Shared {
+            registry: ServiceRegistry::new(rules, Grouping::default(), ports),
+            owners: OwnerResolver::none(),
+            ecn: EcnWord::Unknown,
+            recorder: None,
+        };
+        let opening =
+            Opening { files: CounterFiles::None, events: None, gate: CounterGate::default() };
+        let mut set = NamespaceSet::new(shared, opening.clone());
+        set.has_many = inodes.len() > 1;
+        for &inode in inodes {
+            let recorded = RecordedNamespace { inode, ..RecordedNamespace::default() };
+            let monitor = NamespaceMonitor::replay(&recorded, opening.clone());
+            set.members.push(Member { monitor, consumer: inode });
+        }
+        set
+    }
+
+    fn failure(inode: u64) -> MonitorError {
+        MonitorError::Descriptors { namespace: inode.to_string(), limit: 1 }
+    }
+
+    #[test]
+    fn one_that_fails_is_left_out_and_named() {
+        let mut set = set(&[1, 2, 3]);
+        let mut seen = Vec::new();
+        set.for_each(0, |_, member| {
+            seen.push(member.consumer);
+            if member.consumer == 2 { Err(failure(2)) } else { Ok(()) }
+        })
+        .unwrap();
+        assert_eq!(seen, [1, 2, 3], "those behind it get their turn");
+        assert_eq!(set.members.len(), 2);
+        let unreachable = set.unreachable();
+        assert!(unreachable[0].starts_with("the network namespace 2 is left out: "));
+        assert_eq!(set.for_one(1, |_, member| Ok(member.consumer)).unwrap(), Some(3));
+        assert_eq!(set.for_one(1, |_, _| Err::<(), _>(failure(3))).unwrap(), None);
+        // Nothing is left to go on with.
+        assert!(set.for_each(0, |_, _| Err(failure(1))).is_err());
+    }
+
+    #[test]
+    fn what_concerns_all_ends_the_run() {
+        let mut set = set(&[1, 2]);
+        assert!(set.for_each(0, |_, _| Err(MonitorError::Program("a filter"))).is_err());
+        assert_eq!(set.members.len(), 2);
+    }
+
+    #[test]
+    fn many_namespaces_get_fewer_event_sockets() {
+        assert_eq!(most_event_sockets(usize::MAX), 1);
+        let limit = usize::try_from(descriptor_limit()).unwrap_or(usize::MAX);
+        let most = most_event_sockets(1);
+        assert!(most.is_power_of_two() && most <= limit, "{most}");
     }
 }

@@ -1,7 +1,7 @@
 //! The requested network namespaces.
 
 use super::error::MonitorError;
-use crate::procfs::{Namespaces, NetNamespace};
+use crate::procfs::{Namespaces, NetNamespace, capabilities};
 
 /// Whether every namespace is requested: then those that cannot be entered are reported, not fatal.
 pub fn wants_all(specs: &[String]) -> bool {
@@ -22,8 +22,9 @@ pub fn find_namespaces(specs: &[String]) -> Result<(Vec<NetNamespace>, Vec<Strin
         let all = namespaces.all()?;
         let hidden = (all.processes_hidden > 0).then(|| {
             format!(
-                "the network namespaces of {} processes may not be read; CAP_SYS_PTRACE shows them",
-                all.processes_hidden
+                "the network namespaces of {} processes may not be read; {}",
+                all.processes_hidden,
+                capabilities::Unreadable::Namespaces.remedy()
             )
         });
         return Ok((all.namespaces, hidden.into_iter().collect()));

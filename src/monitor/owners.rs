@@ -298,17 +298,13 @@ impl OwnerResolver {
     pub fn report(&self, quality: &mut Quality) {
         let Some(limits) = self.limits() else { return };
         quality.processes_hidden = quality.processes_hidden.max(limits.processes_hidden);
-        if limits.processes_hidden > 0 || limits.hidepid.is_some() {
+        if limits.lacks_permission() {
             let how_many = match limits.processes_hidden {
                 0 => "processes are hidden (hidepid)".to_owned(),
                 1 => "the descriptors of 1 process may not be read".to_owned(),
                 count => format!("the descriptors of {count} processes may not be read"),
             };
-            let remedy = if capabilities::may_see_processes() {
-                "no capability is missing: a security module or a sandbox forbids it".to_owned()
-            } else {
-                format!("{} would show them", limits.missing_capabilities().join(" and "))
-            };
+            let remedy = capabilities::Unreadable::Descriptors.remedy();
             quality.permission_limited.push(format!("owners: {how_many}; {remedy}"));
         }
         if limits.threads_unread > 0 {

@@ -4,12 +4,37 @@ use std::time::{Duration, Instant};
 
 use crate::sys::Interrupt;
 
+/// Lengths of time here are of `CLOCK_MONOTONIC`, as [`Instant`] has it: it runs on while the program
+/// is stopped (SIGSTOP), and stands still while the host is suspended, as do the intervals between
+/// samples.
+///
+/// The first mark after `mark`, a multiple of `interval` later, that is not before `least`.
+pub(super) fn next_mark(mark: u64, interval: u64, least: u64) -> u64 {
+    let next = mark.saturating_add(interval);
+    if next >= least {
+        return next;
+    }
+    let steps = (least - mark).div_ceil(interval.max(1));
+    mark.saturating_add(steps.saturating_mul(interval)).max(least)
+}
+
+/// The tick after `tick` that ends the next interval, now that a sample which began at `last` is
+/// done. Ticks that were missed are skipped. So is one less than half an interval after the
+/// sample, which was late then: what it missed is not made up for in a short interval.
+pub fn next_tick(tick: Instant, interval: Duration, last: Instant, now: Instant) -> Instant {
+    let nanoseconds = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+    let least = (last + interval / 2).max(now).saturating_duration_since(tick);
+    tick + Duration::from_nanos(next_mark(0, nanoseconds(interval), nanoseconds(least)))
+}
+
 /// The clock of a repeated sample: ticks do not drift by what a sample takes.
 #[derive(Debug)]
 pub struct Ticks {
     interval: Option<Duration>,
     left: Option<u64>,
-    next: Instant,
+    tick: Instant,
+    /// When the last sample began.
+    last: Instant,
 }
 
 impl Ticks {
@@ -17,12 +42,13 @@ impl Ticks {
     /// one sample.
     pub fn new(interval: Option<Duration>, count: Option<u64>) -> Self {
         let left = if interval.is_some() { count } else { Some(1) };
-        Self { interval, left, next: Instant::now() }
+        let now = Instant::now();
+        Self { interval, left, tick: now, last: now }
     }
 
     /// Restarts the clock at the first sample, taken just now.
     pub(super) fn restart(&mut self) {
-        self.next = Instant::now();
+        (self.tick, self.last) = (Instant::now(), Instant::now());
     }
 
     /// Waits for the next tick after a sample. False when that was the last, or when the user
@@ -30,11 +56,15 @@ impl Ticks {
     pub fn wait(&mut self, interrupt: &Interrupt) -> bool {
         self.left = self.left.map(|left| left - 1);
         let Some(interval) = self.interval.filter(|_| self.left != Some(0)) else { return false };
-        // If the sample took longer than the interval, skip what was missed.
-        self.next = (self.next + interval).max(Instant::now());
-        !interrupt.sleep_until(self.next)
+        self.tick = next_tick(self.tick, interval, self.last, Instant::now());
+        let asked = interrupt.sleep_until(self.tick);
+        self.last = Instant::now();
+        !asked
     }
 }
+
+/// A sample that is shown later than this is followed at the usual speed.
+const LATE: Duration = Duration::from_millis(100);
 
 /// How fast the samples of a recording are shown.
 #[derive(Debug)]
@@ -62,8 +92,16 @@ impl Pace {
         let (here, there) = *self.began.get_or_insert((Instant::now(), monotonic_ns));
         let passed = Duration::from_nanos(monotonic_ns.saturating_sub(there));
         let passed = Duration::try_from_secs_f64(passed.as_secs_f64() / speed);
-        let next = passed.ok().and_then(|passed| here.checked_add(passed));
-        next.is_some_and(|next| interrupt.sleep_until(next))
+        let Some(next) = passed.ok().and_then(|passed| here.checked_add(passed)) else {
+            return interrupt.is_asked();
+        };
+        let asked = interrupt.sleep_until(next);
+        let late = next.elapsed();
+        if late > LATE {
+            // After a stall the samples go on at their speed; they do not catch up.
+            self.began = here.checked_add(late).map(|here| (here, there));
+        }
+        asked
     }
 
     /// Whether a speed was given, so that a user may be watching.
@@ -86,6 +124,45 @@ pub fn parse_speed(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_missed_is_not_made_up_for() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        // The tick before, when its sample began, when that was done, and the next tick.
+        for (tick, last, now, next) in [
+            (1000, 1000, 1005, 2000),
+            (1000, 1000, 1999, 2000),
+            (1000, 1000, 2000, 2000),
+            // The sample took longer than the interval.
+            (1000, 1000, 2300, 3000),
+            // It began late, after a stall.
+            (1000, 1499, 1500, 2000),
+            (1000, 1995, 2000, 3000),
+            (1000, 5400, 5401, 6000),
+            (1000, 5995, 6000, 7000),
+            (1000, 6000, 6005, 7000),
+        ] {
+            let found = next_tick(at(tick), Duration::from_secs(1), at(last), at(now));
+            assert_eq!(found, at(next), "{tick} {last} {now}");
+        }
+        assert_eq!(next_mark(5, 0, 9), 9);
+        assert_eq!(next_mark(5, u64::MAX, 9), u64::MAX);
+        assert_eq!(next_mark(0, 2, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_replay_goes_on_at_its_speed_after_a_stall() {
+        let interrupt = Interrupt::install().unwrap();
+        let mut pace = Pace::new(Some(10.0));
+        pace.start(0);
+        std::thread::sleep(Duration::from_millis(300));
+        // A second of the recording takes a tenth of one.
+        assert!(!pace.wait(1_000_000_000, &interrupt));
+        let shown = Instant::now();
+        assert!(!pace.wait(2_000_000_000, &interrupt));
+        assert!(shown.elapsed() >= Duration::from_millis(90), "{:?}", shown.elapsed());
+    }
 
     #[test]
     fn speeds() {

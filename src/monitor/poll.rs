@@ -302,8 +302,10 @@ impl<'a> Pass<'a> {
         let undecided = std::mem::take(&mut self.undecided);
         let (no_role, known): (Vec<_>, Vec<_>) =
             undecided.into_iter().partition(|(_, (_, basis), _)| *basis == RoleBasis::NoListener);
-        let ends: Vec<_> =
-            no_role.iter().map(|(socket, ..)| (socket.local, socket.remote)).collect();
+        let ends: Vec<_> = no_role
+            .iter()
+            .map(|(socket, ..)| (socket.local, socket.remote, socket.interface))
+            .collect();
         let roles = roles_by_shared_ports(&ends);
         for ((socket, ..), role) in no_role.iter().zip(&roles) {
             self.identity.awaits_others(socket, *role);

@@ -9,6 +9,7 @@ use rustc_hash::FxHashSet;
 
 use super::error::MonitorError;
 use super::interfaces::Interfaces;
+use super::live_namespace::LiveNamespace;
 use super::owners::{OwnerResolver, OwnerScope, wanted};
 use super::quality::Quality;
 use super::recorded_owners::RecordedOwners;
@@ -21,7 +22,7 @@ use crate::recording::{
     SampleBegun, SampleEnded, SharedWriter, StoreError, Writer, check_path,
 };
 use crate::socket_diag::{Drained, DumpOutcome, Query};
-use crate::sys::{Clocks, NetlinkSocket};
+use crate::sys::{Clocks, NetlinkSocket, explain_write_error};
 use crate::wire::Reply;
 
 /// The recording of a run.
@@ -44,7 +45,7 @@ pub struct Recorder {
 #[derive(Debug)]
 pub struct NamespaceRecorder {
     writer: SharedWriter<Output>,
-    namespace: NetNamespace,
+    namespace: Rc<LiveNamespace>,
     /// In the file that is written. Shared with the transport.
     interface: Rc<Cell<u32>>,
     settings: String,
@@ -68,8 +69,8 @@ impl Recorder {
         check_path(path)?;
         let output = Output::create(path, false)?;
         let writer = Preamble::new(interval, None)
-            .begin(output, Compression::default(), first)
-            .map_err(|source| StoreError::Write { path: path.to_owned(), source })?;
+            .begin(output, Compression::default(), first, 0, Vec::new())
+            .map_err(|error| StoreError::write(path, error))?;
         let mut recorder = Self::new(false);
         recorder.begin_file(writer, path, first.inode, 0)?;
         Ok(recorder)
@@ -112,10 +113,14 @@ impl Recorder {
     }
 
     /// Adds a namespace with these settings.
-    pub(super) fn add(&mut self, namespace: &NetNamespace, settings: String) -> NamespaceRecorder {
+    pub(super) fn add(
+        &mut self,
+        namespace: &Rc<LiveNamespace>,
+        settings: String,
+    ) -> NamespaceRecorder {
         let mut recorder = NamespaceRecorder {
             writer: self.writer.clone(),
-            namespace: namespace.clone(),
+            namespace: Rc::clone(namespace),
             interface: Rc::default(),
             settings,
             totals: Rc::clone(&self.totals),
@@ -136,7 +141,7 @@ impl Recorder {
     }
 
     fn declare(&mut self, recorder: &mut NamespaceRecorder) {
-        let namespace = NamespaceInterface::from(&recorder.namespace);
+        let namespace = NamespaceInterface::from(&recorder.namespace.namespace);
         let interface = match self.first.take_if(|first| *first == namespace.inode) {
             Some(_) => 0,
             None => self.writer.add_namespace(&namespace),
@@ -242,13 +247,18 @@ impl Recorder {
 
     fn failure(&self, source: std::io::Error) -> MonitorError {
         let samples = self.totals().samples;
+        let source = explain_write_error(source);
         MonitorError::Record { path: self.path.clone(), samples, source }
     }
 }
 
 impl NamespaceRecorder {
+    fn inode(&self) -> u64 {
+        self.namespace.namespace.inode
+    }
+
     fn fact(&self) -> NamespaceOf {
-        let NetNamespace { inode, name, .. } = &self.namespace;
+        let NetNamespace { inode, name, .. } = &self.namespace.namespace;
         NamespaceOf { interface: self.interface.get(), inode: *inode, name: name.clone() }
     }
 
@@ -256,20 +266,20 @@ impl NamespaceRecorder {
     fn declare(&mut self, interface: u32) {
         self.interface.set(interface);
         self.named.clear();
-        let inode = self.namespace.inode;
+        let inode = self.inode();
         self.writer.json(Kind::Namespace, inode, &self.fact());
         self.writer.note(Kind::Sysctl, inode, self.settings.as_bytes());
     }
 
     /// Notes that the namespace is gone.
     pub(super) fn declare_gone(&self) {
-        self.writer.json(Kind::NamespaceGone, self.namespace.inode, &self.fact());
+        self.writer.json(Kind::NamespaceGone, self.inode(), &self.fact());
     }
 
     /// Records a counter file.
     pub(super) fn counters(&self, name: &str, text: &str) {
         let note = format!("{name}\n{text}");
-        self.writer.note(Kind::Counters, self.namespace.inode, note.as_bytes());
+        self.writer.note(Kind::Counters, self.inode(), note.as_bytes());
     }
 
     /// Begins a dump.
@@ -280,7 +290,7 @@ impl NamespaceRecorder {
             ipv4: query.families.v4,
             ipv6: query.families.v6,
         };
-        self.writer.json(Kind::DumpBegin, self.namespace.inode, &begun);
+        self.writer.json(Kind::DumpBegin, self.inode(), &begun);
     }
 
     /// Adds the network interface that a socket is bound to.
@@ -293,8 +303,9 @@ impl NamespaceRecorder {
 
     /// Ends a dump.
     pub(super) fn end_dump(&self, outcome: &DumpOutcome) {
-        add(&self.totals, RecordedTotals { sockets: outcome.sockets, ..RecordedTotals::default() });
-        self.writer.json(Kind::DumpEnd, self.namespace.inode, &DumpEnded::from(*outcome));
+        let &DumpOutcome { sockets, foreign, .. } = outcome;
+        add(&self.totals, RecordedTotals { sockets, foreign, ..RecordedTotals::default() });
+        self.writer.json(Kind::DumpEnd, self.inode(), &DumpEnded::from(*outcome));
     }
 
     /// Records the names of the network interfaces that dumps showed.
@@ -305,7 +316,7 @@ impl NamespaceRecorder {
             let name = interfaces.interface(index).and_then(|interface| interface.name);
             names.extend(name.map(|name| InterfaceName { index, name: name.to_owned() }));
         }
-        self.writer.json_lines(Kind::Interfaces, self.namespace.inode, names);
+        self.writer.json_lines(Kind::Interfaces, self.inode(), names);
     }
 
     /// Records a destroy event. It has no keys: `tcp_info` is its only attribute.
@@ -315,10 +326,11 @@ impl NamespaceRecorder {
 
     /// Ends the events of a sample, `events` of which were recorded.
     pub(super) fn drained(&self, drained: Drained, events: u64) {
-        let events_lost = drained.lost;
-        add(&self.totals, RecordedTotals { events, events_lost, ..RecordedTotals::default() });
+        let Drained { lost: events_lost, foreign, .. } = drained;
+        let more = RecordedTotals { events, events_lost, foreign, ..RecordedTotals::default() };
+        add(&self.totals, more);
         let drained = EventsDrained { events, ..EventsDrained::from(drained) };
-        self.writer.json(Kind::EventsDrained, self.namespace.inode, &drained);
+        self.writer.json(Kind::EventsDrained, self.inode(), &drained);
     }
 }
 

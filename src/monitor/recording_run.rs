@@ -13,14 +13,15 @@ use super::namespace_monitor::{Opening, Shared};
 use super::namespace_set::{Member, NamespaceSet};
 use super::namespaces::wants_all;
 use super::owners::OwnerResolver;
+use super::pace::next_tick;
 use super::quality::Quality;
 use super::recorder::Recorder;
 use super::recording_filter::RecordingFilter;
 use crate::identity::{Grouping, Rules, ServiceRegistry};
 use crate::procfs::{NetNamespace, PortNames, Scope};
 use crate::recording::{
-    CounterGrowth, CounterThreshold, CounterTrigger, DeleteFailure, EndReason, Output, Preamble,
-    RecordedTotals, Store, StoreError, StoreOptions, WrittenRing,
+    ClockStep, CounterGrowth, CounterThreshold, CounterTrigger, DeleteFailure, EndReason, Output,
+    Preamble, RecordedTotals, StepWatch, Store, StoreError, StoreOptions, WrittenRing,
 };
 use crate::socket_diag::EventOptions;
 use crate::sys::{Clocks, Interrupt};
@@ -66,6 +67,8 @@ pub enum RecordingEvent<'a> {
     NotRecorded(&'a str),
     /// A namespace has no destroy events from now on, for this reason.
     NoEvents(&'a str),
+    /// A file of counters could not be read whole, said once for each.
+    NotRead(&'a str),
     /// A ring was written.
     RingWritten(&'a WrittenRing, &'a WriteReason),
     /// A ring could not be written. It is still in memory.
@@ -119,6 +122,8 @@ pub struct RecordingSummary {
     pub files: u64,
     /// Bytes of all files.
     pub size: u64,
+    /// What could not be read.
+    pub quality: Quality,
 }
 
 /// Receives events.
@@ -137,10 +142,19 @@ pub struct RecordingRun {
     /// Totals of the files, or segments, before the current one.
     finished: RecordedTotals,
     part_begun: Instant,
+    /// Files or segments that were begun.
+    files: u64,
+    watch: StepWatch,
+    /// Where the wall clock was set since the current file was begun.
+    clock_steps: Vec<ClockStep>,
     /// Sockets of the last sample.
     sockets: u64,
     /// The size of the last sample in bytes.
     growth: u64,
+    /// What could not be read so far.
+    quality: Quality,
+    /// What was reported of that.
+    reported: Vec<String>,
 }
 
 impl RecordingRun {
@@ -152,8 +166,8 @@ impl RecordingRun {
     pub fn open(options: RecordingOptions, report: Report<'_>) -> Result<Self, MonitorError> {
         // Everything that can fail without a file comes before creating one.
         let set = open_namespaces(&options.namespaces, options.with_keys)?;
-        for reason in &set.unreachable {
-            report(RecordingEvent::NotRecorded(reason));
+        for reason in set.unreachable() {
+            report(RecordingEvent::NotRecorded(&reason));
         }
         let trigger = match &options.trigger {
             Some(threshold) => Some(CounterTrigger::open(threshold, first(&set)?)?),
@@ -172,8 +186,13 @@ impl RecordingRun {
             started: now,
             finished: RecordedTotals::default(),
             part_begun: now,
+            files: 0,
+            watch: StepWatch::default(),
+            clock_steps: Vec::new(),
             sockets: 0,
             growth: 0,
+            quality: Quality::default(),
+            reported: Vec::new(),
         };
         run.begin_file(output)?;
         Ok(run)
@@ -198,7 +217,7 @@ impl RecordingRun {
         interrupt: &Interrupt,
         report: Report<'_>,
     ) -> Result<EndReason, MonitorError> {
-        let mut next = self.started;
+        let (mut tick, mut last) = (self.started, self.started);
         let end = self.options.duration.map(|duration| self.started + duration);
         loop {
             self.sample(report)?;
@@ -214,20 +233,20 @@ impl RecordingRun {
             if self.store.is_one_file() && self.options.max_size.is_some_and(|most| then > most) {
                 return Ok(EndReason::Size);
             }
-            // After a sample that takes longer than the interval, the ones it missed are skipped.
-            next = (next + self.options.interval).max(Instant::now());
-            match end {
-                Some(end) if Instant::now() >= end => return Ok(EndReason::Duration),
-                Some(end) => next = next.min(end),
-                None => {}
+            let now = Instant::now();
+            if end.is_some_and(|end| now >= end) {
+                return Ok(EndReason::Duration);
             }
-            if interrupt.sleep_until(next) {
+            let next = next_tick(tick, self.options.interval, last, now);
+            let due = end.map_or(next, |end| next.min(end));
+            if interrupt.sleep_until(due) {
                 return Ok(EndReason::Interrupted);
             }
-            if Instant::now() < next {
-                // Woken by SIGUSR1: the sample is not due yet.
-                next = next.checked_sub(self.options.interval).unwrap_or(next);
+            let now = Instant::now();
+            if now >= due {
+                (tick, last) = (next, now);
             }
+            // Otherwise SIGUSR1 asks for a sample, and the next one is still due.
             if self.store.is_due(self.part_begun.elapsed(), then) {
                 self.begin_next_file(report)?;
             }
@@ -236,22 +255,50 @@ impl RecordingRun {
     }
 
     fn sample(&mut self, report: Report<'_>) -> Result<(), MonitorError> {
-        let NamespaceSet { shared, members, .. } = &mut self.set;
-        let Shared { recorder: Some(recorder), owners, .. } = shared else { return Ok(()) };
+        let Some(recorder) = &mut self.set.shared.recorder else { return Ok(()) };
         let (written, sockets) = (recorder.written(), recorder.totals().sockets);
-        recorder.begin_sample(Clocks::now(), false);
-        self.options.filter.begin();
-        for Member { monitor, .. } in members {
-            monitor.record(recorder, &mut self.options.filter)?;
+        let now = Clocks::now();
+        self.clock_steps.extend(self.watch.next(now));
+        recorder.begin_sample(now, false);
+        let filter = &mut self.options.filter;
+        filter.begin();
+        let known: FxHashSet<u64> = self.set.refused.keys().copied().collect();
+        let (unread, reported) = (&mut self.quality, &mut self.reported);
+        self.set.for_each(0, |shared, Member { monitor, .. }| {
+            let Some(recorder) = &mut shared.recorder else { return Ok(()) };
+            let quality = monitor.record(recorder, filter)?;
+            for line in quality.unread_files() {
+                if !reported.contains(&line) {
+                    report(RecordingEvent::NotRead(&line));
+                    reported.push(line);
+                }
+            }
+            unread.add(quality);
             if let Some(reason) = monitor.no_events.take() {
                 report(RecordingEvent::NoEvents(&reason));
             }
-        }
+            Ok(())
+        })?;
+        self.report_refused(&known, report);
+        let Shared { recorder: Some(recorder), owners, .. } = &mut self.set.shared else {
+            return Ok(());
+        };
         recorder.write_holders(owners)?;
-        recorder.end_sample(&Quality::default())?;
+        let limits = Quality { permission_limited: self.set.unreachable(), ..Quality::default() };
+        let Some(recorder) = &mut self.set.shared.recorder else { return Ok(()) };
+        recorder.end_sample(&limits)?;
         self.growth = recorder.written() - written;
         self.sockets = recorder.totals().sockets - sockets;
         Ok(())
+    }
+
+    /// Reports the namespaces that cannot be recorded, besides those that are known.
+    fn report_refused(&self, known: &FxHashSet<u64>, report: Report<'_>) {
+        for (inode, reason) in &self.set.refused {
+            if !known.contains(inode) {
+                report(RecordingEvent::NotRecorded(reason));
+            }
+        }
     }
 
     /// Writes the ring if a signal or a counter asks for it.
@@ -299,9 +346,11 @@ impl RecordingRun {
         let number = if self.store.is_ring() { self.totals().samples } else { 0 };
         let first = first(&self.set)?.clone();
         let path = self.store.path();
-        let writer = self.preamble.begin(output, self.store.compression(), &first);
-        let writer =
-            writer.map_err(|source| StoreError::Write { path: path.to_owned(), source })?;
+        let clock_steps = std::mem::take(&mut self.clock_steps);
+        let compression = self.store.compression();
+        let writer = self.preamble.begin(output, compression, &first, self.files, clock_steps);
+        self.files += 1;
+        let writer = writer.map_err(|error| StoreError::write(path, error))?;
         let NamespaceSet { shared, members, .. } = &mut self.set;
         let Some(recorder) = &mut shared.recorder else { return Ok(()) };
         let former = recorder.begin_file(writer, path, first.inode, number)?;
@@ -327,11 +376,7 @@ impl RecordingRun {
         let known: FxHashSet<u64> = self.set.refused.keys().copied().collect();
         // The next search may succeed.
         let _ = self.set.find(specs, |_, _| Ok(()), |_| ());
-        for (inode, reason) in &self.set.refused {
-            if !known.contains(inode) {
-                report(RecordingEvent::NotRecorded(reason));
-            }
-        }
+        self.report_refused(&known, report);
     }
 
     /// Bytes of the file that is written.
@@ -414,6 +459,7 @@ impl RecordingRun {
             is_ring: self.store.is_ring(),
             files: self.store.finished_files(),
             size,
+            quality: self.quality,
         })
     }
 }

@@ -30,6 +30,11 @@ impl SocketFilter {
         Self { expr, needs, level }
     }
 
+    /// Whether every socket passes.
+    pub fn passes_all(&self) -> bool {
+        matches!(self.expr, Expr::True)
+    }
+
     /// What has to be known of a socket to decide.
     pub fn level(&self) -> Level {
         self.level
@@ -44,7 +49,7 @@ impl SocketFilter {
     /// its role, service or owner.
     #[inline]
     pub fn by_figures(&self, socket: &Socket, namespace: &Namespace) -> Verdict {
-        if matches!(self.expr, Expr::True) {
+        if self.passes_all() {
             return Verdict::Yes;
         }
         self.expr.eval(&candidate(socket, namespace, None))
@@ -52,7 +57,7 @@ impl SocketFilter {
 
     /// Whether a fully identified socket passes.
     pub fn passes(&self, socket: &Socket, namespace: &Namespace, identity: &Identity<'_>) -> bool {
-        if matches!(self.expr, Expr::True) {
+        if self.passes_all() {
             return true;
         }
         let key = identity.identified.and_then(|it| identity.registry.key(it.service));
@@ -73,7 +78,7 @@ impl SocketFilter {
 
     /// Whether a socket of a recording passes.
     pub fn passes_observation(&self, seen: &Observation<'_>) -> bool {
-        if matches!(self.expr, Expr::True) {
+        if self.passes_all() {
             return true;
         }
         let processes = seen.owner.for_filter();
@@ -94,7 +99,7 @@ impl SocketFilter {
         namespace: &Namespace,
         identities: &mut Identities<'_>,
     ) -> bool {
-        if matches!(self.expr, Expr::True) {
+        if self.passes_all() {
             return true;
         }
         let identified = identities.identify_destroyed(event);

@@ -1,8 +1,11 @@
 //! Formats addresses like std, but without its formatting machinery: every table row has two.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::human::count;
+use crate::model::Endpoint;
+use crate::monitor::Interface;
 
 /// Appends an address.
 pub(super) fn address(address: &IpAddr, out: &mut String) {
@@ -15,6 +18,26 @@ pub(super) fn address(address: &IpAddr, out: &mut String) {
             }
             None => v6(address, out),
         },
+    }
+}
+
+/// `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `*:80` for a wildcard. Filters accept the same.
+pub(super) fn endpoint(end: &Endpoint, zone: Option<Interface<'_>>, out: &mut String) {
+    let v6 = end.address.is_ipv6();
+    if v6 {
+        out.push('[');
+    }
+    address(&end.address, out);
+    match zone {
+        Some(Interface { name: Some(name), .. }) => drop(write!(out, "%{name}")),
+        Some(Interface { index, .. }) => drop(write!(out, "%{index}")),
+        None => {}
+    }
+    out.push_str(if v6 { "]:" } else { ":" });
+    if end.port == 0 {
+        out.push('*');
+    } else {
+        count(end.port.into(), out);
     }
 }
 

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::shorten::shorten;
 use super::wrap::wrap;
-use super::{Align, Style, Tone, escape};
+use super::{Align, OutputWriter, SafeText, Style, Tone, escape};
 
 /// One cell: its text and tone.
 pub type Cell = (String, Tone);
@@ -38,6 +38,9 @@ const GAP: usize = 2;
 /// A text cut shorter than this is useless.
 const LEAST: usize = 12;
 
+/// Longer texts are cut: names in recordings may have any length.
+const LONGEST: usize = 4096;
+
 impl Aligned {
     /// An empty table with these columns.
     pub fn new(columns: &[(&'static str, Align)], indent: usize) -> Self {
@@ -53,18 +56,19 @@ impl Aligned {
 
     /// Adds a row; missing cells are empty.
     pub fn row(&mut self, cells: Vec<Cell>) {
-        let safe = |(text, tone): Cell| (escape::text(&text).into_owned(), tone);
+        // Escaped before their widths are measured.
+        let safe = |(text, tone): Cell| (escape::bounded(&text, LONGEST).into_owned(), tone);
         self.lines.push(Line::Row(cells.into_iter().map(safe).collect()));
     }
 
     /// Adds an emphasised line.
     pub fn heading(&mut self, text: &str) {
-        self.lines.push(Line::Heading(escape::text(text).into_owned()));
+        self.lines.push(Line::Heading(escape::bounded(text, LONGEST).into_owned()));
     }
 
     /// Adds text, wrapped to the width.
     pub fn text(&mut self, indent: usize, text: &str, tone: Tone) {
-        let text = escape::text(text).into_owned();
+        let text = escape::bounded(text, LONGEST).into_owned();
         self.lines.push(Line::Text { text, indent, tone });
     }
 
@@ -93,27 +97,25 @@ impl Aligned {
     /// Errors of the writer.
     pub fn write(
         &self,
-        out: &mut impl Write,
+        out: &mut OutputWriter<impl Write>,
         width: Option<usize>,
         style: Style,
     ) -> io::Result<()> {
         let widths = self.widths(width);
         for line in &self.lines {
             match line {
-                Line::Row(cells) => {
-                    writeln!(out, "{}", self.format_row(cells, &widths, width, style))?
-                }
-                Line::Heading(text) => {
-                    let (before, after) = style.heading();
-                    writeln!(out, "{before}{text}{after}")?;
-                }
+                Line::Row(cells) => out.text(&self.format_row(cells, &widths, width, style))?,
+                Line::Heading(text) => out.heading(text, style)?,
                 Line::Text { text, indent, tone } => {
-                    let (before, after) = style.around(*tone);
+                    let mut lines = SafeText::default();
                     for part in wrap(text, width.unwrap_or(usize::MAX).saturating_sub(*indent)) {
-                        writeln!(out, "{:indent$}{before}{part}{after}", "")?;
+                        lines.push_spaces(*indent);
+                        lines.push_toned(&part, *tone, style);
+                        lines.end_line();
                     }
+                    out.text(&lines)?;
                 }
-                Line::Blank => writeln!(out)?,
+                Line::Blank => out.blank()?,
             }
         }
         Ok(())
@@ -160,8 +162,9 @@ impl Aligned {
         widths: &[usize],
         limit: Option<usize>,
         style: Style,
-    ) -> String {
-        let mut line = " ".repeat(self.indent);
+    ) -> SafeText {
+        let mut line = SafeText::default();
+        line.push_spaces(self.indent);
         let mut used = self.indent;
         // Spaces are only written before text, so that no line ends in them.
         let mut pending = 0;
@@ -179,11 +182,8 @@ impl Aligned {
                 pending += fill;
             }
             if !text.is_empty() {
-                let (before, after) = style.around(*tone);
-                line.extend(std::iter::repeat_n(' ', pending));
-                line.push_str(before);
-                line.push_str(&text);
-                line.push_str(after);
+                line.push_spaces(pending);
+                line.push_toned(&text, *tone, style);
                 used += pending + text.width();
                 pending = 0;
             }
@@ -194,6 +194,7 @@ impl Aligned {
                 pending += GAP;
             }
         }
+        line.end_line();
         line
     }
 }
@@ -241,9 +242,9 @@ mod tests {
     }
 
     fn written(width: Option<usize>, style: Style) -> String {
-        let mut out = Vec::new();
+        let mut out = OutputWriter::new(Vec::new());
         sample().write(&mut out, width, style).unwrap();
-        String::from_utf8(out).unwrap()
+        String::from_utf8(out.into_inner()).unwrap()
     }
 
     #[test]
@@ -269,9 +270,9 @@ mod tests {
         table.titles();
         table.row(vec![plain("a very long name of a service:443"), plain("12345"), plain("9")]);
         table.row(vec![plain("short"), plain("1"), plain("")]);
-        let mut out = Vec::new();
+        let mut out = OutputWriter::new(Vec::new());
         table.write(&mut out, Some(30), Style::new(false)).unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let text = String::from_utf8(out.into_inner()).unwrap();
         assert_eq!(
             text.lines().collect::<Vec<_>>(),
             [

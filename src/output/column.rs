@@ -1,11 +1,13 @@
 //! Columns of tables, CSV and TSV: every field of the catalogue, and columns of text.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use super::address::address;
+use super::address::{address, endpoint};
 use super::{Tone, human};
 use crate::identity::ServiceBasis;
-use crate::model::{Endpoint, Field, Reading, Role, State, Unit, fields};
+use crate::model::{Field, Reading, Role, State, Unit, fields, is_link_local};
+use crate::monitor::Interface;
 use crate::report::{Change, Connection, Limiter, Processes};
 use fields::tcp_info as t;
 
@@ -34,7 +36,7 @@ pub enum ColumnKind {
 /// One column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// The name in `--columns` and in CSV headers.
+    /// The name in `--columns`: an identifier of SQL.
     pub name: &'static str,
     /// The header in tables.
     pub header: &'static str,
@@ -58,7 +60,7 @@ const fn text(
 }
 
 /// The columns that are not fields of the catalogue.
-static TEXTS: [Column; 27] = [
+static TEXTS: [Column; 28] = [
     text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
         out.push_str(c.captured_at)
     }),
@@ -87,10 +89,11 @@ static TEXTS: [Column; 27] = [
         out.push_str(if c.socket.local.address.is_ipv4() { "ipv4" } else { "ipv6" });
     }),
     text("local", "LOCAL", Align::Left, "Own address and port.", |c, _, out| {
-        endpoint(&c.socket.local, c.socket.interface, c.interface.and_then(|i| i.name), out);
+        endpoint(&c.socket.local, zone(c), out);
     }),
     text("remote", "REMOTE", Align::Left, "The peer's address and port.", |c, _, out| {
-        endpoint(&c.socket.remote, 0, None, out);
+        let zone = zone(c).filter(|_| is_link_local(c.socket.remote.address));
+        endpoint(&c.socket.remote, zone, out);
     }),
     text("laddr", "LADDR", Align::Left, "Own address.", |c, _, out| {
         address(&c.socket.local.address, out);
@@ -193,15 +196,26 @@ static TEXTS: [Column; 27] = [
             }
         }
     }),
+    text(
+        "interval_s",
+        "INTERVAL",
+        Align::Right,
+        "Seconds since the sample before; nothing in the first one.",
+        |c, _, out| {
+            if let Some(seconds) = c.interval_s {
+                let _ = write!(out, "{seconds:.6}");
+            }
+        },
+    ),
 ];
 
-/// Headers that differ from the field's name in capitals.
+/// Headers that differ from the column's name in capitals.
 const HEADERS: [(&str, &str); 17] = [
-    ("total_retrans+", "RETRANS+"),
-    ("bytes_sent/s", "SEND/S"),
-    ("bytes_received/s", "RECV/S"),
-    ("segs_out/s", "SEGS-OUT/S"),
-    ("segs_in/s", "SEGS-IN/S"),
+    ("total_retrans_delta", "RETRANS+"),
+    ("bytes_sent_per_s", "SEND/S"),
+    ("bytes_received_per_s", "RECV/S"),
+    ("segs_out_per_s", "SEGS-OUT/S"),
+    ("segs_in_per_s", "SEGS-IN/S"),
     ("recv_q", "RECV-Q"),
     ("send_q", "SEND-Q"),
     ("snd_cwnd", "CWND"),
@@ -220,26 +234,52 @@ const HEADERS: [(&str, &str); 17] = [
 pub fn all_columns() -> impl Iterator<Item = Column> {
     let fields = fields::all()
         .filter(|field| !TEXTS.iter().any(|column| column.name == field.name))
-        .map(|field| of_field(field, field.name, ColumnKind::Field(field)));
+        .map(|field| of_field(field, field.name, field.name, ColumnKind::Field(field)));
     TEXTS.iter().copied().chain(fields)
 }
 
-fn of_field(field: &'static Field, name: &'static str, kind: ColumnKind) -> Column {
-    let header =
-        HEADERS.iter().find(|(known, _)| *known == name).map_or(name, |(_, header)| header);
+/// The growth of each counter, and its rate. Named as in the rows of `convert`.
+static OF_COUNTERS: LazyLock<Vec<[Column; 2]>> = LazyLock::new(|| {
+    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let of = |field: &'static Field, end: &str, mark: &str, kind: ColumnKind| {
+        let name = leak(format!("{}{end}", field.key));
+        of_field(field, name, leak(format!("{}{mark}", field.name)), kind)
+    };
+    let counters = fields::all().filter(|field| field.kind.grows());
+    counters
+        .map(|field| {
+            [
+                of(field, "_delta", "+", ColumnKind::Growth(field)),
+                of(field, "_per_s", "/s", ColumnKind::Rate(field)),
+            ]
+        })
+        .collect()
+});
+
+fn of_field(
+    field: &'static Field,
+    name: &'static str,
+    header: &'static str,
+    kind: ColumnKind,
+) -> Column {
+    let known = HEADERS.iter().find(|(known, _)| *known == name);
+    let header = known.map_or(header, |(_, header)| header);
     Column { name, header, align: Align::Right, meaning: field.meaning, kind }
 }
 
-/// The column with this name: a field's name or JSON key, a text column, or `FIELD+` for a
-/// counter's growth and `FIELD/s` for its rate in the interval.
+/// The column with this name: a field's name or JSON key, a text column, or `FIELD_delta` (also
+/// `FIELD+`) for a counter's growth and `FIELD_per_s` (also `FIELD/s`) for its rate in the interval.
 pub fn find_column(name: &str) -> Option<Column> {
-    let counter =
-        |base: &str| fields::find(base).filter(|field| field.kind == crate::model::Kind::Counter);
-    if let Some(field) = name.strip_suffix('+').and_then(counter) {
-        return Some(of_field(field, leak_once(name), ColumnKind::Growth(field)));
-    }
-    if let Some(field) = name.strip_suffix("/s").and_then(counter) {
-        return Some(of_field(field, leak_once(name), ColumnKind::Rate(field)));
+    let strip = |ends: [&str; 2]| ends.iter().find_map(|end| name.strip_suffix(end));
+    let counter = |base: Option<&str>, which: usize| {
+        let field = fields::find(base?)?;
+        let columns = OF_COUNTERS.iter().find(|columns| columns[0].is_of(field))?;
+        columns.get(which).copied()
+    };
+    let of_counter =
+        counter(strip(["_delta", "+"]), 0).or_else(|| counter(strip(["_per_s", "/s"]), 1));
+    if of_counter.is_some() {
+        return of_counter;
     }
     if let Some(column) = TEXTS.iter().find(|column| column.name == name) {
         return Some(*column);
@@ -248,12 +288,17 @@ pub fn find_column(name: &str) -> Option<Column> {
     all_columns().find(|column| column.name == canonical)
 }
 
-/// There are few column names, and they live as long as the program.
-fn leak_once(name: &str) -> &'static str {
-    Box::leak(name.to_owned().into_boxed_str())
-}
-
 impl Column {
+    /// Whether it shows this field, or its growth or rate.
+    fn is_of(&self, field: &Field) -> bool {
+        match self.kind {
+            ColumnKind::Field(own) | ColumnKind::Growth(own) | ColumnKind::Rate(own) => {
+                own.name == field.name
+            }
+            ColumnKind::Text(_) => false,
+        }
+    }
+
     /// Writes the cell: with units for people, or plain in base units.
     #[inline]
     pub fn write(&self, connection: &Connection<'_>, plain: bool, out: &mut String) {
@@ -302,7 +347,9 @@ impl Column {
                 _ => Tone::Quiet,
             },
             "accept_queue" => {
-                let full = connection.socket.receive_queue > connection.socket.send_queue;
+                let read = |field: &Field| field.integer(connection.socket);
+                let queue = read(&fields::ACCEPT_QUEUE).zip(read(&fields::ACCEPT_QUEUE_MAX));
+                let full = queue.is_some_and(|(queued, limit)| queued > limit);
                 if full { Tone::Alarm } else { Tone::Plain }
             }
             _ => Tone::Plain,
@@ -325,8 +372,6 @@ fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
         }
         (Reading::Ratio(value), false) => human::share(value, out),
         (Reading::Integer(value), false) => match unit {
-            // A round-trip time that was never measured.
-            Unit::Microseconds if value == 0 => out.push('-'),
             Unit::Microseconds => human::microseconds(value, out),
             Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
             Unit::Bytes => human::bytes(value, out),
@@ -383,25 +428,11 @@ fn role(connection: &Connection<'_>, plain: bool, out: &mut String) {
     });
 }
 
-/// `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `*:80` for a wildcard.
-fn endpoint(end: &Endpoint, interface: u32, name: Option<&str>, out: &mut String) {
-    let v6 = end.address.is_ipv6();
-    if v6 {
-        out.push('[');
-    }
-    address(&end.address, out);
-    if interface != 0 {
-        let _ = match name {
-            Some(name) => write!(out, "%{name}"),
-            None => write!(out, "%{interface}"),
-        };
-    }
-    out.push_str(if v6 { "]:" } else { ":" });
-    if end.port == 0 {
-        out.push('*');
-    } else {
-        human::count(end.port.into(), out);
-    }
+/// The interface that the socket is bound to, as it stands behind an address.
+fn zone<'a>(connection: &Connection<'a>) -> Option<Interface<'a>> {
+    let index = connection.socket.interface;
+    let name = connection.interface.and_then(|interface| interface.name);
+    (index != 0).then_some(Interface { index, name })
 }
 
 fn process(connection: &Connection<'_>, _: bool, out: &mut String) {
@@ -435,9 +466,13 @@ fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
     } else {
         (&fields::RECV_Q, &fields::SEND_Q)
     };
-    number(one.unit, one.read(connection.socket), plain, out);
+    let (first, second) = (one.read(connection.socket), other.read(connection.socket));
+    if first == Reading::Absent {
+        return;
+    }
+    number(one.unit, first, plain, out);
     out.push('/');
-    number(other.unit, other.read(connection.socket), plain, out);
+    number(other.unit, second, plain, out);
 }
 
 fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {
@@ -479,7 +514,9 @@ fn timer(connection: &Connection<'_>, plain: bool, out: &mut String) {
     } else {
         human::microseconds(u64::from(timer.expires_ms) * 1000, out);
     }
-    let _ = write!(out, " {}", timer.retransmits);
+    if let Some(unanswered) = timer.unanswered() {
+        let _ = write!(out, " {unanswered}");
+    }
 }
 
 #[cfg(test)]
@@ -492,9 +529,17 @@ mod tests {
             assert!(find_column(field.name).is_some(), "{}", field.name);
             assert!(find_column(field.key).is_some(), "{}", field.key);
         }
-        assert!(find_column("bytes_sent/s").is_some());
-        assert!(find_column("total_retrans+").is_some());
+        for (name, column) in [
+            ("bytes_sent/s", "bytes_sent_per_s"),
+            ("bytes_sent_per_s", "bytes_sent_per_s"),
+            ("total_retrans+", "total_retrans_delta"),
+            ("busy_time_delta", "busy_time_us_delta"),
+            ("busy_time_us_delta", "busy_time_us_delta"),
+        ] {
+            assert_eq!(find_column(name).map(|column| column.name), Some(column));
+        }
         assert!(find_column("rtt+").is_none());
+        assert!(find_column("rtt_per_s").is_none());
         assert!(find_column("nonsense").is_none());
     }
 

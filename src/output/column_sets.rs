@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Column, all_columns, find_column};
+use super::{Column, OutputWriter, all_columns, find_column};
 use crate::tracking::COUNTERS;
 
 /// Names of columns that a command shows.
@@ -40,13 +40,13 @@ impl ColumnSets {
             "local",
             "remote",
             "rtt",
-            "total_retrans+",
-            "bytes_sent/s",
-            "bytes_received/s",
+            "total_retrans_delta",
+            "bytes_sent_per_s",
+            "bytes_received_per_s",
             "limited",
             "snd_cwnd",
-            "segs_out/s",
-            "segs_in/s",
+            "segs_out_per_s",
+            "segs_in_per_s",
             "queues",
             "process",
             "service",
@@ -113,7 +113,7 @@ impl ColumnSets {
             "accept_queue_max",
             "syn_recv_count",
             "drops",
-            "drops+",
+            "drops_delta",
             "process",
             "service",
         ],
@@ -159,19 +159,25 @@ impl ColumnSets {
 /// The columns of rows for programs: all, and the growth of counters in repeated samples.
 pub fn record_columns(repeats: bool) -> impl Iterator<Item = Column> {
     let growth = COUNTERS.iter().filter(move |_| repeats);
-    all_columns().chain(growth.filter_map(|field| find_column(&format!("{}+", field.name))))
+    all_columns().chain(growth.filter_map(|field| find_column(&format!("{}_delta", field.key))))
 }
 
 /// Writes the names of all columns and what they show.
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn list_columns(out: &mut impl Write) -> io::Result<()> {
+pub fn list_columns(out: &mut OutputWriter<impl Write>) -> io::Result<()> {
     for column in all_columns() {
-        writeln!(out, "{:<26} {}", column.name, column.meaning)?;
+        out.line(format_args!("{:<26} {}", column.name, column.meaning))?;
     }
-    writeln!(out, "{:<26} Growth of a counter in the interval, e.g. total_retrans+.", "COUNTER+")?;
-    writeln!(out, "{:<26} Its growth per second, e.g. bytes_sent/s.", "COUNTER/s")
+    for (name, meaning) in [
+        ("COUNTER_delta", "Growth of a counter in the interval, e.g. total_retrans_delta."),
+        ("COUNTER_per_s", "Its growth per second, e.g. bytes_sent_per_s."),
+        ("COUNTER+, COUNTER/s", "Other names of these, of the headers of tables."),
+    ] {
+        out.line(format_args!("{name:<26} {meaning}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::aligned::Aligned;
 use super::stats::TableLayout;
-use super::{Align, Tone, human, json_line};
+use super::{Align, OutputWriter, Rows, Tone, human, json_line};
+use crate::recording::localised;
 use crate::report::{ChangeRow, ComparisonDocument, StatsLine};
 
 /// Writes it, but only the first `limit` changes.
@@ -12,7 +13,7 @@ use crate::report::{ChangeRow, ComparisonDocument, StatsLine};
 /// # Errors
 /// Errors of the writer.
 pub fn comparison(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     compared: &ComparisonDocument<'_>,
     limit: usize,
     layout: TableLayout,
@@ -46,7 +47,7 @@ pub fn comparison(
     }
     table.write(out, layout.width, layout.style)?;
     if compared.changes.len() > limit {
-        writeln!(out, "and {} more; --all shows them", compared.changes.len() - limit)?;
+        out.line(format_args!("and {} more; --all shows them", compared.changes.len() - limit))?;
     }
     Ok(())
 }
@@ -55,7 +56,10 @@ pub fn comparison(
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn comparison_jsonl(out: &mut impl Write, compared: &ComparisonDocument<'_>) -> io::Result<()> {
+pub fn comparison_jsonl(
+    out: &mut OutputWriter<impl Write>,
+    compared: &ComparisonDocument<'_>,
+) -> io::Result<()> {
     let captured_at = compared.document.captured_at.as_str();
     let netns = compared.document.netns.as_ref().map(|netns| netns.inode);
     compared.changes.iter().try_for_each(|row| {
@@ -68,9 +72,11 @@ pub fn comparison_jsonl(out: &mut impl Write, compared: &ComparisonDocument<'_>)
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn comparison_csv(out: &mut impl Write, compared: &ComparisonDocument<'_>) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record([
+pub fn comparison_csv(
+    out: &mut OutputWriter<impl Write>,
+    compared: &ComparisonDocument<'_>,
+) -> io::Result<()> {
+    let titles = [
         "name",
         "category",
         "before",
@@ -80,13 +86,22 @@ pub fn comparison_csv(out: &mut impl Write, compared: &ComparisonDocument<'_>) -
         "after_per_second",
         "after_per_1000_segments",
         "factor",
-    ])?;
+    ];
+    let mut rows = Rows::begin(out, Some(&titles))?;
     for ChangeRow { name, category, before, after, factor } in &compared.changes {
-        let [before, after] =
-            [before, after].map(|it| (it.count, it.per_second, it.per_1000_segments));
-        writer.serialize((name, category, before, after, factor))?;
+        rows.row([
+            (&**name).into(),
+            (&**category).into(),
+            before.count.into(),
+            before.per_second.into(),
+            before.per_1000_segments.into(),
+            after.count.into(),
+            after.per_second.into(),
+            after.per_1000_segments.into(),
+            (*factor).into(),
+        ])?;
     }
-    writer.flush()
+    rows.flush()
 }
 
 /// What is compared, and reasons to doubt the comparison.
@@ -106,7 +121,8 @@ fn heading(table: &mut Aligned, compared: &ComparisonDocument<'_>) {
     let text = format!("{text} /1K is per thousand of those segments, and so is the change.");
     table.heading(&format!(
         "Compared with {} of {}",
-        compared.baseline.hostname, compared.baseline.captured_at
+        compared.baseline.hostname,
+        localised(&compared.baseline.captured_at)
     ));
     table.text(0, &text, Tone::Plain);
     for difference in &compared.differences {

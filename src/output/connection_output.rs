@@ -1,9 +1,9 @@
 //! Sorts, limits and counts the rows of samples before they are written.
 
-use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use super::sort_key::SortKey;
 use super::{Column, ConnectionWriter};
 use crate::monitor::Namespace;
 use crate::report::{Connection, ConnectionTotals, KeptConnection, Quality, RowSink};
@@ -29,7 +29,7 @@ pub struct ConnectionOutput<W: Write> {
     captured_at: Rc<str>,
     totals: ConnectionTotals,
     /// Rows that are held until all can be sorted.
-    held: Vec<(Key, KeptConnection)>,
+    held: Vec<(SortKey, KeptConnection)>,
     /// The first error of the writer.
     error: Option<io::Error>,
 }
@@ -103,7 +103,9 @@ impl<W: Write> RowSink for ConnectionOutput<W> {
     fn row(&mut self, row: &Connection<'_>) {
         match &self.order.sort {
             None => self.write(row),
-            Some((column, _)) => self.held.push((Key::of(column, row), KeptConnection::of(row))),
+            Some((column, _)) => {
+                self.held.push((SortKey::of(column, row), KeptConnection::of(row)))
+            }
         }
     }
 
@@ -131,39 +133,13 @@ impl<W: Write> RowSink for ConnectionOutput<W> {
     }
 }
 
-/// What a row is sorted by: numbers before texts, nothing last.
-#[derive(Debug, PartialEq, PartialOrd)]
-enum Key {
-    Number(f64),
-    Text(String),
-    Nothing,
-}
-
-impl Key {
-    fn of(column: &Column, row: &Connection<'_>) -> Self {
-        let mut cell = String::new();
-        column.write(row, true, &mut cell);
-        match cell.parse() {
-            _ if cell.is_empty() => Self::Nothing,
-            Ok(number) => Self::Number(number),
-            Err(_) => Self::Text(cell),
-        }
-    }
-
-    fn compare(&self, other: &Self, descending: bool) -> Ordering {
-        let order = self.partial_cmp(other).unwrap_or(Ordering::Equal);
-        let nothing = matches!(self, Self::Nothing) || matches!(other, Self::Nothing);
-        if descending && !nothing { order.reverse() } else { order }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::example::{socket, tcp_info};
     use crate::model::{Endpoint, Role, RoleBasis, Socket, State};
     use crate::monitor::Processes;
-    use crate::output::{RowForm, RowSchema, find_column};
+    use crate::output::{OutputWriter, RowForm, RowSchema, find_column};
     use crate::procfs::Host;
     use crate::report::{Cost, Document};
 
@@ -180,7 +156,13 @@ mod tests {
             interval_s: None,
         };
         let form = RowForm::Delimited { delimiter: b',', header: false };
-        let writer = ConnectionWriter::begin(Vec::new(), form, SCHEMA, &columns, &document);
+        let writer = ConnectionWriter::begin(
+            OutputWriter::new(Vec::new()),
+            form,
+            SCHEMA,
+            &columns,
+            &document,
+        );
         let mut output = ConnectionOutput::new(order, Rc::new(Interrupt::install().unwrap()));
         output.begin(writer.unwrap(), "2026-11-21T04:45:00Z");
         output
@@ -225,7 +207,8 @@ mod tests {
     fn written(mut output: ConnectionOutput<Vec<u8>>) -> (String, ConnectionTotals) {
         let (writer, totals) = output.end().unwrap();
         let cost = Cost { wall_ms: 0.0, cpu_user_ms: 0.0, cpu_sys_ms: 0.0, sockets_dumped: 0 };
-        let (bytes, _) = writer.end(totals.shown, &totals.quality, cost).unwrap();
+        let (out, _) = writer.end(totals.shown, &totals.quality, cost).unwrap();
+        let bytes = out.into_inner();
         (String::from_utf8(bytes).unwrap().replace('\n', " "), totals)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Column, Delimited, JsonLines, JsonStream, Layout, Style, Table, detail};
+use super::{Column, Delimited, JsonLines, JsonStream, Layout, OutputWriter, Style, Table, detail};
 use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 
 /// What a command calls its documents.
@@ -53,7 +53,7 @@ pub enum ConnectionWriter<W: Write> {
     /// See [`RowForm::Detail`].
     Detail {
         /// Where it is written.
-        writer: W,
+        writer: OutputWriter<W>,
         /// Lines wrap at this width.
         width: usize,
         /// Colours.
@@ -73,7 +73,7 @@ impl<W: Write> ConnectionWriter<W> {
     /// # Errors
     /// Errors of the writer.
     pub fn begin(
-        writer: W,
+        writer: OutputWriter<W>,
         form: RowForm,
         schema: RowSchema,
         columns: &[Column],
@@ -113,7 +113,12 @@ impl<W: Write> ConnectionWriter<W> {
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(self, shown: u64, quality: &Quality, cost: Cost) -> io::Result<(W, usize)> {
+    pub fn end(
+        self,
+        shown: u64,
+        quality: &Quality,
+        cost: Cost,
+    ) -> io::Result<(OutputWriter<W>, usize)> {
         let mut unseen = 0;
         let writer = match self {
             Self::Table(table) => {

@@ -1,13 +1,13 @@
-//! Rows as CSV (RFC 4180) and as tab-separated values, in base units.
+//! Sockets as CSV and as tab-separated values.
 
 use std::io::{self, Write};
 
-use super::{Column, escape};
+use super::{Column, ColumnKind, OutputWriter, Rows};
 use crate::report::Connection;
 
 /// A stream of rows with the given columns.
 pub struct Delimited<W: Write> {
-    writer: csv::Writer<W>,
+    rows: Rows<W>,
     columns: Vec<Column>,
     cell: String,
 }
@@ -17,12 +17,17 @@ impl<W: Write> Delimited<W> {
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn begin(writer: W, delimiter: u8, columns: Vec<Column>, header: bool) -> io::Result<Self> {
-        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(writer);
+    pub fn begin(
+        writer: OutputWriter<W>,
+        delimiter: u8,
+        columns: Vec<Column>,
+        header: bool,
+    ) -> io::Result<Self> {
+        let mut rows = Rows::of(writer, delimiter);
         if header {
-            writer.write_record(columns.iter().map(Column::key))?;
+            rows.titles(columns.iter().map(Column::key))?;
         }
-        Ok(Self { writer, columns, cell: String::new() })
+        Ok(Self { rows, columns, cell: String::new() })
     }
 
     /// Writes one row.
@@ -33,17 +38,19 @@ impl<W: Write> Delimited<W> {
         for column in &self.columns {
             self.cell.clear();
             column.write(connection, true, &mut self.cell);
-            self.writer.write_field(escape::text(&self.cell).as_ref())?;
+            match column.kind {
+                ColumnKind::Text(_) => self.rows.put_text(&self.cell)?,
+                _ => self.rows.put_number(&self.cell)?,
+            }
         }
-        self.writer.write_record(None::<&[u8]>)?;
-        Ok(())
+        self.rows.end_row()
     }
 
     /// Flushes what is buffered.
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(self) -> io::Result<W> {
-        self.writer.into_inner().map_err(|error| error.into_error())
+    pub fn end(self) -> io::Result<OutputWriter<W>> {
+        self.rows.end()
     }
 }

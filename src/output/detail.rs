@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Style, escape, find_column, human};
-use crate::model::{Field, Group, Kind, Reading, State, Unit, fields};
+use super::{OutputWriter, SafeText, Style, find_column, human};
+use crate::model::{Field, Group, Reading, State, Unit, fields};
 use crate::report::{Connection, Processes};
 use crate::wire::UlpDetail;
 
@@ -129,32 +129,26 @@ const SECTIONS: [(&str, &[&str]); 9] = [
 /// # Errors
 /// Errors of the writer.
 pub fn detail<W: Write>(
-    writer: &mut W,
+    writer: &mut OutputWriter<W>,
     connection: &Connection<'_>,
     width: usize,
     style: Style,
 ) -> io::Result<()> {
-    let (bold, plain) = style.heading();
     let cell = |name: &str| {
         let mut out = String::new();
         if let Some(column) = find_column(name) {
             column.write(connection, false, &mut out);
         }
-        escape::text(&out).into_owned()
+        out
     };
-    writeln!(
-        writer,
-        "{bold}{} {} {} {}{plain}",
-        cell("state"),
-        cell("local"),
-        if connection.socket.state == State::Listen { "listening" } else { "to" },
-        cell("remote"),
-    )?;
-    let mut line = Wrapped { writer, width, at: 0 };
-    identity(&mut line, connection, &cell)?;
+    let to = if connection.socket.state == State::Listen { "listening" } else { "to" };
+    let (state, local, remote) = (cell("state"), cell("local"), cell("remote"));
+    writer.heading(&format!("{state} {local} {to} {remote}"), style)?;
+    let mut line = Wrapped { text: SafeText::default(), width, at: 0 };
+    identity(&mut line, connection, &cell);
     for (section, names) in SECTIONS {
         let fields = names.iter().filter_map(|name| fields::find(name));
-        put_fields(&mut line, section, fields, connection)?;
+        put_fields(&mut line, section, fields, connection);
     }
     let listed = |field: &&Field| {
         SECTIONS.iter().any(|(_, names)| names.contains(&field.name))
@@ -173,47 +167,45 @@ pub fn detail<W: Write>(
                     | "interface_index"
             )
     };
-    put_fields(&mut line, "other", fields::all().filter(|field| !listed(field)), connection)?;
-    line.end()
+    put_fields(&mut line, "other", fields::all().filter(|field| !listed(field)), connection);
+    line.text.end_line();
+    writer.text(&line.text)
 }
 
-fn identity<W: Write>(
-    line: &mut Wrapped<'_, W>,
-    connection: &Connection<'_>,
-    cell: &dyn Fn(&str) -> String,
-) -> io::Result<()> {
+fn identity(line: &mut Wrapped, connection: &Connection<'_>, cell: &dyn Fn(&str) -> String) {
     let socket = connection.socket;
-    line.section("who")?;
-    line.pair("role", &format!("{} ({})", connection.role.name(), connection.role_basis.name()))?;
+    line.section("who");
+    line.pair("role", &format!("{} ({})", connection.role.name(), connection.role_basis.name()));
     for name in ["service", "unit", "container", "cgroup", "netns", "cookie"] {
         let value = cell(name);
         if !value.is_empty() {
-            line.pair(name, &value)?;
+            line.pair(name, &value);
         }
     }
-    line.pair("inode", &socket.inode.to_string())?;
-    if !socket.is_minisock() {
-        line.pair("uid", &socket.uid.to_string())?;
+    for field in [&fields::INODE, &fields::UID] {
+        if let Some(value) = field.integer(socket) {
+            line.pair(field.name, &value.to_string());
+        }
     }
     match connection.processes {
         Processes::NotAsked => {}
-        Processes::Hidden => line.pair("process", "(hidden)")?,
+        Processes::Hidden => line.pair("process", "(hidden)"),
         Processes::Known(holders) => {
             for holder in holders {
-                let name = escape::text(holder.comm);
-                line.pair("process", &format!("{name}/{} fd {}", holder.pid, holder.fd))?;
+                let (name, pid, fd) = (holder.comm, holder.pid, holder.fd);
+                line.pair("process", &format!("{name}/{pid} fd {fd}"));
             }
         }
     }
-    line.section("how")?;
+    line.section("how");
     for name in ["congestion", "timer", "ulp"] {
         let value = cell(name);
         if !value.is_empty() {
-            line.pair(name, &value)?;
+            line.pair(name, &value);
         }
     }
     if let Some(UlpDetail::Tls(tls)) = socket.ulp.map(|ulp| ulp.detail) {
-        line.pair("tls_version", &format!("{:#06x}", tls.version.unwrap_or(0)))?;
+        line.pair("tls_version", &format!("{:#06x}", tls.version.unwrap_or(0)));
     }
     if let Some(options) = fields::tcp_info::OPTIONS.integer(socket) {
         const NAMES: [&str; 8] =
@@ -224,23 +216,22 @@ fn identity<W: Write>(
             .filter(|(bit, _)| options & 1 << bit != 0)
             .map(|(_, name)| *name)
             .collect();
-        line.pair("options", &if set.is_empty() { "none".to_owned() } else { set.join(",") })?;
+        line.pair("options", &if set.is_empty() { "none".to_owned() } else { set.join(",") });
     }
     if let Some(shutdown) = socket.shutdown {
         line.pair(
             "closed",
             ["no", "receive", "send", "both"].get(usize::from(shutdown & 3)).unwrap_or(&"?"),
-        )?;
+        );
     }
-    Ok(())
 }
 
-fn put_fields<'f, W: Write>(
-    line: &mut Wrapped<'_, W>,
+fn put_fields<'f>(
+    line: &mut Wrapped,
     section: &str,
     fields: impl Iterator<Item = &'f Field>,
     connection: &Connection<'_>,
-) -> io::Result<()> {
+) {
     let mut begun = false;
     for field in fields {
         let reading = field.read(connection.socket);
@@ -250,12 +241,11 @@ fn put_fields<'f, W: Write>(
             continue;
         }
         if !begun {
-            line.section(section)?;
+            line.section(section);
             begun = true;
         }
-        line.pair(field.name, &value(field, reading, connection))?;
+        line.pair(field.name, &value(field, reading, connection));
     }
-    Ok(())
 }
 
 /// A value, and its growth in the interval if there is one.
@@ -267,7 +257,7 @@ fn value(field: &Field, reading: Reading, connection: &Connection<'_>) -> String
         Reading::Ratio(share) => human::share(share, &mut out),
         Reading::Integer(value) => amount(field, value, &mut out),
     }
-    let growth = (field.kind == Kind::Counter && field.group != Group::Derived)
+    let growth = (field.kind.grows() && field.group != Group::Derived)
         .then(|| connection.delta.and_then(|delta| delta.growth(field)))
         .flatten();
     if let Some(growth) = growth.filter(|&growth| growth > 0) {
@@ -289,8 +279,8 @@ fn amount(field: &Field, value: u64, out: &mut String) {
 }
 
 /// Lines that wrap, indented under their section's label.
-struct Wrapped<'w, W> {
-    writer: &'w mut W,
+struct Wrapped {
+    text: SafeText,
     width: usize,
     at: usize,
 }
@@ -298,27 +288,25 @@ struct Wrapped<'w, W> {
 /// The column at which values begin.
 const INDENT: usize = 12;
 
-impl<W: Write> Wrapped<'_, W> {
-    fn section(&mut self, label: &str) -> io::Result<()> {
+impl Wrapped {
+    fn section(&mut self, label: &str) {
         if self.at > 0 {
-            writeln!(self.writer)?;
+            self.text.end_line();
         }
-        write!(self.writer, "  {label:<9}")?;
+        self.text.push_spaces(2);
+        self.text.push(&format!("{label:<9}"));
         self.at = INDENT - 1;
-        Ok(())
     }
 
-    fn pair(&mut self, name: &str, value: &str) -> io::Result<()> {
+    fn pair(&mut self, name: &str, value: &str) {
         let length = name.len() + value.chars().count() + 2;
         if self.at + length > self.width && self.at >= INDENT {
-            write!(self.writer, "\n{:1$}", "", INDENT - 1)?;
+            self.text.end_line();
+            self.text.push_spaces(INDENT - 1);
             self.at = INDENT - 1;
         }
         self.at += length;
-        write!(self.writer, " {name}:{value}")
-    }
-
-    fn end(self) -> io::Result<()> {
-        writeln!(self.writer)
+        self.text.push_spaces(1);
+        self.text.push(&format!("{name}:{value}"));
     }
 }

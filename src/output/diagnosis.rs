@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 
+use super::address::endpoint;
 use super::aligned::Aligned;
 use super::stats::TableLayout;
-use super::{Tone, human};
-use crate::report::{DiagnosisDocument, ExampleEntry, FindingEntry, MeasureEntry};
+use super::{OutputWriter, Tone, human};
+use crate::model::is_link_local;
+use crate::monitor::Interface;
+use crate::report::{DiagnosisDocument, ExampleEntry, ExplainedEntry, FindingEntry, MeasureEntry};
 
 /// Examples shown in addition to the worst one's evidence.
 const EXAMPLES: usize = 3;
@@ -22,20 +25,43 @@ pub struct DiagnosisView {
 /// # Errors
 /// Errors of the writer.
 pub fn diagnosis(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     diagnosis: &DiagnosisDocument<'_>,
     view: DiagnosisView,
     layout: TableLayout,
 ) -> io::Result<()> {
     let mut text = Aligned::new(&[], 0);
-    let (full, brief): (Vec<_>, Vec<_>) =
-        diagnosis.findings.iter().partition(|finding| finding.severity != "info" || view.all);
-    if diagnosis.findings.iter().all(|finding| finding.severity == "info") {
-        text.heading("No problem was found");
+    let (selected, of_host): (Vec<_>, Vec<_>) =
+        diagnosis.findings.iter().partition(|finding| finding.selected);
+    if selected.iter().all(|finding| finding.severity == "info") {
+        let quality = &diagnosis.quality;
+        text.heading(match quality.counters_unread + quality.settings_unread {
+            0 => "No problem was found",
+            _ => "No problem was found in what could be read",
+        });
         text.blank();
     }
+    write_findings(&mut text, &selected, view);
+    if !of_host.is_empty() {
+        text.heading("The host, whatever the filter");
+        text.text(
+            2,
+            "These do not count for --fail-on: other connections may cause them.",
+            Tone::Quiet,
+        );
+        text.blank();
+        write_findings(&mut text, &of_host, view);
+    }
+    checked(&mut text, diagnosis);
+    text.write(out, layout.width, layout.style)
+}
+
+/// Writes findings in full, and those that are only information in one line each.
+fn write_findings(text: &mut Aligned, findings: &[&FindingEntry], view: DiagnosisView) {
+    let (full, brief): (Vec<&FindingEntry>, Vec<&FindingEntry>) =
+        findings.iter().partition(|finding| finding.severity != "info" || view.all);
     for finding in full {
-        write_finding(&mut text, finding);
+        write_finding(text, finding);
         text.blank();
     }
     if !brief.is_empty() {
@@ -46,8 +72,6 @@ pub fn diagnosis(
         text.text(2, "(`--all` shows these in full)", Tone::Quiet);
         text.blank();
     }
-    checked(&mut text, diagnosis);
-    text.write(out, layout.width, layout.style)
 }
 
 fn headline(finding: &FindingEntry) -> String {
@@ -77,6 +101,9 @@ fn write_finding(text: &mut Aligned, finding: &FindingEntry) {
         text.text(4, &format!("and {} more", human::grouped(left)), Tone::Quiet);
     }
     text.text(2, &finding.cause, Tone::Plain);
+    for one in &finding.explains {
+        text.text(2, &format!("Explains {}", explained(one)), Tone::Quiet);
+    }
     for advice in &finding.advice {
         text.text(2, &format!("-> {}", advice.text), Tone::Plain);
         if let Some(command) = &advice.command {
@@ -86,19 +113,31 @@ fn write_finding(text: &mut Aligned, finding: &FindingEntry) {
     text.text(2, &format!("Other side: {}", finding.other_side), Tone::Quiet);
 }
 
+/// `TD202 accept queue growing: 3 connections, rises 5`.
+fn explained(one: &ExplainedEntry) -> String {
+    let mut line = format!("{} {}", one.code, one.title);
+    if let Some(about) = &one.about {
+        line.push_str(&format!(", {about}"));
+    }
+    let mut figures = Vec::new();
+    if one.count > 1 {
+        figures.push(counted(one.count, "connection"));
+    }
+    figures.extend(one.evidence.first().map(figure));
+    if !figures.is_empty() {
+        line.push_str(&format!(": {}", figures.join(", ")));
+    }
+    line
+}
+
 fn example(one: &ExampleEntry, with_evidence: bool) -> String {
-    let end = |end: &crate::model::Endpoint| {
-        let mut text = String::new();
-        super::address::address(&end.address, &mut text);
-        if end.address.is_ipv6() {
-            format!("[{text}]:{}", end.port)
-        } else {
-            format!("{text}:{}", end.port)
-        }
-    };
-    let mut line = format!("{} {}", one.state, end(&one.local));
+    let bound = one.interface.as_ref();
+    let zone = bound.map(|it| Interface { index: it.index, name: it.name.as_deref() });
+    let mut line = format!("{} ", one.state);
+    endpoint(&one.local, zone, &mut line);
     if let Some(remote) = &one.remote {
-        line.push_str(&format!(" - {}", end(remote)));
+        line.push_str(" - ");
+        endpoint(remote, zone.filter(|_| is_link_local(remote.address)), &mut line);
     }
     for process in &one.processes {
         line.push_str(&format!(" {}({})", process.comm, process.pid));

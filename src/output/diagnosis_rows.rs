@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{escape, json_line};
+use super::{OutputWriter, RowCell, Rows, json_line};
 use crate::report::{Checked, Cost, DiagnosisDocument, FindingEntry, Quality};
 
 /// A finding.
@@ -31,7 +31,10 @@ struct End<'a> {
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn diagnosis_jsonl(out: &mut impl Write, diagnosis: &DiagnosisDocument<'_>) -> io::Result<()> {
+pub fn diagnosis_jsonl(
+    out: &mut OutputWriter<impl Write>,
+    diagnosis: &DiagnosisDocument<'_>,
+) -> io::Result<()> {
     let captured_at = diagnosis.document.captured_at.as_str();
     for finding in &diagnosis.findings {
         let schema = "tcpdiag.diagnose.row/1";
@@ -52,9 +55,11 @@ pub fn diagnosis_jsonl(out: &mut impl Write, diagnosis: &DiagnosisDocument<'_>) 
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn diagnosis_csv(out: &mut impl Write, diagnosis: &DiagnosisDocument<'_>) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record([
+pub fn diagnosis_csv(
+    out: &mut OutputWriter<impl Write>,
+    diagnosis: &DiagnosisDocument<'_>,
+) -> io::Result<()> {
+    let titles = [
         "time",
         "netns",
         "code",
@@ -66,24 +71,27 @@ pub fn diagnosis_csv(out: &mut impl Write, diagnosis: &DiagnosisDocument<'_>) ->
         "count",
         "evidence",
         "cause",
-    ])?;
+        "selected",
+    ];
+    let mut rows = Rows::begin(out, Some(&titles))?;
     for finding in &diagnosis.findings {
         let evidence = finding.evidence.iter();
         let evidence: Vec<String> =
             evidence.map(|one| format!("{}={} {}", one.field, one.value, one.unit)).collect();
-        writer.serialize((
-            &diagnosis.document.captured_at,
-            finding.netns.or(diagnosis.document.netns.as_ref().map(|netns| netns.inode)),
-            finding.code,
-            finding.name,
-            finding.severity,
-            finding.confidence,
-            finding.scope,
-            escape::text(&finding.subject.text),
-            finding.subject.count,
-            evidence.join("; "),
-            &finding.cause,
-        ))?;
+        rows.row([
+            (&*diagnosis.document.captured_at).into(),
+            finding.netns.or(diagnosis.document.netns.as_ref().map(|netns| netns.inode)).into(),
+            finding.code.into(),
+            finding.name.into(),
+            finding.severity.into(),
+            finding.confidence.into(),
+            finding.scope.into(),
+            (&*finding.subject.text).into(),
+            finding.subject.count.into(),
+            evidence.join("; ").into(),
+            (&*finding.cause).into(),
+            RowCell::Flag(finding.selected),
+        ])?;
     }
-    writer.flush()
+    rows.flush()
 }

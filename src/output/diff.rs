@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::aligned::Aligned;
 use super::stats::TableLayout;
-use super::{Align, Tone, human};
+use super::{Align, OutputWriter, Tone, human};
+use crate::recording::localised;
 use crate::report::{DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 
 /// Writes it, but only the first `limit` rows of each kind.
@@ -12,7 +13,7 @@ use crate::report::{DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffU
 /// # Errors
 /// Errors of the writer.
 pub fn diff(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     document: &DiffDocument,
     limit: usize,
     layout: TableLayout,
@@ -72,18 +73,18 @@ pub fn diff(
         table.write(out, layout.width, layout.style)?;
     }
     if document.changes.is_empty() {
-        writeln!(out, "Nothing changed by more than chance.")?;
+        out.line("Nothing changed by more than chance.")?;
     }
     if hidden > 0 {
-        writeln!(out, "and {} more; --limit shows them", human::grouped(hidden as u64))?;
+        let hidden = human::grouped(hidden as u64);
+        out.line(format_args!("and {hidden} more; --limit shows them"))?;
     }
     if document.same > 0 {
-        writeln!(
-            out,
+        out.line(format_args!(
             "not shown, differing by less than {} standard deviations: {}; --all shows them",
             document.sigma,
             human::grouped(document.same),
-        )?;
+        ))?;
     }
     Ok(())
 }
@@ -95,15 +96,10 @@ fn side(side: &DiffSide) -> String {
     format!(
         "{}: {} to {}, {length} in {} {plural}",
         side.file,
-        shorter(&side.from),
-        without_day(&shorter(&side.to), &side.from),
+        localised(&side.from),
+        localised(&side.to),
         human::grouped(side.intervals)
     )
-}
-
-/// A time without fractions of a second.
-fn shorter(time: &str) -> String {
-    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 fn value(value: Option<f64>, unit: DiffUnit) -> String {
@@ -119,14 +115,6 @@ fn value(value: Option<f64>, unit: DiffUnit) -> String {
         DiffUnit::Microseconds => human::microseconds(value.round() as u64, &mut text),
     }
     text
-}
-
-/// A time, without its date if the other one has the same.
-fn without_day<'t>(time: &'t str, other: &str) -> &'t str {
-    match (time.split_once('T'), other.split_once('T')) {
-        (Some((day, time)), Some((same, _))) if day == same => time,
-        _ => time,
-    }
 }
 
 /// `x3.2`, `appeared`, `gone`.

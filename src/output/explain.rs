@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::stats::TableLayout;
-use super::{Tone, escape, human};
+use super::{OutputWriter, Rows, SafeText, Tone, human};
 use crate::counters::{Bound, Healthy, Twin, TwinClass};
 use crate::output::wrap::wrap;
+use crate::recording::localised;
 use crate::report::{Explanation, LimitEntry, Recorded, RecordedValue, RulePage};
 
 /// The column at which paragraphs begin.
@@ -23,17 +24,23 @@ const NOTHING: &str = " ";
 /// # Errors
 /// Errors of the writer.
 pub fn explanation(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     entry: &Explanation,
     layout: TableLayout,
 ) -> io::Result<()> {
     let (before, after) = layout.style.heading();
-    let (quiet, end) = layout.style.around(Tone::Quiet);
     let kind = kind(entry);
-    let name = escape::text(&entry.name);
-    let fits = layout.width.is_none_or(|width| name.width() + 2 + kind.width() <= width);
-    let between = if fits { "  ".to_owned() } else { format!("\n{:INDENT$}", "") };
-    writeln!(out, "{before}{name}{after}{between}{quiet}{kind}{end}")?;
+    let mut head = SafeText::default();
+    head.push_own(before);
+    head.push(&entry.name);
+    head.push_own(after);
+    if layout.width.is_some_and(|width| entry.name.width() + 2 + kind.width() > width) {
+        head.end_line();
+    }
+    head.push_spaces(INDENT);
+    head.push_toned(&kind, Tone::Quiet, layout.style);
+    head.end_line();
+    out.text(&head)?;
     paragraph(out, "", &entry.meaning, layout)?;
     if let Some(recorded) = &entry.recorded {
         paragraph(out, "Recorded", &recorded_text(recorded), layout)?;
@@ -59,25 +66,32 @@ pub fn explanation(
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn explanation_csv(out: &mut impl Write, entries: &[&Explanation]) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(["name", "kind", "category", "meaning", "suggests", "check", "since"])?;
+pub fn explanation_csv(
+    out: &mut OutputWriter<impl Write>,
+    entries: &[&Explanation],
+) -> io::Result<()> {
+    let titles = ["name", "kind", "category", "meaning", "suggests", "check", "since"];
+    let mut rows = Rows::begin(out, Some(&titles))?;
     for entry in entries {
-        writer.serialize((
-            &entry.name,
-            entry.kind,
-            &entry.category,
-            &entry.meaning,
-            &entry.suggests,
-            &entry.check,
-            &entry.since,
-        ))?;
+        rows.row([
+            (&*entry.name).into(),
+            entry.kind.into(),
+            (&*entry.category).into(),
+            (&*entry.meaning).into(),
+            entry.suggests.as_deref().into(),
+            entry.check.as_deref().into(),
+            entry.since.as_deref().into(),
+        ])?;
     }
-    writer.flush()
+    rows.flush()
 }
 
 /// The parts of an explanation that only rules have.
-fn rule(out: &mut impl Write, page: &RulePage, layout: TableLayout) -> io::Result<()> {
+fn rule(
+    out: &mut OutputWriter<impl Write>,
+    page: &RulePage,
+    layout: TableLayout,
+) -> io::Result<()> {
     paragraph(out, "Says", page.title, layout)?;
     paragraph(out, "Goes by", page.evidence, layout)?;
     paragraph(out, "Guards", page.guards, layout)?;
@@ -86,8 +100,11 @@ fn rule(out: &mut impl Write, page: &RulePage, layout: TableLayout) -> io::Resul
     for (index, advice) in page.advice.iter().enumerate() {
         paragraph(out, if index == 0 { "What to do" } else { NOTHING }, &advice.text, layout)?;
         if let Some(command) = &advice.command {
-            let (before, after) = layout.style.around(Tone::Good);
-            writeln!(out, "{:from$}{before}{command}{after}", "", from = LABELLED + 2)?;
+            let mut line = SafeText::default();
+            line.push_spaces(LABELLED + 2);
+            line.push_toned(command, Tone::Good, layout.style);
+            line.end_line();
+            out.text(&line)?;
         }
     }
     for (index, limit) in page.limits.iter().enumerate() {
@@ -110,7 +127,7 @@ fn recorded_text(recorded: &Recorded) -> String {
         RecordedValue::Text(text) if text.is_empty() => "empty".to_owned(),
         RecordedValue::Text(text) => text.clone(),
     };
-    format!("{value} at {}", recorded.captured_at)
+    format!("{value} at {}", localised(&recorded.captured_at))
 }
 
 /// `counter of retransmission, in segments, since Linux 4.19`.
@@ -160,18 +177,25 @@ fn twin(twin: &Twin) -> String {
     format!("{class} {}{since}. {}", twin.fields.join(", "), twin.relation)
 }
 
-fn paragraph(out: &mut impl Write, label: &str, text: &str, layout: TableLayout) -> io::Result<()> {
-    let text = escape::text(text);
+fn paragraph(
+    out: &mut OutputWriter<impl Write>,
+    label: &str,
+    text: &str,
+    layout: TableLayout,
+) -> io::Result<()> {
     let from = if label.is_empty() { INDENT } else { LABELLED };
-    let (quiet, end) = layout.style.around(Tone::Quiet);
+    let mut lines = SafeText::default();
     let width = layout.width.unwrap_or(usize::MAX).saturating_sub(from);
-    for (index, line) in wrap(&text, width).into_iter().enumerate() {
+    for (index, line) in wrap(text, width).into_iter().enumerate() {
         if index == 0 && !label.is_empty() {
-            let fill = LABELLED.saturating_sub(INDENT + label.len());
-            writeln!(out, "{:INDENT$}{quiet}{label}{end}{:fill$}{line}", "", "")?;
+            lines.push_spaces(INDENT);
+            lines.push_toned(label, Tone::Quiet, layout.style);
+            lines.push_spaces(LABELLED.saturating_sub(INDENT + label.len()));
         } else {
-            writeln!(out, "{:from$}{line}", "")?;
+            lines.push_spaces(from);
         }
+        lines.push(&line);
+        lines.end_line();
     }
-    Ok(())
+    out.text(&lines)
 }

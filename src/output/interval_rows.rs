@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Flat, Intervals, escape};
+use super::{Flat, Intervals, OutputWriter, escape};
 use crate::filter::{Expr, PlanOptions};
 use crate::model::{State, StateSet};
 use crate::monitor::{Observation, ObservationSink, SocketFilter};
@@ -91,7 +91,7 @@ impl<W: Write> IntervalRows<W> {
     /// # Errors
     /// Errors of the writer.
     pub fn begin(
-        out: W,
+        out: OutputWriter<W>,
         form: Flat,
         columns: Vec<&'static IntervalColumn>,
         expr: Expr,
@@ -121,7 +121,7 @@ impl<W: Write> IntervalRows<W> {
     pub fn begin_sample(&mut self, session: &Session) {
         let sample = session.sample();
         (self.time_ns, self.sample) = (sample.clocks.realtime_ns, sample.number);
-        self.is_in_span = session.span().from.is_none_or(|from| self.time_ns >= from);
+        self.is_in_span = !session.span().from.is_some_and(|from| from.is_after(sample.clocks));
         // All sockets have their last row in the last sample.
         self.all = self.all_rows || session.is_last();
     }

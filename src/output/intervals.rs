@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::ser::{SerializeMap as _, Serializer as _};
 
-use super::escape;
 use super::json::SafeFormatter;
+use super::{OutputWriter, RowCell, Rows};
 use crate::report::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value};
 
 /// Formats of the table.
@@ -21,12 +21,11 @@ pub enum Flat {
 pub struct Intervals<W: Write> {
     sink: Sink<W>,
     columns: Vec<&'static IntervalColumn>,
-    cell: String,
 }
 
 enum Sink<W: Write> {
-    JsonLines(W),
-    Csv(Box<csv::Writer<W>>),
+    JsonLines(OutputWriter<W>),
+    Csv(Box<Rows<W>>),
 }
 
 impl<W: Write> Intervals<W> {
@@ -34,16 +33,20 @@ impl<W: Write> Intervals<W> {
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn begin(writer: W, form: Flat, columns: Vec<&'static IntervalColumn>) -> io::Result<Self> {
+    pub fn begin(
+        writer: OutputWriter<W>,
+        form: Flat,
+        columns: Vec<&'static IntervalColumn>,
+    ) -> io::Result<Self> {
         let sink = match form {
             Flat::JsonLines => Sink::JsonLines(writer),
             Flat::Csv => {
-                let mut writer = csv::Writer::from_writer(writer);
-                writer.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
-                Sink::Csv(Box::new(writer))
+                let mut rows = Rows::of(writer, b',');
+                rows.titles(columns.iter().map(|column| &*column.name))?;
+                Sink::Csv(Box::new(rows))
             }
         };
-        Ok(Self { sink, columns, cell: String::new() })
+        Ok(Self { sink, columns })
     }
 
     /// Writes one row.
@@ -54,7 +57,7 @@ impl<W: Write> Intervals<W> {
         match &mut self.sink {
             Sink::JsonLines(writer) => {
                 let mut serializer =
-                    serde_json::Serializer::with_formatter(&mut *writer, SafeFormatter::default());
+                    serde_json::Serializer::with_formatter(writer.raw(), SafeFormatter::default());
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("schema", INTERVAL_ROW)?;
                 for column in &self.columns {
@@ -69,30 +72,15 @@ impl<W: Write> Intervals<W> {
                     }
                 }
                 map.end()?;
-                writer.write_all(b"\n")
+                writer.raw().write_all(b"\n")
             }
-            Sink::Csv(writer) => {
-                for column in &self.columns {
-                    self.cell.clear();
-                    match column.read(row) {
-                        Value::Absent | Value::Unset => {}
-                        Value::Text(text) => self.cell.push_str(&escape::text(&text)),
-                        Value::Integer(value) => {
-                            self.cell.push_str(itoa::Buffer::new().format(value));
-                        }
-                        Value::Number(value) => {
-                            use std::fmt::Write as _;
-                            let _ = write!(self.cell, "{value}");
-                        }
-                        Value::Flag(flag) => {
-                            self.cell.push_str(if flag { "true" } else { "false" })
-                        }
-                    }
-                    writer.write_field(&self.cell)?;
-                }
-                writer.write_record(None::<&[u8]>)?;
-                Ok(())
-            }
+            Sink::Csv(rows) => rows.row(self.columns.iter().map(|column| match column.read(row) {
+                Value::Absent | Value::Unset => RowCell::Empty,
+                Value::Text(text) => RowCell::Text(text),
+                Value::Integer(value) => value.into(),
+                Value::Number(value) => value.into(),
+                Value::Flag(flag) => RowCell::Flag(flag),
+            })),
         }
     }
 
@@ -100,10 +88,10 @@ impl<W: Write> Intervals<W> {
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(self) -> io::Result<W> {
+    pub fn end(self) -> io::Result<OutputWriter<W>> {
         match self.sink {
             Sink::JsonLines(writer) => Ok(writer),
-            Sink::Csv(writer) => writer.into_inner().map_err(|error| error.into_error()),
+            Sink::Csv(rows) => rows.end(),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer as _};
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::escape;
+use super::{OutputWriter, escape};
 use crate::report::{Connection, Cost, Document, Quality, RowEnd};
 
 /// Compact JSON that also escapes characters that are valid in JSON but control terminals. Keys are
@@ -67,15 +67,16 @@ fn put<W: Write>(writer: W, value: &impl Serialize) -> io::Result<()> {
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn json_line<W: Write>(mut writer: W, value: &impl Serialize) -> io::Result<()> {
-    put(&mut writer, value)?;
+pub fn json_line<W: Write>(out: &mut OutputWriter<W>, value: &impl Serialize) -> io::Result<()> {
+    let writer = out.raw();
+    put(&mut *writer, value)?;
     writer.write_all(b"\n")
 }
 
 /// One document with an array of rows in it.
 #[derive(Debug)]
-pub struct JsonStream<W> {
-    writer: W,
+pub struct JsonStream<W: Write> {
+    out: OutputWriter<W>,
     any: bool,
     /// Written between the rows of a single document; a document of a stream is one line.
     separator: &'static str,
@@ -87,7 +88,7 @@ impl<W: Write> JsonStream<W> {
     /// # Errors
     /// Errors of the writer.
     pub fn begin(
-        mut writer: W,
+        mut out: OutputWriter<W>,
         document: &Document<'_>,
         rows: &str,
         one_line: bool,
@@ -96,9 +97,10 @@ impl<W: Write> JsonStream<W> {
         put(&mut head, document)?;
         // The object stays open for the rows and the fields after them.
         head.pop();
+        let writer = out.raw();
         writer.write_all(&head)?;
         write!(writer, ",\"{rows}\":[")?;
-        Ok(Self { writer, any: false, separator: if one_line { "" } else { "\n" } })
+        Ok(Self { out, any: false, separator: if one_line { "" } else { "\n" } })
     }
 
     /// Writes one row.
@@ -106,40 +108,42 @@ impl<W: Write> JsonStream<W> {
     /// # Errors
     /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
+        let writer = self.out.raw();
         if self.any {
-            self.writer.write_all(b",")?;
+            writer.write_all(b",")?;
         }
         self.any = true;
-        self.writer.write_all(self.separator.as_bytes())?;
-        put(&mut self.writer, connection)
+        writer.write_all(self.separator.as_bytes())?;
+        put(writer, connection)
     }
 
     /// Closes the document.
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(mut self, quality: &Quality, cost: Cost) -> io::Result<W> {
-        write!(self.writer, "{}],\"quality\":", self.separator)?;
-        put(&mut self.writer, quality)?;
-        self.writer.write_all(b",\"cost\":")?;
-        put(&mut self.writer, &cost)?;
-        self.writer.write_all(b"}\n")?;
-        Ok(self.writer)
+    pub fn end(mut self, quality: &Quality, cost: Cost) -> io::Result<OutputWriter<W>> {
+        let writer = self.out.raw();
+        write!(writer, "{}],\"quality\":", self.separator)?;
+        put(&mut *writer, quality)?;
+        writer.write_all(b",\"cost\":")?;
+        put(&mut *writer, &cost)?;
+        writer.write_all(b"}\n")?;
+        Ok(self.out)
     }
 }
 
 /// One JSON object per row and line.
 #[derive(Debug)]
-pub struct JsonLines<'a, W> {
-    writer: W,
+pub struct JsonLines<'a, W: Write> {
+    out: OutputWriter<W>,
     schema: &'a str,
     captured_at: String,
 }
 
 impl<'a, W: Write> JsonLines<'a, W> {
     /// Rows with this schema and time.
-    pub fn new(writer: W, schema: &'a str, captured_at: String) -> Self {
-        Self { writer, schema, captured_at }
+    pub fn new(out: OutputWriter<W>, schema: &'a str, captured_at: String) -> Self {
+        Self { out, schema, captured_at }
     }
 
     /// Writes one row.
@@ -148,22 +152,21 @@ impl<'a, W: Write> JsonLines<'a, W> {
     /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         let mut serializer =
-            serde_json::Serializer::with_formatter(&mut self.writer, SafeFormatter::default());
+            serde_json::Serializer::with_formatter(self.out.raw(), SafeFormatter::default());
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", self.schema)?;
         map.serialize_entry("captured_at", &self.captured_at)?;
         connection.entries(&mut map)?;
         map.end()?;
-        self.writer.write_all(b"\n")
+        self.out.raw().write_all(b"\n")
     }
 
     /// Writes the last line.
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(mut self, end: &RowEnd<'_>) -> io::Result<W> {
-        put(&mut self.writer, end)?;
-        self.writer.write_all(b"\n")?;
-        Ok(self.writer)
+    pub fn end(mut self, end: &RowEnd<'_>) -> io::Result<OutputWriter<W>> {
+        json_line(&mut self.out, end)?;
+        Ok(self.out)
     }
 }

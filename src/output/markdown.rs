@@ -2,52 +2,68 @@
 
 use std::io::{self, Write};
 
+use super::OutputWriter;
 use crate::report::{Explanation, LimitEntry, RulePage};
 
 /// Writes explanations with their names as headings, rules in full.
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn markdown(out: &mut impl Write, entries: &[&Explanation]) -> io::Result<()> {
+pub fn markdown(out: &mut OutputWriter<impl Write>, entries: &[&Explanation]) -> io::Result<()> {
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {
-            writeln!(out)?;
+            out.blank()?;
         }
         match &entry.rule {
             Some(page) => rule(out, entry, page)?,
             None => {
-                writeln!(out, "## {}\n\n{}", plain(&entry.name), plain(&entry.meaning))?;
+                heading(out, &plain(&entry.name))?;
+                out.line(plain(&entry.meaning))?;
             }
         }
     }
     Ok(())
 }
 
-fn rule(out: &mut impl Write, entry: &Explanation, page: &RulePage) -> io::Result<()> {
-    writeln!(out, "## {}: {}\n", entry.name, plain(page.title))?;
-    writeln!(out, "`{}`, of a {}. {}\n", page.name, page.scope, plain(&entry.meaning))?;
-    writeln!(out, "- **Goes by**: {}.", plain(page.evidence))?;
-    writeln!(out, "- **Guards**: {}", plain(page.guards))?;
-    writeln!(out, "- **Seen from**: {}.", plain(page.seen_from))?;
-    writeln!(out, "- **Other side**: {}", plain(page.other_side))?;
+fn rule(
+    out: &mut OutputWriter<impl Write>,
+    entry: &Explanation,
+    page: &RulePage,
+) -> io::Result<()> {
+    heading(out, &format!("{}: {}", entry.name, plain(page.title)))?;
+    out.line(format_args!("`{}`, of a {}. {}", page.name, page.scope, plain(&entry.meaning)))?;
+    out.blank()?;
+    out.line(format_args!("- **Goes by**: {}.", plain(page.evidence)))?;
+    out.line(format_args!("- **Guards**: {}", plain(page.guards)))?;
+    out.line(format_args!("- **Seen from**: {}.", plain(page.seen_from)))?;
+    out.line(format_args!("- **Other side**: {}", plain(page.other_side)))?;
     if !page.explained_by.is_empty() {
-        writeln!(out, "- **Leaves it to**: {}.", page.explained_by.join(", "))?;
+        out.line(format_args!("- **Leaves it to**: {}.", page.explained_by.join(", ")))?;
     }
-    writeln!(out, "- **References**: {}.", plain(&page.references.join("; ")))?;
+    out.line(format_args!("- **References**: {}.", plain(&page.references.join("; "))))?;
     if !page.limits.is_empty() {
-        writeln!(out, "\n| Limit | Usually | Decides |\n| --- | --- | --- |")?;
+        out.blank()?;
+        out.line("| Limit | Usually | Decides |")?;
+        out.line("| --- | --- | --- |")?;
     }
     for LimitEntry { key, value, unit, meaning } in &page.limits {
-        writeln!(out, "| `{key}` | {value} {unit} | {} |", plain(meaning))?;
+        out.line(format_args!("| `{key}` | {value} {unit} | {} |", plain(meaning)))?;
     }
-    writeln!(out, "\nWhat to do:\n")?;
+    out.blank()?;
+    out.line("What to do:")?;
+    out.blank()?;
     for advice in &page.advice {
-        writeln!(out, "- {}", plain(&advice.text))?;
+        out.line(format_args!("- {}", plain(&advice.text)))?;
         if let Some(command) = &advice.command {
-            writeln!(out, "  `{command}`")?;
+            out.line(format_args!("  `{command}`"))?;
         }
     }
     Ok(())
+}
+
+fn heading(out: &mut OutputWriter<impl Write>, text: &str) -> io::Result<()> {
+    out.line(format_args!("## {text}"))?;
+    out.blank()
 }
 
 /// Escapes the characters that Markdown interprets.

@@ -16,7 +16,6 @@ mod diagnosis;
 mod diagnosis_rows;
 mod diff;
 mod dropped;
-pub mod escape;
 mod explain;
 mod form;
 mod input_progress;
@@ -24,11 +23,14 @@ mod interval_rows;
 mod intervals;
 mod json;
 mod markdown;
+mod messages;
 mod progress;
 mod reference;
 mod requirements;
+mod rows;
 mod services;
 mod shorten;
+mod sort_key;
 mod stats;
 mod stats_writer;
 mod style;
@@ -36,6 +38,7 @@ pub mod summary;
 mod sysctl;
 mod table;
 mod wrap;
+mod writer;
 
 pub use aligned::{Aligned, Cell};
 pub use column::{Align, Column, ColumnKind, all_columns, find_column};
@@ -56,9 +59,11 @@ pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
 pub use markdown::markdown;
+pub use messages::eprint_line;
 pub use progress::Progress;
 pub use reference::Reference;
 pub use requirements::Requirements;
+pub use rows::{RowCell, Rows};
 pub use services::{
     CounterChoice, ServicesView, ServicesWriter, attribution_csv, services, services_csv,
     services_jsonl, services_summary,
@@ -69,5 +74,6 @@ pub use style::{Style, Tone};
 pub use sysctl::{sysctl, sysctl_csv};
 pub use table::{Layout, Table};
 pub use wrap::wrap;
+pub use writer::{OutputWriter, SafePart, SafeText};
 
-pub use crate::text::human;
+pub use crate::text::{escape, human};

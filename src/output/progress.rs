@@ -1,8 +1,10 @@
 //! A progress line on a terminal.
 
-use std::io::{self, IsTerminal as _, Stderr, Write};
+use std::io::{Stderr, Write};
 use std::time::{Duration, Instant};
 
+use super::escape;
+use super::messages::error_terminal;
 use crate::sys::error_columns;
 
 /// The line is written at most this often.
@@ -29,8 +31,7 @@ impl Default for Progress {
 impl Progress {
     /// On standard error.
     pub fn new() -> Self {
-        let out = Some(io::stderr()).filter(|out| out.is_terminal());
-        Self { out, columns: error_columns, shown: None }
+        Self { out: error_terminal(), columns: error_columns, shown: None }
     }
 }
 
@@ -46,7 +47,8 @@ impl<W: Write> Progress<W> {
         self.shown = Some(now);
         // A line that fills the terminal would wrap, and its first part could not be erased.
         let columns = (self.columns)().map_or(usize::MAX, usize::from);
-        let line: String = line().chars().take(columns.saturating_sub(1)).collect();
+        let line = line();
+        let line: String = escape::text(&line).chars().take(columns.saturating_sub(1)).collect();
         // Back to the start of the line, and erase it.
         let _ = write!(out, "\r\x1b[K{line}");
     }

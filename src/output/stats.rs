@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::aligned::{Aligned, Cell};
-use super::{Align, Style, Tone, human};
+use super::{Align, OutputWriter, Style, Tone, human};
 use crate::counters::{Catalogue, Estimate, Kind, Retransmits, Threshold, Verdict};
 use crate::report::{Basis, CounterRow, Note, Outcome, RatioRow, Stats};
 
@@ -25,7 +25,7 @@ const WIDE: usize = 110;
 /// # Errors
 /// Errors of the writer.
 pub fn stats(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     stats: &Stats<'_>,
     layout: TableLayout,
     brief: bool,
@@ -61,7 +61,7 @@ fn seconds(stats: &Stats<'_>) -> f64 {
 }
 
 fn verdicts(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     stats: &Stats<'_>,
     layout: TableLayout,
     brief: bool,
@@ -83,6 +83,9 @@ fn verdicts(
     ratios.sort_by_key(|ratio| std::cmp::Reverse(ratio.worst().verdict));
     let bad = ratios.iter().filter(|ratio| ratio.worst().verdict > Verdict::Ok).count();
     let heading = match (bad, counts) {
+        (0, _) if stats.quality.common.counters_unread > 0 => {
+            "Nothing that could be read needs attention"
+        }
         (0, false) => "Too little happened for a verdict",
         (0, true) => "Nothing needs attention",
         _ => "What needs attention",
@@ -99,7 +102,12 @@ fn verdicts(
     };
     let (healthy, unknown) = (with(Verdict::Ok).count(), with(Verdict::NoData).count());
     if brief {
-        let text = format!("Healthy ratios: {healthy}; too little data (no_data): {unknown}.");
+        let unread = with(Verdict::NoData).filter(|ratio| ratio.is_unread()).count();
+        let few = unknown - unread;
+        let mut text = format!("Healthy ratios: {healthy}; too little data (no_data): {few}.");
+        if unread > 0 {
+            text.insert_str(text.len() - 1, &format!("; could not be read: {unread}"));
+        }
         table.text(0, &text, Tone::Quiet);
     } else {
         if bad > 0 && healthy > 0 {
@@ -107,10 +115,16 @@ fn verdicts(
             table.heading("Healthy");
         }
         with(Verdict::Ok).for_each(|ratio| table.row(ratio_row(ratio, ratio.worst())));
-        if unknown > 0 {
-            let ids: Vec<&str> = with(Verdict::NoData).map(|ratio| ratio.id).collect();
-            let text = format!("no_data, too little of it or not counted here: {}", ids.join(", "));
+        let (unread, others): (Vec<&RatioRow>, Vec<&RatioRow>) =
+            with(Verdict::NoData).partition(|ratio| ratio.is_unread());
+        let ids = |rows: &[&RatioRow]| rows.iter().map(|row| row.id).collect::<Vec<_>>().join(", ");
+        if !others.is_empty() {
+            let text = format!("no_data, too little of it or not counted here: {}", ids(&others));
             table.text(0, &text, Tone::Quiet);
+        }
+        if !unread.is_empty() {
+            let text = format!("no_data, because a counter could not be read: {}", ids(&unread));
+            table.text(0, &text, Tone::Warn);
         }
     }
     table.blank();
@@ -208,7 +222,7 @@ fn retransmits(kinds: &Retransmits) -> String {
 }
 
 fn counters(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     stats: &Stats<'_>,
     layout: TableLayout,
     shown: impl Fn(&CounterRow) -> bool,

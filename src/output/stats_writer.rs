@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::stats::{TableLayout, stats};
-use super::{Form, human, json_line};
+use super::{Form, OutputWriter, Rows, human, json_line};
 use crate::counters::{Selection, is_shown_by_default};
-use crate::report::{Basis, CounterRow, Stats, StatsEnd, StatsLine};
+use crate::recording::localised;
+use crate::report::{Basis, CounterRow, Note, Stats, StatsEnd, StatsLine};
 
 /// What is written of each sample, and how.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl StatsWriter<'_> {
     /// Errors of the writer.
     pub fn write(
         &mut self,
-        out: &mut impl Write,
+        out: &mut OutputWriter<impl Write>,
         sample: &Stats<'_>,
         layout: TableLayout,
     ) -> io::Result<()> {
@@ -45,7 +46,7 @@ impl StatsWriter<'_> {
     /// Errors of the writer.
     pub fn table(
         &self,
-        out: &mut impl Write,
+        out: &mut OutputWriter<impl Write>,
         sample: &Stats<'_>,
         layout: TableLayout,
     ) -> io::Result<()> {
@@ -53,21 +54,20 @@ impl StatsWriter<'_> {
             sample.since.as_ref().map(|since| since.basis),
             Some(Basis::Interval | Basis::WholeRun)
         );
-        let (bold, plain) = layout.style.heading();
         let mut title = Vec::new();
         if sample.basis == Basis::Interval {
-            title.push(sample.document.captured_at.clone());
+            title.push(localised(&sample.document.captured_at));
         }
         if let (true, Some(netns)) = (self.many, &sample.document.netns) {
             let name = netns.name.as_deref().unwrap_or("without a name");
             title.push(format!("network namespace {name} ({})", netns.inode));
         }
         if !title.is_empty() {
-            writeln!(out, "{bold}{}{plain}", title.join("  "))?;
+            out.heading(&title.join("  "), layout.style)?;
         }
         stats(out, sample, layout, moved_only, |row| shows(self.selection, row, moved_only))?;
         if self.many || sample.since.as_ref().is_some_and(|since| since.basis != Basis::LastRun) {
-            writeln!(out)?;
+            out.blank()?;
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ fn netns(sample: &Stats<'_>) -> Option<u64> {
     sample.document.netns.as_ref().map(|netns| netns.inode)
 }
 
-fn lines(out: &mut impl Write, sample: &Stats<'_>) -> io::Result<()> {
+fn lines(out: &mut OutputWriter<impl Write>, sample: &Stats<'_>) -> io::Result<()> {
     let (captured_at, netns) = (sample.document.captured_at.as_str(), netns(sample));
     for row in &sample.counters {
         let schema = "tcpdiag.stats.row/1";
@@ -118,19 +118,24 @@ fn lines(out: &mut impl Write, sample: &Stats<'_>) -> io::Result<()> {
     json_line(out, &end)
 }
 
-fn csv(out: &mut impl Write, sample: &Stats<'_>, titles: bool) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    if titles {
-        writer.write_record([
-            "time", "netns", "name", "category", "kind", "value", "delta", "rate", "note",
-        ])?;
-    }
+fn csv(out: &mut OutputWriter<impl Write>, sample: &Stats<'_>, titles: bool) -> io::Result<()> {
+    let names = ["time", "netns", "name", "category", "kind", "value", "delta", "rate", "note"];
+    let mut rows = Rows::begin(out, titles.then_some(&names))?;
     let (captured_at, netns) = (&sample.document.captured_at, netns(sample));
     for row in &sample.counters {
-        let CounterRow { name, category, kind, value, delta, rate, note, .. } = row;
-        writer.serialize((captured_at, netns, name, category, kind, value, delta, rate, note))?;
+        rows.row([
+            captured_at.into(),
+            netns.into(),
+            (&*row.name).into(),
+            (&*row.category).into(),
+            row.kind.name().into(),
+            row.value.into(),
+            row.delta.into(),
+            row.rate.into(),
+            row.note.map(Note::name).into(),
+        ])?;
     }
-    writer.flush()
+    rows.flush()
 }
 
 /// Whether a table shows a row of the document. For an interval, it shows counters that moved.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::escape;
 use super::human::{self, grouped};
 use crate::model::{State, StateSet};
-use crate::recording::{Sample, Session, full_time};
+use crate::recording::{RepeatedTime, Sample, Session, local_time};
 use crate::report::{ConnectionTotals, Quality};
 
 /// `3 sockets shown of 51 listed (2 established, 1 close_wait) in 1.2ms`.
@@ -71,7 +71,12 @@ pub fn warnings(quality: &Quality) -> Vec<String> {
         "times the socket table changed under the dump: rows may be missing or double",
     );
     add(quality.decode_errors, "records could not be read in whole");
+    add(
+        quality.foreign_datagrams,
+        "netlink datagrams that the kernel did not send were discarded: a process forges them",
+    );
     add(quality.truncated_tcp_info, "sockets have a longer tcp_info than this program can keep");
+    lines.extend(quality.unread_files());
     lines.extend(quality.permission_limited.iter().cloned());
     if let Some(filter) = &quality.recorded_filter {
         let filter = escape::text(filter);
@@ -84,7 +89,7 @@ pub fn warnings(quality: &Quality) -> Vec<String> {
 pub fn recorded_sample(session: &Session) -> String {
     let (path, number) = session.position();
     let (path, number, sample) = (path.display(), number + 1, session.sample());
-    let time = full_time(sample.clocks.realtime_ns);
+    let time = local_time(sample.clocks.realtime_ns);
     if sample.capture {
         format!(
             "{path}: dump {number} of {time}, captured by another program: states {}; nothing \
@@ -106,6 +111,7 @@ pub fn recording_warnings(session: &Session) -> Vec<String> {
             grouped(overlap.samples)
         ));
     }
+    lines.extend(clock_warnings(session));
     match session.skipped() {
         0 => {}
         skipped => lines.push(format!(
@@ -113,6 +119,50 @@ pub fn recording_warnings(session: &Session) -> Vec<String> {
             session.name(),
             grouped(skipped),
             if skipped == 1 { "" } else { "s" },
+        )),
+    }
+    lines
+}
+
+/// Steps of the wall clock that are listed one by one.
+const MOST_STEPS: usize = 5;
+
+/// Where the wall clock of a recording was set, and what that means for the times asked for.
+fn clock_warnings(session: &Session) -> Vec<String> {
+    let (name, steps) = (session.name(), session.clock_steps());
+    let mut lines = Vec::new();
+    for step in steps.iter().take(MOST_STEPS) {
+        let by = step.by_ns();
+        let length = human::in_words(Duration::from_nanos(by.unsigned_abs()));
+        let (before, after) = (step.before.realtime_ns, step.after.realtime_ns);
+        let (before, after) = (local_time(before), local_time(after));
+        let what = if by < 0 {
+            format!("was set back by {length}")
+        } else {
+            format!("went forward by {length}, as it was set or the host was suspended,")
+        };
+        lines.push(format!(
+            "{name}: the wall clock {what} between the samples of {before} and {after}; samples \
+             are in the order of the monotonic clock"
+        ));
+    }
+    if let Some(more @ 1..) = steps.len().checked_sub(MOST_STEPS) {
+        lines.push(format!("{name}: the wall clock was set {} more times", grouped(more as u64)));
+    }
+    for repeated in session.repeated_times() {
+        let RepeatedTime { time, times, taken } = *repeated;
+        lines.push(format!(
+            "{name}: {} occurs {times} times, as the wall clock was set back; number {taken} is \
+             taken. Relative times such as +30s reach the others",
+            local_time(time)
+        ));
+    }
+    match session.unordered() {
+        0 => {}
+        samples => lines.push(format!(
+            "{name}: {} samples are no later than the one before, and there is no monotonic clock \
+             to order them by; they are in the order in which they were read",
+            grouped(samples)
         )),
     }
     lines

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::aligned::Aligned;
 use super::stats::TableLayout;
-use super::{Align, Tone, human};
+use super::{Align, OutputWriter, RowCell, Rows, Tone, human};
 use crate::report::{SettingRow, SysctlDocument};
 
 /// Writes contradictions, then settings by group, with their meanings if `meanings` is true.
@@ -12,7 +12,7 @@ use crate::report::{SettingRow, SysctlDocument};
 /// # Errors
 /// Errors of the writer.
 pub fn sysctl(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     document: &SysctlDocument<'_>,
     meanings: bool,
     layout: TableLayout,
@@ -56,20 +56,29 @@ pub fn sysctl(
 /// # Errors
 /// Errors of the writer.
 pub fn sysctl_csv(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     document: &SysctlDocument<'_>,
     header: bool,
 ) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    if header {
-        writer.write_record(["netns", "name", "group", "scope", "value", "default"])?;
-    }
+    let titles = ["netns", "name", "group", "scope", "value", "default"];
+    let mut rows = Rows::begin(out, header.then_some(&titles))?;
     let netns = document.document.netns.as_ref().map(|netns| netns.inode);
     for row in &document.settings {
-        let SettingRow { name, group, scope, value, default, .. } = row;
-        writer.serialize((netns, name, group, scope, value, default))?;
+        rows.row([
+            netns.into(),
+            row.name.into(),
+            row.group.into(),
+            row.scope.into(),
+            row.value.as_deref().map_or(RowCell::Empty, cell),
+            row.default.map_or(RowCell::Empty, cell),
+        ])?;
     }
-    writer.flush()
+    rows.flush()
+}
+
+/// A number stays one, also a negative one.
+fn cell(text: &str) -> RowCell<'_> {
+    text.parse::<i64>().map_or_else(|_| text.into(), RowCell::from)
 }
 
 /// TCP's use of memory, if it was asked for.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Align, Column, Style, Tone, escape};
+use super::{Align, Column, OutputWriter, SafePart, SafeText, Style, Tone};
 use crate::report::Connection;
 
 /// Rows buffered to find the widths of the columns.
@@ -28,19 +28,21 @@ pub struct Layout {
 
 /// A table that is being written.
 #[derive(Debug)]
-pub struct Table<W> {
-    writer: W,
+pub struct Table<W: Write> {
+    writer: OutputWriter<W>,
     columns: Vec<Column>,
     /// The labels of cells on second lines.
     labels: Vec<String>,
     layout: Layout,
+    /// A cell as its column writes it.
+    cell: String,
     /// Cells of the buffered rows, concatenated; where each ends; tones.
-    text: String,
+    text: SafeText,
     ends: Vec<(usize, Tone)>,
     held: usize,
     /// Widths, once decided.
     widths: Option<Vec<usize>>,
-    line: String,
+    line: SafeText,
     fold: Fold,
     written: usize,
     unseen: usize,
@@ -52,17 +54,18 @@ const LEAST_ADDRESS: usize = 15;
 impl<W: Write> Table<W> {
     /// A table of `columns`, most important first: columns at the end move to a second line if they
     /// do not fit.
-    pub fn new(writer: W, columns: Vec<Column>, layout: Layout) -> Self {
+    pub fn new(writer: OutputWriter<W>, columns: Vec<Column>, layout: Layout) -> Self {
         Self {
             writer,
             labels: columns.iter().map(|column| column.header.to_lowercase()).collect(),
             columns,
             layout,
-            text: String::new(),
+            cell: String::new(),
+            text: SafeText::default(),
             ends: Vec::new(),
             held: 0,
             widths: None,
-            line: String::new(),
+            line: SafeText::default(),
             fold: Fold::default(),
             written: 0,
             unseen: 0,
@@ -75,19 +78,11 @@ impl<W: Write> Table<W> {
     /// Errors of the writer.
     pub fn row(&mut self, connection: &Connection<'_>) -> io::Result<()> {
         for column in &self.columns {
-            let start = self.text.len();
-            column.write(connection, false, &mut self.text);
-            let unsafe_cell = self
-                .text
-                .get(start..)
-                .filter(|cell| !cell.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
-                .map(|cell| escape::text(cell).into_owned());
-            if let Some(safe) = unsafe_cell {
-                self.text.truncate(start);
-                self.text.push_str(&safe);
-            }
-            if self.text.len() == start && !column.header.is_empty() {
-                self.text.push('-');
+            self.cell.clear();
+            column.write(connection, false, &mut self.cell);
+            self.text.push(&self.cell);
+            if self.cell.is_empty() && !column.header.is_empty() {
+                self.text.push_own("-");
             }
             let tone = if self.layout.style == Style::new(false) {
                 Tone::Plain
@@ -104,7 +99,7 @@ impl<W: Write> Table<W> {
     ///
     /// # Errors
     /// Errors of the writer.
-    pub fn end(mut self) -> io::Result<(W, usize)> {
+    pub fn end(mut self) -> io::Result<(OutputWriter<W>, usize)> {
         self.flush()?;
         Ok((self.writer, self.unseen))
     }
@@ -122,16 +117,16 @@ impl<W: Write> Table<W> {
             self.fold.clear();
             let columns = self.columns.iter().zip(&self.labels).zip(&widths);
             for (((column, label), &width), &(end, tone)) in columns.zip(row) {
-                let cell = self.text.get(start..end).unwrap_or("");
+                let cell = self.text.part(start..end);
                 start = end;
                 if width > 0 {
                     pad(&mut self.line, column, cell, width, self.layout, tone);
-                } else if !matches!(cell, "" | "-") {
+                } else if !matches!(cell.text(), "" | "-") {
                     self.fold.add(label, cell, self.layout, tone);
                 }
             }
             if let Some(rows) = self.layout.rows {
-                let lines = 1 + self.fold.text.lines().count();
+                let lines = 1 + self.fold.lines;
                 if self.written + lines > rows {
                     self.unseen += 1;
                     continue;
@@ -140,9 +135,8 @@ impl<W: Write> Table<W> {
             }
             for line in [&mut self.line, &mut self.fold.text] {
                 if !line.is_empty() {
-                    line.truncate(line.trim_ascii_end().len());
-                    line.push('\n');
-                    self.writer.write_all(line.as_bytes())?;
+                    line.end_line();
+                    self.writer.text(line)?;
                 }
             }
         }
@@ -159,7 +153,7 @@ impl<W: Write> Table<W> {
             self.columns.iter().map(|column| column.header.width()).collect();
         let mut start = 0;
         for (index, &(end, _)) in self.ends.iter().enumerate() {
-            let cell = self.text.get(start..end).unwrap_or("");
+            let cell = self.text.part(start..end).text();
             start = end;
             if let Some(width) = widths.get_mut(index % self.columns.len().max(1)) {
                 *width = (*width).max(width_of(cell));
@@ -196,23 +190,23 @@ impl<W: Write> Table<W> {
         if !self.layout.header {
             return Ok(());
         }
+        let (before, after) = self.layout.style.heading();
         self.line.clear();
+        self.line.push_own(before);
         let widths = self.widths.as_deref().unwrap_or(&[]);
         for (column, &width) in self.columns.iter().zip(widths) {
             if width > 0 {
                 let plain = Layout { style: Style::new(false), shorten: false, ..self.layout };
-                pad(
-                    &mut self.line,
-                    column,
-                    &column.header.to_uppercase(),
-                    width,
-                    plain,
-                    Tone::Plain,
-                );
+                let mut title = SafeText::default();
+                title.push(&column.header.to_uppercase());
+                let title = title.part(0..title.len());
+                pad(&mut self.line, column, title, width, plain, Tone::Plain);
             }
         }
-        let (before, after) = self.layout.style.heading();
-        writeln!(self.writer, "{before}{}{after}", self.line.trim_end())
+        self.line.trim();
+        self.line.push_own(after);
+        self.line.end_line();
+        self.writer.text(&self.line)
     }
 }
 
@@ -227,7 +221,8 @@ const INDENT: usize = 6;
 /// The lines below a row, for cells that do not fit in it.
 #[derive(Debug, Default)]
 struct Fold {
-    text: String,
+    text: SafeText,
+    lines: usize,
     /// Width of the last of these lines.
     width: usize,
 }
@@ -235,49 +230,58 @@ struct Fold {
 impl Fold {
     fn clear(&mut self) {
         self.text.clear();
-        self.width = 0;
+        (self.lines, self.width) = (0, 0);
     }
 
     /// Adds a labelled cell.
-    fn add(&mut self, label: &str, cell: &str, layout: Layout, tone: Tone) {
+    fn add(&mut self, label: &str, cell: SafePart<'_>, layout: Layout, tone: Tone) {
         // Escape sequences have no width on a terminal.
-        let needed = width_of(label) + 1 + width_of(cell);
+        let needed = width_of(label) + 1 + width_of(cell.text());
         let full = layout.width.is_some_and(|width| self.width + needed > width);
         if self.text.is_empty() || full {
             if !self.text.is_empty() {
-                self.text.truncate(self.text.trim_ascii_end().len());
-                self.text.push('\n');
+                self.text.end_line();
             }
-            spaces(&mut self.text, INDENT);
+            self.text.push_spaces(INDENT);
+            self.lines += 1;
             self.width = INDENT;
         }
-        let (quiet, end) = layout.style.around(Tone::Quiet);
         let (before, after) = layout.style.around(tone);
-        for part in [quiet, label, end, " ", before, cell, after, "  "] {
-            self.text.push_str(part);
-        }
+        self.text.push_toned(label, Tone::Quiet, layout.style);
+        self.text.push_spaces(1);
+        self.text.push_own(before);
+        self.text.push_part(cell);
+        self.text.push_own(after);
+        self.text.push_spaces(2);
         self.width += needed + 2;
     }
 }
 
-fn pad(line: &mut String, column: &Column, cell: &str, width: usize, layout: Layout, tone: Tone) {
-    let taken = width_of(cell);
+fn pad(
+    line: &mut SafeText,
+    column: &Column,
+    cell: SafePart<'_>,
+    width: usize,
+    layout: Layout,
+    tone: Tone,
+) {
+    let taken = width_of(cell.text());
     let fill = width.saturating_sub(taken);
     let (before, after) = layout.style.around(tone);
     if column.align == Align::Right {
-        spaces(line, fill);
+        line.push_spaces(fill);
     }
-    line.push_str(before);
+    line.push_own(before);
     if layout.shorten && column.is_address() && taken > width {
         shorten(cell, width, line);
     } else {
-        line.push_str(cell);
+        line.push_part(cell);
     }
-    line.push_str(after);
+    line.push_own(after);
     if column.align == Align::Left {
-        spaces(line, fill);
+        line.push_spaces(fill);
     }
-    line.push(' ');
+    line.push_spaces(1);
 }
 
 /// Width on a terminal. Nearly every cell is ASCII, where it equals the length.
@@ -285,24 +289,14 @@ fn width_of(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
-fn spaces(line: &mut String, count: usize) {
-    /// Appended as one string; single characters showed in the profile.
-    const SPACES: &str = "                                ";
-    let mut count = count;
-    while let Some(rest) = count.checked_sub(SPACES.len()) {
-        line.push_str(SPACES);
-        count = rest;
-    }
-    line.push_str(SPACES.get(..count).unwrap_or(""));
-}
-
 /// Cuts an address in the middle: its start shows the network, its end the port.
-fn shorten(cell: &str, width: usize, out: &mut String) {
+fn shorten(cell: SafePart<'_>, width: usize, out: &mut SafeText) {
     let keep = width.saturating_sub(1);
-    let tail = cell.rfind(':').map_or(0, |at| cell.len() - at).max(keep / 2).min(keep);
-    out.push_str(cell.get(..keep - tail).unwrap_or(""));
-    out.push('…');
-    out.push_str(cell.get(cell.len() - tail..).unwrap_or(""));
+    let text = cell.text();
+    let tail = text.rfind(':').map_or(0, |at| text.len() - at).max(keep / 2).min(keep);
+    out.push_part(cell.part(0..keep - tail));
+    out.push_own("…");
+    out.push_part(cell.part(text.len() - tail..text.len()));
 }
 
 #[cfg(test)]
@@ -311,9 +305,11 @@ mod tests {
 
     #[test]
     fn addresses_are_cut_in_the_middle() {
-        let mut out = String::new();
-        shorten("[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535", 24, &mut out);
-        assert_eq!(out, "[2001:db8:aa…ffff]:65535");
-        assert_eq!(out.width(), 24);
+        let [mut address, mut out] = [SafeText::default(), SafeText::default()];
+        address.push("[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535");
+        shorten(address.part(0..address.len()), 24, &mut out);
+        let shown = out.part(0..out.len()).text();
+        assert_eq!(shown, "[2001:db8:aa…ffff]:65535");
+        assert_eq!(shown.width(), 24);
     }
 }

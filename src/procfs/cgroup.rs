@@ -13,10 +13,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use rustc_hash::FxHashMap;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::mounts::mounts;
+use crate::sys::read_regular_text;
 
 /// After so many calls of [`Cgroups::learn`] an id that was not found is looked for again. Ids
 /// are not reused, so nearly all of them belong to cgroups that were removed before the sockets that
@@ -26,6 +27,10 @@ const RETRY_AFTER: u32 = 64;
 /// Above so many known cgroups those that the current call did not ask for are forgotten: on a host
 /// that starts a job a second the table would grow without end.
 const REMEMBERED: usize = 16_384;
+
+/// The most that is read of a list of processes: a line for each of 4,194,304, the largest
+/// `pid_max` (`PID_MAX_LIMIT`, include/linux/threads.h).
+const LARGEST_PROCESSES: u64 = 32 << 20;
 
 /// A failure of finding or reading cgroups.
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +220,7 @@ impl Cgroups {
     pub fn processes(&self, id: u64) -> Vec<u32> {
         let read = || {
             let path = self.mount.as_ref()?.point.join(self.path(id)?.trim_start_matches('/'));
-            std::fs::read_to_string(path.join("cgroup.procs")).ok()
+            read_regular_text(&path.join("cgroup.procs"), LARGEST_PROCESSES).ok()
         };
         // 0 stands for a process outside our pid namespace.
         read().map_or_else(Vec::new, |text| {
@@ -265,10 +270,13 @@ fn open_directory<P: rustix::path::Arg>(
 }
 
 /// A directory's inode number and link count.
-fn inode<P: rustix::path::Arg>(at: &OwnedFd, path: P) -> Result<(u64, u32), Errno> {
+fn inode<P: rustix::path::Arg>(at: &OwnedFd, path: P) -> Result<(u64, u64), Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
-    let stat = rustix::fs::statx(at, path, flags, StatxFlags::INO | StatxFlags::NLINK)?;
-    Ok((stat.stx_ino, stat.stx_nlink))
+    // Not statx(2), which came with Linux 4.11.
+    let stat = rustix::fs::statat(at, path, flags)?;
+    #[allow(clippy::unnecessary_cast, reason = "the field's type differs between architectures")]
+    let links = stat.st_nlink as u64;
+    Ok((stat.st_ino, links))
 }
 
 fn failure(operation: &'static str, path: &Path, errno: Errno) -> CgroupError {

@@ -23,7 +23,7 @@ mod visibility;
 
 pub use cgroup::{CgroupError, Cgroups};
 pub use host::Host;
-pub use namespace::{AllNamespaces, NamespaceError, Namespaces, NetNamespace};
+pub use namespace::{AllNamespaces, HeldNamespace, NamespaceError, Namespaces, NetNamespace};
 pub use owners::{Effort, Holder, Owners, Ownership, ProcessFacts, Scope, Wanted};
 pub use placement::{Placement, placement};
 pub use ports::PortNames;

@@ -19,6 +19,7 @@ use rustix::thread::LinkNameSpaceType;
 
 use super::mounts::mounts;
 use super::proc_walk::{ProcWalk, WalkError};
+use crate::sys::own_thread;
 
 /// Where `ip netns` keeps names. `/var/run` is a link to `/run` nearly everywhere.
 const NAME_DIRECTORIES: [&str; 2] = ["/run/netns", "/var/run/netns"];
@@ -46,7 +47,7 @@ pub enum NamespaceError {
         path: PathBuf,
     },
     /// The privilege to read it is missing.
-    #[error("not permitted to open the network namespace {}: that needs CAP_SYS_PTRACE", path.display())]
+    #[error("not permitted to open the network namespace {}: that needs CAP_SYS_PTRACE in the user namespace of its process", path.display())]
     NotReadable {
         /// The file.
         path: PathBuf,
@@ -125,7 +126,7 @@ impl Namespaces {
     /// # Errors
     /// When procfs cannot be read.
     pub fn current(&self) -> Result<NetNamespace, NamespaceError> {
-        let path = self.proc_root.join("thread-self/ns/net");
+        let path = own_thread(&self.proc_root).join("ns/net");
         let inode = identify(&path)?;
         let name = self
             .named()
@@ -241,11 +242,15 @@ impl Namespaces {
     }
 
     /// The namespaces that are mounted, wherever: nsfs mounts have `net:[inode]` as their root.
+    /// Before Linux 3.19 (e149ed2b805f) namespace files were of procfs, and a mount of one is told
+    /// from one of all of procfs by not being a directory.
     fn mounted(&self) -> Vec<NetNamespace> {
         let mounts = mounts(&self.proc_root).unwrap_or_default();
-        let network = mounts
-            .into_iter()
-            .filter(|mount| mount.fs_type == "nsfs" && mount.root.starts_with("net:["));
+        let network = mounts.into_iter().filter(|mount| match mount.fs_type.as_str() {
+            "nsfs" => mount.root.starts_with("net:["),
+            "proc" => mount.root == "/",
+            _ => false,
+        });
         network
             .filter_map(|mount| {
                 let inode = identify(&mount.mount_point).ok()?;
@@ -263,14 +268,36 @@ impl NetNamespace {
     /// # Errors
     /// When the namespace cannot be entered, or is no longer the same one.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
-        if std::fs::metadata("/proc/thread-self/ns/net").is_ok_and(|here| here.ino() == self.inode)
-        {
-            return Ok(work());
-        }
+        if self.is_current() { Ok(work()) } else { self.enter(&self.open()?, work) }
+    }
+
+    /// Holds its file open: so it can be entered also when the name or the process is gone.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no longer the same one.
+    pub fn hold(&self) -> Result<HeldNamespace, NamespaceError> {
+        Ok(HeldNamespace { namespace: self.clone(), file: self.open()? })
+    }
+
+    /// Whether the calling thread is in it.
+    fn is_current(&self) -> bool {
+        let own = own_thread(Path::new("/proc")).join("ns/net");
+        std::fs::metadata(own).is_ok_and(|here| here.ino() == self.inode)
+    }
+
+    fn open(&self) -> Result<File, NamespaceError> {
         let file = File::open(&self.path).map_err(|source| self.refused("open", source))?;
         if file.metadata().map_err(|source| self.refused("read", source))?.ino() != self.inode {
             return Err(NamespaceError::Replaced { path: self.path.clone() });
         }
+        Ok(file)
+    }
+
+    fn enter<T: Send>(
+        &self,
+        file: &File,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<T, NamespaceError> {
         std::thread::scope(|scope| {
             let thread =
                 std::thread::Builder::new().name("netns".to_owned()).spawn_scoped(scope, || {
@@ -300,6 +327,24 @@ impl NetNamespace {
             Errno::INVAL => NamespaceError::NotANamespace { path },
             _ => NamespaceError::Io { operation: "enter", path, source: errno.into() },
         }
+    }
+}
+
+/// A network namespace whose file is held open.
+#[derive(Debug)]
+pub struct HeldNamespace {
+    namespace: NetNamespace,
+    file: File,
+}
+
+impl HeldNamespace {
+    /// Runs `work` in it, as [`NetNamespace::inside`] does.
+    ///
+    /// # Errors
+    /// When it cannot be entered.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
+        let namespace = &self.namespace;
+        if namespace.is_current() { Ok(work()) } else { namespace.enter(&self.file, work) }
     }
 }
 

@@ -42,6 +42,32 @@ fn listening(port: u16) -> bool {
     std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
+/// A procfs as before Linux 3.17, and as before 3.19 for mounts.
+#[test]
+fn an_old_procfs_shows_the_current_namespace_and_mounted_ones() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let (root, me) = (directory.path(), std::process::id());
+    let tid = rustix::thread::gettid().as_raw_nonzero();
+    symlink(me.to_string(), root.join("self")).unwrap();
+    symlink(format!("/proc/{tid}"), root.join(tid.to_string())).unwrap();
+    let old = Namespaces::with_names(root, Vec::new());
+    let current = old.current().unwrap();
+    assert_eq!(current.inode, namespaces().current().unwrap().inode);
+    assert_eq!(current.path, root.join(format!("{tid}/ns/net")));
+    let table = format!(
+        "22 27 0:3 / /proc rw - proc proc rw\n\
+         41 31 0:3 / /proc/{me}/ns/net rw - proc proc rw\n\
+         42 31 0:3 /sys /proc/sys rw - proc proc rw\n"
+    );
+    let mounts = tempfile::tempdir().unwrap();
+    std::fs::create_dir(mounts.path().join("self")).unwrap();
+    std::fs::write(mounts.path().join("self/mountinfo"), table).unwrap();
+    let found = Namespaces::with_names(mounts.path(), Vec::new()).mounted();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].inode, current.inode);
+}
+
 #[test]
 fn the_current_one_needs_no_privilege() {
     let here = namespaces().current().unwrap();

@@ -256,7 +256,7 @@ fn as_nobody_hidden() {
     assert!(matches!(owners.owner(inode), Ownership::Hidden));
     assert_eq!(holders(&owners, asked[1].inode), Some(vec![me(&own)]));
     assert!(owners.limits().processes_hidden > 0);
-    assert!(owners.limits().missing_capabilities().contains(&"CAP_SYS_PTRACE"));
+    assert!(owners.limits().lacks_permission());
     // A hidden owner is remembered like a known one: no search at the next poll.
     owners.resolve(&asked, Scope::First, None).unwrap();
     assert_eq!(owners.effort(), Effort::default());

@@ -1,8 +1,15 @@
 //! Names of well-known ports.
 
-use std::fs;
+use std::path::Path;
 
 use rustc_hash::FxHashMap;
+
+use crate::sys::read_regular_text;
+
+/// Where the names of this host are, and the most bytes of it. Debian's has 13 kB, the whole IANA
+/// registry 1 MB.
+const SERVICES: &str = "/etc/services";
+const LARGEST: u64 = 4 << 20;
 
 /// What runs on these ports in practice, where the IANA registry and thus
 /// services(5) have another name or none.
@@ -55,7 +62,7 @@ pub struct PortNames {
 impl PortNames {
     /// Those of this host: services(5), but [`IN_PRACTICE`] goes first.
     pub fn load() -> Self {
-        Self::parse(&fs::read_to_string("/etc/services").unwrap_or_default())
+        Self::parse(&read_regular_text(Path::new(SERVICES), LARGEST).unwrap_or_default())
     }
 
     /// From the text of services(5). Skips other protocols than TCP and malformed lines.

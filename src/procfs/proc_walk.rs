@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, Stat as FileStatus};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
@@ -87,7 +87,7 @@ pub enum Reading {
     Refused,
 }
 
-/// What one `statx` of `/proc/PID/fd` says about a descriptor table.
+/// What one `stat` of `/proc/PID/fd` says about a descriptor table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
     /// The effective user; root for a process that is not dumpable (`task_dump_owner()`).
@@ -135,8 +135,7 @@ impl ProcWalk {
         // Linux 6.2 made st_size of /proc/PID/fd the number of descriptors (f1f1f2569901); before
         // it was 0. We have at least one open ourselves, so 0 for ourselves means "not reported".
         let counts_descriptors =
-            rustix::fs::statx(&proc, "self/fd", AtFlags::empty(), StatxFlags::SIZE)
-                .is_ok_and(|own| own.stx_size > 0);
+            status(&proc, Name::new(format_args!("self/fd"))).is_ok_and(|own| own.st_size > 0);
         let me = std::process::id();
         let compares_tables =
             read_self(&proc) == Some(me) && share_descriptor_table(me, me) == Ok(true);
@@ -192,30 +191,26 @@ impl ProcWalk {
     #[must_use]
     pub fn table(&self, task: impl Into<Task>) -> Option<Table> {
         let task = task.into();
-        let mask = StatxFlags::UID | StatxFlags::SIZE;
-        let stat = rustix::fs::statx(
-            &self.proc,
-            Name::new(format_args!("{task}/fd")).bytes(),
-            AtFlags::empty(),
-            mask,
-        )
-        .ok()?;
-        Some(Table { uid: stat.stx_uid, open: self.counts_descriptors.then_some(stat.stx_size) })
+        let status = status(&self.proc, Name::new(format_args!("{task}/fd"))).ok()?;
+        let open = self.counts_descriptors.then(|| u64::try_from(status.st_size).unwrap_or(0));
+        Some(Table { uid: status.st_uid, open })
     }
 
     /// How many threads a process has, a leader that has ended included; `None` when it is gone.
     #[must_use]
     pub fn thread_count(&self, pid: u32) -> Option<u64> {
-        let name = Name::new(format_args!("{pid}/task"));
-        let links =
-            rustix::fs::statx(&self.proc, name.bytes(), AtFlags::empty(), StatxFlags::NLINK)
-                .ok()?;
+        let status = status(&self.proc, Name::new(format_args!("{pid}/task"))).ok()?;
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "the field's type differs between architectures"
+        )]
+        let links = status.st_nlink as u64;
         // `proc_task_getattr()` (fs/proc/base.c) adds the number of threads to the 2 of a directory.
-        u64::from(links.stx_nlink).checked_sub(2)
+        links.checked_sub(2)
     }
 
     /// Whether two threads share one descriptor table, exactly; `None` when the kernel does not
-    /// answer. Costs less than half of a `statx` of both tables.
+    /// answer. Costs less than half of a `stat` of both tables.
     #[must_use]
     pub fn share_table(&self, one: Task, other: Task) -> Option<bool> {
         self.compares_tables.then(|| share_descriptor_table(one.id(), other.id()).ok()).flatten()
@@ -226,14 +221,7 @@ impl ProcWalk {
     /// reclaimed. A tenth of the cost of reading `stat`.
     #[must_use]
     pub fn directory_inode(&self, pid: u32) -> Option<u64> {
-        rustix::fs::statx(
-            &self.proc,
-            Name::new(format_args!("{pid}")).bytes(),
-            AtFlags::empty(),
-            StatxFlags::INO,
-        )
-        .ok()
-        .map(|stat| stat.stx_ino)
+        status(&self.proc, Name::new(format_args!("{pid}"))).ok().map(|status| status.st_ino)
     }
 
     /// The inode behind one descriptor, if it is a socket.
@@ -404,6 +392,12 @@ fn read_self(proc: &OwnedFd) -> Option<u32> {
     let mut link = [0; LINK_BUFFER];
     let length = rustix::fs::readlinkat_raw(proc, "self", &mut link[..]).ok()?;
     parse_number(link.get(..length)?)
+}
+
+/// What the kernel says about a file below `/proc`. Not by statx(2), which came with Linux 4.11: its
+/// absence would make every process look gone.
+fn status(proc: &OwnedFd, name: Name) -> Result<FileStatus, Errno> {
+    rustix::fs::statat(proc, name.bytes(), AtFlags::empty())
 }
 
 fn confined_to() -> Option<u32> {

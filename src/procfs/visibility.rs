@@ -9,12 +9,11 @@ use std::path::Path;
 use ::procfs::process::MountInfo;
 use rustix::thread::CapabilitySet;
 
+use super::capabilities::is_in_initial_user_namespace;
 use super::mounts::mounts;
 
 /// The initial pid namespace's inode number, `PROC_PID_INIT_INO` (`include/linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-/// The initial user namespace's, `PROC_USER_INIT_INO`.
-const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// How much of other users' processes this procfs shows (proc(5), `hidepid=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,14 +53,10 @@ impl OwnerLimits {
             || self.hidepid.is_some_and(|hidepid| hidepid >= HidePid::Invisible)
     }
 
-    /// The capabilities that would show the hidden owners, if capabilities can.
+    /// Whether it is for lack of a permission that owners are hidden.
     #[must_use]
-    pub fn missing_capabilities(&self) -> &'static [&'static str] {
-        if self.processes_hidden > 0 || self.hidepid.is_some() {
-            &["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"]
-        } else {
-            &[]
-        }
+    pub fn lacks_permission(&self) -> bool {
+        self.processes_hidden > 0 || self.hidepid.is_some()
     }
 
     /// Reads what is the same for every process: mount options and namespaces.
@@ -95,8 +90,7 @@ fn mounted(mounts: &[MountInfo], proc_root: &Path) -> Option<HidePid> {
 /// exempts the members of the mount's `gid=`, except for `ptraceable`. Members are not recognised
 /// here: for them a socket without owner is reported as hidden, which is the safe side.)
 fn sees_everything(proc_root: &Path) -> bool {
-    let initial = namespace(proc_root, "user").is_none_or(|inode| inode == INITIAL_USER_NAMESPACE);
-    initial
+    is_in_initial_user_namespace(proc_root)
         && rustix::thread::capabilities(None)
             .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_PTRACE))
 }
@@ -135,14 +129,14 @@ mod tests {
     #[test]
     fn every_limit_hides_owners() {
         let nothing = OwnerLimits::default();
-        assert!(!nothing.hides() && nothing.missing_capabilities().is_empty());
+        assert!(!nothing.hides() && !nothing.lacks_permission());
         // noaccess alone hides nothing that is not counted as refused.
         assert!(!OwnerLimits { hidepid: Some(HidePid::NoAccess), ..nothing }.hides());
         assert!(OwnerLimits { hidepid: Some(HidePid::Invisible), ..nothing }.hides());
         assert!(OwnerLimits { processes_hidden: 1, ..nothing }.hides());
         let unread = OwnerLimits { threads_unread: 1, ..nothing };
-        assert!(unread.hides() && unread.missing_capabilities().is_empty());
+        assert!(unread.hides() && !unread.lacks_permission());
         let container = OwnerLimits { foreign_pid_namespace: true, ..nothing };
-        assert!(container.hides() && container.missing_capabilities().is_empty());
+        assert!(container.hides() && !container.lacks_permission());
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::classic::{Classic, FILE_HEADER, PACKET_HEADER};
-use super::compression::Stream;
+use super::compression::{Stream, WINDOW, is_window};
 use super::error::{Damage, ReadError};
 use super::order::Order;
 
@@ -18,7 +18,7 @@ pub(super) const PACKET: u32 = 6;
 pub(super) const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
 /// The longest block. Datagrams have 32 KiB at most, and longer notes are divided.
-pub(super) const LARGEST: usize = 16 << 20;
+pub(super) const LARGEST: usize = 8 << 20;
 
 /// Type and length before the body, and the length after it.
 const FRAME: usize = 12;
@@ -261,6 +261,7 @@ impl<R: Read> Blocks<R> {
         match (&mut self.stream).take(missing).read_to_end(&mut self.buffer) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Damage::Cut),
+            Err(error) if is_window(&error) => Err(Damage::Window { most: 1 << (WINDOW - 20) }),
             Err(error) => Err(Damage::Stream(error.to_string())),
         }
     }

@@ -21,8 +21,9 @@ const LEVEL: i32 = 3;
 
 /// The logarithm of how many bytes back the stream may refer to, so that a socket finds itself in
 /// the sample before: 32 MiB, which 60,000 sockets take. It is also the memory that writing and
-/// reading need; Wireshark and zstd(1) take up to 27.
-const WINDOW: u32 = 25;
+/// reading need, so that no larger one is read: not by zstd(1) with `--long` or `--ultra -22`
+/// either. Wireshark and zstd(1) take up to 27.
+pub(super) const WINDOW: u32 = 25;
 
 /// The logarithm of the number of hashes of eight bytes. 2^20 of them take a twentieth more time
 /// and find no more matches.
@@ -30,9 +31,6 @@ const HASHES: u32 = 18;
 
 /// The same for five bytes.
 const SHORT_HASHES: u32 = 17;
-
-/// The largest window that is read, 128 MiB, as zstd(1) has it.
-const LARGEST_WINDOW: u32 = 27;
 
 /// First bytes of a zstd stream.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -131,7 +129,7 @@ impl<R: Read> Stream<R> {
             return Ok(Self::Plain(peeked));
         }
         let mut decoder = zstd::Decoder::with_buffer(peeked)?;
-        decoder.window_log_max(LARGEST_WINDOW)?;
+        decoder.window_log_max(WINDOW)?;
         Ok(Self::Zstd(Box::new(decoder)))
     }
 
@@ -147,4 +145,10 @@ impl<R: Read> Read for Stream<R> {
             Self::Zstd(decoder) => decoder.read(buffer),
         }
     }
+}
+
+/// Whether a stream could not be decompressed because its window is too large.
+pub(super) fn is_window(error: &io::Error) -> bool {
+    // `ZSTD_error_frameParameter_windowTooLarge`; the crate passes on the text only.
+    error.to_string().contains("too much memory")
 }

@@ -29,4 +29,6 @@ pub enum Entry<'a> {
     Datagram(Datagram<'a>),
     /// A note of this program.
     Note(Note<'a>),
+    /// Another recording begins in the same file, of the same boot. Its interfaces are its own.
+    Recording,
 }

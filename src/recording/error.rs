@@ -7,7 +7,7 @@ pub enum Damage {
     #[error("it is cut in the middle of a block")]
     Cut,
     /// A block length that is impossible.
-    #[error("a block claims a length of {0} bytes (possible are multiples of 4 up to 16 MiB)")]
+    #[error("a block claims a length of {0} bytes (possible are multiples of 4 up to 8 MiB)")]
     Length(u32),
     /// A packet length that is impossible.
     #[error("a packet claims a length of {0} bytes (possible are up to 1 MiB)")]
@@ -35,6 +35,56 @@ pub enum Damage {
     /// More interfaces than are accepted.
     #[error("more than {0} interfaces")]
     Interfaces(usize),
+    /// More network namespaces than are accepted.
+    #[error("more than {0} network namespaces")]
+    Namespaces(usize),
+    /// A sample of more sockets than are accepted.
+    #[error("a sample of more than {0} sockets")]
+    Sockets(usize),
+    /// A sample that holds more than what it shows can take.
+    #[error("a sample that takes {bytes} bytes so far, and shows {sockets} sockets only")]
+    Sample {
+        /// Its bytes.
+        bytes: usize,
+        /// Different sockets in it.
+        sockets: usize,
+    },
+    /// Owners and names of more than the sockets that there are.
+    #[error("it names more owners, cgroups and interfaces than its sockets can have")]
+    Facts,
+    /// A note that is longer than those of its kind can be.
+    #[error("a note of kind {kind} with more than {most} bytes")]
+    NoteLength {
+        /// The kind.
+        kind: &'static str,
+        /// The most bytes.
+        most: usize,
+    },
+    /// A datagram of an interface that no note assigns to a network namespace.
+    #[error("a datagram of interface {0}, which belongs to no network namespace")]
+    Unassigned(u32),
+    /// Recordings behind each other that are not of one boot.
+    #[error(
+        "a recording of another host, or of another boot of it, begins here: read it by itself"
+    )]
+    OtherHost,
+    /// Recordings behind each other in another order than in time.
+    #[error("an earlier recording begins here: read it by itself")]
+    Order,
+    /// Recordings that were merged packet by packet.
+    #[error("several recordings are mixed here, as by mergecap: read them by themselves")]
+    SecondHost,
+    /// A recording and a capture behind each other.
+    #[error("a file of another kind begins here: read it by itself")]
+    OtherKind,
+    /// The zstd stream needs more memory than is allowed.
+    #[error(
+        "it was compressed with a window of more than {most} MiB; `zstd -d --long=31` decompresses it"
+    )]
+    Window {
+        /// The largest window that is read.
+        most: u64,
+    },
     /// A packet of an interface that was not declared.
     #[error("a packet of interface {0}, which does not exist")]
     Interface(u32),

@@ -1,23 +1,72 @@
 //! The contents of JSON notes. Keys are a contract: they are only added.
+//!
+//! Names are cut where they are longer than any system has them: a recording may come from anybody,
+//! and each name appears in many rows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::clock_step::ClockStep;
 use crate::procfs::Host;
 use crate::socket_diag::{Drained, DumpOutcome};
 use crate::sys::Clocks;
+
+/// The most bytes of a name. Of hosts and network interfaces they have 64 and 15.
+const NAME: usize = 255;
+
+/// The same of a process's name, which has 15 here, and 63 for a kernel thread (`WQ_NAME_LEN`).
+const COMM: usize = 64;
+
+/// The same of a path: `PATH_MAX`.
+const PATH: usize = 4096;
+
+fn cut<'de, const MOST: usize, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let mut text = String::deserialize(from)?;
+    if text.len() > MOST {
+        let end = (0..=MOST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    Ok(text)
+}
+
+/// A text that is cut when it is read.
+#[derive(Deserialize)]
+struct Cut<const MOST: usize>(#[serde(deserialize_with = "cut::<MOST, _>")] String);
+
+fn cut_option<'de, const MOST: usize, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Cut<MOST>>::deserialize(from)?.map(|Cut(text)| text))
+}
+
+/// The most bytes of a sentence, and the most sentences.
+const SENTENCE: usize = 1024;
+const SENTENCES: usize = 64;
+
+fn cut_list<'de, const MOST: usize, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<String>, D::Error> {
+    let list = Vec::<Cut<MOST>>::deserialize(from)?;
+    Ok(list.into_iter().take(SENTENCES).map(|Cut(text)| text).collect())
+}
 
 /// [`Kind::Host`](super::Kind::Host).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
     /// `uname -n`.
+    #[serde(deserialize_with = "cut::<NAME, _>")]
     pub hostname: String,
     /// `uname -r`.
+    #[serde(deserialize_with = "cut::<NAME, _>")]
     pub kernel: String,
     /// `uname -m`.
+    #[serde(deserialize_with = "cut::<NAME, _>")]
     pub machine: String,
     /// Changes with every boot.
+    #[serde(default, deserialize_with = "cut_option::<NAME, _>")]
     pub boot_id: Option<String>,
     /// The program's version.
+    #[serde(deserialize_with = "cut::<NAME, _>")]
     pub version: String,
     /// The command line.
     pub arguments: Vec<String>,
@@ -25,9 +74,24 @@ pub struct HostFacts {
     pub interval_ns: u64,
     /// Whether the program had CAP_NET_ADMIN, so that the kernel reported marks and MD5 peers.
     pub net_admin: bool,
+    /// Which file of the run it is; earlier versions did not write that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunFile>,
     /// When it began.
     #[serde(flatten)]
     pub clocks: Clocks,
+}
+
+/// A file of a run that writes several, one after the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// When the run began, by the monotonic clock: with the boot it tells runs apart.
+    pub begun_ns: u64,
+    /// Its number in the run, from 0.
+    pub number: u64,
+    /// Where the wall clock was set in the file before, up to the last sample of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clock_steps: Vec<ClockStep>,
 }
 
 impl From<&HostFacts> for Host {
@@ -48,6 +112,7 @@ pub struct NamespaceOf {
     /// The namespace's inode.
     pub inode: u64,
     /// Its name.
+    #[serde(default, deserialize_with = "cut_option::<PATH, _>")]
     pub name: Option<String>,
 }
 
@@ -72,7 +137,11 @@ pub struct SampleEnded {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub processes_hidden: u64,
     /// What could not be seen for lack of privilege.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "cut_list::<SENTENCE, _>"
+    )]
     pub permission_limited: Vec<String>,
 }
 
@@ -112,6 +181,9 @@ pub struct DumpEnded {
     pub bad_attributes: u64,
     /// How often the table changed during the dump, or a part of the dump was lost.
     pub interrupted: u64,
+    /// Datagrams of other processes, which were discarded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub foreign: u64,
 }
 
 impl From<DumpOutcome> for DumpEnded {
@@ -121,6 +193,7 @@ impl From<DumpOutcome> for DumpEnded {
             decode_errors: outcome.decode_errors,
             bad_attributes: outcome.bad_attributes,
             interrupted: outcome.interrupted,
+            foreign: outcome.foreign,
         }
     }
 }
@@ -136,12 +209,15 @@ pub struct EventsDrained {
     pub overruns: u64,
     /// Events lost.
     pub lost: u64,
+    /// Datagrams of other processes, which were discarded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub foreign: u64,
 }
 
 impl From<Drained> for EventsDrained {
     fn from(drained: Drained) -> Self {
-        let Drained { events, decode_errors, overruns, lost } = drained;
-        Self { events, decode_errors, overruns, lost }
+        let Drained { events, decode_errors, overruns, lost, foreign } = drained;
+        Self { events, decode_errors, overruns, lost, foreign }
     }
 }
 
@@ -166,12 +242,21 @@ pub struct SocketHolder {
     /// Its descriptor.
     pub fd: u32,
     /// The process's name.
+    #[serde(deserialize_with = "cut::<COMM, _>")]
     pub comm: String,
     /// The program's name, where `comm` is a generic thread name instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "cut_option::<NAME, _>"
+    )]
     pub program: Option<String>,
     /// The process's cgroup.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "cut_option::<PATH, _>"
+    )]
     pub cgroup: Option<String>,
 }
 
@@ -189,6 +274,7 @@ pub struct CgroupPath {
     /// As sockets have it.
     pub id: u64,
     /// Below the mount of cgroup version 2.
+    #[serde(deserialize_with = "cut::<PATH, _>")]
     pub path: String,
 }
 
@@ -198,6 +284,7 @@ pub struct InterfaceName {
     /// As sockets have it.
     pub index: u32,
     /// As users know it.
+    #[serde(deserialize_with = "cut::<NAME, _>")]
     pub name: String,
 }
 

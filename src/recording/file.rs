@@ -1,11 +1,10 @@
 //! Where the bytes of a recording go: a file, or memory.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::store_error::StoreError;
+use crate::sys::{NewFile, NewFileError};
 
 /// Bytes that are gathered before they are written: an uncompressed recording has a block for each
 /// event.
@@ -18,16 +17,16 @@ const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub enum Output {
     /// To a file.
-    Disk(BufWriter<File>),
+    Disk(BufWriter<NewFile>),
     /// To memory.
     Memory(Vec<u8>),
 }
 
 impl Output {
-    /// A new file, or with `force` an empty one.
+    /// A new file; with `force` in the place of one that exists, once it is flushed first.
     ///
     /// # Errors
-    /// When it exists without `force`, or cannot be created.
+    /// As [`create_private`].
     pub fn create(path: &Path, force: bool) -> Result<Self, StoreError> {
         Ok(Self::Disk(BufWriter::with_capacity(BUFFER, create_private(path, force)?)))
     }
@@ -38,10 +37,10 @@ impl Output {
     /// When the file system refuses.
     pub fn close(self) -> io::Result<Vec<u8>> {
         match self {
-            Self::Disk(file) => {
-                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            Self::Disk(mut file) => {
+                file.flush()?;
                 // Some file systems report only now that they are full.
-                file.sync_all()?;
+                file.get_ref().sync()?;
                 Ok(Vec::new())
             }
             Self::Memory(bytes) => Ok(bytes),
@@ -73,26 +72,16 @@ pub fn check_path(path: &Path) -> Result<(), StoreError> {
     if path == Path::new("-") { Err(StoreError::StandardOutput) } else { Ok(()) }
 }
 
-/// Creates a file that only its owner may read; with `force` empties an existing one.
+/// Creates a file that only its owner may read, with `force` in the place of one that exists. It
+/// takes its name when it is flushed first; dropped before, it is gone.
 ///
 /// # Errors
-/// When it exists without `force`, or cannot be created.
-pub fn create_private(path: &Path, force: bool) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(MODE);
-    if force {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    let cannot = |source| StoreError::Create { path: path.to_owned(), source };
-    let file = options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
-        _ => cannot(error),
-    })?;
-    if force && file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        // The file that was there may have been readable for everybody.
-        file.set_permissions(fs::Permissions::from_mode(MODE)).map_err(cannot)?;
-    }
-    Ok(file)
+/// When it exists without `force`, is a symbolic link, or cannot be created.
+pub fn create_private(path: &Path, force: bool) -> Result<NewFile, StoreError> {
+    let path = || path.to_owned();
+    NewFile::create(&path(), force, MODE).map_err(|error| match error {
+        NewFileError::Exists => StoreError::Exists { path: path() },
+        NewFileError::Link => StoreError::Link { path: path() },
+        NewFileError::Io(source) => StoreError::Create { path: path(), source },
+    })
 }

@@ -46,6 +46,10 @@ impl Joiner {
             // Kept, since the time is known only when the entry is let go.
             let entry = match reader.read_entry().map_err(damaged)? {
                 None => return Ok(()),
+                Some(Entry::Recording) => {
+                    interfaces.clear();
+                    continue;
+                }
                 Some(Entry::Datagram(Datagram { interface, direction, bytes: datagram })) => {
                     bytes.extend_from_slice(datagram);
                     Ok((interface, direction))

@@ -61,6 +61,19 @@ kinds! {
     NamespaceGone = 15, "namespace_gone";
 }
 
+impl Kind {
+    /// The most bytes of its payload, of which reading may take twenty times as many. `Writer`
+    /// divides lines at 1 MiB, and /proc/net/dev of 10,000 devices has 1.3 MB.
+    pub(super) const fn longest(self) -> usize {
+        match self {
+            Self::Owners | Self::Cgroup | Self::Interfaces => 3 << 20,
+            Self::Counters => 6 << 20,
+            Self::Host => 1 << 20,
+            _ => 256 << 10,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,7 +35,13 @@
 //!
 //! # Sessions
 //!
-//! A [`Session`] reads one file or several, such as those of `record --rotate`, as one recording.
+//! A [`Session`] reads one file or several, such as those of `record --rotate`, as one recording. A
+//! file may itself hold several recordings of one boot, one behind the other.
+//!
+//! # Memory
+//!
+//! A recording may come from anybody. What reading holds grows with the sockets and namespaces that
+//! the recording shows (`bounds`), and names are cut where no system has longer ones (`facts`).
 //!
 //! # Captures by other programs
 //!
@@ -65,7 +71,10 @@
 mod anonymous;
 mod assembler;
 mod block;
+mod bounds;
+mod checks;
 mod classic;
+mod clock_step;
 mod compression;
 mod counted_file;
 mod entry;
@@ -75,6 +84,8 @@ mod file;
 mod interface;
 mod join;
 mod kind;
+mod known_facts;
+mod mark;
 mod namespace_choice;
 mod naming;
 mod nlmon_capture;
@@ -95,6 +106,8 @@ mod session_files;
 mod shared_writer;
 mod store;
 mod store_error;
+mod survey;
+mod timeline;
 mod totals;
 mod trigger;
 mod walk;
@@ -102,17 +115,20 @@ mod when;
 mod writer;
 
 pub use anonymous::{Anonymised, Dropped, Key, anonymise};
+pub use clock_step::ClockStep;
+pub(crate) use clock_step::StepWatch;
 pub use compression::Compression;
 pub use counted_file::{BytesRead, CountedFile};
 pub use entry::{Datagram, Direction, Entry};
 pub use error::{Damage, ReadError};
 pub use facts::{
     CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
-    NamespaceOf, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
+    NamespaceOf, RunFile, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
 pub use file::{Output, check_path, create_private};
 pub use join::join;
 pub use kind::Kind;
+pub use mark::Mark;
 pub use namespace_choice::NamespaceChoice;
 pub use note::Note;
 pub use preamble::Preamble;
@@ -127,8 +143,9 @@ pub use session_error::{FileDamage, Overlap, SessionError};
 pub use shared_writer::SharedWriter;
 pub use store::{Store, StoreMode, StoreOptions, WrittenRing};
 pub use store_error::StoreError;
+pub use survey::RepeatedTime;
 pub use totals::{EndReason, RecordedTotals};
 pub use trigger::{CounterGrowth, CounterThreshold, CounterTrigger, TriggerError};
 pub use walk::{Span, Walk};
-pub use when::{When, full_time, parse_time, timestamp};
+pub use when::{When, full_time, local_time, localised, parse_time, timestamp};
 pub use writer::{About, NamespaceInterface, Writer};

@@ -68,17 +68,20 @@ impl Naming {
         (expected.file_name()?.to_str()? == name).then_some((time, number))
     }
 
-    /// Creates a file named after this time, and never overwrites one.
-    pub(super) fn create(&self, time: Timestamp) -> Result<(PathBuf, Output), StoreError> {
-        let mut number = 1;
+    /// Creates a file named after this time, and never overwrites one; returns its number in that
+    /// second, which is at least `least`.
+    pub(super) fn create(
+        &self,
+        time: Timestamp,
+        least: u32,
+    ) -> Result<(PathBuf, u32, Output), StoreError> {
+        let mut number = least;
         loop {
             let path = self.at(time, number);
-            if number < MOST_NUMBERS && path.symlink_metadata().is_ok() {
-                number += 1;
-                continue;
+            match Output::create(&path, false) {
+                Err(StoreError::Exists { .. }) if number - least < MOST_NUMBERS => number += 1,
+                output => return Ok((path, number, output?)),
             }
-            let output = Output::create(&path, false)?;
-            return Ok((path, output));
         }
     }
 }

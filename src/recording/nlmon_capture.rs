@@ -1,5 +1,7 @@
 //! The dumps that other programs requested, in a capture of all netlink traffic (`nlmon`).
 
+use super::bounds::{Allowance, Shown, sockets};
+use super::error::Damage;
 use super::sample::{Part, SamplePart};
 use crate::wire::uapi::{
     IPPROTO_TCP, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, SOCK_DIAG_BY_FAMILY,
@@ -19,6 +21,8 @@ const MOST_OPEN: usize = 64;
 pub(super) struct NlmonCapture {
     open: Vec<Open>,
     group: Option<Group>,
+    /// What both hold.
+    allowance: Allowance,
 }
 
 /// A dump in progress.
@@ -47,7 +51,7 @@ pub(super) struct Group {
 
 impl NlmonCapture {
     /// Adds a datagram; returns the group of dumps that it ends.
-    pub(super) fn add(&mut self, time: u64, datagram: &[u8]) -> Option<Group> {
+    pub(super) fn add(&mut self, time: u64, datagram: &[u8]) -> Result<Option<Group>, Damage> {
         let mut ended = None;
         for (message, bytes) in Messages::new(datagram).framed() {
             let Ok(message) = message else { break };
@@ -61,7 +65,8 @@ impl NlmonCapture {
                     Part { states: request.states, start: 0, interrupted: None }
                 });
                 if self.open.len() >= MOST_OPEN {
-                    self.open.remove(0);
+                    let dropped = self.open.remove(0);
+                    self.allowance.give_back(dropped.answer.len());
                 }
                 let sequence = message.sequence;
                 self.open.push(Open { sequence, port: None, part, answer: Vec::new() });
@@ -70,7 +75,11 @@ impl NlmonCapture {
             let Some(at) = self.request_of(message.sequence, message.port) else { continue };
             match message.kind {
                 SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK => {
-                    if let Some(open) = self.open.get_mut(at).filter(|open| open.part.is_some()) {
+                    if self.open.get(at).is_none_or(|open| open.part.is_none()) {
+                        continue;
+                    }
+                    self.hold(bytes.len())?;
+                    if let Some(open) = self.open.get_mut(at) {
                         open.answer.extend_from_slice(bytes);
                         open.answer.resize(open.answer.len().next_multiple_of(4), 0);
                     }
@@ -79,16 +88,28 @@ impl NlmonCapture {
                     let open = self.open.remove(at);
                     self.end_dump(open);
                 }
-                NLMSG_ERROR => drop(self.open.remove(at)),
+                NLMSG_ERROR => {
+                    let dropped = self.open.remove(at);
+                    self.allowance.give_back(dropped.answer.len());
+                }
                 _ => {}
             }
         }
-        ended
+        Ok(ended)
+    }
+
+    /// Holds so many bytes more.
+    fn hold(&mut self, bytes: usize) -> Result<(), Damage> {
+        let Self { open, group, allowance } = self;
+        let answers = open.iter().map(|open| open.answer.as_slice());
+        let dumps = answers.chain(group.as_ref().map(|group| group.part.dump.as_slice()));
+        allowance.take(bytes, || Shown { sockets: sockets(dumps), namespaces: 1 })
     }
 
     /// The capture ends.
     pub(super) fn end(&mut self) -> Option<Group> {
         self.open.clear();
+        self.allowance.clear();
         self.group.take().filter(|group| group.answered > 0)
     }
 
@@ -105,6 +126,8 @@ impl NlmonCapture {
                 None
             }
             group => {
+                // The group before is another sample.
+                self.allowance.clear();
                 let new =
                     Group { time, part: SamplePart::default(), scopes: vec![scope], answered: 0 };
                 group.replace(new).filter(|group| group.answered > 0)

@@ -4,9 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use super::file::Output;
-use super::{About, Compression, FilterFact, HostFacts, Kind, NamespaceInterface, Writer};
+use super::{
+    About, ClockStep, Compression, FilterFact, HostFacts, Kind, NamespaceInterface, RunFile, Writer,
+};
 use crate::procfs::{Host, NetNamespace, capabilities};
 use crate::sys::Clocks;
+
+/// The most bytes of a command line. In JSON a byte may take six.
+const LONGEST_COMMAND: usize = 32 << 10;
 
 /// The facts about the host and the run, which each file of a run begins with.
 #[derive(Debug)]
@@ -25,18 +30,17 @@ impl Preamble {
             machine: rustix::system::uname().machine().to_string_lossy().into_owned(),
             boot_id: host.boot_id,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            arguments: std::env::args_os()
-                .map(|argument| argument.to_string_lossy().into_owned())
-                .collect(),
+            arguments: arguments(),
             interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
             net_admin: capabilities::has_net_admin(),
+            run: None,
             clocks: Clocks::now(),
         };
         Self { facts, filter: filter.map(|filter| FilterFact { filter }) }
     }
 
-    pub(super) fn hostname(&self) -> &str {
-        &self.facts.hostname
+    pub(super) fn facts(&self) -> &HostFacts {
+        &self.facts
     }
 
     /// A recording without any facts.
@@ -54,7 +58,8 @@ impl Preamble {
         Writer::new(output, compression, &about, &NamespaceInterface::from(first))
     }
 
-    /// A recording that begins now.
+    /// A recording that begins now, as the file of this number in the run. `clock_steps`: where the
+    /// wall clock was set in the file before.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -63,14 +68,29 @@ impl Preamble {
         output: Output,
         compression: Compression,
         first: &NetNamespace,
+        number: u64,
+        clock_steps: Vec<ClockStep>,
     ) -> io::Result<Writer<Output>> {
         let mut writer = self.writer(output, compression, first)?;
         let clocks = Clocks::now();
+        let begun_ns = self.facts.clocks.monotonic_ns;
+        let run = RunFile { begun_ns, number, clock_steps };
         writer.set_time(clocks.realtime_ns);
-        writer.json(Kind::Host, 0, &HostFacts { clocks, ..self.facts.clone() })?;
+        writer.json(Kind::Host, 0, &HostFacts { clocks, run: Some(run), ..self.facts.clone() })?;
         if let Some(filter) = &self.filter {
             writer.json(Kind::Filter, 0, filter)?;
         }
         Ok(writer)
     }
+}
+
+/// The command line, as far as a note holds it.
+fn arguments() -> Vec<String> {
+    let mut left = LONGEST_COMMAND;
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let fits = |argument: &String| {
+        left = left.saturating_sub(argument.len() + 1);
+        left > 0
+    };
+    arguments.take_while(fits).collect()
 }

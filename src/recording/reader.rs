@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::block::{Block, Blocks, INTERFACE, PACKET, SECTION};
+use super::checks::NoteChecks;
 use super::compression::Stream;
 use super::entry::{Datagram, Direction, Entry};
 use super::error::{Damage, ReadError};
@@ -37,15 +38,23 @@ pub struct Skipped {
 /// A recording being read.
 ///
 /// Reading always ends: with `None` at the end of the file, or with an error that has the offset
-/// and the reason. Memory is bounded by the largest block, 16 MiB, and by zstd's
-/// window, 128 MiB at most.
+/// and the reason. Memory is bounded by the largest block, 8 MiB, and by zstd's
+/// window, 32 MiB at most.
+///
+/// Several recordings of one boot in a file, one behind the other, are read as one: each further one
+/// begins with [`Entry::Recording`].
 pub struct Reader<R: Read> {
     blocks: Blocks<R>,
     interfaces: Vec<Interface>,
+    /// Whether its machine had the byte order of this one.
+    native: bool,
     /// The block that was read last is not processed yet.
     pending: bool,
+    /// A further recording begins before that block.
+    begins: bool,
     end: Option<ReadError>,
     complete: bool,
+    checks: NoteChecks,
     skipped: Skipped,
     time: u64,
     /// The operating system that it was made on.
@@ -70,11 +79,14 @@ impl<R: Read> Reader<R> {
         let system = blocks.block().and_then(|block| block.option(SECTION_OPTIONS, SYSTEM));
         let system = system.map(|system| String::from_utf8_lossy(system).into_owned());
         let mut reader = Self {
+            native: blocks.is_native(),
             blocks,
             interfaces: Vec::new(),
             pending: false,
+            begins: false,
             end: None,
             complete: false,
+            checks: NoteChecks::default(),
             skipped: Skipped::default(),
             time: 0,
             system,
@@ -124,7 +136,12 @@ impl<R: Read> Reader<R> {
         self.system.as_deref()
     }
 
-    /// Whether the note that ends a recording was read.
+    /// The error for damage of the last entry.
+    pub(super) fn damaged(&self, why: Damage) -> ReadError {
+        self.blocks.damaged(why)
+    }
+
+    /// Whether the note that ends a recording was read; of several, the last one's.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -142,7 +159,7 @@ impl<R: Read> Reader<R> {
     /// Whether its machine had the byte order of this one. Otherwise netlink messages in it
     /// cannot be read here.
     pub fn is_of_this_byte_order(&self) -> bool {
-        self.blocks.is_native()
+        self.native
     }
 
     /// Reads the interfaces, up to the first block of another type.
@@ -185,24 +202,28 @@ impl<R: Read> Reader<R> {
 
     /// Goes to the next block that is an entry; `false` if there is none.
     fn seek(&mut self) -> Result<bool, ReadError> {
+        self.begins = false;
         loop {
             if !std::mem::take(&mut self.pending) && !self.blocks.advance()? {
                 return Ok(false);
             }
             let Some(block) = self.blocks.block() else { return Ok(false) };
             match block.kind {
-                // A further section, as when files are put one behind the other.
-                SECTION => self.interfaces.clear(),
+                SECTION => {
+                    self.begin_recording()?;
+                    return Ok(true);
+                }
                 INTERFACE => self.learn_interface()?,
                 PACKET => {
                     let found = self.parse(&block).map_err(|why| self.blocks.damaged(why))?;
                     let (time, entry) = found;
                     match entry {
-                        Found::Entry(Entry::Note(Note { kind: Kind::End, .. })) => {
-                            (self.time, self.complete) = (time, true);
-                            return Ok(true);
-                        }
-                        Found::Entry(_) => {
+                        Found::Entry(entry) => {
+                            if let Entry::Note(note) = entry {
+                                let checked = self.checks.check(&note);
+                                checked.map_err(|why| self.blocks.damaged(why))?;
+                                self.complete |= note.kind == Kind::End;
+                            }
                             self.time = time;
                             return Ok(true);
                         }
@@ -215,9 +236,27 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// Begins a further recording: files were put one behind the other.
+    fn begin_recording(&mut self) -> Result<(), ReadError> {
+        let has_notes = self.has_notes();
+        let other = self.blocks.damaged(Damage::OtherKind);
+        self.interfaces.clear();
+        self.complete = false;
+        self.checks.begin_recording();
+        match self.declare() {
+            Err(ReadError::NotARecording { .. }) => return Err(other),
+            declared => declared?,
+        }
+        self.begins = self.has_notes() == has_notes && self.blocks.is_native() == self.native;
+        if self.begins { Ok(()) } else { Err(other) }
+    }
+
     /// The entry that [`Self::seek`] found. It is parsed again, because a borrow of the block cannot
     /// leave the loop of `seek`.
     fn entry(&self) -> Option<Entry<'_>> {
+        if self.begins {
+            return Some(Entry::Recording);
+        }
         match self.parse(&self.blocks.block()?) {
             Ok((_, Found::Entry(entry))) => Some(entry),
             _ => None,

@@ -50,4 +50,7 @@ impl<T: Transport, W: Write> Transport for RecordingTransport<T, W> {
         self.writer.datagram(self.interface.get(), Direction::Received, datagram);
         Ok(length)
     }
+    fn foreign(&self) -> u64 {
+        self.inner.foreign()
+    }
 }

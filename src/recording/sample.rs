@@ -5,7 +5,7 @@ use std::io::Read;
 use rustc_hash::FxHashMap;
 
 use super::facts::{EventsDrained, HostFacts, SocketOwners};
-use super::{ReadError, Reader, Span, Walk};
+use super::{ClockStep, Mark, ReadError, Reader, Span, Walk};
 use crate::sys::Clocks;
 
 /// The request and the outcome of a dump of a network namespace.
@@ -94,6 +94,8 @@ pub struct Sample {
     pub permission_limited: Vec<String>,
     /// Which sockets were recorded, if not all.
     pub filter: Option<String>,
+    /// Where the wall clock was set since the sample that was shown before.
+    pub clock_steps: Vec<ClockStep>,
 }
 
 /// The result of searching a sample.
@@ -108,10 +110,10 @@ pub struct Found {
 }
 
 impl Sample {
-    /// Searches the last complete sample that began at `at` or before, in nanoseconds since 1970;
-    /// without `at`, the last of all.
+    /// Searches the last complete sample that began at `at` or before, in nanoseconds since 1970 by
+    /// a wall clock that was not set; without `at`, the last of all.
     pub fn find<R: Read>(reader: &mut Reader<R>, at: Option<u64>) -> Found {
-        let mut walk = Walk::new(reader, Span { from: None, to: at });
+        let mut walk = Walk::new(reader, Span { from: None, to: at.map(Mark::wall) });
         let mut found = false;
         while walk.advance() {
             found = true;

@@ -6,12 +6,15 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::assembler::{Fetched, SampleAssembler};
+use super::clock_step::{ClockStep, SteadyClock, StepWatch};
 use super::counted_file::{BytesRead, CountedFile};
 use super::namespace_choice::NamespaceChoice;
 use super::session_error::{FileDamage, Overlap, SessionError};
-use super::session_files::{SessionFile, SessionFiles, unreadable};
+use super::session_files::{SessionFiles, unreadable};
+use super::survey::{RepeatedTime, Survey};
+use super::timeline::MOST_STRETCHES;
 use super::when::When;
-use super::{Reader, Sample, Span, Walk};
+use super::{Reader, Sample, Span};
 use crate::procfs::Host;
 use crate::sys::Clocks;
 
@@ -24,6 +27,9 @@ pub struct SessionOptions {
     pub from: Option<When>,
     /// The last time of the span.
     pub to: Option<When>,
+    /// The last time of the span, which has to be in the recording: not before its first sample, nor
+    /// later after the last than the usual interval.
+    pub at: Option<When>,
     /// Also visit the samples before `from`, because growth needs what came before.
     /// [`Session::span`] says which samples are in the span.
     pub lead_in: bool,
@@ -57,6 +63,14 @@ pub struct Session {
     number_offset: u32,
     damage: Vec<FileDamage>,
     overlaps: Vec<Overlap>,
+    survey: Survey,
+    clock: SteadyClock,
+    watch: StepWatch,
+    /// Where the wall clock was set, as far as it was read, and how many of these were shown.
+    steps: Vec<ClockStep>,
+    shown_steps: usize,
+    /// A sample after the span was read.
+    passed_span: bool,
     read: BytesRead,
     size: u64,
 }
@@ -103,6 +117,7 @@ impl Session {
                 None => return Err(session.empty()),
             }
         }
+        session.check_end()?;
         session.choose(&options.namespaces)?;
         Ok(session)
     }
@@ -111,13 +126,7 @@ impl Session {
         let found = SessionFiles::find(paths)?;
         let read = BytesRead::default();
         let name = name(paths);
-        let resolve = |when: Option<When>| when.map(|when| resolve(&found, &name, when));
-        let (from, to) = (resolve(options.from).transpose()?, resolve(options.to).transpose()?);
-        if let (Some(from), Some(to)) = (from, to)
-            && from > to
-        {
-            return Err(SessionError::Reversed { from, to });
-        }
+        let survey = Survey::of(&found, &name, options)?;
         let mut open = None;
         let mut is_capture = false;
         if let Some((at, file)) = found.files.iter().enumerate().next() {
@@ -141,7 +150,13 @@ impl Session {
             assembler: SampleAssembler::new(is_capture),
             open,
             next_file: 0,
-            span: Span { from, to },
+            span: survey.span,
+            survey,
+            clock: SteadyClock::default(),
+            watch: StepWatch::default(),
+            steps: Vec::new(),
+            shown_steps: 0,
+            passed_span: false,
             lead_in: options.lead_in,
             choice: NamespaceChoice::default(),
             begun: false,
@@ -164,6 +179,9 @@ impl Session {
             let Some((file, _)) = self.ahead else { return false };
             let Some(begun) = self.assembler.show_next() else { return false };
             let sample = self.assembler.sample_mut();
+            // Those that the sample read ahead follows are not its own.
+            sample.clock_steps.extend(self.steps.iter().skip(self.shown_steps));
+            self.shown_steps = self.steps.len();
             if let Some((_, number)) = self.position.filter(|(before, _)| *before != file) {
                 // Each file begins its numbers anew.
                 self.number_offset = self.number_offset.saturating_add(number).saturating_add(1);
@@ -171,7 +189,7 @@ impl Session {
             self.position = Some((file, sample.number));
             sample.number = sample.number.saturating_add(self.number_offset);
             self.fetch();
-            let is_in = self.span.from.is_none_or(|from| begun.clocks.realtime_ns >= from);
+            let is_in = !self.span.from.is_some_and(|from| from.is_after(begun.clocks));
             if is_in || self.lead_in {
                 return true;
             }
@@ -210,7 +228,24 @@ impl Session {
         Host::from(&self.sample().host)
     }
 
-    /// The span in absolute times.
+    /// Where the wall clock was set, as far as that is known: all of it if times were asked for,
+    /// otherwise what was read so far.
+    pub fn clock_steps(&self) -> &[ClockStep] {
+        self.survey.steps.as_deref().unwrap_or(&self.steps)
+    }
+
+    /// Times that were asked for and that occur several times.
+    pub fn repeated_times(&self) -> &[RepeatedTime] {
+        &self.survey.repeated
+    }
+
+    /// Samples that were no later than the one before, by the only clock there is. They are shown
+    /// in the order in which they were read.
+    pub fn unordered(&self) -> u64 {
+        self.clock.unordered
+    }
+
+    /// The span.
     pub fn span(&self) -> Span {
         self.span
     }
@@ -280,6 +315,9 @@ impl Session {
         self.next_file = if self.open.is_some() { file + 1 } else { file };
         (self.begun, self.ahead, self.number_offset) = (false, None, 0);
         self.position = None;
+        (self.clock, self.watch) = (SteadyClock::default(), StepWatch::default());
+        self.steps = self.found.steps_before(file);
+        self.shown_steps = 0;
         let before = file.checked_sub(1).and(self.found.files.first());
         let head = before.and_then(|file| file.head.as_ref());
         self.first = head.map(|head| head.begun.realtime_ns);
@@ -306,9 +344,11 @@ impl Session {
                     }
                     self.first = self.first.or(Some(clocks.realtime_ns));
                     self.ahead = Some((at, clocks));
+                    self.keep_time(clocks);
                     return;
                 }
                 Fetched::PastSpan(clocks) => {
+                    self.passed_span = true;
                     self.first = self.first.or(Some(clocks.realtime_ns));
                     (self.open, self.next_file) = (None, self.found.files.len());
                     return;
@@ -323,14 +363,39 @@ impl Session {
         }
     }
 
+    /// Follows the clocks of the sample that was read ahead.
+    fn keep_time(&mut self, clocks: Clocks) {
+        let steady = self.clock.next(clocks, self.assembler.interval());
+        if steady != clocks.monotonic_ns {
+            self.assembler.set_next_monotonic(steady);
+        } else if !self.assembler.sample().capture {
+            let step = self.watch.next(clocks);
+            if self.steps.len() < MOST_STRETCHES {
+                self.steps.extend(step);
+            }
+        }
+    }
+
+    /// Refuses a file that ends too early for the time that it has to reach.
+    fn check_end(&self) -> Result<(), SessionError> {
+        let Some(time) = self.survey.unchecked else { return Ok(()) };
+        let Sample { clocks, host, .. } = self.sample();
+        let last = clocks.realtime_ns;
+        if self.passed_span || last.saturating_add(host.interval_ns) >= time {
+            return Ok(());
+        }
+        let (name, ranges) = (self.name.clone(), vec![(self.first.unwrap_or(last), last)]);
+        Err(SessionError::OutOfRange { name, time, is_before: false, is_after: true, ranges })
+    }
+
     /// Opens the next file that can be opened; `false` if there is none in the span.
     fn open_next(&mut self) -> bool {
         while let Some(file) = self.found.files.get(self.next_file) {
-            let begun = file.head.as_ref().map(|head| head.begun.realtime_ns);
+            let begun = file.head.as_ref().map(|head| head.begun);
             if let (Some(begun), Some(to)) = (begun, self.span.to)
-                && begun > to
+                && to.is_before(begun)
             {
-                self.first = self.first.or(Some(begun));
+                self.first = self.first.or(Some(begun.realtime_ns));
                 self.next_file = self.found.files.len();
                 break;
             }
@@ -390,7 +455,7 @@ impl Session {
 
     fn empty(self) -> SessionError {
         let (name, span, first) = (self.name, self.span, self.first);
-        SessionError::Empty { name, span, first, damage: self.damage }
+        SessionError::Empty { name, span: span.into(), first, damage: self.damage }
     }
 }
 
@@ -401,37 +466,6 @@ fn name(paths: &[PathBuf]) -> String {
         [only] => only.display().to_string(),
         [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
     }
-}
-
-/// The absolute time of one that may be relative to the first or the last sample, in nanoseconds
-/// since 1970. That takes a reading of its own.
-fn resolve(found: &SessionFiles, name: &str, when: When) -> Result<u64, SessionError> {
-    let files: Box<dyn Iterator<Item = &SessionFile>> = match when {
-        When::At(time) => return Ok(time),
-        When::AfterFirst(_) => Box::new(found.files.iter()),
-        When::BeforeLast(_) => Box::new(found.files.iter().rev()),
-    };
-    for file in files {
-        let mut reader = match file.open(&BytesRead::default()) {
-            Ok(reader) => reader,
-            Err(error) if file.head.is_none() => return Err(error),
-            // It is reported when the samples are read.
-            Err(_) => continue,
-        };
-        let mut walk = Walk::new(&mut reader, Span::default());
-        let mut edge = None;
-        while walk.advance() {
-            edge = Some(walk.sample().clocks.realtime_ns);
-            if matches!(when, When::AfterFirst(_)) {
-                break;
-            }
-        }
-        if let Some(edge) = edge {
-            return Ok(when.relative_to(edge));
-        }
-    }
-    let (name, span) = (name.to_owned(), Span::default());
-    Err(SessionError::Empty { name, span, first: None, damage: found.damage.clone() })
 }
 
 impl std::fmt::Debug for Session {
@@ -446,3 +480,7 @@ impl std::fmt::Debug for Session {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session_clock_tests.rs"]
+mod clock_tests;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::when::full_time;
+use super::when::local_time;
 use super::{ReadError, Span};
 
 /// Why a session of recordings cannot be opened.
@@ -92,20 +92,45 @@ pub enum SessionError {
         host: String,
     },
     /// The span ends before it begins.
-    #[error("the span ends at {}, before it begins at {}", full_time(*to), full_time(*from))]
+    #[error("the span ends at {}, before it begins at {}", local_time(*to), local_time(*from))]
     Reversed {
         /// Its beginning, in nanoseconds since 1970.
         from: u64,
         /// Its end.
         to: u64,
     },
+    /// A time is not in the recording.
+    #[error("{name}: {}", outside(*time, (*is_before, *is_after), ranges))]
+    OutOfRange {
+        /// The recording.
+        name: String,
+        /// The time, in nanoseconds since 1970.
+        time: u64,
+        /// It is before the first sample.
+        is_before: bool,
+        /// It is after the last one.
+        is_after: bool,
+        /// The times of the first and the last sample, in each part in which the wall clock was not
+        /// set.
+        ranges: Vec<(u64, u64)>,
+    },
+    /// A relative time of a file that can be read only once.
+    #[error(
+        "{}: not a regular file, so times relative to its first or last sample are not known; give \
+         an absolute one",
+        path.display()
+    )]
+    ReadOnce {
+        /// Which.
+        path: PathBuf,
+    },
     /// There is no sample in the span.
-    #[error("{name}: {}", nothing(*span, *first))]
+    #[error("{name}: {}", nothing(**span, *first))]
     Empty {
         /// The recording.
         name: String,
         /// The span.
-        span: Span,
+        span: Box<Span>,
         /// When the first sample began, in nanoseconds since 1970.
         first: Option<u64>,
         /// What is wrong with the files, as far as they were read.
@@ -150,14 +175,37 @@ fn others(skipped: u64) -> String {
 
 /// Why there is no sample in a span of recordings whose first sample began at `first`.
 fn nothing(span: Span, first: Option<u64>) -> String {
-    match (first, span.to) {
-        (Some(first), Some(to)) if to < first => {
-            format!("nothing before its first sample, of {}", full_time(first))
+    match (first, span.from, span.to) {
+        (Some(first), from, Some(to)) if from.is_none() || to.realtime_ns < first => {
+            format!("nothing before its first sample, of {}", local_time(first))
         }
-        (Some(first), _) => {
-            let from = full_time(span.from.unwrap_or(first));
-            format!("no whole sample from {from} on, its first is of {}", full_time(first))
+        (Some(first), from, _) => {
+            let from = local_time(from.map_or(first, |from| from.realtime_ns));
+            format!("no whole sample from {from} on, its first is of {}", local_time(first))
         }
-        (None, _) => "no whole sample in it, nor a dump of TCP sockets".to_owned(),
+        (None, ..) => "no whole sample in it, nor a dump of TCP sockets".to_owned(),
     }
 }
+
+/// Why a time is not in a recording whose samples have these times.
+fn outside(time: u64, (is_before, is_after): (bool, bool), ranges: &[(u64, u64)]) -> String {
+    let first = ranges.first().map_or(0, |(first, _)| *first);
+    let last = ranges.last().map_or(0, |(_, last)| *last);
+    let why = match (is_before, is_after) {
+        (true, _) => format!("nothing before its first sample, of {}", local_time(first)),
+        (_, true) => {
+            format!("nothing of {}: its last sample is of {}", local_time(time), local_time(last))
+        }
+        _ => format!("its wall clock never showed {}", local_time(time)),
+    };
+    let range =
+        |(from, to): &(u64, u64)| format!("from {} to {}", local_time(*from), local_time(*to));
+    let mut shown: Vec<String> = ranges.iter().take(MOST_RANGES).map(range).collect();
+    if let Some(more @ 1..) = ranges.len().checked_sub(MOST_RANGES) {
+        shown.push(format!("{more} more"));
+    }
+    format!("{why}; accepted are times {}", shown.join(", "))
+}
+
+/// Ranges that a message lists.
+const MOST_RANGES: usize = 5;

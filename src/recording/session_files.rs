@@ -10,8 +10,12 @@ use rustc_hash::FxHashSet;
 use super::counted_file::{BytesRead, CountedFile};
 use super::facts::{HostFacts, NamespaceOf, SampleBegun};
 use super::session_error::{FileDamage, SessionError};
-use super::{Damage, Entry, Kind, ReadError, Reader};
+use super::timeline::Timeline;
+use super::{ClockStep, Damage, Entry, Kind, Mark, ReadError, Reader};
 use crate::sys::Clocks;
+
+/// The most bytes of the namespaces that all files begin with: of 100,000.
+const MOST_NAMES: usize = 16 << 20;
 
 /// A file of a session.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(super) struct SessionFile {
     /// Device and inode.
     identity: (u64, u64),
     pub(super) size: u64,
-    is_regular: bool,
+    pub(super) is_regular: bool,
     in_directory: bool,
     /// What it begins with; `None` for the only file of a session, which may be a pipe.
     pub(super) head: Option<Head>,
@@ -31,6 +35,7 @@ pub(super) struct SessionFile {
 pub(super) struct Head {
     /// When its first sample began, or it itself if it has none.
     pub(super) begun: Clocks,
+    /// Without its command line.
     host: HostFacts,
     pub(super) namespaces: Vec<NamespaceOf>,
     pub(super) is_capture: bool,
@@ -46,6 +51,8 @@ pub(super) struct SessionFiles {
     pub(super) damage: Vec<FileDamage>,
     /// All are of the same boot, so their monotonic clocks can be compared.
     pub(super) is_one_boot: bool,
+    /// Bytes of the namespaces that files begin with.
+    names: usize,
 }
 
 impl SessionFile {
@@ -86,8 +93,13 @@ impl SessionFile {
 impl SessionFiles {
     /// The recordings that these paths name, files or directories.
     pub(super) fn find(paths: &[PathBuf]) -> Result<Self, SessionError> {
-        let mut found =
-            Self { files: Vec::new(), skipped: 0, damage: Vec::new(), is_one_boot: false };
+        let mut found = Self {
+            files: Vec::new(),
+            skipped: 0,
+            damage: Vec::new(),
+            is_one_boot: false,
+            names: 0,
+        };
         let mut seen = FxHashSet::default();
         for path in paths {
             let open = |source| SessionError::Open { path: path.clone(), source };
@@ -159,8 +171,15 @@ impl SessionFiles {
                     if file.in_directory && !reader.has_notes() {
                         self.skipped += 1;
                     } else {
-                        file.head = Some(Head::read(&mut reader));
-                        self.files.push(file);
+                        let head = Head::read(&mut reader);
+                        self.names += head.size();
+                        if self.names <= MOST_NAMES {
+                            file.head = Some(head);
+                            self.files.push(file);
+                        } else {
+                            let why = reader.damaged(Damage::Facts);
+                            self.damage.push(FileDamage { path: file.path, why });
+                        }
                     }
                     continue;
                 }
@@ -207,13 +226,56 @@ impl SessionFiles {
         Ok(())
     }
 
-    /// The last file whose first sample began at `time` or before; the first file if there is
+    /// The last file whose first sample began at this mark or before; the first file if there is
     /// none.
-    pub(super) fn covering(&self, time: u64) -> usize {
-        let begins_by = |file: &SessionFile| {
-            file.head.as_ref().is_none_or(|head| head.begun.realtime_ns <= time)
-        };
+    pub(super) fn covering(&self, mark: Mark) -> usize {
+        let begins_by =
+            |file: &SessionFile| file.head.as_ref().is_none_or(|head| !mark.is_before(head.begun));
         self.files.iter().rposition(begins_by).unwrap_or(0)
+    }
+
+    /// Whether samples of all files have an order by their monotonic clocks.
+    pub(super) fn has_monotonic_order(&self) -> bool {
+        let is_capture =
+            |file: &SessionFile| file.head.as_ref().is_some_and(|head| head.is_capture);
+        self.is_one_boot || self.files.len() == 1 && !self.files.iter().any(is_capture)
+    }
+
+    /// When the samples of a file were taken, as far as the wall clock was set between them: at the
+    /// first one, and around each step. `None` if only reading the file shows that.
+    pub(super) fn times_of(&self, at: usize) -> Option<Vec<Clocks>> {
+        let head = self.files.get(at)?.head.as_ref()?;
+        let next = self.files.get(at + 1)?.head.as_ref()?;
+        if !self.is_one_boot {
+            return None;
+        }
+        let mut times = vec![head.begun];
+        match (&head.host.run, &next.host.run) {
+            (Some(run), Some(after))
+                if run.begun_ns == after.begun_ns
+                    && after.number == run.number.saturating_add(1) =>
+            {
+                times.extend(after.clock_steps.iter().flat_map(|step| [step.before, step.after]));
+                times.sort_by_key(|clocks| clocks.monotonic_ns);
+                Some(times)
+            }
+            // Earlier versions did not write where it was set.
+            (None, None) if ClockStep::between(head.begun, next.begun).is_none() => Some(times),
+            _ => None,
+        }
+    }
+
+    /// Where the wall clock was set before a file, as far as that is known from what files begin
+    /// with.
+    pub(super) fn steps_before(&self, at: usize) -> Vec<ClockStep> {
+        let mut timeline = Timeline::new(!self.has_monotonic_order());
+        for (number, file) in self.files.iter().enumerate().take(at) {
+            let begun = || file.head.iter().map(|head| head.begun).collect();
+            self.times_of(number).unwrap_or_else(begun).into_iter().for_each(|it| timeline.add(it));
+        }
+        let first = self.files.get(at).and_then(|file| file.head.as_ref());
+        first.into_iter().for_each(|head| timeline.add(head.begun));
+        timeline.steps().collect()
     }
 }
 
@@ -245,13 +307,17 @@ impl Head {
     fn read<R: Read>(reader: &mut Reader<R>) -> Self {
         let mut host = HostFacts::default();
         let mut namespaces = Vec::new();
+        let mut known = FxHashSet::default();
         let is_capture = !reader.has_notes();
         let mut begun = None;
         while let Ok(Some((time, entry))) = reader.read_timed() {
             match entry {
                 Entry::Note(note) => match note.kind {
                     Kind::Host => host = note.json().unwrap_or(host),
-                    Kind::Namespace => namespaces.extend(note.json::<NamespaceOf>().ok()),
+                    Kind::Namespace => {
+                        let fact = note.json::<NamespaceOf>().ok();
+                        namespaces.extend(fact.filter(|fact| known.insert(fact.inode)));
+                    }
                     Kind::Sample => {
                         begun = note.json().ok().map(|begun: SampleBegun| begun.clocks);
                         break;
@@ -262,10 +328,20 @@ impl Head {
                     begun = Some(Clocks { realtime_ns: time, monotonic_ns: time });
                     break;
                 }
-                Entry::Datagram(_) => {}
+                Entry::Datagram(_) | Entry::Recording => {}
             }
         }
-        Self { begun: begun.unwrap_or(host.clocks), host, namespaces, is_capture }
+        let begun = begun.unwrap_or(host.clocks);
+        host.arguments = Vec::new();
+        Self { begun, host, namespaces, is_capture }
+    }
+
+    /// The bytes of its namespaces.
+    fn size(&self) -> usize {
+        let size = |fact: &NamespaceOf| {
+            size_of::<NamespaceOf>() + fact.name.as_ref().map_or(0, String::len)
+        };
+        self.namespaces.iter().map(size).sum()
     }
 }
 

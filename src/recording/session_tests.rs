@@ -100,7 +100,7 @@ impl Recorded<'_> {
 }
 
 const DUMPED: DumpEnded =
-    DumpEnded { sockets: 1, decode_errors: 0, bad_attributes: 0, interrupted: 0 };
+    DumpEnded { sockets: 1, decode_errors: 0, bad_attributes: 0, interrupted: 0, foreign: 0 };
 
 /// The seconds of all samples; their numbers and the last one are checked too.
 fn seconds(session: &mut Session) -> Vec<u64> {

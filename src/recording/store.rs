@@ -16,6 +16,7 @@ use super::store_error::StoreError;
 use super::totals::{EndReason, RecordedTotals};
 use super::{Compression, Kind, join};
 use crate::procfs::NetNamespace;
+use crate::sys::Clocks;
 
 /// Where a recording goes, as the user asks.
 #[derive(Debug, Clone)]
@@ -61,7 +62,7 @@ pub struct Store {
 #[derive(Debug)]
 enum Files {
     One,
-    Rotation(Rotation),
+    Rotation(Box<Rotation>),
     Ring(Ring),
 }
 
@@ -88,9 +89,9 @@ impl Store {
         let (files, output) = match options.mode {
             StoreMode::One => (Files::One, Output::create(path, options.force)?),
             StoreMode::Rotate { at, retention } => {
-                let (naming, hostname) = (Naming::of(path)?, preamble.hostname().to_owned());
-                let (rotation, output) = Rotation::begin(naming, at, retention, hostname)?;
-                (Files::Rotation(rotation), output)
+                let naming = Naming::of(path)?;
+                let (rotation, output) = Rotation::begin(naming, at, retention, preamble.facts())?;
+                (Files::Rotation(rotation.into()), output)
             }
             StoreMode::Ring { span, most } => {
                 // Whatever would fail when the ring is written fails now.
@@ -99,8 +100,14 @@ impl Store {
                 if !directory.metadata().is_ok_and(|metadata| metadata.is_dir()) {
                     return Err(StoreError::Directory { path: directory.to_owned() });
                 }
-                if !options.force && path.symlink_metadata().is_ok() {
-                    return Err(StoreError::Exists { path: path.clone() });
+                match path.symlink_metadata() {
+                    Ok(_) if !options.force => {
+                        return Err(StoreError::Exists { path: path.clone() });
+                    }
+                    Ok(old) if old.is_symlink() => {
+                        return Err(StoreError::Link { path: path.clone() });
+                    }
+                    _ => {}
                 }
                 (Files::Ring(Ring::new(span, most)), Output::Memory(Vec::new()))
             }
@@ -172,7 +179,7 @@ impl Store {
     pub fn begin_next(&mut self) -> Result<Output, StoreError> {
         match &mut self.files {
             Files::One => Err(StoreError::OneFile),
-            Files::Rotation(rotation) => rotation.next(),
+            Files::Rotation(rotation) => rotation.next(Clocks::now()),
             Files::Ring(_) => Ok(Output::Memory(Vec::new())),
         }
     }
@@ -192,7 +199,7 @@ impl Store {
     pub fn delete_expired(&mut self) -> Vec<DeleteFailure> {
         match &mut self.files {
             Files::One | Files::Ring(_) => Vec::new(),
-            Files::Rotation(rotation) => rotation.delete_expired(),
+            Files::Rotation(rotation) => rotation.delete_expired(Clocks::now()),
         }
     }
 
@@ -215,15 +222,15 @@ impl Store {
     ) -> Result<Option<WrittenRing>, StoreError> {
         let Files::Ring(ring) = &mut self.files else { return Ok(None) };
         let StoreOptions { path, force, compression, .. } = &self.options;
-        // A file that was cut short by a full disk is there already.
         let is_free = *force || path.symlink_metadata().is_err();
         let (path, output) = if ring.writings == 0 && is_free {
             (path.clone(), Output::create(path, *force)?)
         } else {
-            Naming::of(path)?.create(Timestamp::now())?
+            let (path, _, output) = Naming::of(path)?.create(Timestamp::now(), 1)?;
+            (path, output)
         };
         let totals = write_segments(ring, preamble, output, *compression, first)
-            .map_err(|source| StoreError::Write { path: path.clone(), source })?;
+            .map_err(|error| StoreError::write(&path, error))?;
         ring.writings += 1;
         let time = ring.kept().0.map_or(Duration::ZERO, |since| since.elapsed());
         let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
@@ -284,7 +291,9 @@ mod tests {
         let (mut store, mut output) = Store::open(options(path.clone(), mode), &preamble).unwrap();
         let namespace = crate::procfs::Namespaces::new("/proc".as_ref()).current().unwrap();
         for number in 0..3 {
-            let writer = preamble.begin(output, store.compression(), &namespace).unwrap();
+            let compression = store.compression();
+            let writer =
+                preamble.begin(output, compression, &namespace, number, Vec::new()).unwrap();
             let bytes = writer.finish().and_then(Output::close).unwrap();
             let totals = RecordedTotals { samples: number, ..RecordedTotals::default() };
             store.finished(bytes, totals, Instant::now());

@@ -1,7 +1,9 @@
 //! Why a recording cannot be written.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::sys::explain_write_error;
 
 /// Why a recording cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,12 @@ pub enum StoreError {
     /// The file exists, and was not to be overwritten.
     #[error("{} exists already", path.display())]
     Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file is a symbolic link, by which another user could choose what is overwritten.
+    #[error("{} is a symbolic link, which is not followed: name the file itself", path.display())]
+    Link {
         /// Which.
         path: PathBuf,
     },
@@ -46,4 +54,11 @@ pub enum StoreError {
     /// The store has one file only, so none follows it.
     #[error("there is one file only")]
     OneFile,
+}
+
+impl StoreError {
+    /// That a file cannot be written.
+    pub fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), source: explain_write_error(error) }
+    }
 }

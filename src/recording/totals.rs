@@ -13,6 +13,8 @@ pub struct RecordedTotals {
     pub events: u64,
     /// Destroy events that were lost.
     pub events_lost: u64,
+    /// Datagrams of other processes, which were discarded.
+    pub foreign: u64,
 }
 
 impl RecordedTotals {
@@ -22,11 +24,12 @@ impl RecordedTotals {
         self.sockets += other.sockets;
         self.events += other.events;
         self.events_lost += other.events_lost;
+        self.foreign += other.foreign;
     }
 
     /// The note that ends a recording.
     pub fn ending(&self, why: &str) -> Ending {
-        let Self { samples, sockets, events, events_lost } = *self;
+        let Self { samples, sockets, events, events_lost, .. } = *self;
         Ending { why: why.to_owned(), samples, sockets, events, events_lost }
     }
 }

@@ -1,13 +1,10 @@
 //! A counter that grows faster than it should, which has a ring written.
 
-use std::path::Path;
 use std::time::Instant;
 
 use crate::counters::{CounterReader, Counters, Kind, ReadError, Selection, SelectionError};
 use crate::procfs::{NamespaceError, NetNamespace};
-
-/// The counter files of the calling thread's namespace.
-const COUNTERS: &str = "/proc/thread-self/net";
+use crate::sys::own_counters;
 
 /// The growth that a counter may have.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +43,9 @@ pub enum TriggerError {
     /// The name stands for several counters.
     #[error("`{0}` are several counters; name one")]
     Several(String),
+    /// It could not be read, so it is not known whether the kernel has it.
+    #[error("the counter {0} cannot be read: its file is missing, empty or cut short")]
+    Unread(String),
     /// The kernel does not have it.
     #[error("this kernel does not have the counter {0}")]
     Absent(String),
@@ -72,7 +72,7 @@ impl CounterTrigger {
         threshold: &CounterThreshold,
         namespace: &NetNamespace,
     ) -> Result<Self, TriggerError> {
-        let mut reader = namespace.inside(|| CounterReader::new(Path::new(COUNTERS)).open())??;
+        let mut reader = namespace.inside(|| CounterReader::new(&own_counters()).open())??;
         let mut counters = Counters::default();
         reader.sample(&mut counters)?;
         let named = std::slice::from_ref(&threshold.counter);
@@ -82,6 +82,9 @@ impl CounterTrigger {
             return Err(TriggerError::Several(threshold.counter.clone()));
         };
         let counter = name.clone();
+        if counters.is_unread(name) {
+            return Err(TriggerError::Unread(counter));
+        }
         if counters.get(name).is_none() {
             return Err(TriggerError::Absent(counter));
         }

@@ -4,15 +4,15 @@ use std::io::Read;
 use std::mem;
 
 use super::assembler::{Fetched, SampleAssembler};
-use super::{ReadError, Reader, Sample};
+use super::{Mark, ReadError, Reader, Sample};
 
-/// A part of a recording, in nanoseconds since 1970; all of it by default.
+/// A part of a recording; all of it by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     /// Samples that began earlier are passed over. What they reported of owners holds.
-    pub from: Option<u64>,
+    pub from: Option<Mark>,
     /// The span ends before the first sample that began later.
-    pub to: Option<u64>,
+    pub to: Option<Mark>,
 }
 
 /// The complete samples of a recording in a span, one after the other.
@@ -42,7 +42,7 @@ impl<'r, R: Read> Walk<'r, R> {
         loop {
             let Some(begun) = self.assembler.show_next() else { return false };
             self.fetch();
-            if self.span.from.is_none_or(|from| begun.clocks.realtime_ns >= from) {
+            if !self.span.from.is_some_and(|from| from.is_after(begun.clocks)) {
                 return true;
             }
         }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
+use crate::sys::local_time_zone;
 use crate::text::parse_interval;
 
 /// A time of a recording, as a user gives it.
@@ -36,35 +37,93 @@ pub fn timestamp(nanoseconds: u64) -> Timestamp {
     Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()
 }
 
-/// A time with all its digits, so that it finds the same sample again.
+/// A time in UTC with all its digits, for programs.
 pub fn full_time(nanoseconds: u64) -> String {
     format!("{:.9}", timestamp(nanoseconds))
 }
 
-/// A time as a user gives it: absolute, in UTC or local time, or relative to the first or last
-/// sample.
+/// A time in the user's time zone with all its digits and its offset from UTC, for people. Given
+/// to [`parse_time`], it finds the same sample again. Without a time zone it is in UTC.
+pub fn local_time(nanoseconds: u64) -> String {
+    in_zone(timestamp(nanoseconds), local_time_zone().unwrap_or(&TimeZone::UTC))
+}
+
+/// The same for a time as documents have it.
+pub fn localised(rfc_3339: &str) -> String {
+    rfc_3339.parse().map_or_else(
+        |_| rfc_3339.to_owned(),
+        |time| in_zone(time, local_time_zone().unwrap_or(&TimeZone::UTC)),
+    )
+}
+
+fn in_zone(time: Timestamp, zone: &TimeZone) -> String {
+    match zone.to_offset(time) {
+        Offset::UTC => format!("{time:.9}"),
+        offset => format!("{:.9}", time.display_with_offset(offset)),
+    }
+}
+
+/// A time as a user gives it: absolute, with an offset from UTC or in local time, or relative to
+/// the first or last sample.
 ///
 /// # Errors
-/// What is accepted, where it is something else.
+/// What is accepted, where it is something else, and what local time there is, where it does not
+/// exist or exists twice.
 pub fn parse_time(text: &str) -> Result<When, String> {
-    let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok();
+    parse_in(text, local_time_zone)
+}
+
+/// The same in any zone, which is only looked up for local times.
+fn parse_in<E: ToString>(
+    text: &str,
+    zone: impl FnOnce() -> Result<&'static TimeZone, E>,
+) -> Result<When, String> {
     let length = |text: &str| parse_interval(text).ok();
-    let relative = || {
-        let first = text.strip_prefix('+').and_then(length).map(When::AfterFirst);
-        first.or_else(|| text.strip_prefix('-').and_then(length).map(When::BeforeLast))
+    if let Some(length) = text.strip_prefix('+').and_then(length) {
+        return Ok(When::AfterFirst(length));
+    }
+    if let Some(length) = text.strip_prefix('-').and_then(length) {
+        return Ok(When::BeforeLast(length));
+    }
+    let time = match (text.parse::<Timestamp>(), text.parse::<DateTime>()) {
+        (Ok(time), _) => time,
+        (Err(_), Ok(civil)) => {
+            unambiguous(text, civil, zone().map_err(|error| error.to_string())?)?
+        }
+        (Err(_), Err(_)) => {
+            return Err(format!(
+                "`{text}` is no time; accepted are times such as 2026-11-21T04:45:00Z, \
+                 2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, and +30s after the \
+                 first sample or -5m before the last"
+            ));
+        }
     };
-    let absolute = || {
-        let parsed = text.parse().ok().or_else(|| local().map(|zoned| zoned.timestamp()))?;
-        let nanoseconds = Timestamp::as_nanosecond(parsed).max(0);
-        Some(When::At(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
-    };
-    relative().or_else(absolute).ok_or_else(|| {
-        format!(
-            "`{text}` is no time; accepted are times such as 2026-11-21T04:45:00Z, \
-             2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, and +30s after the first \
-             sample or -5m before the last"
+    Ok(When::At(u64::try_from(time.as_nanosecond().max(0)).unwrap_or(u64::MAX)))
+}
+
+/// The only time at which clocks of this zone show a civil time.
+fn unambiguous(text: &str, civil: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
+    let time = zone.to_ambiguous_timestamp(civil);
+    let with = |offset: Offset| {
+        offset.to_timestamp(civil).map_or_else(
+            |error| error.to_string(),
+            |time| time.display_with_offset(offset).to_string(),
         )
-    })
+    };
+    let change = match time.offset() {
+        AmbiguousOffset::Unambiguous { .. } => None,
+        AmbiguousOffset::Gap { before, after } => Some(("never", before, after)),
+        AmbiguousOffset::Fold { before, after } => Some(("twice", before, after)),
+    };
+    if let Some((times, before, after)) = change {
+        return Err(format!(
+            "`{text}` occurs {times} in the local time zone, whose offset changes then: say {} or \
+             {}",
+            with(before),
+            with(after)
+        ));
+    }
+    time.unambiguous().map_err(|error| format!("`{text}`: {error}"))
 }
 
 #[cfg(test)]
@@ -87,5 +146,51 @@ mod tests {
         for text in ["", "yesterday", "04:45", "+", "-", "+-5m", "12"] {
             assert!(parse_time(text).unwrap_err().contains("accepted are"), "{text}");
         }
+    }
+    /// Central European time.
+    fn berlin() -> Result<&'static TimeZone, String> {
+        static ZONE: std::sync::LazyLock<TimeZone> =
+            std::sync::LazyLock::new(|| TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        Ok(&ZONE)
+    }
+
+    #[test]
+    fn local_times_are_of_the_zone() {
+        for (local, utc) in [
+            ("2026-11-21T05:45", "2026-11-21T04:45Z"),
+            ("2026-07-21 06:45:00.25", "2026-07-21T04:45:00.25Z"),
+            ("2026-10-25T01:59:59", "2026-10-24T23:59:59Z"),
+            ("2026-10-25T03:00", "2026-10-25T02:00Z"),
+        ] {
+            assert_eq!(parse_in(local, berlin), parse_time(utc), "{local}");
+        }
+        let twice = parse_in("2026-10-25T02:30", berlin).unwrap_err();
+        let both = "say 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00";
+        assert!(twice.contains("occurs twice") && twice.contains(both), "{twice}");
+        let never = parse_in("2026-03-29T02:30", berlin).unwrap_err();
+        assert!(never.contains("occurs never"), "{never}");
+        // Only local times need a zone.
+        let none = || Err::<&TimeZone, _>("no zone");
+        assert_eq!(parse_in("2026-11-21T05:45", none).unwrap_err(), "no zone");
+        assert!(parse_in("2026-11-21T05:45Z", none).is_ok());
+    }
+
+    #[test]
+    fn what_is_shown_can_be_given_back() {
+        let hour = 3_600_000_000_000;
+        // Around both changes of the zone in 2026, and far from them.
+        for change in ["2026-03-29T01:00Z", "2026-10-25T01:00Z", "2026-07-01T00:00Z"] {
+            let Ok(When::At(change)) = parse_time(change) else { panic!("{change}") };
+            for time in (change - 2 * hour..=change + 2 * hour).step_by(hour as usize / 4) {
+                let time = time + 123_456_789;
+                for zone in [berlin().unwrap(), &TimeZone::UTC] {
+                    let shown = in_zone(timestamp(time), zone);
+                    assert_eq!(parse_in(&shown, berlin), Ok(When::At(time)), "{shown}");
+                }
+            }
+        }
+        let shown = in_zone("2026-07-01T00:00Z".parse().unwrap(), berlin().unwrap());
+        assert_eq!(shown, "2026-07-01T02:00:00.000000000+02:00");
+        assert_eq!(in_zone(timestamp(0), &TimeZone::UTC), "1970-01-01T00:00:00.000000000Z");
     }
 }

@@ -132,6 +132,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When it cannot be written, and `InvalidInput` when it is too long for a block.
     pub fn note(&mut self, kind: Kind, namespace: u64, payload: &[u8]) -> io::Result<()> {
+        if payload.len() > kind.longest() {
+            return Err(too_long());
+        }
         let note = Note { kind, sample: self.sample, namespace, payload };
         self.begin_packet(NOTES_INTERFACE, HEADER + payload.len());
         self.draft.bytes(&note.header()).bytes(payload);

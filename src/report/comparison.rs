@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Cost, Document};
+use super::{Cost, CounterQuality, Document};
 use crate::counters::{CounterWidth, Kind, Selection, category_of};
 use crate::history::{BASELINE, Change, Comparison, Origin, Reading, Side, Span};
 use crate::monitor::CounterWatch;
@@ -67,6 +67,8 @@ pub struct ComparisonDocument<'a> {
     pub backwards: Vec<String>,
     /// Counters, largest relative change first.
     pub changes: Vec<ChangeRow>,
+    /// What limits the reliability of the reading that is compared with the baseline.
+    pub quality: CounterQuality,
     /// The cost of collecting it.
     pub cost: Cost,
 }
@@ -103,6 +105,7 @@ impl<'a> ComparisonDocument<'a> {
             changes: compared.changes.iter().map(|change| row(change, &compared)).collect(),
             differences: compared.differences,
             backwards: compared.backwards,
+            quality: CounterQuality::of(&watch.now),
             cost: Cost::new(usage.elapsed(), 0),
         }
     }

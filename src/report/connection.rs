@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::identity::ServiceBasis;
 use crate::model::{
-    CongestionDetail, Endpoint, Field, Kind, Reading, Role, RoleBasis, Socket, Timer,
+    CongestionDetail, Endpoint, Field, Reading, Role, RoleBasis, Socket, Timer,
     fields::{self, tcp_info},
 };
 use crate::monitor::{Interface, Namespace, Processes};
@@ -208,7 +208,7 @@ struct TimerEntry(Timer);
 map_of!(TimerEntry, |this, map| {
     map.serialize_entry("kind", this.0.kind.name())?;
     map.serialize_entry("expires_ms", &this.0.expires_ms)?;
-    map.serialize_entry("retransmits", &this.0.retransmits)?;
+    optional(map, "retransmits", this.0.unanswered())?;
 });
 
 struct FieldMap<'a>(&'a Socket, &'static [&'static Field]);
@@ -316,8 +316,9 @@ fn congestion_detail<M: SerializeMap>(map: &mut M, socket: &Socket) -> Result<()
 struct BbrEntry(crate::wire::Bbr);
 
 map_of!(BbrEntry, |this, map| {
-    map.serialize_entry("bw", &this.0.bandwidth)?;
-    map.serialize_entry("min_rtt_us", &this.0.min_rtt_us)?;
+    // bbr_init() (6.12): 0 and ~0 before the first sample.
+    map.serialize_entry("bw", &Some(this.0.bandwidth).filter(|&bandwidth| bandwidth > 0))?;
+    map.serialize_entry("min_rtt_us", &Some(this.0.min_rtt_us).filter(|&us| us != u32::MAX))?;
     // The kernel's gains are in units of 1/256.
     map.serialize_entry("pacing_gain", &(f64::from(this.0.pacing_gain) / 256.0))?;
     map.serialize_entry("cwnd_gain", &(f64::from(this.0.cwnd_gain) / 256.0))?;
@@ -328,14 +329,10 @@ struct VegasEntry(crate::wire::Vegas);
 map_of!(VegasEntry, |this, map| {
     map.serialize_entry("enabled", &(this.0.enabled != 0))?;
     map.serialize_entry("rttcnt", &this.0.rtt_count)?;
-    map.serialize_entry(
-        "rtt_us",
-        &(this.0.rtt_us != uapi::TCPV_RTT_UNSET).then_some(this.0.rtt_us),
-    )?;
-    map.serialize_entry(
-        "min_rtt_us",
-        &(this.0.min_rtt_us != uapi::TCPV_RTT_UNSET).then_some(this.0.min_rtt_us),
-    )?;
+    // tcp_vegas_init() and vegas_enable() (6.12): 0 or a value for "none" before the first sample.
+    let measured = |us: u32| Some(us).filter(|us| ![0, uapi::TCPV_RTT_UNSET].contains(us));
+    map.serialize_entry("rtt_us", &measured(this.0.rtt_us))?;
+    map.serialize_entry("min_rtt_us", &measured(this.0.min_rtt_us))?;
 });
 
 struct DctcpEntry(crate::wire::Dctcp);
@@ -444,7 +441,7 @@ struct DeltaEntry<'a>(&'a Delta, f64);
 map_of!(DeltaEntry<'_>, |this, map| {
     map.serialize_entry("interval_s", &this.1)?;
     for (field, growth) in this.0.iter() {
-        debug_assert_eq!(field.kind, Kind::Counter);
+        debug_assert!(field.kind.grows());
         map.serialize_entry(field.key, &growth)?;
     }
     if this.0.reset {

@@ -174,13 +174,15 @@ impl<S: RowSink> ConnectionPoller<S> {
     }
 
     /// Adds what limits the reliability of the poll beside its dumps.
-    pub fn report_limits(&self, quality: &mut Quality) {
+    pub fn report_limits(&mut self, quality: &mut Quality) {
         if self.options.level == Level::Processes {
             self.set.shared.owners.report(quality);
         }
-        quality.permission_limited.extend(self.set.unreachable.iter().cloned());
-        let recorded = self.recorded.as_ref();
-        quality.recorded_filter = recorded.and_then(|sample| sample.filter.clone());
+        quality.permission_limited.extend(self.set.unreachable());
+        if let Some(sample) = &mut self.recorded {
+            quality.recorded_filter.clone_from(&sample.filter);
+            quality.take_clock_steps(sample);
+        }
     }
 
     /// Makes the rows of a namespace.

@@ -5,8 +5,8 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::{Cost, Document, Namespace, Quality};
 use crate::diagnosis::{
-    Advice, Conclusion, Coverage, Diagnosed, DiagnosedNamespace, Example, Finding, Measure,
-    Severity, SocketNames, Subject, Words, fill,
+    Advice, Conclusion, Coverage, Diagnosed, DiagnosedNamespace, Example, Explained, Finding,
+    Measure, Severity, SocketNames, Subject, Words, fill,
 };
 use crate::model::Endpoint;
 use crate::procfs::Host;
@@ -26,6 +26,9 @@ pub struct ExampleEntry {
     /// Remote endpoint; absent for listeners.
     #[serde(serialize_with = "optional_end", skip_serializing_if = "Option::is_none")]
     pub remote: Option<Endpoint>,
+    /// The interface that it is bound to; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<InterfaceEntry>,
     /// The socket cookie.
     pub cookie: String,
     /// Inode of its file; absent if it has none.
@@ -39,6 +42,16 @@ pub struct ExampleEntry {
     /// Its evidence; the finding's own evidence is that of its worst example.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<MeasureEntry>,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InterfaceEntry {
+    /// Its index.
+    pub index: u32,
+    /// Its name; absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A process.
@@ -98,6 +111,26 @@ pub struct SubjectEntry {
     pub examples: Vec<ExampleEntry>,
 }
 
+/// What another finding of the same subject explains.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExplainedEntry {
+    /// The code, for example `TD101`.
+    pub code: &'static str,
+    /// The name, words joined by hyphens.
+    pub name: &'static str,
+    /// `info`, `warning`, `critical`.
+    pub severity: &'static str,
+    /// A short statement about the subject.
+    pub title: &'static str,
+    /// The number of connections, 1 for other subjects.
+    pub count: u64,
+    /// The part of the subject that is affected, if only one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The evidence; that of the worst example if there are several.
+    pub evidence: Vec<MeasureEntry>,
+}
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FindingEntry {
@@ -111,12 +144,18 @@ pub struct FindingEntry {
     pub confidence: &'static str,
     /// `connection`, `listener`, `service`, `host`.
     pub scope: &'static str,
+    /// Whether it is about what the filters select, and so counts for `--fail-on`. Findings about
+    /// the host are not, if there is a filter.
+    pub selected: bool,
     /// A short statement about the subject.
     pub title: &'static str,
     /// The subject.
     pub subject: SubjectEntry,
     /// The evidence; that of the worst example if there are several.
     pub evidence: Vec<MeasureEntry>,
+    /// What else matched the same subject and is explained by this finding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explains: Vec<ExplainedEntry>,
     /// The cause.
     pub cause: String,
     /// What to do.
@@ -179,12 +218,14 @@ pub struct DiagnosisDocument<'a> {
 impl<'a> DiagnosisDocument<'a> {
     /// For a run on this host.
     pub fn new(host: &'a Host, diagnosed: Diagnosed, usage: Usage) -> Self {
-        let Diagnosed { namespaces, many, quality, dumped, elapsed, captured_at } = diagnosed;
+        let Diagnosed { namespaces, many, is_filtered, quality, dumped, elapsed, captured_at } =
+            diagnosed;
         let mut findings = Vec::new();
         let mut checked = Checked::default();
         for DiagnosedNamespace { namespace, conclusion, names } in &namespaces {
             checked.add(&conclusion.coverage);
-            findings.extend(entries(conclusion, names, many.then_some(namespace)));
+            let netns = many.then_some(namespace);
+            findings.extend(entries(conclusion, names, is_filtered, netns));
         }
         if many {
             let weight = |name: &str, order: &[&str]| order.iter().position(|one| *one == name);
@@ -212,11 +253,12 @@ impl<'a> DiagnosisDocument<'a> {
         }
     }
 
-    /// Whether a finding is of this severity or a worse one.
+    /// Whether a finding about what the filters select is of this severity or a worse one.
     pub fn has(&self, least: Severity) -> bool {
         let bad = Severity::ALL.into_iter().filter(|severity| *severity >= least);
         let bad: Vec<&str> = bad.map(Severity::name).collect();
-        self.findings.iter().any(|finding| bad.contains(&finding.severity))
+        let mut counted = self.findings.iter().filter(|finding| finding.selected);
+        counted.any(|finding| bad.contains(&finding.severity))
     }
 }
 
@@ -224,11 +266,12 @@ impl<'a> DiagnosisDocument<'a> {
 fn entries(
     conclusion: &Conclusion,
     names: &SocketNames,
+    is_filtered: bool,
     netns: Option<&Namespace>,
 ) -> Vec<FindingEntry> {
     let settings = &conclusion.context.settings;
     let entry = |finding: &Finding| {
-        let words = words(finding);
+        let words = words(finding, names);
         let rule = finding.rule;
         FindingEntry {
             code: rule.code,
@@ -236,9 +279,11 @@ fn entries(
             severity: finding.rule_match.severity.name(),
             confidence: finding.rule_match.confidence.name(),
             scope: rule.scope.name(),
+            selected: !(is_filtered && finding.subject == Subject::Host),
             title: rule.title,
             subject: subject(finding, names),
             evidence: measures(&finding.rule_match.evidence),
+            explains: finding.explains.iter().map(explained).collect(),
             cause: finding.rule_match.cause.clone().unwrap_or_else(|| rule.meaning.to_owned()),
             advice: rule
                 .advice
@@ -261,8 +306,20 @@ fn entries(
     conclusion.findings.iter().map(entry).collect()
 }
 
+fn explained(one: &Explained) -> ExplainedEntry {
+    ExplainedEntry {
+        code: one.rule.code,
+        name: one.rule.name,
+        severity: one.rule_match.severity.name(),
+        title: one.rule.title,
+        count: one.count,
+        about: one.rule_match.about.clone(),
+        evidence: measures(&one.rule_match.evidence),
+    }
+}
+
 /// Values for the placeholders in a finding's advice.
-fn words(finding: &Finding) -> Words {
+fn words(finding: &Finding, names: &SocketNames) -> Words {
     let mut words = Words::default();
     let one = match &finding.subject {
         Subject::Connections { worst, .. } => worst.first().map(|(one, _)| one),
@@ -270,7 +327,14 @@ fn words(finding: &Finding) -> Words {
         Subject::Host => None,
     };
     if let Some(one) = one {
-        words.set("remote_address", one.remote.address.to_canonical().to_string());
+        let host = one.remote_host();
+        // The command is for a shell: a name with other characters gives way to the number.
+        let is_plain = |name: &&str| {
+            name.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-'))
+        };
+        let name = names.interface(one.cookie).filter(|_| host.zone() != 0).filter(is_plain);
+        let remote = name.map(|name| format!("{}%{name}", host.address()));
+        words.set("remote_address", remote.unwrap_or_else(|| host.to_string()));
         words.set("local_port", one.local.port.to_string());
     }
     for (name, word) in &finding.rule_match.words {
@@ -338,6 +402,10 @@ fn example(one: &Example, evidence: Vec<MeasureEntry>, names: &SocketNames) -> E
         state: one.state.name(),
         local: one.local,
         remote: Some(one.remote).filter(|remote| remote.port != 0),
+        interface: (one.interface != 0).then(|| InterfaceEntry {
+            index: one.interface,
+            name: names.interface(one.cookie).map(str::to_owned),
+        }),
         cookie: format!("{:#x}", one.cookie),
         inode: Some(one.inode).filter(|&inode| inode != 0),
         uid: one.uid,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::monitor::WallClockStep;
+
 /// Schema of the whole document.
 pub const DIFF: &str = "tcpdiag.diff/1";
 
@@ -22,6 +24,9 @@ pub struct DiffSide {
     pub seconds: f64,
     /// Intervals between two samples.
     pub intervals: u64,
+    /// Where the wall clock was set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clock_steps: Vec<WallClockStep>,
 }
 
 /// The subject of a row.

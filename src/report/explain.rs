@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::AdviceEntry;
+use super::{AdviceEntry, Quality};
 use crate::counters::{Healthy, Twin};
 use crate::diagnosis::{Advice, Limit, Rule};
 
@@ -167,4 +167,7 @@ pub struct ExplainDocument<'a> {
     pub schema: &'static str,
     /// The entries, in the order requested.
     pub entries: &'a [&'a Explanation],
+    /// What could not be read of a recording, if one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
 }

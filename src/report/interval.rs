@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use crate::identity::ServiceBasis;
-use crate::model::{Field, Kind, Reading, Role, RoleBasis, Socket, Unit, fields};
+use crate::model::{Field, Reading, Role, RoleBasis, Socket, Unit, fields};
 use crate::tracking::{COUNTERS, Delta};
 
 /// The schema of the rows.
@@ -167,15 +167,15 @@ const OTHER_COLUMNS: [OtherColumn; 30] = [
         text(row.service_basis.map(ServiceBasis::name))
     }),
     ("laddr", "Local address.", |row| address(row.socket.local.address)),
-    ("lport", "Local port.", |row| Value::Integer(row.socket.local.port.into())),
+    ("lport", "Local port.", |row| number(fields::LPORT.integer(row.socket))),
     ("raddr", "Remote address.", |row| address(row.socket.remote.address)),
-    ("rport", "Remote port.", |row| Value::Integer(row.socket.remote.port.into())),
+    ("rport", "Remote port.", |row| number(fields::RPORT.integer(row.socket))),
     ("interface", "Interface it is bound to, by name.", |row| text(row.interface)),
     ("uid", "User id of the owner, as long as a program holds it.", |row| {
-        number((row.socket.inode != 0).then_some(row.socket.uid))
+        number(fields::UID.integer(row.socket))
     }),
     ("inode", "Inode of the socket's file; 0 when no program holds it.", |row| {
-        Value::Integer(row.socket.inode.into())
+        number(fields::INODE.integer(row.socket))
     }),
     ("cgroup", "Path of the cgroup it was made in.", |row| text(row.cgroup)),
     ("unit", "systemd unit, from the cgroup.", |row| text(row.unit)),
@@ -231,7 +231,7 @@ pub fn interval_columns() -> &'static [IntervalColumn] {
 /// connection's life do not describe an interval.
 fn is_figure(field: &Field) -> bool {
     const ELSEWHERE: [&str; 5] = ["tcpi_state", "inode", "uid", "lport", "rport"];
-    field.kind != Kind::Counter && field.unit != Unit::Ratio && !ELSEWHERE.contains(&field.name)
+    !field.kind.grows() && field.unit != Unit::Ratio && !ELSEWHERE.contains(&field.name)
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub use connection_poller::{ConnectionPoller, PollerSettings};
 pub use connection_rows::{RowOptions, RowSink};
 pub use connection_totals::ConnectionTotals;
 pub use diagnosis::{
-    AdviceEntry, Checked, DIAGNOSE, DiagnosisDocument, ExampleEntry, FindingEntry, MeasureEntry,
-    ProcessEntry, SubjectEntry,
+    AdviceEntry, Checked, DIAGNOSE, DiagnosisDocument, ExampleEntry, ExplainedEntry, FindingEntry,
+    MeasureEntry, ProcessEntry, SubjectEntry,
 };
 pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, RowEnd};

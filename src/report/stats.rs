@@ -8,6 +8,9 @@ use crate::counters::{Counters, Judgement, Kind, NoData, Ratio, Retransmits, Thr
 /// Schema of the whole document.
 pub const STATS: &str = "tcpdiag.stats/1";
 
+/// The reason of a ratio without a verdict: a counter could not be read.
+const UNREAD: &str = "unread";
+
 /// The period of deltas and verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +46,16 @@ pub enum Note {
     /// The counter went backwards: it was reset, or belongs to another namespace. Its growth is
     /// unknown.
     Backwards,
+}
+
+impl Note {
+    /// The name in JSON and CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wrapped => "wrapped",
+            Self::Backwards => "backwards",
+        }
+    }
 }
 
 /// One counter.
@@ -101,6 +114,8 @@ impl Outcome {
             reason: judgement.no_data.map(|reason| match reason {
                 NoData::NotCounted => "not_counted",
                 NoData::WentBack => "backwards",
+                NoData::Wrapped => "wrapped",
+                NoData::Unread => UNREAD,
                 NoData::TooLittle => "too_little",
             }),
         }
@@ -151,6 +166,11 @@ impl RatioRow {
         }
     }
 
+    /// Whether there is no verdict because a counter could not be read.
+    pub fn is_unread(&self) -> bool {
+        self.outcome.reason == Some(UNREAD)
+    }
+
     /// The worse one of its verdicts.
     pub fn worst(&self) -> &Outcome {
         match &self.since_last_run {
@@ -181,7 +201,7 @@ pub struct CounterQuality {
 }
 
 impl CounterQuality {
-    /// Problems of a reading: missing groups, invalid values.
+    /// Problems of a reading: missing files and groups, invalid values.
     pub fn of(counters: &Counters) -> Self {
         let has = |group: &str, but: &str| {
             counters
@@ -191,6 +211,7 @@ impl CounterQuality {
         };
         let mut quality = Self::default();
         quality.common.decode_errors = counters.malformed() as u64;
+        quality.common.add_counters(counters);
         quality.unreadable = counters.unreadable().map(str::to_owned).collect();
         let groups = [("Tcp", "TcpExt"), ("TcpExt", ""), ("IpExt", "")];
         quality.groups_missing = groups
@@ -208,20 +229,10 @@ impl CounterQuality {
 
     /// One line for each problem.
     pub fn warnings(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.groups_missing.is_empty() {
-            lines.push(format!(
-                "the kernel shows no counters of {}; what needs them is left out",
-                self.groups_missing.join(", ")
-            ));
-        }
+        let mut lines = self.common.unread_files();
         match self.unreadable.as_slice() {
             [] => {}
             names => lines.push(format!("{} could not be read: {}", counters(names), few(names))),
-        }
-        let elsewhere = self.common.decode_errors.saturating_sub(self.unreadable.len() as u64);
-        if elsewhere > 0 {
-            lines.push(format!("{elsewhere} lines or values of the counter files make no sense"));
         }
         match self.backwards.as_slice() {
             [] => {}
@@ -319,36 +330,67 @@ mod tests {
 
     const EXT: &str = "TcpExt: TW\nTcpExt: 3\nIpExt: InOctets\nIpExt: 4\n";
 
+    /// A whole file with these lines of TCP.
+    fn snmp(tcp: &str) -> String {
+        format!("Ip: A\nIp: 1\nIcmp: A\nIcmp: 1\n{tcp}Udp: A\nUdp: 1\n")
+    }
+
+    /// The warnings about the files that the test does not write.
+    fn is_other(line: &str) -> bool {
+        line.starts_with("/proc/net/sockstat is missing")
+    }
+
     #[test]
     fn valid_files_have_no_warning() {
-        assert_eq!(warnings_of("Tcp: InSegs\nTcp: 1\n", EXT).0, Vec::<String>::new());
+        let (mut lines, _) = warnings_of(&snmp("Tcp: InSegs\nTcp: 1\n"), EXT);
+        lines.retain(|line| !is_other(line));
+        assert_eq!(lines, Vec::<String>::new());
     }
 
     #[test]
     fn damaged_files_have_a_warning_and_the_rest_is_read() {
+        let whole = snmp("Tcp: InSegs\nTcp: 1\n");
         for (snmp, netstat, wanted) in [
-            ("Tcp: InSegs\nTcp: 1\n", "", "no counters of TcpExt, IpExt"),
-            ("", EXT, "no counters of Tcp;"),
-            ("Tcp: InSegs\nTcp: 1 2 3\n", EXT, "2 lines or values of the counter files"),
+            (&*whole, "", &["/proc/net/netstat is empty"][..]),
+            ("", EXT, &["/proc/net/snmp is empty"]),
+            (&whole[..20], EXT, &["/proc/net/snmp is cut short"]),
+            (&whole, &EXT[..15], &["/proc/net/netstat is cut short"]),
+            (&whole, "TcpExt: TW\nTcpExt: 3\n", &["/proc/net/netstat is cut short"]),
             (
-                "Tcp: InSegs OutSegs\nTcp: 1 99999999999999999999\n",
+                &snmp("Tcp: InSegs\nTcp: 1 2 3\n"),
                 EXT,
-                "1 counter could not be read: TcpOutSegs",
+                &["/proc/net/snmp has values that make no sense"],
             ),
             (
-                "Tcp: A B C D E F\nTcp: 1\n",
+                &snmp("Tcp: InSegs OutSegs\nTcp: 1 99999999999999999999\n"),
                 EXT,
-                "5 counters could not be read: TcpB, TcpC, TcpD, TcpE, ...",
+                &[
+                    "/proc/net/snmp has values that make no sense",
+                    "1 counter could not be read: TcpOutSegs",
+                ],
             ),
-            ("Udp: A\nTcp: InSegs\nTcp: 1\n", EXT, "1 lines or values"),
+            (
+                &snmp("Tcp: A B C D E F\nTcp: 1\n"),
+                EXT,
+                &[
+                    "/proc/net/snmp is cut short",
+                    "5 counters could not be read: TcpB, TcpC, TcpD, TcpE, ...",
+                ],
+            ),
         ] {
-            let (lines, counters) = warnings_of(snmp, netstat);
-            assert_eq!(lines.len(), 1, "{lines:?}");
-            assert!(lines[0].contains(wanted), "{lines:?}");
-            if !netstat.is_empty() {
+            let (mut lines, counters) = warnings_of(snmp, netstat);
+            lines.retain(|line| !is_other(line));
+            assert_eq!(lines.len(), wanted.len(), "{lines:?}");
+            for (line, wanted) in lines.iter().zip(wanted) {
+                assert!(line.starts_with(wanted), "{lines:?}");
+            }
+            let quality = CounterQuality::of(&counters);
+            assert!(quality.is_partial());
+            assert_eq!(quality.common.counters_unread, 2, "sockstat and the damaged one");
+            if netstat == EXT {
                 assert_eq!(counters.get("IpExtInOctets"), Some(4));
             }
-            if snmp.contains("InSegs") {
+            if snmp.contains("InSegs\nTcp: 1") {
                 assert_eq!(counters.get("TcpInSegs"), Some(1));
             }
         }

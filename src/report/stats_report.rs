@@ -70,6 +70,9 @@ impl StatsReporter<'_> {
         });
         let counters = self.rows(watch, past, elapsed);
         let mut quality = CounterQuality::of(&watch.now);
+        if let Past::Sample(_, before, _) = past {
+            quality.common.add_counters(before);
+        }
         quality.backwards = counters
             .iter()
             .filter(|row| row.note == Some(Note::Backwards))
@@ -80,7 +83,11 @@ impl StatsReporter<'_> {
                 growth(name, kind, self.width, past.get(name), value).amount()
             })
         };
+        let may_have_wrapped = segments_may_have_wrapped(&watch.now, self.width);
         let total = |name: &str| {
+            if may_have_wrapped && ["TcpInSegs", "TcpOutSegs"].contains(&name) {
+                return Amount::Wrapped;
+            }
             amount(watch, name, watch.at.uptime, &|kind, value| {
                 Grown { value, kind, delta: None }.total()
             })
@@ -163,6 +170,19 @@ impl StatsReporter<'_> {
     }
 }
 
+/// Whether the counts of segments may have wrapped since the host was started. They have 32 bits on
+/// a 32-bit kernel. Every segment is in a packet of at least 40 bytes, and those have 64 bits
+/// everywhere. What IPv6 carried is known where its counters were read.
+fn segments_may_have_wrapped(now: &Counters, width: CounterWidth) -> bool {
+    const OCTETS: [&str; 4] = ["IpExtInOctets", "IpExtOutOctets", "Ip6InOctets", "Ip6OutOctets"];
+    if width == CounterWidth::Bits64 {
+        return false;
+    }
+    let known = OCTETS.iter().filter_map(|name| u64::try_from(now.get(name)?).ok());
+    let octets = known.reduce(u64::saturating_add);
+    octets.is_none_or(|octets| octets >= 40 << 32)
+}
+
 /// A ratio's amount of one counter, or of the time.
 fn amount(
     watch: &CounterWatch,
@@ -173,7 +193,11 @@ fn amount(
     if name == Ratio::ELAPSED_MS {
         return Amount::Events(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
     }
-    watch.now.get(name).map_or(Amount::Absent, |value| of(Kind::of(name), value))
+    match watch.now.get(name) {
+        Some(value) => of(Kind::of(name), value),
+        None if watch.now.is_unread(name) => Amount::Unread,
+        None => Amount::Absent,
+    }
 }
 
 fn row(name: &str, grown: Grown, elapsed: Duration) -> (usize, CounterRow) {
@@ -197,4 +221,23 @@ fn row(name: &str, grown: Grown, elapsed: Duration) -> (usize, CounterRow) {
         meaning: Catalogue::builtin().entry(name).map(|entry| entry.meaning.as_str()),
     };
     (rank, row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::parse_snmp;
+
+    #[test]
+    fn segments_of_a_32_bit_kernel_wrap() {
+        use CounterWidth::{Bits32, Bits64};
+        let octets =
+            |sent: u64| parse_snmp(&format!("IpExt: InOctets OutOctets\nIpExt: 0 {sent}\n"));
+        for (sent, width, expected) in
+            [(1 << 30, Bits32, false), (40 << 32, Bits32, true), (40 << 32, Bits64, false)]
+        {
+            assert_eq!(segments_may_have_wrapped(&octets(sent), width), expected, "{sent}");
+        }
+        assert!(segments_may_have_wrapped(&parse_snmp(""), Bits32));
+    }
 }

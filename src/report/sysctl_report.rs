@@ -13,6 +13,7 @@ use crate::procfs::Host;
 use crate::settings::{Conflict, Scope, Setting, Use, Value, Values, conflicts};
 use crate::socket_diag::{Error, Query, Sockets};
 use crate::sys::UsageSince;
+use crate::sys::own_counters;
 use crate::text::human;
 use crate::wire::Extensions;
 
@@ -30,13 +31,16 @@ impl NamespaceSettings {
     pub fn read() -> Self {
         let values = Values::read(Path::new("/proc/sys"));
         let mut quality = Quality::default();
-        let counters = match read(Path::new("/proc/thread-self/net")) {
+        let counters = match read(&own_counters()) {
             Ok(counters) => counters,
             Err(error) => {
                 quality.permission_limited.push(format!("use of memory is not known: {error}"));
                 Counters::default()
             }
         };
+        let sockstat = counters.faults().iter().filter(|fault| fault.file == "sockstat");
+        quality.add_faults(&sockstat.copied().collect::<Vec<_>>());
+        quality.add_settings(&values, Host::this().kernel.parse().ok());
         let pages = |name: &str| u64::try_from(counters.get(name)?).ok();
         let listeners = listeners(&mut quality).unwrap_or_else(|error| {
             quality.permission_limited.push(format!("listeners are not known: {error}"));
@@ -126,7 +130,7 @@ fn row(
     let default = setting.default_on(kernel);
     let text = match value {
         Value::Text(text) => Some(text.clone()),
-        Value::Absent | Value::Unreadable(_) => None,
+        Value::Absent | Value::Unreadable(..) => None,
     };
     SettingRow {
         name: &setting.name,
@@ -138,7 +142,7 @@ fn row(
         changed: text.as_deref().zip(default).map(|(text, default)| text != default),
         readable: text.as_deref().and_then(|text| readable(&setting.unit, text, page_size)),
         error: match value {
-            Value::Unreadable(error) => Some(error.clone()),
+            Value::Unreadable(_, error) => Some(error.clone()),
             Value::Text(_) | Value::Absent => None,
         },
         value: text,

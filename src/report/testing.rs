@@ -35,6 +35,7 @@ pub(crate) fn frame(host: &Host, basis: Basis) -> Frame<'_> {
             early: 2,
             skipped: Some(0),
             looks: Some(50),
+            looks_skipped: Some(0),
             cpu_budget: Some(0.01),
         },
         quality: Quality::default(),

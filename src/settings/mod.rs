@@ -10,4 +10,4 @@ mod values;
 
 pub use conflict::{Conflict, Use, conflicts};
 pub use setting::{Earlier, Scope, Setting};
-pub use values::{Value, Values};
+pub use values::{Value, Values, is_setting};

@@ -1,5 +1,6 @@
 //! One dump: a request, the datagrams that answer it, and what went wrong.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::ops::ControlFlow;
 
@@ -26,6 +27,11 @@ pub trait Transport {
     /// # Errors
     /// What the system call answers.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Datagrams so far that were not from the kernel, and were discarded.
+    fn foreign(&self) -> u64 {
+        0
+    }
 }
 
 impl Transport for NetlinkSocket {
@@ -36,6 +42,10 @@ impl Transport for NetlinkSocket {
     #[inline]
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Self::receive(self, buffer)
+    }
+
+    fn foreign(&self) -> u64 {
+        Self::foreign(self)
     }
 }
 
@@ -51,6 +61,8 @@ pub struct DumpOutcome {
     /// Times the kernel said that the table changed under the dump, or that it
     /// lost a part of it: records may be missing or double.
     pub interrupted: u64,
+    /// Datagrams that other processes sent meanwhile, and that were discarded.
+    pub foreign: u64,
     /// The reader asked to stop before the end.
     pub stopped: bool,
 }
@@ -62,6 +74,7 @@ impl DumpOutcome {
         self.decode_errors += other.decode_errors;
         self.bad_attributes += other.bad_attributes;
         self.interrupted += other.interrupted;
+        self.foreign += other.foreign;
         self.stopped |= other.stopped;
     }
 }
@@ -73,7 +86,11 @@ impl DumpOutcome {
 pub struct Dumper<T> {
     transport: T,
     buffer: Vec<u8>,
+    /// The number of the last request. It starts at random, so that an answer to another program,
+    /// or a guess, does not fit.
     sequence: u32,
+    /// Datagrams of other processes that an outcome has counted.
+    foreign: u64,
     /// A dump whose end was not read yet.
     unfinished: bool,
 }
@@ -88,7 +105,8 @@ enum Progress {
 impl<T: Transport> Dumper<T> {
     /// A dumper over `transport`.
     pub fn new(transport: T) -> Self {
-        Self { transport, buffer: vec![0; BUFFER], sequence: 0, unfinished: false }
+        let sequence = RandomState::new().build_hasher().finish() as u32;
+        Self { transport, buffer: vec![0; BUFFER], sequence, foreign: 0, unfinished: false }
     }
 
     /// What it reads from.
@@ -156,7 +174,11 @@ impl<T: Transport> Dumper<T> {
     /// The next datagram's length within the buffer.
     fn receive(&mut self, outcome: &mut DumpOutcome) -> Result<usize, Error> {
         loop {
-            match self.transport.receive(&mut self.buffer) {
+            let received = self.transport.receive(&mut self.buffer);
+            let foreign = self.transport.foreign();
+            outcome.foreign +=
+                foreign.saturating_sub(std::mem::replace(&mut self.foreign, foreign));
+            match received {
                 // The socket's queue overran: a part is gone, the rest comes.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     outcome.interrupted += 1

@@ -13,10 +13,12 @@
 //! share the events.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::error::Cause;
 use crate::model::wrap;
 use crate::procfs::{NamespaceError, NetNamespace};
 use crate::sys::{EventSocket, Received, Subscription};
@@ -36,6 +38,9 @@ const QUEUE: usize = 64 << 20;
 
 /// Events that should fit into the kernel's buffers.
 const ROOM: usize = 4096;
+
+/// The longest pause between two reads, however much other processes send.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Events that the thread takes at a time while it holds the queue.
 const BATCH: usize = 256;
@@ -71,7 +76,7 @@ pub enum EventsError {
         release: String,
     },
     /// A system call failed.
-    #[error("cannot {operation} the netlink socket for destroy events: {source}")]
+    #[error("cannot {operation} the netlink socket for destroy events: {}", Cause::of_call(source))]
     Socket {
         /// `open`, `receive from`.
         operation: &'static str,
@@ -98,6 +103,9 @@ pub struct Drained {
     /// Events lost since the last drain. Exact from Linux 4.12 on; before that
     /// as many as there were overruns, at least.
     pub lost: u64,
+    /// Datagrams that other processes sent, and that were discarded. Those of them that did not
+    /// fit into a buffer are among the lost: the kernel does not tell them apart.
+    pub foreign: u64,
 }
 
 impl Drained {
@@ -137,7 +145,11 @@ impl Events {
 
     fn start(socket: EventSocket) -> Result<Self, EventsError> {
         let receive_buffer = socket.receive_buffer();
-        let shared = Arc::new(Shared { socket, queue: Mutex::default() });
+        let shared = Arc::new(Shared {
+            socket,
+            queue: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+        });
         let reader = Arc::clone(&shared);
         let pause = pause(receive_buffer);
         let thread = std::thread::Builder::new()
@@ -179,7 +191,7 @@ impl Events {
         let (mut drained, error) = {
             let mut queue = self.shared.lock();
             // What lies in the kernel's buffer while the thread pauses.
-            self.shared.pull(&mut queue, 2 * self.capacity() + BATCH);
+            self.shared.pull(&mut queue, self.shared.most());
             std::mem::swap(&mut queue.bytes, &mut self.spare);
             let drops = self.shared.socket.drops();
             (queue.settle(drops), queue.error.take())
@@ -204,8 +216,11 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.shared.socket.stop();
-        if let Some(thread) = self.thread.take() {
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        // If it cannot be woken, it ends with the next event.
+        if self.shared.socket.wake() {
             // It cannot panic, and if it did there is nothing to be done.
             let _ = thread.join();
         }
@@ -248,10 +263,30 @@ fn pause(receive_buffer: usize) -> Duration {
     Duration::from_micros((events / 2).min(10_000))
 }
 
+/// The pause after `spent` was spent on reading, of which the share `foreign` was on datagrams of
+/// other processes: these may take a twentieth of a processor. What does not fit meanwhile is
+/// marked as lost.
+fn pause_after(usual: Duration, spent: Duration, foreign: f64) -> Duration {
+    usual.max(spent.mul_f64(19.0 * foreign)).min(LONGEST_PAUSE.max(usual))
+}
+
 #[derive(Debug)]
 struct Shared {
     socket: EventSocket,
     queue: Mutex<Queue>,
+    /// Asks the thread to end.
+    is_stopped: AtomicBool,
+}
+
+/// What was moved out of the kernel's buffers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pulled {
+    /// Datagrams, from whomever.
+    datagrams: usize,
+    /// Those of other processes among them.
+    foreign: usize,
+    /// Whether there is nothing more to read.
+    is_end: bool,
 }
 
 impl Shared {
@@ -260,48 +295,66 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As many datagrams as the buffers hold, even if all of them are as small as can be and
+    /// others come meanwhile. Beyond that there is no end to what other processes may send.
+    fn most(&self) -> usize {
+        2 * self.socket.receive_buffer() / CHARGE + BATCH
+    }
+
     /// The thread.
-    fn read(&self, pause: Duration) {
-        loop {
-            match self.socket.wait() {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return self.lock().error = Some(error),
+    fn read(&self, usual: Duration) {
+        while !self.is_stopped.load(Ordering::SeqCst) {
+            if let Err(error) = self.socket.wait() {
+                return self.lock().error = Some(error);
             }
-            while !self.pull(&mut self.lock(), BATCH) {}
-            if self.lock().error.is_some() || !self.socket.pause(pause) {
+            let (begun, mut datagrams, mut foreign) = (Instant::now(), 0, 0);
+            while datagrams < self.most() {
+                let pulled = self.pull(&mut self.lock(), BATCH);
+                datagrams += pulled.datagrams;
+                foreign += pulled.foreign;
+                if pulled.is_end {
+                    break;
+                }
+            }
+            if self.lock().error.is_some() || self.is_stopped.load(Ordering::SeqCst) {
                 return;
             }
+            let share = foreign as f64 / datagrams.max(1) as f64;
+            // Ended early by the one who stops it.
+            std::thread::park_timeout(pause_after(usual, begun.elapsed(), share));
         }
     }
 
-    /// Moves up to `most` events from the kernel's buffers to the queue; returns
-    /// whether they are empty now. The queue stays locked meanwhile, so that no event is
-    /// between buffer and queue when another thread reads it.
-    fn pull(&self, queue: &mut Queue, most: usize) -> bool {
+    /// Moves up to `most` events from the kernel's buffers to the queue. The queue stays locked
+    /// meanwhile, so that no event is between buffer and queue when another thread reads it.
+    fn pull(&self, queue: &mut Queue, most: usize) -> Pulled {
         let mut buffer = [0; DATAGRAM];
-        let mut left = most;
+        let mut pulled = Pulled::default();
         for share in 0..self.socket.shares() {
             loop {
-                if left == 0 {
-                    return false;
+                if pulled.datagrams == most {
+                    return pulled;
                 }
-                left -= 1;
+                pulled.datagrams += 1;
                 match self.socket.receive(share, &mut buffer) {
                     Ok(Received::Datagram(length)) => match buffer.get(..length) {
                         Some(datagram) => queue.push(datagram, QUEUE),
                         None => queue.lost += 1,
                     },
+                    Ok(Received::Foreign) => {
+                        queue.foreign += 1;
+                        pulled.foreign += 1;
+                    }
                     Ok(Received::Overrun) => queue.overruns += 1,
                     Ok(Received::Nothing) => break,
                     Err(error) => {
                         queue.error = Some(error);
-                        return true;
+                        return Pulled { is_end: true, ..pulled };
                     }
                 }
             }
         }
-        true
+        Pulled { is_end: true, ..pulled }
     }
 }
 
@@ -314,6 +367,8 @@ struct Queue {
     overruns: u64,
     /// Lost in this process.
     lost: u64,
+    /// Datagrams of other processes.
+    foreign: u64,
     /// The kernel's count of losses at the last settlement.
     drops: u32,
     error: Option<io::Error>,
@@ -335,7 +390,10 @@ impl Queue {
         let overruns = std::mem::take(&mut self.overruns);
         let here = std::mem::take(&mut self.lost);
         let there = match drops {
-            Some(drops) => wrap::growth(std::mem::replace(&mut self.drops, drops), drops),
+            Some(drops) => {
+                let before = std::mem::replace(&mut self.drops, drops);
+                wrap::growth(before, drops).unwrap_or(overruns)
+            }
             None => overruns,
         };
         Drained {
@@ -343,6 +401,7 @@ impl Queue {
             decode_errors: 0,
             overruns: overruns + u64::from(here > 0),
             lost: here + there,
+            foreign: std::mem::take(&mut self.foreign),
         }
     }
 }
@@ -388,5 +447,14 @@ mod tests {
         assert_eq!(pause(16 * 425_984), Duration::from_micros(2662));
         assert_eq!(pause(64 << 20), Duration::from_millis(10));
         assert_eq!(pause(2304), Duration::ZERO);
+    }
+
+    #[test]
+    fn other_processes_get_a_twentieth_of_a_processor() {
+        let usual = Duration::from_millis(10);
+        let spent = Duration::from_millis(4);
+        assert_eq!(pause_after(usual, spent, 0.0), usual);
+        assert_eq!(pause_after(usual, spent, 1.0), 19 * spent);
+        assert_eq!(pause_after(usual, 100 * spent, 1.0), LONGEST_PAUSE);
     }
 }

@@ -8,17 +8,37 @@ use serde::{Deserialize, Serialize};
 pub struct Clocks {
     /// `CLOCK_REALTIME`: nanoseconds since 1970; the clock can be set.
     pub realtime_ns: u64,
-    /// `CLOCK_MONOTONIC`: nanoseconds since some point of this boot.
+    /// `CLOCK_MONOTONIC`: nanoseconds since some point of this boot, without the time in which the
+    /// host was suspended; 0 where a recording does not have it.
+    #[serde(default)]
     pub monotonic_ns: u64,
 }
 
+/// Readings of the two clocks that are further apart are repeated.
+const APART: u64 = 1_000_000;
+
+/// How often they are.
+const TRIES: usize = 3;
+
 impl Clocks {
-    /// Reads both.
+    /// Reads both. What they differ by shows when the wall clock is set, so they should be of one
+    /// point in time; a process may be stopped between the two.
     pub fn now() -> Self {
-        Self {
-            realtime_ns: nanoseconds(clock_gettime(ClockId::Realtime)),
-            monotonic_ns: nanoseconds(clock_gettime(ClockId::Monotonic)),
+        let monotonic = || nanoseconds(clock_gettime(ClockId::Monotonic));
+        let mut closest = (u64::MAX, Self::default());
+        for _ in 0..TRIES {
+            let before = monotonic();
+            let realtime_ns = nanoseconds(clock_gettime(ClockId::Realtime));
+            let monotonic_ns = monotonic();
+            let apart = monotonic_ns.saturating_sub(before);
+            if apart < closest.0 {
+                closest = (apart, Self { realtime_ns, monotonic_ns });
+            }
+            if apart <= APART {
+                break;
+            }
         }
+        closest.1
     }
 }
 

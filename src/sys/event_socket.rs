@@ -1,25 +1,27 @@
 //! Netlink sockets that receive events: joined to multicast groups, with receive
-//! buffers as large as permitted, and a way to stop waiting for events.
+//! buffers as large as permitted, and a way to wake whoever waits for events.
 #![allow(
     unsafe_code,
     reason = "SO_MEMINFO and SO_ATTACH_FILTER are in no safe library of the tree"
 )]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd};
 
 use netlink_sys::Socket;
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+
+use super::netlink::{Datagram, open_to_kernel, receive};
 
 /// The outcome of a receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
     /// A datagram of this length, which may be larger than the buffer.
     Datagram(usize),
+    /// A datagram that another process sent, to be discarded.
+    Foreign,
     /// No datagram is waiting.
     Nothing,
     /// The socket's buffer had overrun, so that datagrams were lost; reported
@@ -54,14 +56,13 @@ pub struct Subscription<'a> {
 pub struct EventSocket {
     shares: Vec<Socket>,
     receive_buffer: usize,
-    stop: OwnedFd,
 }
 
 impl EventSocket {
     /// Joins in the calling thread's network namespace.
     ///
     /// # Errors
-    /// What socket(2), bind(2), setsockopt(2) or eventfd(2) answer; joining is
+    /// What socket(2), bind(2) or setsockopt(2) answer; joining is
     /// refused with `EPERM` to unprivileged users before Linux 4.2.
     pub fn open(subscription: &Subscription<'_>) -> io::Result<Self> {
         let first = bound(subscription.receive_buffer)?;
@@ -81,8 +82,7 @@ impl EventSocket {
                 socket.add_membership(group)?;
             }
         }
-        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { shares, receive_buffer: granted * count, stop })
+        Ok(Self { shares, receive_buffer: granted * count })
     }
 
     /// How many sockets share the events.
@@ -101,51 +101,51 @@ impl EventSocket {
     /// # Errors
     /// What recv(2) answers, `EINTR`, `EAGAIN` and `ENOBUFS` excepted.
     #[inline]
-    pub fn receive(&self, share: usize, mut buffer: &mut [u8]) -> io::Result<Received> {
+    pub fn receive(&self, share: usize, buffer: &mut [u8]) -> io::Result<Received> {
         let Some(socket) = self.shares.get(share) else { return Ok(Received::Nothing) };
-        loop {
-            return match socket.recv(&mut buffer, libc::MSG_TRUNC | libc::MSG_DONTWAIT) {
-                Ok(length) => Ok(Received::Datagram(length)),
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => continue,
-                    Some(libc::EAGAIN) => Ok(Received::Nothing),
-                    Some(libc::ENOBUFS) => Ok(Received::Overrun),
-                    _ => Err(error),
-                },
-            };
+        match receive(socket, buffer, libc::MSG_DONTWAIT) {
+            Ok(Datagram::Kernel(length)) => Ok(Received::Datagram(length)),
+            Ok(Datagram::Foreign) => Ok(Received::Foreign),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EAGAIN) => Ok(Received::Nothing),
+                Some(libc::ENOBUFS) => Ok(Received::Overrun),
+                _ => Err(error),
+            },
         }
     }
 
-    /// Waits until there is something to receive; `false` when
-    /// [`stop`](Self::stop) was called.
+    /// Waits until there is something to receive.
     ///
     /// # Errors
     /// What poll(2) answers.
-    pub fn wait(&self) -> io::Result<bool> {
-        let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
-        let stop = std::iter::once(readable(self.stop.as_fd()));
+    pub fn wait(&self) -> io::Result<()> {
+        let readable = |socket| PollFd::from_borrowed_fd(socket, PollFlags::IN);
         let shares = self.shares.iter().map(|socket| readable(socket.as_fd()));
-        let mut waiting: Vec<PollFd<'_>> = stop.chain(shares).collect();
+        let mut waiting: Vec<PollFd<'_>> = shares.collect();
         loop {
             match poll(&mut waiting, None) {
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
-                Ok(_) => return Ok(waiting.first().is_none_or(|stop| stop.revents().is_empty())),
+                Ok(_) => return Ok(()),
             }
         }
     }
 
-    /// Sleeps; returns `false` at once when [`stop`](Self::stop) is called.
-    pub fn pause(&self, time: Duration) -> bool {
-        let Ok(time) = Timespec::try_from(time) else { return true };
-        let mut waiting = [PollFd::from_borrowed_fd(self.stop.as_fd(), PollFlags::IN)];
-        !poll(&mut waiting, Some(&time)).is_ok_and(|ready| ready > 0)
-    }
-
-    /// Ends every wait, now and later.
-    pub fn stop(&self) {
-        // A counter of 64 bits that is never read: far from full.
-        let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
+    /// Ends a wait by asking the kernel for an answer that means nothing; events may get lost from
+    /// then on. Returns whether that is possible. An eventfd would be one descriptor more for each
+    /// namespace.
+    pub fn wake(&self) -> bool {
+        let Some(socket) = self.shares.first() else { return false };
+        // The filter would drop the answer.
+        detach(socket);
+        let mut request = [0; 16];
+        let (length, rest) = request.split_at_mut(4);
+        let (kind, rest) = rest.split_at_mut(2);
+        length.copy_from_slice(&16u32.to_ne_bytes());
+        kind.copy_from_slice(&(libc::NLMSG_NOOP as u16).to_ne_bytes());
+        let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+        rest.split_at_mut(2).0.copy_from_slice(&flags.to_ne_bytes());
+        socket.send(&request, 0).is_ok()
     }
 
     /// How many datagrams did not fit into the buffers so far (`sk_drops`),
@@ -157,10 +157,9 @@ impl EventSocket {
 
 /// A socket that has joined no group yet.
 fn bound(receive_buffer: usize) -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     // Bound before it joins: with port id 0, the kernel's own, no event ever
     // comes, and no error either (5.10 to 7.2).
-    socket.bind_auto()?;
+    let socket = open_to_kernel()?;
     let fd = socket.as_fd();
     if sockopt::set_socket_recv_buffer_size_force(fd, receive_buffer).is_err() {
         sockopt::set_socket_recv_buffer_size(fd, receive_buffer)?;
@@ -236,6 +235,22 @@ fn attach(socket: &Socket, program: &[libc::sock_filter]) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Removes the filter, if there is one.
+fn detach(socket: &Socket) {
+    let none: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `socket` is; `none` is readable for the length
+    // that is given, and outlives the call.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            (&raw const none).cast(),
+            size_of_val(&none) as libc::socklen_t,
+        );
+    }
 }
 
 /// `SO_MEMINFO` (include/uapi/asm-generic/socket.h).

@@ -1,6 +1,7 @@
-//! Patterns and misspellings of names, numbers with units, and lengths of time. Knows nothing of
+//! Patterns, misspellings and escapes of names, numbers with units, and lengths of time. Knows nothing of
 //! what they are of.
 
+pub mod escape;
 pub mod glob;
 pub mod human;
 mod interval;

@@ -52,8 +52,17 @@ const DELIVERED: usize = 10;
 const BYTES_SENT: usize = 12;
 
 /// `total_retrans`, `segs_out` and `segs_in`: counters of 32 bits that do not grow by half their range
-/// in any interval.
+/// in any interval with less than [`FAR`] bytes.
 const SLOW: [usize; 3] = [0, SEGS_OUT, SEGS_IN];
+
+/// The counters of bytes that have 64 bits, and never wrap.
+const BYTES: [usize; 3] = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT];
+
+/// With this many bytes in an interval, a counter of 32 bits may have gone half its range or more.
+const FAR: u64 = 1 << 31;
+
+/// Counters of bytes that have 32 bits (AccECN), as bits. After [`FAR`] their growth is not known.
+const SHORT_BYTES: u32 = 0b11_1111 << 22;
 
 /// Counters that `tcp_disconnect()` (net/ipv4/tcp.c, 6.18) leaves alone:
 /// `busy_time`, `rwnd_limited`, `sndbuf_limited`, the part of `rehash` that
@@ -289,7 +298,8 @@ impl Counters {
     }
 
     /// The growth from `self` to `after` of the counters that both have: the growth, which counters
-    /// (as bits), and whether there was a reset.
+    /// it is known of (as bits), and whether there was a reset. Where a counter went back without a
+    /// reset or a wrap, what it grew by is not known.
     pub(super) fn growth(
         &self,
         shape: Shape,
@@ -302,19 +312,27 @@ impl Counters {
             return ([0; COUNT], present, false);
         }
         let reset = self.is_reset_by(after);
-        let growth = if reset || shape != now {
+        let (growth, unknown) = if reset || shape != now {
             self.growth_of_each(after, present, reset)
         } else {
             self.growth_by_width(after)
         };
-        (growth, present, reset)
+        let too_far = !reset && self.is_far_from(after);
+        let unknown = if too_far { unknown | SHORT_BYTES } else { unknown };
+        (growth, present & !unknown, reset)
     }
 
-    /// The growth of all counters where both sides have the same ones and nothing was reset. Going
-    /// width by width takes a third of the time.
+    /// Whether counters of 32 bits may have gone half their range or more.
     #[inline]
-    fn growth_by_width(&self, after: &Self) -> [u64; COUNT] {
-        let mut growth = [0; COUNT];
+    fn is_far_from(&self, after: &Self) -> bool {
+        BYTES.iter().any(|&index| after.number(index).saturating_sub(self.number(index)) >= FAR)
+    }
+
+    /// The growth of all counters where both sides have the same ones and nothing was reset, and
+    /// the counters that went back (as bits). Going width by width takes a third of the time.
+    #[inline]
+    fn growth_by_width(&self, after: &Self) -> ([u64; COUNT], u32) {
+        let (mut growth, mut unknown) = ([0; COUNT], 0);
         macro_rules! width {
             ($cells:expr, $number:ty) => {
                 for &(index, at) in &$cells {
@@ -325,7 +343,9 @@ impl Counters {
                     if let (Some(before), Some(after), Some(growth)) =
                         (number(self), number(after), growth.get_mut(index))
                     {
-                        *growth = wrap::growth(before, after);
+                        let grown = wrap::growth(before, after);
+                        *growth = grown.unwrap_or(0);
+                        unknown |= u32::from(grown.is_none()) << index;
                     }
                 }
             };
@@ -333,29 +353,31 @@ impl Counters {
         width!(OF_32_BITS, u32);
         width!(OF_64_BITS, u64);
         width!(OF_16_BITS, u16);
-        growth
+        (growth, unknown)
     }
 
-    /// The growth of the counters that are `present`, one by one.
-    fn growth_of_each(&self, after: &Self, present: u32, reset: bool) -> [u64; COUNT] {
-        let mut growth = [0; COUNT];
+    /// The growth of the counters that are `present`, one by one, and those that went back.
+    fn growth_of_each(&self, after: &Self, present: u32, reset: bool) -> ([u64; COUNT], u32) {
+        let (mut growth, mut unknown) = ([0; COUNT], 0);
         for (index, (cell, growth)) in LAYOUT.iter().zip(&mut growth).enumerate() {
             if present & 1 << index == 0 {
                 continue;
             }
             let (before, after) = (self.take(cell), after.take(cell));
-            *growth = match reset {
+            let grown = match reset {
                 false => Width::of_bits(cell.bits).growth(before, after),
-                true if KEPT.contains(&index) => after.checked_sub(before).unwrap_or(after),
-                true => after,
+                true if KEPT.contains(&index) => after.checked_sub(before).or(Some(after)),
+                true => Some(after),
             };
+            *growth = grown.unwrap_or(0);
+            unknown |= u32::from(grown.is_none()) << index;
         }
-        growth
+        (growth, unknown)
     }
 
     /// Whether `tcp_disconnect()` zeroed the counters, of a socket that is used again or that is about
     /// to be destroyed. The byte counters have 64 bits and never wrap; the segment counters have 32,
-    /// see [`wrap::went_back`]. Any of them may be the only one that moved: a child that was not
+    /// see [`wrap::went_back`] and [`FAR`]. Any of them may be the only one that moved: a child that was not
     /// accepted may have received two segments and sent nothing (5.10).
     #[inline]
     pub(super) fn is_reset_by(&self, after: &Self) -> bool {
@@ -363,7 +385,7 @@ impl Counters {
         let went_back = |index: &usize| {
             wrap::went_back(self.number(*index) as u32, after.number(*index) as u32)
         };
-        [BYTES_SENT, BYTES_ACKED, BYTES_RECEIVED].iter().any(fell) || SLOW.iter().any(went_back)
+        BYTES.iter().any(fell) || SLOW.iter().any(went_back) && !self.is_far_from(after)
     }
 
     /// Whether nothing was ever sent or received, or all counters were zeroed.
@@ -427,14 +449,20 @@ mod tests {
 
     #[test]
     fn all_counters_of_the_catalogue_are_here() {
-        let catalogue: Vec<&str> = fields::all()
-            .filter(|field| field.kind == crate::model::Kind::Counter)
-            .map(|field| field.name)
-            .collect();
+        let catalogue: Vec<&str> =
+            fields::all().filter(|field| field.kind.grows()).map(|field| field.name).collect();
         let here: Vec<&str> = COUNTERS.iter().map(|field| field.name).collect();
         assert_eq!(here, catalogue);
         let named = [BYTES_ACKED, BYTES_RECEIVED, BYTES_SENT].map(|index| here[index]);
         assert_eq!(named, ["bytes_acked", "bytes_received", "bytes_sent"]);
+        let short: Vec<&str> = COUNTERS
+            .iter()
+            .filter(|field| field.unit == crate::model::Unit::Bytes)
+            .filter(|field| field.slot().is_some_and(|slot| slot.bits() == 32))
+            .map(|field| field.name)
+            .collect();
+        let masked = (0..COUNT).filter(|index| SHORT_BYTES & 1 << index != 0);
+        assert_eq!(masked.map(|index| here[index]).collect::<Vec<_>>(), short);
         let slow = SLOW.map(|index| here[index]);
         assert_eq!(slow, ["total_retrans", "segs_out", "segs_in"]);
         let kept = KEPT.map(|index| here[index]);
@@ -453,7 +481,9 @@ mod tests {
             let (growth, present, _) = Counters::ZERO.growth(shape, &counters, shape);
             for (index, field) in COUNTERS.iter().enumerate() {
                 let kept = (present & 1 << index != 0).then_some(growth[index]);
-                assert_eq!(kept, field.integer(&socket), "{} of {length}", field.name);
+                // With so many bytes, those of 32 bits may have wrapped.
+                let wanted = field.integer(&socket).filter(|_| SHORT_BYTES & 1 << index == 0);
+                assert_eq!(kept, wanted, "{} of {length}", field.name);
             }
         }
     }

@@ -49,11 +49,9 @@ const IN_LOSS: u16 = 2;
 /// that moves (470 instead of 350 for decoding and observing one).
 const CA_STATE: Option<Slot> = t::CA_STATE.slot();
 const BACKOFF: Option<Slot> = t::BACKOFF.slot();
-const OPTIONS: Option<Slot> = t::OPTIONS.slot();
 const SND_MSS: Option<Slot> = t::SND_MSS.slot();
 const SND_SSTHRESH: Option<Slot> = t::SND_SSTHRESH.slot();
 const NOTSENT_BYTES: Option<Slot> = t::NOTSENT_BYTES.slot();
-const SND_WND: Option<Slot> = t::SND_WND.slot();
 const RCV_WND: Option<Slot> = t::RCV_WND.slot();
 
 /// `snd_ssthresh` before the first congestion.
@@ -68,6 +66,14 @@ impl LastSeen {
         // The kernel leaves zeros in all of these fields of a listener.
         let info = socket.tcp_info.as_ref().filter(|_| socket.state != State::Listen);
         let read = |slot: Option<Slot>| info?.read(slot?);
+        // Before the handshake there are neither.
+        let (window, options) = match info {
+            Some(info) => (
+                t::SND_WND.integer_of(info, socket.state),
+                t::OPTIONS.integer_of(info, socket.state),
+            ),
+            None => (None, None),
+        };
         let word = |index| socket.skmem.as_ref()?.word(index).map(u64::from);
         // From here on, segments that arrive are soon pruned or dropped.
         let full = word(uapi::SK_MEMINFO_RMEM_ALLOC)
@@ -78,12 +84,12 @@ impl LastSeen {
         let unread = socket.state != State::Listen && socket.receive_queue > 0;
         let shown = [
             (read(RCV_WND) == Some(0) || full, Sign::ReceiverFull),
-            (read(SND_WND) == Some(0), Sign::PeerFull),
+            (window == Some(0), Sign::PeerFull),
             (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
             (probing || read(BACKOFF).is_some_and(|backoff| backoff > 0), Sign::GivingUp),
             (unread, Sign::Unread),
             (
-                read(OPTIONS).is_some_and(|options| options & u64::from(uapi::TCPI_OPT_SACK) == 0),
+                options.is_some_and(|options| options & u64::from(uapi::TCPI_OPT_SACK) == 0),
                 Sign::NoSack,
             ),
             (ssthresh.is_some() && ssthresh != UNSET, Sign::SlowStartOver),

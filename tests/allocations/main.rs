@@ -3,6 +3,12 @@
 //!
 //! A host may have half a million sockets, and frequent polls must be cheap.
 //! Buffers grow in the first round; the second is counted.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test prints what it measures"
+)]
 #![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +30,9 @@ use tcpdiag::diagnosis::{Diagnosis, Question, RULES, RuleLimits};
 use tcpdiag::filter::{self, Candidate, Known, NoNames, Owner, Process, Service, Verdict};
 use tcpdiag::identity::ServiceBasis;
 use tcpdiag::model::{Role, RoleBasis, Socket};
-use tcpdiag::output::{Column, Delimited, JsonLines, Layout, Style, Table, find_column};
+use tcpdiag::output::{
+    Column, Delimited, JsonLines, Layout, OutputWriter, Style, Table, find_column,
+};
 use tcpdiag::report::{Change, Connection, Holder, Interface, ListenerGroupEntry, Processes};
 use tcpdiag::tracking::{Delta, Latest, Movement};
 use tcpdiag::wire::{EcnWord, Messages, Reply};
@@ -263,32 +271,36 @@ fn filters() {
     }
 }
 
+fn sink() -> OutputWriter<Sink> {
+    OutputWriter::new(Sink::default())
+}
+
 #[test]
 fn table_rows() {
     let layouts = [(None, false, false), (Some(60), true, true), (Some(200), true, true)];
     for (width, shorten, colour) in layouts {
         let layout = Layout { width, shorten, header: true, rows: None, style: Style::new(colour) };
-        let mut table = Table::new(Sink::default(), columns(&COLUMNS), layout);
+        let mut table = Table::new(sink(), columns(&COLUMNS), layout);
         writes_without_allocating(&format!("a table of {width:?}"), |row| table.row(row).unwrap());
     }
 }
 
 #[test]
 fn delimited_rows() {
-    let mut rows = Delimited::begin(Sink::default(), b',', columns(&COLUMNS), true).unwrap();
+    let mut rows = Delimited::begin(sink(), b',', columns(&COLUMNS), true).unwrap();
     writes_without_allocating("CSV", |row| rows.row(row).unwrap());
 }
 
 #[test]
 fn json_rows() {
-    let mut rows = JsonLines::new(Sink::default(), "tcpdiag.conns/1", String::new());
+    let mut rows = JsonLines::new(sink(), "tcpdiag.conns/1", String::new());
     writes_without_allocating("JSON", |row| rows.row(row).unwrap());
 }
 
 #[test]
 fn json_rows_of_a_kernel_with_an_unknown_tail() {
     // An unknown release: the end of tcp_info is shown as bytes.
-    let (bytes, mut rows) = (capture("7.2.13"), JsonLines::new(Sink::default(), "", String::new()));
+    let (bytes, mut rows) = (capture("7.2.13"), JsonLines::new(sink(), "", String::new()));
     let mut shown = 0;
     let cost = allocations(|| {
         records(&bytes, |reply| {

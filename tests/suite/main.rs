@@ -10,6 +10,12 @@
 //! share neither descriptors nor threads nor sockets with other tests. The rest share one
 //! process and the host's namespace, and look only at their own sockets. What replaces the
 //! global allocator is in `tests/allocations`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test prints what it measures"
+)]
 #![allow(missing_docs, reason = "a test's name says what it tests")]
 #![allow(
     clippy::unwrap_used,

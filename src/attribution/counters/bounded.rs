@@ -25,12 +25,6 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
                 up_to(segments, segments)
             })
         }
-        "TcpExtListenOverflows"
-        | "TcpExtTCPReqQFullDrop"
-        | "TcpExtTCPDeferAcceptDrop"
-        | "TcpExtTSEcrRejected" => bounded(Outside::Nothing, &[Reason::NotAccepted], |tally| {
-            up_to(tally.listener_drops, tally.listener_drops)
-        }),
         "TcpExtTCPFastRetrans" => {
             bounded(Outside::Others, &[Reason::Cleared], |tally| estimated(tally.fast))
         }
@@ -92,7 +86,7 @@ fn estimated(estimate: Estimate) -> Share {
 pub(super) fn drops() -> Plan {
     let reasons = &[Reason::NoSocket, Reason::NoSign];
     Plan::new(Class::Bounded, Outside::Others, reasons, |tally| {
-        let drops = tally.sum(Slot::Drops) + tally.listener_drops;
+        let drops = tally.sum(Slot::Drops) + tally.listeners().drops;
         let limit = if tally.drops_unknown > 0 { u64::MAX } else { drops };
         Share::between(0, limit, drops as f64).likely(drops)
     })

@@ -27,9 +27,11 @@ fn recovery(name: &str, context: &Context<'_>) -> Option<Plan> {
     let reasons: &[Reason] = &[Reason::NoSign];
     Some(match name {
         // Before 6.7 (no `total_rto`), only retransmits show which sockets may have had a timeout.
-        "TcpExtTCPTimeouts" => estimated(Outside::Others, &[Reason::OldKernel], |tally| {
-            probably(u64::MAX, tally.repeats() as f64)
-        }),
+        "TcpExtTCPTimeouts" => {
+            let is_known = context.interval.kernel.is_known();
+            let why: &[Reason] = if is_known { &[Reason::OldKernel] } else { reasons };
+            estimated(Outside::Others, why, |tally| probably(u64::MAX, tally.repeats() as f64))
+        }
         // `tcp_send_loss_probe()` sends new data or a retransmission; data_segs_out counts both.
         "TcpExtTCPLossProbes" => estimated(nothing, reasons, |tally| {
             let sent = tally.sum(Slot::DataSegsOut).max(tally.sum(Slot::TotalRetrans));

@@ -29,7 +29,7 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
             let reasons = &[Reason::GivenUp, Reason::HalfOpen, Reason::Cleared];
             Plan::new(Class::Exact, Outside::Others, reasons, move |tally| {
                 let sum = tally.sum(Slot::TotalRto) + tally.request_repeats;
-                Share::between(sum, sum + given_up, 0.0).likely(sum)
+                Share::between(sum, sum.saturating_add(given_up), 0.0).likely(sum)
             })
         }
         "TcpOutSegs" => {
@@ -69,7 +69,6 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
                 opened(tally.opened_servers, tally)
             })
         }
-        "TcpExtListenDrops" => listen_drops(context),
         name if REORDERING.contains(&name) => {
             needs(Slot::ReordSeen)?;
             jointly(context, &REORDERING, Slot::ReordSeen)
@@ -120,23 +119,6 @@ fn delivered(tally: &Tally, fast_open: u64) -> Share {
 
 fn opened(known: u64, tally: &Tally) -> Share {
     Share::between(known, known + tally.opened_unknown, 1.0).likely(known)
-}
-
-/// `tcp_listendrop()` also counts on the listener, but so do other discards. The listener's drops
-/// are therefore an upper bound. They are exact if their sum equals the counter's growth, or if
-/// only one listener had drops.
-fn listen_drops(context: &Context<'_>) -> Plan {
-    let drops = || context.tallies.services.iter().map(|(_, tally)| tally.listener_drops);
-    let (sum, listeners) = (drops().sum::<u64>(), drops().filter(|drops| *drops > 0).count());
-    let delta = context.delta;
-    // Drops while the listeners were read may count in the interval before or after.
-    let most = delta.saturating_add(context.skew);
-    let exact = sum == delta || listeners == 1 && sum >= delta;
-    let class = if exact { Class::Exact } else { Class::Bounded };
-    Plan::new(class, Outside::Nothing, &[Reason::NotAccepted], move |tally| {
-        let drops = tally.listener_drops;
-        if exact { Share::exactly(drops.min(most)) } else { super::up_to(drops, drops) }
-    })
 }
 
 /// Several counters that share one field of the socket: `tcp_check_sack_reordering()` and its

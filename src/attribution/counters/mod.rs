@@ -8,10 +8,11 @@
 mod bounded;
 mod estimated;
 mod exact;
+mod listening;
 mod twin;
 
 use super::divide::Share;
-use super::growth::{Growth, Slot};
+use super::growth::Slot;
 use super::interval::Interval;
 use super::reason::Reason;
 use super::tally::{Tallies, Tally};
@@ -69,11 +70,7 @@ impl Context<'_> {
 
     /// Whether this kernel's sockets have a field.
     pub(super) fn has(&self, slot: Slot) -> bool {
-        self.all().has(slot)
-    }
-
-    pub(super) fn all(&self) -> &Growth {
-        &self.tallies.all
+        self.interval.kernel.has(slot)
     }
 }
 
@@ -106,6 +103,7 @@ impl Plan {
 /// The plan for this counter. `None` if it is not a TCP counter.
 pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
     exact::plan(name, context)
+        .or_else(|| listening::plan(name, context))
         .or_else(|| bounded::plan(name, context))
         .or_else(|| estimated::plan(name, context))
         .or_else(|| twin::plan(name))
@@ -113,7 +111,9 @@ pub(super) fn plan(name: &str, context: &Context<'_>) -> Option<Plan> {
 
 /// The plan, if the kernel also keeps this counter per socket.
 pub(super) fn exact(name: &str, context: &Context<'_>) -> Option<Plan> {
-    exact::plan(name, context).filter(|plan| plan.class == Class::Exact)
+    exact::plan(name, context)
+        .or_else(|| listening::plan(name, context))
+        .filter(|plan| plan.class == Class::Exact)
 }
 
 /// Any share up to a hard limit, in proportion to a weight.

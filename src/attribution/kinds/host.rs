@@ -54,10 +54,12 @@ impl Host {
         let mut known = (0, 0);
         for (column, name) in columns {
             let Some(grown) = counted(name) else {
-                // This kernel does not count it: it may be anything up to the total.
-                known.1 += if column == FAILED { 0 } else { total };
-                if column == FAILED {
+                // A kernel that does not count failed ones counts only those that were sent (3.10 to
+                // 4.4). All else may be anything up to the total.
+                if column == FAILED && !interval.is_unknown(name) {
                     host.high.set(column, 0);
+                } else {
+                    known.1 += total;
                 }
                 continue;
             };

@@ -3,7 +3,7 @@
 mod anonymise;
 mod table;
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -14,6 +14,7 @@ use super::expression::WhichArgs;
 use super::recording_args::{time, with_force_hint};
 use crate::output::Flat;
 use crate::recording::{When, create_private};
+use crate::sys::NewFile;
 
 /// Turn a recording into a table for a database, or into one that can be given away.
 ///
@@ -142,8 +143,13 @@ impl ConvertCommand {
     }
 }
 
-/// A new file, or with `force` an empty one, that only its owner may read; never one that is read.
-fn create(path: &Path, force: bool, is_source: impl Fn(&Metadata) -> bool) -> anyhow::Result<File> {
+/// A new file that only its owner may read, with `force` in the place of one that exists; never one
+/// that is read.
+fn create(
+    path: &Path,
+    force: bool,
+    is_source: impl Fn(&Metadata) -> bool,
+) -> anyhow::Result<NewFile> {
     if fs::metadata(path).is_ok_and(|old| is_source(&old)) {
         bail!("{} is the recording itself; it cannot be read and written at once", path.display());
     }

@@ -1,7 +1,7 @@
 //! A recording as a table.
 
 use std::cell::RefCell;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{BufWriter, Write};
 use std::rc::Rc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -14,14 +14,14 @@ use crate::identity::{Grouping, ServiceRegistry};
 use crate::monitor::RecordedIntervals;
 use crate::output::InputProgress;
 use crate::output::human::grouped;
-use crate::output::{IntervalRows, named_interval_columns};
+use crate::output::{IntervalRows, OutputWriter, named_interval_columns};
 use crate::procfs::PortNames;
 use crate::recording::{RecordedNames, Session, SessionOptions};
 use crate::report::interval_columns;
-use crate::sys::Interrupt;
+use crate::sys::{Interrupt, is_terminal};
 
 /// Where rows go.
-type Out = BufWriter<Box<dyn Write>>;
+type Out = Box<dyn Write>;
 
 pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     if matches!(command.columns.as_slice(), [only] if only == "help" || only == "list") {
@@ -33,6 +33,7 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
         namespaces: command.netns.clone(),
         from: command.from,
         to: command.to,
+        at: None,
         // Growth needs the samples before.
         lead_in: true,
         counters: false,
@@ -44,11 +45,13 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     if expr.needs().program {
         bail!("a recording does not show which ports the kernel chose, as `autobound` asks");
     }
-    let writer: Box<dyn Write> = match &command.into {
-        Some(path) => Box::new(create(path, command.force, |metadata| session.reads(metadata))?),
-        None => Box::new(io::stdout()),
+    let out = match &command.into {
+        Some(path) => {
+            let file = create(path, command.force, |metadata| session.reads(metadata))?;
+            OutputWriter::new(Box::new(BufWriter::with_capacity(1 << 16, file)) as Out)
+        }
+        None => OutputWriter::standard().boxed(),
     };
-    let out = BufWriter::with_capacity(1 << 16, writer);
     let rows = IntervalRows::begin(out, command.form(), columns, expr, command.all_rows)?;
     let services = configuration(None)?.services;
     let registry = ServiceRegistry::new(services, Grouping::Service, ports);
@@ -81,7 +84,7 @@ fn convert(
     let rows = Rc::new(RefCell::new(rows));
     let mut intervals = RecordedIntervals::new(&session, registry, Rc::clone(&rows), minisocks);
     let mut progress = InputProgress::new();
-    if command.into.is_none() && io::stdout().is_terminal() {
+    if command.into.is_none() && is_terminal() {
         // The rows go there.
         progress.disable();
     }
@@ -126,9 +129,9 @@ fn convert(
 }
 
 fn list_columns() -> anyhow::Result<Exit> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = OutputWriter::standard();
     for column in interval_columns() {
-        writeln!(out, "{:<28} {}", column.name, column.meaning)?;
+        out.line(format_args!("{:<28} {}", column.name, column.meaning))?;
     }
     out.flush()?;
     Ok(Exit::Done)

@@ -46,7 +46,7 @@ pub(super) struct DiagnoseCommand {
     #[command(flatten)]
     filter: FilterArgs,
 
-    /// How long to watch, by default 10s; Ctrl-C ends it early, with what was seen until then. Of a
+    /// How long to watch, by default 10s, without time in which the host is suspended; Ctrl-C ends it early, with what was seen until then. Of a
     /// recording, this much is read, from its beginning or from --from.
     #[arg(long, short, value_name = "TIME", value_parser = interval, help_heading = "Diagnosis")]
     duration: Option<Duration>,
@@ -76,7 +76,8 @@ pub(super) struct DiagnoseCommand {
     #[arg(long, short, help_heading = "Output")]
     all: bool,
 
-    /// Exit with 1 when something of this severity or a worse one was found.
+    /// Exit with 1 when something of this severity or a worse one was found. With a filter, findings
+    /// about the host do not count: other connections may cause them.
     #[arg(long, value_name = "SEVERITY", value_parser = severity(), help_heading = "Output")]
     fail_on: Option<Severity>,
 

@@ -1,6 +1,6 @@
 //! One diagnosis, of what happens here or in a recording.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 
 use anyhow::Context as _;
 
@@ -14,7 +14,8 @@ use crate::identity::{Grouping, ServiceRegistry};
 use crate::monitor::FilterNames;
 use crate::output::summary;
 use crate::output::{
-    DiagnosisView, Progress, diagnosis, diagnosis_csv, diagnosis_jsonl, human, json_line,
+    DiagnosisView, OutputWriter, Progress, diagnosis, diagnosis_csv, diagnosis_jsonl, human,
+    json_line,
 };
 use crate::procfs::{Host, PortNames, Scope};
 use crate::report::DiagnosisDocument;
@@ -39,7 +40,7 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
             target_rate: command.target_rate,
             width,
         },
-        sockets: filter.expression(&FilterNames { ports: &ports, past })?,
+        sockets: filter.expression(&FilterNames { ports: &ports, past, netns: &filter.netns })?,
         plan: filter.plan_options(),
         netns: filter.netns.clone(),
         owners: if filter.all_owners { Scope::All } else { Scope::First },
@@ -63,7 +64,11 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
     };
     let diagnosed = run.conclude(|ratio| config.threshold(ratio))?;
     let document = DiagnosisDocument::new(&host, diagnosed, usage);
-    write(command, &document)?;
+    match write(command, &document) {
+        // What was found counts, whether or not somebody reads all of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     let partial = damaged || document.quality.is_partial();
     Ok(if command.fail_on.is_some_and(|least| document.has(least)) {
         Exit::Found
@@ -94,7 +99,7 @@ fn watch(
 }
 
 fn write(command: &DiagnoseCommand, document: &DiagnosisDocument<'_>) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
+    let mut out = OutputWriter::standard();
     match command.table.output {
         Form::Table => {
             let view = DiagnosisView { all: command.all };

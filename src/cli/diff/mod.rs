@@ -1,7 +1,5 @@
 //! `tcpdiag diff`.
 
-use std::io::{self, BufWriter, Write as _};
-
 use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, configuration, eprint_line};
@@ -11,7 +9,7 @@ use crate::comparison::{Side, SideError, SideReader, SideSource, compare};
 use crate::identity::{Grouping, ServiceRegistry};
 use crate::output::InputProgress;
 use crate::output::human::grouped;
-use crate::output::{TableLayout, diff, json_line};
+use crate::output::{OutputWriter, TableLayout, diff, json_line};
 use crate::procfs::PortNames;
 use crate::sys::Interrupt;
 
@@ -100,7 +98,7 @@ impl DiffCommand {
         let [before, after] = sides.as_slice() else { return Ok(Exit::Interrupted) };
         let document = compare(before, after, self.all);
         document.gaps.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = OutputWriter::standard();
         match self.output {
             Form::Json => json_line(&mut out, &document)?,
             Form::Table => {

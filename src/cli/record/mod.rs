@@ -41,7 +41,7 @@ its owner only.
 With --rotate the time at which a file begins, in UTC, goes into its name:
 day-20261121T054512Z.pcapng.zst. Every file is a recording by itself; given their directory, the
 --read of other commands reads them as one. --keep deletes only files with such names that are
-recordings of this host.
+recordings of this host; their age and order are those of the monotonic clock.
 
 With --ring nothing is written until SIGUSR1 arrives or --trigger fires. Recording then goes on,
 and later files have the time in their names. The ring takes up to --max-size of memory (256MiB by
@@ -63,7 +63,7 @@ pub(super) struct RecordCommand {
     #[arg(long, value_name = "N", value_parser = super::output::at_least_one)]
     count: Option<u64>,
 
-    /// End after this time.
+    /// End after this time, without that in which the host is suspended.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count")]
     duration: Option<Duration>,
 
@@ -85,6 +85,10 @@ pub(super) struct RecordCommand {
     /// are zeroed.
     #[arg(long)]
     with_keys: bool,
+
+    /// Exit with 3 when something could not be read, or events were lost.
+    #[arg(long)]
+    strict: bool,
 
     #[command(flatten)]
     narrowing: Narrowing,

@@ -2,9 +2,8 @@
 
 use anyhow::bail;
 use clap::Args;
-use ipnet::IpNet;
 
-use crate::cli::expression::{WhichArgs, prefix, states};
+use crate::cli::expression::{Prefix, WhichArgs, prefix, states};
 use crate::filter::PlanOptions;
 use crate::model::{State, StateSet};
 use crate::monitor::{FilterNames, RecordingFilter};
@@ -25,10 +24,10 @@ pub(super) struct Narrowing {
     remote_port: Vec<String>,
     /// Local address or prefix, e.g. 10.0.0.0/8; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    local_ip: Vec<IpNet>,
+    local_ip: Vec<Prefix>,
     /// Remote address or prefix; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = prefix)]
-    remote_ip: Vec<IpNet>,
+    remote_ip: Vec<Prefix>,
     /// State, or a group of states: all, connected, synchronized, bucket, big; repeatable.
     #[arg(long, short, value_name = "STATE", value_parser = states)]
     state: Vec<StateSet>,
@@ -45,9 +44,10 @@ pub(super) struct Narrowing {
 }
 
 impl Narrowing {
-    pub(super) fn filter(&self) -> anyhow::Result<RecordingFilter> {
+    /// Names of interfaces are those of the network namespaces that are recorded.
+    pub(super) fn filter(&self, netns: &[String]) -> anyhow::Result<RecordingFilter> {
         let ports = PortNames::load();
-        let names = FilterNames { ports: &ports, past: None };
+        let names = FilterNames { ports: &ports, past: None, netns };
         let arguments = self.arguments();
         let expr = arguments.expression(&names)?;
         let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };

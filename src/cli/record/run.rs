@@ -2,7 +2,7 @@
 
 use super::RecordCommand;
 use super::progress_line::progress_line;
-use crate::cli::exit::{Exit, eprint_line};
+use crate::cli::exit::{Exit, causes, eprint_line};
 use crate::cli::recording_args::with_force_hint;
 use crate::monitor::{
     MonitorError, RecordingEvent, RecordingOptions, RecordingRun, RecordingSummary, WriteReason,
@@ -22,7 +22,7 @@ pub(super) fn run(command: &RecordCommand) -> anyhow::Result<Exit> {
     check_path(&command.file)?;
     let options = RecordingOptions {
         namespaces: command.netns.clone(),
-        filter: command.narrowing.filter()?,
+        filter: command.narrowing.filter(&command.netns)?,
         store: command.store(),
         interval: command.interval,
         count: command.count,
@@ -37,8 +37,10 @@ pub(super) fn run(command: &RecordCommand) -> anyhow::Result<Exit> {
     let summary = RecordingRun::open(options, &mut report)
         .and_then(|run| run.record(&interrupt, &mut report));
     progress.clear();
-    eprint_line(summary_line(&summary.map_err(hinted)?));
-    Ok(Exit::Done)
+    let summary = summary.map_err(hinted)?;
+    eprint_line(summary_line(&summary));
+    let partial = summary.quality.is_partial() || summary.totals.events_lost > 0;
+    Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
 }
 
 /// Reports what happened.
@@ -54,6 +56,7 @@ fn show(event: RecordingEvent<'_>, progress: &mut Progress) {
         RecordingEvent::NoEvents(reason) => {
             eprint_line(format_args!("tcpdiag: {reason}; destroy events are not recorded"));
         }
+        RecordingEvent::NotRead(line) => eprint_line(format_args!("tcpdiag: {line}")),
         RecordingEvent::RingWritten(written, reason) => eprint_line(format_args!(
             "{}: the last {}, {}, {} ({})",
             written.path.display(),
@@ -63,7 +66,7 @@ fn show(event: RecordingEvent<'_>, progress: &mut Progress) {
             in_text(reason)
         )),
         RecordingEvent::RingNotWritten(error) => {
-            eprint_line(format_args!("tcpdiag: {:#}", hinted(error)));
+            eprint_line(format_args!("tcpdiag: {}", causes(&hinted(error))));
         }
         RecordingEvent::NotDeleted(failure) => {
             let path = failure.path.display().to_string();
@@ -110,7 +113,7 @@ fn written(summary: &RecordingSummary) -> String {
 }
 
 fn summary_line(summary: &RecordingSummary) -> String {
-    let RecordedTotals { samples, sockets, events, events_lost } = summary.totals;
+    let RecordedTotals { samples, sockets, events, events_lost, foreign } = summary.totals;
     let (samples, elapsed) = (counted(samples, "sample"), in_words(summary.elapsed));
     let mut line = format!("{}: {samples} in {elapsed}", written(summary));
     if !summary.is_ring {
@@ -123,6 +126,12 @@ fn summary_line(summary: &RecordingSummary) -> String {
     line.push_str(&format!(", {}", counted(events, "destroy event")));
     if events_lost > 0 {
         line.push_str(&format!(", {} lost", grouped(events_lost)));
+    }
+    if foreign > 0 {
+        line.push_str(&format!(
+            "; {} that the kernel did not send discarded",
+            counted(foreign, "netlink datagram")
+        ));
     }
     if summary.why == EndReason::Size {
         line.push_str("; ended by --max-size");

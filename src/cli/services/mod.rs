@@ -72,7 +72,8 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "N", value_parser = super::output::at_least_one, help_heading = "Repeating")]
     count: Option<u64>,
 
-    /// End after this time; without --interval that is one interval.
+    /// End after this time, without that in which the host is suspended; without --interval that
+    /// is one interval.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
     duration: Option<Duration>,
 
@@ -81,7 +82,8 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = every, help_heading = "Cost")]
     watch: Every,
 
-    /// Processor time that this program may use with early polls, as a share of one processor.
+    /// Processor time that this program may use with early polls, and with reading the counters for
+    /// them, as a share of one processor.
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share, help_heading = "Cost")]
     cpu_budget: f64,
 

@@ -1,6 +1,6 @@
 //! Intervals, one after the other.
 
-use std::io::{self, BufWriter, IsTerminal as _, Stdout};
+use std::io::{self, BufWriter, Stdout};
 
 use anyhow::{Context as _, Error};
 
@@ -9,21 +9,22 @@ use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatch
 use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
+use crate::cli::warnings::Warnings;
 use crate::counters::{Counters, Selection};
 use crate::identity::ServiceRegistry;
 use crate::monitor::{CounterWatch, MonitorError};
-use crate::output::{ServicesWriter, human, services_summary, summary};
+use crate::output::{OutputWriter, ServicesWriter, human, services_summary, summary};
 use crate::procfs::PortNames;
 use crate::recording::Sample;
 use crate::socket_diag::EventOptions;
-use crate::sys::{Interrupt, give_memory_back};
+use crate::sys::{Interrupt, give_memory_back, is_error_terminal, is_terminal};
 
 pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     let config = configuration(command.config.as_deref())?;
     let recorded = command.span.session(&command.netns)?;
     let here = match &recorded {
         Some((session, _)) => counters(session.sample()),
-        None => crate::counters::read("/proc/thread-self/net".as_ref()).unwrap_or_default(),
+        None => crate::counters::read(&crate::sys::own_counters()).unwrap_or_default(),
     };
     let selection = selection(&command.counter, &here)?;
     let interrupt = Interrupt::install()?;
@@ -46,7 +47,7 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     };
     let mut watch = watch.map_err(named)?;
     output.report_missing_events(&mut watch);
-    if name.is_none() && io::stderr().is_terminal() {
+    if name.is_none() && is_error_terminal() {
         let mut time = String::new();
         human::microseconds(command.interval().as_micros() as u64, &mut time);
         eprint_line(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
@@ -97,6 +98,10 @@ fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selecti
         let names = selection.not_here.join(", ");
         eprint_line(format_args!("tcpdiag: this kernel does not count {names}"));
     }
+    if !selection.unread.is_empty() {
+        let names = selection.unread.join(", ");
+        eprint_line(format_args!("tcpdiag: not known, because it could not be read: {names}"));
+    }
     Ok(Some(selection))
 }
 
@@ -111,9 +116,8 @@ fn counters(sample: &Sample) -> Counters {
 struct Output<'a> {
     command: &'a ServicesCommand,
     writer: ServicesWriter,
-    out: BufWriter<Stdout>,
-    /// Warnings that were already printed.
-    said: Vec<String>,
+    out: OutputWriter<BufWriter<Stdout>>,
+    warnings: Warnings,
 }
 
 impl<'a> Output<'a> {
@@ -124,25 +128,18 @@ impl<'a> Output<'a> {
             selection,
             all: command.all,
             top: command.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
-            is_redrawn: command.count() != Some(1)
-                && form == Form::Table
-                && io::stdout().is_terminal(),
+            is_redrawn: command.count() != Some(1) && form == Form::Table && is_terminal(),
             has_titles: false,
         };
-        let out = BufWriter::with_capacity(1 << 16, io::stdout());
-        Self { command, writer, out, said: Vec::new() }
+        let out = OutputWriter::standard();
+        Self { command, writer, out, warnings: Warnings::default() }
     }
 
     /// Writes an interval, and reports what is missing in it, each thing once.
     fn show(&mut self, interval: &ServiceInterval, watch: &ServiceWatch) -> io::Result<()> {
         let layout = self.command.table.layout();
         self.writer.write(&mut self.out, interval, &watch.host, watch.registry(), layout)?;
-        for warning in summary::warnings(&interval.quality) {
-            if !self.said.contains(&warning) {
-                eprint_line(format_args!("tcpdiag: {warning}"));
-                self.said.push(warning);
-            }
-        }
+        self.warnings.print(summary::warnings(&interval.quality));
         Ok(())
     }
 

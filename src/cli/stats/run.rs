@@ -1,6 +1,6 @@
 //! Shows counters, once or repeatedly, or compares them with a baseline.
 
-use std::io::{self, BufWriter, Stdout, Write as _};
+use std::io::{self, BufWriter, Stdout};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,14 +9,17 @@ use super::StatsCommand;
 use crate::cli::exit::{Exit, configuration, eprint_line};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
+use crate::cli::warnings::Warnings;
 use crate::counters::{CounterWidth, Counters, Selection};
 use crate::history::{BASELINE, HistoryError, Origin, Reading, exchange, load, save};
-use crate::monitor::{CounterWatch, CounterWatches, IntervalSchedule};
+use crate::monitor::{CounterWatch, CounterWatches, IntervalSchedule, WallClockStep};
 use crate::output::{
-    StatsWriter, comparison, comparison_csv, comparison_jsonl, json_line, stats_summary,
+    OutputWriter, StatsWriter, comparison, comparison_csv, comparison_jsonl, json_line,
+    stats_summary,
 };
 use crate::procfs::Host;
-use crate::report::{Basis, ComparisonDocument, CounterQuality, Past, Stats, StatsReporter};
+use crate::recording::Session;
+use crate::report::{Basis, ComparisonDocument, Past, Stats, StatsReporter};
 use crate::sys::{Interrupt, Usage};
 
 /// Changes of a comparison shown without --all.
@@ -49,6 +52,12 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
             selection.not_here.join(", ")
         ));
     }
+    if !selection.unread.is_empty() {
+        eprint_line(format_args!(
+            "tcpdiag: not known, because it could not be read: {}",
+            selection.unread.join(", ")
+        ));
+    }
     let threshold = |ratio: &_| config.threshold(ratio);
     let reporter =
         StatsReporter { host: &host, threshold: &threshold, selection: &selection, width };
@@ -68,13 +77,13 @@ fn show(
         output.first(&mut watches, usage)?;
         let mut samples = 1;
         while let Some(usage) = watches.next_interval(&interrupt)? {
-            output.show_all(&watches.watches, Basis::Interval, usage)?;
+            output.show_all(&mut watches, Basis::Interval, usage)?;
             samples += 1;
         }
         output.close(&watches.watches, samples, usage)?;
     } else if watches.session().is_some() {
         watches.take_last()?;
-        output.show_all(&watches.watches, Basis::WholeRun, usage)?;
+        output.show_all(&mut watches, Basis::WholeRun, usage)?;
     } else {
         output.first(&mut watches, usage)?;
     }
@@ -118,7 +127,7 @@ fn compare(
     })?;
     let selection = selection(command, Some(watch))?;
     let document = ComparisonDocument::new(baseline, watch, host, width, &selection, usage);
-    let mut out = BufWriter::new(io::stdout());
+    let mut out = OutputWriter::standard();
     match command.table.output {
         Form::Table => {
             let limit = if command.all { usize::MAX } else { FIRST };
@@ -129,7 +138,7 @@ fn compare(
         Form::Csv => comparison_csv(&mut out, &document)?,
     }
     out.flush()?;
-    let quality = CounterQuality::of(&watch.now);
+    let quality = &document.quality;
     quality.warnings().iter().for_each(|warning| eprint_line(format_args!("tcpdiag: {warning}")));
     let partial = quality.is_partial() || damaged;
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
@@ -140,10 +149,9 @@ struct Output<'a> {
     command: &'a StatsCommand,
     reporter: &'a StatsReporter<'a>,
     writer: StatsWriter<'a>,
-    out: BufWriter<Stdout>,
+    out: OutputWriter<BufWriter<Stdout>>,
     partial: bool,
-    /// Warnings that were already printed.
-    printed: Vec<String>,
+    warnings: Warnings,
 }
 
 impl<'a> Output<'a> {
@@ -153,9 +161,9 @@ impl<'a> Output<'a> {
             command,
             reporter,
             writer: StatsWriter { form, selection, many, has_titles: false },
-            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            out: OutputWriter::standard(),
             partial: false,
-            printed: Vec::new(),
+            warnings: Warnings::default(),
         }
     }
 
@@ -163,7 +171,7 @@ impl<'a> Output<'a> {
     /// the last run.
     fn first(&mut self, watches: &mut CounterWatches, usage: Usage) -> anyhow::Result<()> {
         let with_history = self.command.repeat.interval.is_none() && !self.command.no_history;
-        let mut unreachable = std::mem::take(&mut watches.unreachable);
+        let mut unreachable = watches.take_unreachable();
         for watch in &watches.watches {
             let (before, trouble) = if with_history {
                 last_run(watch, self.reporter.host, self.command.reset)
@@ -182,18 +190,23 @@ impl<'a> Output<'a> {
     /// Writes the growth in each namespace, since its first sample or in the last interval.
     fn show_all(
         &mut self,
-        watches: &[CounterWatch],
+        watches: &mut CounterWatches,
         basis: Basis,
         usage: Usage,
     ) -> anyhow::Result<()> {
-        for watch in watches {
+        let mut unreachable = watches.take_unreachable();
+        for watch in &watches.watches {
             let past = match (&watch.previous, basis) {
                 (Some(previous), Basis::Interval) => Past::Sample(basis, &watch.before, previous),
                 (Some(_), _) => Past::Sample(basis, &watch.first, &watch.began),
                 (None, Basis::Interval) => continue,
                 (None, _) => Past::Nothing,
             };
-            self.show(&self.reporter.report(watch, past, usage))?;
+            let mut sample = self.reporter.report(watch, past, usage);
+            sample.quality.common.permission_limited.append(&mut unreachable);
+            let steps = watches.session().map(Session::clock_steps).unwrap_or_default();
+            sample.quality.common.clock_steps = steps.iter().map(WallClockStep::from).collect();
+            self.show(&sample)?;
         }
         Ok(self.out.flush()?)
     }
@@ -202,14 +215,12 @@ impl<'a> Output<'a> {
     fn show(&mut self, sample: &Stats<'_>) -> io::Result<()> {
         self.partial |= sample.quality.is_partial();
         self.writer.write(&mut self.out, sample, self.command.table.layout())?;
-        let mut warnings = sample.quality.warnings();
-        warnings.retain(|warning| !self.printed.contains(warning));
+        let warnings = sample.quality.warnings();
         if !warnings.is_empty() {
             // Warnings are printed after the output that they refer to.
             self.out.flush()?;
         }
-        warnings.iter().for_each(|warning| eprint_line(format_args!("tcpdiag: {warning}")));
-        self.printed.extend(warnings);
+        self.warnings.print(warnings);
         Ok(())
     }
 

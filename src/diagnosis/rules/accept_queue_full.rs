@@ -43,11 +43,13 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let listener = input.listener;
     let dropped = listener.dropped().unwrap_or(0);
     let full = f64::from(listener.full_polls);
-    if listener.full_polls == 0 || dropped == 0 && full < limits.looks {
+    let overflows = input.context.host.growth("TcpExtListenOverflows");
+    // `sk_drops` also counts what a filter or TCP-MD5 refused.
+    let refused = dropped > 0 && overflows.is_none_or(|overflows| overflows > 0);
+    if listener.full_polls == 0 || !refused && full < limits.looks {
         return None;
     }
-    let overflows = input.context.host.growth("TcpExtListenOverflows").unwrap_or(0);
-    let severity = if dropped > 0 { Severity::Critical } else { Severity::Warning };
+    let severity = if refused { Severity::Critical } else { Severity::Warning };
     let most = input.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
     let is_capped = most.is_some_and(|most| listener.backlog >= most);
     let word = if is_capped { "capped" } else { "asked" };
@@ -59,7 +61,7 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             )
             .with(Measure::new("full_looks", full, "looks"))
             .with(Measure::new("drops", dropped.into(), "segments"))
-            .with(Measure::new("ListenOverflows", overflows as f64, "events"))
+            .with_growth("ListenOverflows", overflows)
             .with_word("port", listener.example.local.port.to_string())
             .with_word(word, listener.capacity().to_string())
             .with_word("more", listener.backlog.saturating_mul(2).to_string()),
@@ -69,7 +71,7 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{context, listener, listening};
+    use crate::diagnosis::testing::{context, host, listener, listening};
 
     #[test]
     fn advice_raises_the_setting_only_if_it_is_the_limit() {
@@ -89,6 +91,9 @@ mod tests {
         dropping.set_dropped(12);
         let context = context();
         assert_eq!(listener(&RULE, &dropping, &context).unwrap().severity, Severity::Critical);
+        let mut quiet = crate::diagnosis::testing::context();
+        quiet.host = host(&[("TcpExtListenOverflows", 0)]);
+        assert_eq!(listener(&RULE, &dropping, &quiet).unwrap().severity, Severity::Warning);
         assert_eq!(listener(&RULE, &full, &context).unwrap().severity, Severity::Warning);
         assert_eq!(listener(&RULE, &listening(100, 100, 128), &context), None);
     }

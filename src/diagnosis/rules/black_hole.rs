@@ -60,7 +60,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         && evidence.bytes_acked < evidence.mss;
     // A peer that still sends is up, and does not receive large segments.
     let peer_is_up = evidence.segs_in > 0
-        && evidence.last_ack_recv_ms < 2_000
+        && evidence.last_ack_recv_ms.is_some_and(|ms| ms < 2_000)
         && evidence.stalled_s * 1e3 >= 2_000.0;
     let never = evidence.bytes_acked_ever? < evidence.mss;
     (stuck && (never || peer_is_up))
@@ -95,7 +95,7 @@ mod tests {
             retransmits: 3,
             bytes_acked_ever: Some(200),
             bytes_acked: 100,
-            last_ack_recv_ms: 9_000,
+            last_ack_recv_ms: Some(9_000),
             ..healthy()
         };
         assert_eq!(judged(&RULE, stuck).unwrap().confidence, Confidence::Medium);
@@ -104,7 +104,7 @@ mod tests {
         let peer_sends = Evidence {
             bytes_acked_ever: Some(90_000),
             stalled_s: 4.0,
-            last_ack_recv_ms: 100,
+            last_ack_recv_ms: Some(100),
             ..stuck
         };
         assert!(judged(&RULE, peer_sends).is_some());

@@ -39,8 +39,8 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let (evidence, target) = (input.evidence, input.context.target_rate?);
-    let rtt = evidence.min_rtt_us.unwrap_or(evidence.rtt_us);
-    if !evidence.sends() || rtt == 0 || (evidence.bytes_acked as f64) < limits.least {
+    let rtt = evidence.min_rtt_us.or(evidence.rtt_us)?;
+    if !evidence.sends() || (evidence.bytes_acked as f64) < limits.least {
         return None;
     }
     let [least, initial, most] = input.context.settings.triple("tcp_wmem")?;

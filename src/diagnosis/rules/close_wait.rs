@@ -46,7 +46,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     // Nothing arrived since the FIN, so the peer closed at that time or before.
-    let silent = evidence.last_ack_recv_ms as f64 / 1e3;
+    let silent = evidence.silent_s();
     let sends = evidence.data_segs_out > 0 || evidence.send_queue > 1;
     if sends || !evidence.has_inode || silent < limits.least {
         return None;
@@ -69,15 +69,15 @@ mod tests {
         let left = crate::diagnosis::Evidence {
             state: State::CloseWait,
             data_segs_out: 0,
-            last_ack_recv_ms: 9_000,
+            last_ack_recv_ms: Some(9_000),
             ..healthy()
         };
         assert_eq!(judged(&RULE, left).unwrap().confidence, Confidence::Medium);
-        let old = crate::diagnosis::Evidence { last_ack_recv_ms: 90_000, ..left };
+        let old = crate::diagnosis::Evidence { last_ack_recv_ms: Some(90_000), ..left };
         assert_eq!(judged(&RULE, old).unwrap().confidence, Confidence::High);
         assert_eq!(judged(&RULE, crate::diagnosis::Evidence { data_segs_out: 9, ..left }), None);
         assert_eq!(
-            judged(&RULE, crate::diagnosis::Evidence { last_ack_recv_ms: 900, ..left }),
+            judged(&RULE, crate::diagnosis::Evidence { last_ack_recv_ms: Some(900), ..left }),
             None
         );
         assert_eq!(judged(&RULE, healthy()), None);

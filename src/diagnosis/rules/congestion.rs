@@ -9,6 +9,7 @@ limits! {
     share: 0.5, "share", "share of the polls with the window used up";
     loss: 0.002, "share", "share of the segments that were retransmitted";
     least: 5.0, "segments", "least number of retransmitted segments";
+    critical: 0.1, "share", "share of the segments that were retransmitted, from which it is critical";
 }
 
 /// The rule.
@@ -27,14 +28,15 @@ pub(crate) const RULE: Rule = Rule {
             "Add bandwidth or reduce traffic: see which other connections share the path. Limit the rate of those that fill the bottleneck (SO_MAX_PACING_RATE), or put a shaper with a short queue (fq_codel, cake) in front of it.",
         ),
         Advice::with_command(
-            "Congestion control on this host is {net.ipv4.tcp_congestion_control}; available are {net.ipv4.tcp_available_congestion_control}. bbr, if available, fills a bottleneck with less loss.",
+            "Congestion control on this host is {net.ipv4.tcp_congestion_control}. bbr fills a bottleneck with less loss. The setting is for connections that are opened after it.",
             "sysctl -w net.ipv4.tcp_congestion_control=bbr",
-        ),
+        )
+        .only_with("bbr"),
     ],
     references: &["RFC 5681", "RFC 9438", "tcp_is_cwnd_limited() in include/net/tcp.h"],
     explained_by: &["TD101", "TD102", "TD130"],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["bbr"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.congestion)),
 };
 
@@ -50,14 +52,20 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     {
         return None;
     }
-    let severity = if loss >= 10.0 * limits.loss { Severity::Warning } else { Severity::Info };
-    Some(
-        RuleMatch::new(severity, Confidence::Medium, loss)
-            .with(Measure::new("cwnd_full_share", full, "share").over(limits.share))
-            .with(Measure::new("retrans_share", loss, "share").over(limits.loss))
-            .with(Measure::new("snd_cwnd", evidence.cwnd as f64, "segments"))
-            .with(Measure::new("rtt", evidence.rtt_us as f64, "us")),
-    )
+    let severity = match loss {
+        _ if loss >= limits.critical => Severity::Critical,
+        _ if loss >= 10.0 * limits.loss => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let rule_match = RuleMatch::new(severity, Confidence::Medium, loss)
+        .with(Measure::new("cwnd_full_share", full, "share").over(limits.share))
+        .with(Measure::new("retrans_share", loss, "share").over(limits.loss))
+        .with(Measure::new("snd_cwnd", evidence.cwnd as f64, "segments"))
+        .with_known(evidence.rtt_us.map(|us| Measure::new("rtt", us as f64, "us")));
+    Some(match input.context.can_switch_to_bbr() {
+        true => rule_match.with_word("bbr", ""),
+        false => rule_match,
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Every ratio has a minimum denominator, below which there is no verdict. Events of fewer than one in a thousand segments sent are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events of fewer than one in a thousand segments sent are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing.",
     advice: &[
@@ -41,6 +41,12 @@ pub(crate) const RULE: Rule = Rule {
 /// Categories that count segments.
 const OF_SEGMENTS: &[&str] =
     &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
+
+/// Categories of which most retransmits of the host explain the whole.
+const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
+
+/// The ratio of segments that arrived after a gap: the peers retransmit, not this host.
+const RECEIVED_LATE: &str = "out_of_order";
 
 fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
@@ -73,20 +79,25 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         .with_word("advice", ratio.advice.clone());
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
-    rule_match.explained_by = explainers(&ratio.category);
+    rule_match.explained_by = match ratio.id == RECEIVED_LATE {
+        true => &["TD117"],
+        false => explainers(&ratio.category),
+    };
+    rule_match.counts_retransmits = OF_RETRANSMITS.contains(&ratio.category.as_str());
     Some(rule_match)
 }
 
 /// Codes of rules that explain a category of counters.
 fn explainers(category: &str) -> &'static [&'static str] {
-    const LOSS: &[&str] = &[
-        "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122", "TD141",
-        "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
-    ];
     match category {
-        "retransmission" | "rto" | "recovery" | "undo" | "dsack" | "reordering" | "sack" | "ip" => {
-            LOSS
-        }
+        "retransmission" | "rto" | "ip" => &[
+            "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
+            "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
+        ],
+        "recovery" | "undo" | "dsack" | "reordering" | "sack" => &[
+            "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
+            "TD141", "TD301", "TD302",
+        ],
         "connections" | "listen" | "syncookies" => &[
             "TD110", "TD111", "TD112", "TD153", "TD201", "TD202", "TD203", "TD204", "TD205",
             "TD206", "TD302", "TD306",

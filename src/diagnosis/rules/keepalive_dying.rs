@@ -9,6 +9,7 @@ use crate::model::TimerKind;
 
 limits! {
     least: 2.0, "looks", "least number of unanswered probes, or of polls with unanswered probes";
+    silent: 2.0, "s", "seconds without any answer, where single probes were seen unanswered";
 }
 
 /// The rule.
@@ -19,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The connection is idle and its keepalive probes are not answered: the peer is gone, or a device on the path (a firewall, a NAT) has dropped the connection's state. After the last probe the kernel resets the connection.",
     evidence: "polls with the keepalive timer and unanswered probes",
-    guards: "One unanswered probe is normal while its answer is on the way. Two probes have to be unanswered, or one at two polls.",
+    guards: "One unanswered probe is normal while its answer is on the way. Two probes in a row have to be unanswered, or one at two polls, and the peer silent for seconds at the end.",
     seen_from: "the side with SO_KEEPALIVE",
     other_side: "On the peer, if it is up, the connection looks idle and healthy until its own keepalive.",
     advice: &[
@@ -45,10 +46,12 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let probes = if evidence.runs(TimerKind::Keepalive) { evidence.unanswered() } else { 0 };
     // Probes that were answered since are no finding.
     let is_unanswered = probes > 0 || evidence.lifecycle != Lifecycle::Open;
-    if !is_unanswered || polls.max(probes as f64) < limits.least {
+    let silent = evidence.silent_s();
+    // Polls may show different probes, each answered after it: then the peer was heard of.
+    let is_silent = polls >= limits.least && silent >= limits.silent;
+    if !is_unanswered || (probes as f64) < limits.least && !is_silent {
         return None;
     }
-    let silent = evidence.last_ack_recv_ms as f64 / 1e3;
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, silent)
             .with(Measure::new("probes", probes as f64, "events").over(limits.least))
@@ -67,7 +70,10 @@ mod tests {
         let probing =
             |sent| crate::diagnosis::Evidence { timer: Timer::new(2, 500, sent), ..healthy() };
         assert!(judged(&RULE, probing(3)).is_some());
-        assert!(judged(&RULE, probing(1).shows(Sign::Probing, 2)).is_some());
+        let twice = probing(1).shows(Sign::Probing, 2);
+        assert_eq!(judged(&RULE, twice), None, "answered between the two polls");
+        let silent = crate::diagnosis::Evidence { last_ack_recv_ms: Some(80_000), ..twice };
+        assert!(judged(&RULE, silent).is_some());
         assert_eq!(judged(&RULE, probing(1)), None);
         assert_eq!(judged(&RULE, probing(0).shows(Sign::Probing, 2)), None, "answered since");
         assert_eq!(judged(&RULE, healthy()), None);

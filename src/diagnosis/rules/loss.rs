@@ -3,12 +3,17 @@
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+use crate::diagnosis::sign::Sign;
 
 limits! {
     share: 0.01, "share", "share of the segments that were retransmitted";
     least: 10.0, "segments", "least number of retransmitted segments";
     critical: 0.1, "share", "share from which it is critical";
+    queued: 0.3, "share", "share of the polls with longer round trips, from which a queue is the likely cause";
 }
+
+/// The cause where round trips grow too.
+const QUEUED: &str = "Segments within the stream are lost and repaired by fast retransmission, while round trips grow: the likely cause is a queue on the path that overflows. This connection does not fill it alone, since its congestion window is not used up.";
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -16,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     name: "loss",
     title: "segments lost on the path",
     scope: RuleScope::Connection,
-    meaning: "Segments within the stream are lost and repaired by fast retransmission, while round trips do not grow. It is not a queue that overflows but a bad link, a duplex mismatch, a policer, or a crowded radio channel.",
+    meaning: "Segments within the stream are lost and repaired by fast retransmission. While round trips do not grow, it is not a queue that overflows but a bad link, a duplex mismatch, a policer, or a crowded radio channel.",
     evidence: "growth of total_retrans without timeouts, against data_segs_out; the host's fast retransmits",
     guards: "Unnecessary retransmits are TD114 and TD115, those behind a full queue TD103, those of timeouts TD112. Fewer than ten retransmits, or less than one percent, are normal.",
     seen_from: "the sender",
@@ -47,12 +52,16 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let critical = share >= limits.critical;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
-    Some(
-        RuleMatch::new(severity, Confidence::High, share)
-            .with(Measure::new("retrans_share", share, "share").over(limits.share))
-            .with(Measure::new("total_retrans", evidence.retrans as f64, "segments"))
-            .with(Measure::new("data_segs_out", evidence.data_segs_out as f64, "segments")),
-    )
+    let mut rule_match = RuleMatch::new(severity, Confidence::High, share)
+        .with(Measure::new("retrans_share", share, "share").over(limits.share))
+        .with(Measure::new("total_retrans", evidence.retrans as f64, "segments"))
+        .with(Measure::new("data_segs_out", evidence.data_segs_out as f64, "segments"));
+    let queued = evidence.share_of_polls(Sign::Queued);
+    if queued >= limits.queued {
+        rule_match = rule_match.with(Measure::new("queued_looks", queued, "share"));
+        rule_match.cause = Some(QUEUED.to_owned());
+    }
+    Some(rule_match)
 }
 
 #[cfg(test)]
@@ -71,6 +80,9 @@ mod tests {
         assert_eq!(judged(&RULE, few), None);
         let by_timeout = crate::diagnosis::Evidence { timeouts: Some(135), ..lossy(140) };
         assert_eq!(judged(&RULE, by_timeout), None);
+        let queued = judged(&RULE, lossy(140).shows(Sign::Queued, 6)).unwrap();
+        assert!(queued.cause.unwrap().contains("round trips grow"));
+        assert_eq!(judged(&RULE, lossy(140)).unwrap().cause, None);
         let unnecessary = crate::diagnosis::Evidence { dsack_dups: Some(135), ..lossy(140) };
         assert_eq!(judged(&RULE, unnecessary), None);
     }

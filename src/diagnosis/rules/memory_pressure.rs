@@ -37,19 +37,19 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
-    let begun = host.growth("TcpExtTCPMemoryPressures").unwrap_or(0);
+    let begun = host.growth("TcpExtTCPMemoryPressures");
     let used = host.level("sockstat.TCP.mem");
     let tcp_mem = input.context.settings.triple("tcp_mem");
     let share =
         used.zip(tcp_mem).map(|(used, [_, pressure, _])| used as f64 / pressure.max(1) as f64);
     let near = share.is_some_and(|share| share >= limits.share);
-    if begun == 0 && !near {
+    if begun.is_none_or(|events| events == 0) && !near {
         return Vec::new();
     }
     let refused = used.zip(tcp_mem).is_some_and(|(used, [_, _, most])| used as i64 >= most);
     let severity = if refused { Severity::Critical } else { Severity::Warning };
     let mut rule_match = RuleMatch::new(severity, Confidence::High, share.unwrap_or(1.0))
-        .with(Measure::new("TCPMemoryPressures", begun as f64, "events"));
+        .with_growth("TCPMemoryPressures", begun);
     if let (Some(used), Some([_, pressure, _])) = (used, tcp_mem) {
         let measure = Measure::new("sockstat.TCP.mem", used as f64, "pages");
         rule_match = rule_match.with(measure.over(pressure as f64 * limits.share));

@@ -24,17 +24,22 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "The same option is missing there. Find the side whose SYN did not offer it.",
     advice: &[
         Advice::with_command(
-            "On this host net.ipv4.tcp_window_scaling = {net.ipv4.tcp_window_scaling}; it has to be 1 on both ends.",
+            "On this host net.ipv4.tcp_window_scaling = {net.ipv4.tcp_window_scaling}: switch it on. The setting is for connections that are opened after it.",
             "sysctl -w net.ipv4.tcp_window_scaling=1",
-        ),
+        )
+        .only_with("off"),
         Advice::new(
-            "If it is 1 on both, a firewall or load balancer on the path removes the option. SYN cookies drop it too if timestamps are off.",
+            "This host offers window scaling: look at net.ipv4.tcp_window_scaling of the peer.",
+        )
+        .only_with("on"),
+        Advice::new(
+            "If it is 1 on both ends, a firewall or load balancer on the path removes the option. SYN cookies drop it too if timestamps are off.",
         ),
     ],
     references: &["RFC 7323 2", "tcp_parse_options() in net/ipv4/tcp_input.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["off", "on"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.no_window_scaling)),
 };
 
@@ -42,21 +47,21 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let carried = evidence.bytes_acked.max(evidence.bytes_received) as f64;
     let connected = matches!(evidence.state, State::Established | State::CloseWait);
-    if !connected
-        || evidence.options & u64::from(TCPI_OPT_WSCALE) != 0
-        || evidence.rtt_us == 0
-        || carried < limits.least
-    {
+    if !connected || evidence.options & u64::from(TCPI_OPT_WSCALE) != 0 || carried < limits.least {
         return None;
     }
-    let rtt_ms = evidence.rtt_us as f64 / 1e3;
+    let rtt_us = evidence.rtt_us? as f64;
+    let rtt_ms = rtt_us / 1e3;
     let severity = if rtt_ms >= limits.rtt { Severity::Warning } else { Severity::Info };
-    Some(
-        RuleMatch::new(severity, Confidence::High, rtt_ms)
-            .with(Measure::new("rtt", evidence.rtt_us as f64, "us").over(limits.rtt * 1e3))
-            .with(Measure::new("most_possible", 65_535.0 / (rtt_ms / 1e3), "B/s"))
-            .with(Measure::new("rate", evidence.rate(), "B/s")),
-    )
+    let rule_match = RuleMatch::new(severity, Confidence::High, rtt_ms)
+        .with(Measure::new("rtt", rtt_us, "us").over(limits.rtt * 1e3))
+        .with(Measure::new("most_possible", 65_535.0 / (rtt_ms / 1e3), "B/s"))
+        .with(Measure::new("rate", evidence.rate(), "B/s"));
+    Some(match input.context.settings.number("tcp_window_scaling") {
+        Some(0) => rule_match.with_word("off", ""),
+        Some(_) => rule_match.with_word("on", ""),
+        None => rule_match,
+    })
 }
 
 #[cfg(test)]
@@ -66,9 +71,9 @@ mod tests {
 
     #[test]
     fn severity_depends_on_the_round_trip() {
-        let without = crate::diagnosis::Evidence { options: 3, rtt_us: 50_000, ..healthy() };
+        let without = crate::diagnosis::Evidence { options: 3, rtt_us: Some(50_000), ..healthy() };
         assert_eq!(judged(&RULE, without).unwrap().severity, Severity::Warning);
-        let near = crate::diagnosis::Evidence { rtt_us: 200, ..without };
+        let near = crate::diagnosis::Evidence { rtt_us: Some(200), ..without };
         assert_eq!(judged(&RULE, near).unwrap().severity, Severity::Info);
         let small = crate::diagnosis::Evidence { bytes_acked: 100, bytes_received: 100, ..without };
         assert_eq!(judged(&RULE, small), None);

@@ -38,23 +38,27 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
-    let aborted = host.growth("TcpExtTCPAbortOnMemory").unwrap_or(0);
+    let aborted = host.growth("TcpExtTCPAbortOnMemory");
     let (Some(orphans), Some(most)) =
         (host.level("sockstat.TCP.orphan"), input.context.settings.number("tcp_max_orphans"))
     else {
         return Vec::new();
     };
     let share = orphans as f64 / most.max(1) as f64;
-    if aborted == 0 && share < limits.share {
+    if aborted.is_none_or(|events| events == 0) && share < limits.share {
         return Vec::new();
     }
-    let severity = if aborted > 0 { Severity::Critical } else { Severity::Warning };
+    let severity = if aborted.is_some_and(|events| events > 0) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
     let rule_match = RuleMatch::new(severity, Confidence::High, share)
         .with(
             Measure::new("sockstat.TCP.orphan", orphans as f64, "sockets")
                 .over(most as f64 * limits.share),
         )
-        .with(Measure::new("TCPAbortOnMemory", aborted as f64, "events"));
+        .with_growth("TCPAbortOnMemory", aborted);
     vec![rule_match]
 }
 

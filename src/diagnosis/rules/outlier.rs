@@ -1,15 +1,16 @@
 //! TD301: one peer loses far more than the others.
 
+use crate::counters::is_above;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::diagnosis::groups::Peer;
+use crate::model::ScopedAddress;
 
 limits! {
-    least: 20.0, "segments", "least number of segments retransmitted to the peer";
+    least: 5.0, "segments", "least number of segments retransmitted to the peer";
     share: 0.6, "share", "share of the service's retransmits";
     times: 4.0, "times", "multiple of the other peers' retransmit rate";
 }
@@ -22,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "One of the hosts or networks that this service communicates with has most of the retransmits and a small part of the traffic. The cause is on the path to it, not on this host.",
     evidence: "total_retrans and data_segs_out by remote address, and by network (/24, /64)",
-    guards: "There have to be at least three peers with traffic to compare, and enough retransmits to rule out chance.",
+    guards: "There have to be at least three peers with traffic to compare, and the peer's share has to be above that of the others beyond chance.",
     seen_from: "the sender",
     other_side: "On that peer, diagnose the same connections.",
     advice: &[Advice::with_command(
@@ -62,7 +63,8 @@ fn outlier(
         retrans: sum.retrans.saturating_sub(worst.retrans),
     };
     let share = worst.retrans as f64 / (sum.retrans as f64).max(1.0);
-    let stands_out = worst.share() >= rest.share() * limits.times && worst.share() >= 0.01;
+    let usual = (rest.share() * limits.times).max(0.01);
+    let stands_out = is_above(worst.retrans, worst.data_segs_out, usual);
     if busy < 3
         || (worst.retrans as f64) < limits.least
         || share < limits.share
@@ -80,11 +82,14 @@ fn outlier(
     Some(rule_match)
 }
 
-/// The network of an address: /24 or /64.
-fn network(address: IpAddr) -> String {
-    let length = if address.is_ipv4() { 24 } else { 64 };
-    ipnet::IpNet::new(address, length)
-        .map_or_else(|_| address.to_string(), |net| net.trunc().to_string())
+/// The network of a host: /24 or /64, on its link.
+fn network(host: ScopedAddress) -> String {
+    let length = if host.address().is_ipv4() { 24 } else { 64 };
+    let network = ipnet::IpNet::new(host.address(), length).map(|net| net.network());
+    network.map_or_else(
+        |_| host.to_string(),
+        |network| format!("{}/{length}", ScopedAddress::of(network, host.zone())),
+    )
 }
 
 #[cfg(test)]
@@ -98,10 +103,28 @@ mod tests {
         for (last, retrans) in retrans.into_iter().enumerate() {
             let peer = Peer { connections: 4, data_segs_out: 1_000, retrans };
             let third = if last < 2 { 9 } else { last };
-            group.peers.insert(format!("10.0.{third}.{last}").parse().unwrap(), peer);
+            let host = format!("10.0.{third}.{last}").parse().unwrap();
+            group.peers.insert(ScopedAddress::of(host, 0), peer);
             group.sum.add(peer);
         }
         group
+    }
+
+    #[test]
+    fn the_same_link_local_address_on_two_links_is_two_peers() {
+        let peer = |interface, retrans| {
+            let host = ScopedAddress::of("fe80::1".parse().unwrap(), interface);
+            (host, Peer { connections: 4, data_segs_out: 1_000, retrans })
+        };
+        let mut group = Group::default();
+        for (host, figures) in [peer(2, 0), peer(3, 200), peer(4, 1)] {
+            group.peers.insert(host, figures);
+            group.sum.add(figures);
+        }
+        let context = context();
+        let found = service(&RULE, &group, &context).unwrap();
+        assert_eq!(found.words, [("peer", "fe80::1%3".to_owned())]);
+        assert_eq!(network(peer(3, 0).0), "fe80::%3/64");
     }
 
     #[test]

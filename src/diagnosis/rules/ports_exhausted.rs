@@ -9,6 +9,9 @@ limits! {
     critical: 0.95, "share", "share from which it is critical";
 }
 
+/// The widest range to recommend: common services listen below it.
+const WIDEST: [i64; 2] = [16_384, 65_535];
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD306",
@@ -22,18 +25,23 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "Nothing; the server sees many connections from one address.",
     advice: &[
         Advice::with_command(
-            "Reuse connections, or spread them over several local or remote addresses. The range is net.ipv4.ip_local_port_range = {net.ipv4.ip_local_port_range}.",
-            "sysctl -w net.ipv4.ip_local_port_range='1024 65535'",
+            "Widen the range, net.ipv4.ip_local_port_range = {net.ipv4.ip_local_port_range}. Ports of services in it are kept free by net.ipv4.ip_local_reserved_ports.",
+            "sysctl -w net.ipv4.ip_local_port_range='{range}'",
+        )
+        .only_with("range"),
+        Advice::new(
+            "Reuse connections, or spread them over several local or remote addresses.",
         ),
         Advice::with_command(
             "Ports in TIME-WAIT ({waiting}) can be reused after a second: net.ipv4.tcp_tw_reuse = {net.ipv4.tcp_tw_reuse}.",
             "sysctl -w net.ipv4.tcp_tw_reuse=1",
-        ),
+        )
+        .only_with("waiting"),
     ],
     references: &["RFC 6191", "__inet_hash_connect() in net/ipv4/inet_hashtables.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["waiting"],
+    placeholders: &["waiting", "range"],
     judge: Judge::Service(|input, limits| judge(input, &limits.ports_exhausted)),
 };
 
@@ -51,8 +59,15 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let mut rule_match = RuleMatch::new(severity, Confidence::High, share)
         .with(Measure::new("ports_in_use", used as f64, "ports").over(range * limits.share))
         .with(Measure::new("ports", range, "ports"))
-        .with(Measure::new("time_wait", input.group.ports_waiting as f64, "connections"))
-        .with_word("waiting", input.group.ports_waiting.to_string());
+        .with(Measure::new("time_wait", input.group.ports_waiting as f64, "connections"));
+    let waiting = input.group.ports_waiting;
+    if waiting > 0 && input.context.settings.number("tcp_tw_reuse") != Some(1) {
+        rule_match = rule_match.with_word("waiting", waiting.to_string());
+    }
+    // Most programs listen below, and a fifth more ports at least are worth a change.
+    if range * 1.2 < (WIDEST[1] - WIDEST[0] + 1) as f64 {
+        rule_match = rule_match.with_word("range", format!("{} {}", WIDEST[0], WIDEST[1]));
+    }
     rule_match.about = Some(format!("towards {remote}"));
     Some(rule_match)
 }
@@ -62,12 +77,15 @@ mod tests {
     use super::*;
     use crate::diagnosis::groups::Group;
     use crate::diagnosis::testing::{context, service};
+    use crate::model::ScopedAddress;
 
     #[test]
     fn compares_with_the_configured_range() {
         let context = context();
-        let of =
-            |used| Group { ports: Some(("192.0.2.1".parse().unwrap(), used)), ..Group::default() };
+        let of = |used| Group {
+            ports: Some((ScopedAddress::of("192.0.2.1".parse().unwrap(), 0), used)),
+            ..Group::default()
+        };
         assert_eq!(service(&RULE, &of(64_000), &context).unwrap().severity, Severity::Critical);
         assert_eq!(service(&RULE, &of(5_000), &context), None);
         assert_eq!(service(&RULE, &Group::default(), &context), None);

@@ -27,9 +27,10 @@ pub(crate) const RULE: Rule = Rule {
             "Give the bottleneck a short queue: use fq_codel or cake on the router, or shape to just below its rate on this host.",
         ),
         Advice::with_command(
-            "Congestion control is {net.ipv4.tcp_congestion_control}, the default qdisc {net.core.default_qdisc}. bbr keeps queues short that other algorithms fill.",
-            "sysctl -w net.core.default_qdisc=fq net.ipv4.tcp_congestion_control=bbr",
-        ),
+            "Congestion control is {net.ipv4.tcp_congestion_control}. bbr keeps queues short that other algorithms fill. The setting is for connections that are opened after it.",
+            "sysctl -w net.ipv4.tcp_congestion_control=bbr",
+        )
+        .only_with("bbr"),
     ],
     references: &[
         "RFC 7567",
@@ -38,7 +39,7 @@ pub(crate) const RULE: Rule = Rule {
     ],
     explained_by: &["TD103"],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["bbr"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.queueing)),
 };
 
@@ -50,13 +51,15 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let least = evidence.min_rtt_us?.max(1) as f64;
     let largest = evidence.largest_rtt_us as f64;
-    Some(
-        RuleMatch::new(Severity::Warning, Confidence::High, largest / least)
-            .with(Measure::new("rtt", largest, "us").over(least * limits.times))
-            .with(Measure::new("min_rtt", least, "us"))
-            .with(Measure::new("inflated_looks", share, "share").over(limits.looks))
-            .with(Measure::new("rate", evidence.rate(), "B/s")),
-    )
+    let rule_match = RuleMatch::new(Severity::Warning, Confidence::High, largest / least)
+        .with(Measure::new("rtt", largest, "us").over(least * limits.times))
+        .with(Measure::new("min_rtt", least, "us"))
+        .with(Measure::new("inflated_looks", share, "share").over(limits.looks))
+        .with(Measure::new("rate", evidence.rate(), "B/s"));
+    Some(match input.context.can_switch_to_bbr() {
+        true => rule_match.with_word("bbr", ""),
+        false => rule_match,
+    })
 }
 
 #[cfg(test)]
@@ -70,7 +73,7 @@ mod tests {
         assert!(judged(&RULE, queued.shows(Sign::Inflated, 7)).is_some());
         assert_eq!(judged(&RULE, queued.shows(Sign::Inflated, 2)), None);
         let far = crate::diagnosis::Evidence {
-            rtt_us: 200_000,
+            rtt_us: Some(200_000),
             largest_rtt_us: 201_000,
             min_rtt_us: Some(199_000),
             ..healthy()

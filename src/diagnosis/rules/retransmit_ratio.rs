@@ -1,5 +1,6 @@
 //! TD302: many retransmits.
 
+use crate::counters::is_above;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
@@ -7,7 +8,7 @@ use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, Service
 limits! {
     share: 0.02, "share", "share of the segments that were retransmitted";
     critical: 0.1, "share", "share from which it is critical";
-    least: 20.0, "segments", "least number of retransmitted segments";
+    least: 5.0, "segments", "least number of retransmitted segments";
 }
 
 /// The rule.
@@ -18,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "The connections of this service together retransmit an unusual share of what they send, but none of them does so often enough to be a finding of its own: many short connections on a bad path.",
     evidence: "total_retrans against data_segs_out, summed over the connections of a service, ended ones included",
-    guards: "With few segments the share would be chance. If single connections were found to lose segments, that is the finding.",
+    guards: "The share has to be above the limit beyond chance, whatever the number of segments. If single connections were found to lose segments, that is the finding.",
     seen_from: "the sender",
     other_side: "On the peers rcv_ooopack grows.",
     advice: &[Advice::with_command(
@@ -38,7 +39,8 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let sum = input.group.sum;
     let share = sum.share();
-    if share < limits.share || (sum.retrans as f64) < limits.least {
+    let is_above = is_above(sum.retrans, sum.data_segs_out, limits.share);
+    if !is_above || (sum.retrans as f64) < limits.least {
         return None;
     }
     let critical = share >= limits.critical;
@@ -66,7 +68,12 @@ mod tests {
         let context = context();
         assert_eq!(service(&RULE, &of(100), &context).unwrap().severity, Severity::Warning);
         assert_eq!(service(&RULE, &of(300), &context).unwrap().severity, Severity::Critical);
-        assert_eq!(service(&RULE, &of(20), &context), None);
+        assert_eq!(service(&RULE, &of(45), &context), None, "within chance of 2 %");
+        let few = Group {
+            sum: Peer { connections: 6, data_segs_out: 24, retrans: 6 },
+            ..Group::default()
+        };
+        assert!(service(&RULE, &few, &context).is_some(), "few and clear");
         assert_eq!(service(&RULE, &of(0), &context), None);
     }
 }

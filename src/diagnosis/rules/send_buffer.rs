@@ -86,7 +86,7 @@ fn with_advice(input: &RuleInput<'_>, size: u64, rule_match: RuleMatch) -> RuleM
     let rule_match = rule_match
         .with_word("sndbuf", size.to_string())
         .with_word("wanted", (size * 2).to_string())
-        .with_word("rtt", format!("{:.1} ms", input.evidence.rtt_us as f64 / 1e3));
+        .with_word("rtt", round_trip(input.evidence.rtt_us));
     if size >= most {
         let doubled = doubled(input);
         return rule_match.with_word("grown", "").with_word("wmem_doubled", doubled);
@@ -95,6 +95,10 @@ fn with_advice(input: &RuleInput<'_>, size: u64, rule_match: RuleMatch) -> RuleM
         return rule_match.with_word("fixed", "");
     }
     rule_match.with_word("growing", "")
+}
+
+fn round_trip(rtt_us: Option<u64>) -> String {
+    rtt_us.map_or_else(|| "unknown length".to_owned(), |us| format!("{:.1} ms", us as f64 / 1e3))
 }
 
 fn doubled(input: &RuleInput<'_>) -> String {

@@ -35,22 +35,19 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
-    let usual = (evidence.rtt_us + 4 * evidence.rttvar_us) as f64;
+    let rtt = evidence.rtt_us?;
+    let usual = (rtt + 4 * evidence.rttvar_us.unwrap_or(0)) as f64;
     let backed_off = evidence.backoff >= 2 && evidence.unacked > 0;
     // A single late answer raises it only for a while.
     let rto = if backed_off { evidence.rto_us } else { evidence.least_rto_us } as f64;
     let high = rto >= limits.least * 1e3 && rto >= usual * limits.times;
-    if !evidence.sends()
-        || evidence.data_segs_out < 2
-        || evidence.rtt_us == 0
-        || !(high || backed_off)
-    {
+    if !evidence.sends() || evidence.data_segs_out < 2 || !(high || backed_off) {
         return None;
     }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::Medium, rto)
             .with(Measure::new("rto", rto, "us").over(limits.least * 1e3))
-            .with(Measure::new("rtt", evidence.rtt_us as f64, "us"))
+            .with(Measure::new("rtt", rtt as f64, "us"))
             .with(Measure::new("backoff", evidence.backoff as f64, "times")),
     )
 }
@@ -66,8 +63,11 @@ mod tests {
             |rto_us| crate::diagnosis::Evidence { rto_us, least_rto_us: rto_us, ..healthy() };
         assert!(judged(&RULE, timer(3_000_000)).is_some());
         assert_eq!(judged(&RULE, timer(204_000)), None);
-        let far =
-            crate::diagnosis::Evidence { rtt_us: 700_000, rttvar_us: 100_000, ..timer(1_200_000) };
+        let far = crate::diagnosis::Evidence {
+            rtt_us: Some(700_000),
+            rttvar_us: Some(100_000),
+            ..timer(1_200_000)
+        };
         assert_eq!(judged(&RULE, far), None);
         let unused = crate::diagnosis::Evidence { data_segs_out: 0, ..timer(3_000_000) };
         assert_eq!(judged(&RULE, unused), None);

@@ -38,16 +38,21 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
-    let dropped = host.softnet("dropped").unwrap_or(0) as f64;
+    let Some(dropped) = host.softnet("dropped").map(|dropped| dropped as f64) else {
+        return Vec::new();
+    };
     if dropped < limits.least {
         return Vec::new();
     }
-    let processed = host.softnet("processed").unwrap_or(0) as f64;
+    let processed = host.softnet("processed");
     let backlog = input.context.settings.number("netdev_max_backlog").unwrap_or(1000);
-    let rule_match = RuleMatch::new(Severity::Warning, Confidence::High, dropped)
+    let mut rule_match = RuleMatch::new(Severity::Warning, Confidence::High, dropped)
         .with(Measure::new("softnet.dropped", dropped, "packets").over(limits.least))
-        .with(Measure::new("softnet.processed", processed, "packets"))
         .with_word("more", (backlog.saturating_mul(2)).to_string());
+    if let Some(processed) = processed {
+        rule_match =
+            rule_match.with(Measure::new("softnet.processed", processed as f64, "packets"));
+    }
     vec![rule_match]
 }
 

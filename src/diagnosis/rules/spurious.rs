@@ -33,13 +33,21 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD115"],
     limits: Limits::LIST,
     placeholders: &[],
-    judge: Judge::Connection(|input, limits| judge(input, &limits.spurious)),
+    judge: Judge::Connection(|input, limits| {
+        judge(input, &limits.spurious, limits.duplicated.times)
+    }),
 };
 
-fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+/// `most`: duplicates as a multiple of the retransmits, from which the path made them (TD116).
+fn judge(input: &RuleInput<'_>, limits: &Limits, most: f64) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let doubles = evidence.dsack_dups? as f64;
-    let share = doubles / (evidence.retrans as f64).max(doubles).max(1.0);
+    let retrans = evidence.retrans as f64;
+    // More duplicates than retransmits: the path made them (TD116).
+    if doubles > retrans * most {
+        return None;
+    }
+    let share = doubles / retrans.max(doubles).max(1.0);
     // One in a thousand costs little.
     let rare = doubles * 1e3 < evidence.data_segs_out as f64;
     if doubles < limits.least || share < limits.share || rare {
@@ -49,7 +57,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         RuleMatch::new(Severity::Warning, Confidence::High, doubles)
             .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
             .with(Measure::new("spurious_share", share, "share").over(limits.share))
-            .with(Measure::new("rttvar", evidence.rttvar_us as f64, "us")),
+            .with_known(evidence.rttvar_us.map(|us| Measure::new("rttvar", us as f64, "us"))),
     )
 }
 
@@ -68,6 +76,7 @@ mod tests {
         assert!(judged(&RULE, doubles(30, 40)).is_some());
         assert_eq!(judged(&RULE, doubles(3, 3)), None);
         assert_eq!(judged(&RULE, doubles(6, 100)), None);
+        assert_eq!(judged(&RULE, doubles(30, 0)), None, "nothing was retransmitted");
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let waiting = evidence.sends() && evidence.unacked > 0 && evidence.send_queue > 0;
-    let silent = evidence.last_ack_recv_ms as f64 / 1e3;
+    let silent = evidence.silent_s();
     // Known from two polls, or from the clock and the timer of one.
     let is_retransmitting =
         evidence.retransmits > 0 || evidence.backoff > 0 || evidence.polls_with(Sign::Timeout) > 0;
@@ -74,13 +74,13 @@ mod tests {
             stalled_s: 8.0,
             retransmits: 4,
             backoff: 4,
-            last_ack_recv_ms: 8_500,
+            last_ack_recv_ms: Some(8_500),
             ..healthy()
         };
         assert_eq!(judged(&RULE, stalled).unwrap().severity, Severity::Critical);
         let idle = crate::diagnosis::Evidence { send_queue: 0, unacked: 0, ..stalled };
         assert_eq!(judged(&RULE, idle), None);
-        let slow = crate::diagnosis::Evidence { last_ack_recv_ms: 300, ..stalled };
+        let slow = crate::diagnosis::Evidence { last_ack_recv_ms: Some(300), ..stalled };
         assert_eq!(judged(&RULE, slow), None);
         assert_eq!(judged(&RULE, healthy()), None);
     }

@@ -48,7 +48,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if !closing(evidence.state) || evidence.lifecycle != Lifecycle::Open {
         return None;
     }
-    let silent = evidence.last_ack_recv_ms as f64 / 1e3;
+    let silent = evidence.silent_s();
     let stuck = evidence.stalled_s.min(evidence.watched_s);
     // Acknowledged probes of a closed window are no progress either.
     let probed = evidence.polls_with(Sign::PeerWindowClosed) >= 2;
@@ -78,13 +78,14 @@ mod tests {
             send_queue: 10_000,
             stalled_s: 9.0,
             timer: Timer::new(1, 800, 5),
-            last_ack_recv_ms: 12_000,
+            last_ack_recv_ms: Some(12_000),
             ..healthy()
         };
         assert!(judged(&RULE, stuck).is_some());
         let open = crate::diagnosis::Evidence { state: State::Established, ..stuck };
         assert_eq!(judged(&RULE, open), None);
-        let quick = crate::diagnosis::Evidence { stalled_s: 0.2, last_ack_recv_ms: 100, ..stuck };
+        let quick =
+            crate::diagnosis::Evidence { stalled_s: 0.2, last_ack_recv_ms: Some(100), ..stuck };
         assert_eq!(judged(&RULE, quick), None);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The SYN queue was full and the kernel answered with SYN cookies. Such connections lose options (window scaling and SACK, unless timestamps are on). Either it is an attack, or the backlog is too small for the load.",
     evidence: "SyncookiesSent, TCPReqQFullDoCookies",
-    guards: "The kernel counts cookies per host. A listener is reported if it is the only one, or if many requests wait at it.",
+    guards: "With net.ipv4.tcp_syncookies = 2 cookies are always sent: the queue has to be full. The kernel counts cookies per host. A listener is reported if it is the only one and no filter leaves out others, or if many requests wait at it.",
     seen_from: "the server",
     other_side: "On clients: connections without window scaling (TD142).",
     advice: &[
@@ -39,17 +39,26 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let (listener, host) = (input.listener, &input.context.host);
-    let sent =
-        host.growth("TcpExtTCPReqQFullDoCookies").or(host.growth("TcpExtSyncookiesSent"))? as f64;
+    let queue_was_full = host.growth("TcpExtTCPReqQFullDoCookies");
+    let is_always_on = input.context.settings.number("tcp_syncookies") == Some(2);
+    // With tcp_syncookies = 2 cookies are sent always (tcp_conn_request()).
+    let all = host.growth("TcpExtSyncookiesSent").filter(|_| !is_always_on);
+    let (counter, sent) = match queue_was_full {
+        Some(sent) => ("TCPReqQFullDoCookies", sent as f64),
+        None => ("SyncookiesSent", all? as f64),
+    };
+    if is_always_on && input.listener.requests < input.listener.backlog {
+        return None;
+    }
     let share = f64::from(listener.requests) / f64::from(listener.backlog.max(1));
     if sent < limits.least || !input.is_only_listener && share < limits.share {
         return None;
     }
-    let answered = host.growth("TcpExtSyncookiesRecv").unwrap_or(0);
+    let answered = host.growth("TcpExtSyncookiesRecv");
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, sent)
-            .with(Measure::new("SyncookiesSent", sent, "events").over(limits.least))
-            .with(Measure::new("SyncookiesRecv", answered as f64, "events"))
+            .with(Measure::new(counter, sent, "events").over(limits.least))
+            .with_growth("SyncookiesRecv", answered)
             .with(Measure::new("syn_recv", listener.requests.into(), "requests"))
             .with_word("port", listener.example.local.port.to_string()),
     )
@@ -59,6 +68,7 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
 mod tests {
     use super::*;
     use crate::diagnosis::testing::{context, host, listener, listening};
+    use crate::settings::Values;
 
     #[test]
     fn only_a_listener_with_many_requests() {
@@ -68,6 +78,12 @@ mod tests {
         waiting.requests = 16;
         assert!(listener(&RULE, &waiting, &context).is_some());
         assert_eq!(listener(&RULE, &listening(0, 0, 16), &context), None);
+        context.settings = Values::recorded("net.ipv4.tcp_syncookies 2\n");
+        assert!(listener(&RULE, &waiting, &context).is_some(), "the queue is full");
+        waiting.requests = 9;
+        assert_eq!(listener(&RULE, &waiting, &context), None, "cookies are always sent");
+        context.settings = Values::recorded("net.ipv4.tcp_syncookies 1\n");
+        waiting.requests = 16;
         context.host = host(&[("TcpExtTCPReqQFullDoCookies", 1)]);
         assert_eq!(listener(&RULE, &waiting, &context), None);
     }

@@ -39,10 +39,11 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let listener = input.listener;
-    let dropped = input.context.host.growth("TcpExtTCPReqQFullDrop").unwrap_or(0);
+    let dropped = input.context.host.growth("TcpExtTCPReqQFullDrop");
     let requests = f64::from(listener.requests);
     let share = requests / f64::from(listener.backlog.max(1));
-    let drops = dropped > 0 && (listener.dropped().unwrap_or(0) > 0 || input.is_only_listener);
+    let drops = dropped.is_some_and(|events| events > 0)
+        && (listener.dropped().unwrap_or(0) > 0 && requests > 0.0 || input.is_only_listener);
     if !drops && (share < limits.share || requests < limits.least) {
         return None;
     }
@@ -53,7 +54,7 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
                 Measure::new("syn_recv", requests, "requests")
                     .over(f64::from(listener.backlog) * limits.share),
             )
-            .with(Measure::new("TCPReqQFullDrop", dropped as f64, "events"))
+            .with_growth("TCPReqQFullDrop", dropped)
             .with_word("port", listener.example.local.port.to_string())
             .with_word("backlog", listener.backlog.to_string()),
     )

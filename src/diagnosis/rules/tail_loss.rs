@@ -44,7 +44,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if (repaired as f64) < limits.least || share < limits.share {
         return None;
     }
-    let [fast, _, probes] = input.context.host.retransmits();
+    let [fast, probes] = input.context.host.fast_and_probes()?;
     let mix = probes as f64 / (probes + fast).max(1) as f64;
     if mix < limits.probes || probes < repaired / 2 {
         return None;

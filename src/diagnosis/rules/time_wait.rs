@@ -38,7 +38,7 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let most = input.context.settings.number("tcp_max_tw_buckets")?.max(1) as f64;
     let waiting = input.group.time_wait as f64;
-    let overflows = input.context.host.growth("TcpExtTCPTimeWaitOverflow").unwrap_or(0);
+    let overflows = input.context.host.growth("TcpExtTCPTimeWaitOverflow");
     let share = waiting / most;
     if waiting < 1.0 || share < limits.share {
         return None;
@@ -46,7 +46,7 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     Some(
         RuleMatch::new(Severity::Warning, Confidence::High, share)
             .with(Measure::new("time_wait", waiting, "connections").over(most * limits.share))
-            .with(Measure::new("TCPTimeWaitOverflow", overflows as f64, "events"))
+            .with_growth("TCPTimeWaitOverflow", overflows)
             .with_word("more", format!("{:.0}", most * 2.0)),
     )
 }

@@ -17,11 +17,11 @@ pub(crate) const RULE: Rule = Rule {
     name: "timeouts",
     title: "retransmission timeouts",
     scope: RuleScope::Connection,
-    meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each timeout costs 200 ms or more, and the window starts again from one segment.",
+    meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each timeout costs at least the retransmission timer, 200 ms unless a route or a program sets less, and the window starts again from one segment.",
     evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0",
     guards: "Timeouts of a handshake are TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
     seen_from: "the sender",
-    other_side: "On the receiver data arrives after gaps of 200 ms or more; last_data_recv shows them.",
+    other_side: "On the receiver data arrives after gaps as long as the timer; last_data_recv shows them.",
     advice: &[
         Advice::with_command(
             "See how long the timeouts take, and whether the peer answers at all.",

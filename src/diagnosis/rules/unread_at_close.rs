@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The program closed a connection with data in its receive queue. The kernel then sends a reset instead of a FIN, and the peer may lose data that it had not read yet.",
     evidence: "recv_q in the destroy event; TCPAbortOnClose of the host",
-    guards: "An unread FIN counts as one byte and is ignored. Without destroy events (`--no-events`) this cannot be detected.",
+    guards: "A peer that resets the connection leaves unread data too: the host has to count a close with unread data. An unread FIN counts as one byte and is ignored. Without destroy events (`--no-events`) this cannot be detected.",
     seen_from: "the side that closed",
     other_side: "On the peer read() fails with ECONNRESET.",
     advice: &[Advice::new(
@@ -36,19 +36,23 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if evidence.lifecycle != Lifecycle::Closed || unread < limits.least {
         return None;
     }
-    let aborted = input.context.host.growth("TcpExtTCPAbortOnClose").unwrap_or(0);
-    let confidence = if aborted > 0 { Confidence::High } else { Confidence::Medium };
+    // Without such a close on the whole host, the peer has reset the connection.
+    let aborted = input.context.host.growth("TcpExtTCPAbortOnClose");
+    if aborted == Some(0) {
+        return None;
+    }
+    let confidence = if aborted.is_some() { Confidence::High } else { Confidence::Medium };
     Some(
         RuleMatch::new(Severity::Warning, confidence, unread)
             .with(Measure::new("recv_q", unread, "bytes").over(limits.least))
-            .with(Measure::new("TCPAbortOnClose", aborted as f64, "events")),
+            .with_growth("TCPAbortOnClose", aborted),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{healthy, judged};
+    use crate::diagnosis::testing::{context, healthy, host, judged, judged_in};
 
     #[test]
     fn only_connections_that_ended() {
@@ -58,6 +62,9 @@ mod tests {
             ..healthy()
         };
         assert!(judged(&RULE, unread(500, Lifecycle::Closed)).is_some());
+        let mut context = context();
+        context.host = host(&[("TcpExtTCPAbortOnClose", 0)]);
+        assert_eq!(judged_in(&RULE, unread(500, Lifecycle::Closed), &context), None, "reset");
         assert_eq!(judged(&RULE, unread(500, Lifecycle::Open)), None);
         assert_eq!(judged(&RULE, unread(500, Lifecycle::Vanished)), None);
         assert_eq!(judged(&RULE, unread(1, Lifecycle::Closed)), None);

@@ -2,12 +2,15 @@
 //! from them. Decoding, deltas, filter names, columns, JSON keys and help are made from it.
 
 mod derived;
+mod presence;
 mod skmem;
 mod socket;
 pub mod tcp_info;
 
 use super::{Socket, State};
-use crate::wire::Slot;
+use crate::wire::{Slot, TcpInfo};
+
+pub(crate) use presence::Presence;
 
 pub use derived::{
     BYTES_RETRANS_RATIO, DERIVED, RETRANS_RATIO, RWND_LIMITED_SHARE, SEND_RATE,
@@ -15,7 +18,8 @@ pub use derived::{
 };
 pub use skmem::{DROPS, SKMEM};
 pub use socket::{
-    ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, CLASS_ID, INODE, MARK, RECV_Q, SEND_Q, SOCKET, TCLASS, TOS, UID,
+    ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, CLASS_ID, INODE, LPORT, MARK, RECV_Q, RPORT, SEND_Q, SOCKET,
+    TCLASS, TOS, UID,
 };
 
 /// Which part of a socket a field belongs to.
@@ -36,12 +40,33 @@ pub enum Group {
 pub enum Kind {
     /// Only grows over a connection's life, and wraps at the end of its range.
     Counter,
+    /// Grows over a connection's life, but the kernel may also set it back. Its growth is known
+    /// where it rose; after a step back it is not.
+    Total,
     /// Goes up and down.
     Gauge,
     /// Time since something happened.
     Clock,
     /// An enumeration or a set of bits.
     Code,
+}
+
+impl Kind {
+    /// Whether differences between two readings are growth.
+    pub fn grows(self) -> bool {
+        matches!(self, Self::Counter | Self::Total)
+    }
+
+    /// The name used in JSON and in explanations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Total => "total",
+            Self::Gauge => "gauge",
+            Self::Clock => "clock",
+            Self::Code => "code",
+        }
+    }
 }
 
 /// The unit of a value.
@@ -72,7 +97,7 @@ pub enum Unit {
 pub enum Reading {
     /// This kernel, state or privilege does not provide it.
     Absent,
-    /// The kernel's value for "none": an infinite threshold, an unlimited rate.
+    /// There is none: an infinite threshold, an unlimited rate, a time that was not measured yet.
     Unset,
     /// An integer in the field's unit.
     Integer(u64),
@@ -119,10 +144,12 @@ pub struct Field {
     pub since: &'static str,
     /// What it means, in a sentence.
     pub meaning: &'static str,
+    /// What the kernel computes it from, and the functions that write that.
+    pub writer: &'static str,
     /// The kernel's value for "none".
     pub(crate) unset: Option<u64>,
-    /// Whether listeners have it; the kernel leaves zeros elsewhere.
-    pub(crate) of_listeners: bool,
+    /// Which sockets have it.
+    pub(crate) presence: Presence,
     pub(crate) source: Source,
 }
 
@@ -130,22 +157,47 @@ impl Field {
     /// The field's value for a socket.
     #[inline]
     pub fn read(&self, socket: &Socket) -> Reading {
-        let value = match self.source {
-            Source::TcpInfo(slot) => {
-                if socket.state == State::Listen && !self.of_listeners {
-                    return Reading::Absent;
-                }
-                socket.tcp_info.as_ref().and_then(|info| info.read(slot))
-            }
+        match self.source {
+            Source::TcpInfo(_) => match &socket.tcp_info {
+                Some(info) => self.read_info(info, socket.state),
+                None => Reading::Absent,
+            },
             Source::Skmem(word) => {
-                socket.skmem.as_ref().and_then(|skmem| skmem.word(word)).map(u64::from)
+                let word = socket.skmem.as_ref().and_then(|skmem| skmem.word(word));
+                // Signed in the kernel; what was reserved may be below 0 for a moment
+                // (`sk_forward_alloc`).
+                let word = word.filter(|&word| self.kind.grows() || word <= i32::MAX as u32);
+                word.map_or(Reading::Absent, |word| Reading::Integer(word.into()))
             }
-            Source::Row(read) => return read(socket),
+            Source::Row(read) => read(socket),
+        }
+    }
+
+    /// The value of a field of `struct tcp_info`, of a socket in this state.
+    #[inline]
+    pub fn read_info(&self, info: &TcpInfo, state: State) -> Reading {
+        let Some(value) = self.slot().and_then(|slot| info.read(slot)) else {
+            return Reading::Absent;
         };
-        match value {
-            None => Reading::Absent,
-            Some(value) if Some(value) == self.unset => Reading::Unset,
-            Some(value) => Reading::Integer(value),
+        // Most fields are those of any connection.
+        let is_plain = self.presence == Presence::Connection && state != State::Listen;
+        if !is_plain && let Some(lack) = self.presence.lack(info, state) {
+            return lack;
+        }
+        if Some(value) == self.unset { Reading::Unset } else { Reading::Integer(value) }
+    }
+
+    /// Whether listeners may have it, of the fields of `struct tcp_info`.
+    pub(crate) fn is_of_listeners(&self) -> bool {
+        self.presence == Presence::Everywhere
+    }
+
+    /// The value of a field of `struct tcp_info`, if there is one.
+    #[inline]
+    pub fn integer_of(&self, info: &TcpInfo, state: State) -> Option<u64> {
+        match self.read_info(info, state) {
+            Reading::Integer(value) => Some(value),
+            _ => None,
         }
     }
 
@@ -179,8 +231,8 @@ pub fn find(name: &str) -> Option<&'static Field> {
 
 /// One line of the catalogue.
 macro_rules! fields {
-    ($($(#[listeners $listeners:literal])? $ident:ident $name:literal $key:literal
-        $group:ident $kind:ident $unit:ident $since:literal $source:expr, $($unset:expr)?
+    ($($ident:ident $name:literal $key:literal $group:ident $kind:ident $unit:ident $since:literal
+        $source:expr, $(given($presence:ident))? $(unset($unset:expr))? from $writer:literal
         => $meaning:literal;)*) => {
         $(
             #[doc = $meaning]
@@ -192,16 +244,17 @@ macro_rules! fields {
                 unit: crate::model::fields::Unit::$unit,
                 since: $since,
                 meaning: $meaning,
+                writer: $writer,
                 unset: fields!(@unset $($unset)?),
-                of_listeners: fields!(@listeners $($listeners)?),
+                presence: fields!(@presence $($presence)?),
                 source: $source,
             };
         )*
     };
     (@unset) => { None };
     (@unset $unset:expr) => { Some($unset) };
-    (@listeners) => { false };
-    (@listeners $listeners:literal) => { $listeners };
+    (@presence) => { crate::model::fields::Presence::Connection };
+    (@presence $presence:ident) => { crate::model::fields::Presence::$presence };
 }
 use fields;
 
@@ -216,6 +269,8 @@ mod tests {
             assert!(seen.insert(field.name), "name {}", field.name);
             assert!(field.key == field.name || seen.insert(field.key), "key {}", field.key);
             assert!(field.meaning.len() > 15 && field.meaning.ends_with('.'), "{}", field.name);
+            let named = field.writer.contains("()") || field.writer.starts_with("nothing");
+            assert!(named || field.group == Group::Derived, "{}: {}", field.name, field.writer);
             let suffix = match field.unit {
                 Unit::Microseconds => "_us",
                 Unit::Milliseconds => "_ms",

@@ -9,10 +9,10 @@ use crate::counters::{
     is_pattern, matches,
 };
 use crate::diagnosis::{RULES, Rule};
-use crate::model::{Field, Group, Kind as FieldKind, Unit, fields};
+use crate::model::{Field, Group, Unit, fields};
 use crate::recording::{Sample, full_time};
-use crate::report::{Explanation, Recorded, RecordedValue, RulePage};
-use crate::settings::{Scope as SettingScope, Setting};
+use crate::report::{Explanation, Quality, Recorded, RecordedValue, RulePage};
+use crate::settings::{Scope as SettingScope, Setting, Values};
 use crate::text;
 
 /// All explanations, in the order of their catalogues.
@@ -44,14 +44,20 @@ impl Reference {
     ///
     /// # Errors
     /// When the counters of the sample cannot be read.
-    pub fn add_values(&mut self, sample: &Sample) -> Result<(), ReadError> {
-        let Some(namespace) = sample.namespaces.first() else { return Ok(()) };
+    pub fn add_values(&mut self, sample: &Sample) -> Result<Quality, ReadError> {
+        let mut quality = Quality::default();
+        let Some(namespace) = sample.namespaces.first() else { return Ok(quality) };
         let mut counters = Counters::default();
         let mut reader = CounterReader::given();
         let [before, _] = &namespace.part.counters;
         if !before.is_empty() {
             reader.give(before.iter().map(|(name, text)| (name.as_str(), text.as_str())));
             reader.sample(&mut counters)?;
+            quality.add_counters(&counters);
+        }
+        if !namespace.settings.is_empty() {
+            let kernel = sample.host.kernel.parse().ok();
+            quality.add_settings(&Values::recorded(&namespace.settings), kernel);
         }
         for entry in &mut self.entries {
             let value = match entry.kind {
@@ -65,7 +71,7 @@ impl Reference {
             entry.recorded =
                 value.map(|value| Recorded { captured_at, netns: namespace.inode, value });
         }
-        Ok(())
+        Ok(quality)
     }
 
     /// All explanations.
@@ -207,11 +213,12 @@ fn rule(rule: &Rule) -> Explanation {
 }
 
 fn field(field: &'static Field) -> Explanation {
+    let writer = field.writer;
     let (source, category) = match field.group {
         Group::TcpInfo => ("struct tcp_info", "tcp_info"),
         Group::Skmem => ("the memory attribute (INET_DIAG_SKMEMINFO)", "skmem"),
         Group::Socket => ("the socket's own record (inet_diag_msg)", "socket"),
-        Group::Derived => ("computed from other fields", "derived"),
+        Group::Derived => ("computed", "derived"),
     };
     let twins: Vec<&str> = Catalogue::builtin()
         .entries()
@@ -226,18 +233,13 @@ fn field(field: &'static Field) -> Explanation {
         kind: "field",
         category: category.to_owned(),
         aliases: if field.key == field.name { Vec::new() } else { vec![field.key.to_owned()] },
-        movement: Some(match field.kind {
-            FieldKind::Counter => "counter",
-            FieldKind::Gauge => "gauge",
-            FieldKind::Clock => "clock",
-            FieldKind::Code => "code",
-        }),
+        movement: Some(field.kind.name()),
         unit: unit(field.unit).map(str::to_owned),
         meaning: field.meaning.to_owned(),
         check: Some(format!("tcpdiag conns --columns remote,{0} --sort -{0}", field.name)),
         source: Some(match counters {
-            Some(counters) => format!("{source}; {counters}"),
-            None => source.to_owned(),
+            Some(counters) => format!("{source}, from {writer}; {counters}"),
+            None => format!("{source}, from {writer}"),
         }),
         since: Some(field.since.to_string()),
         ..Explanation::default()

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::safe;
 use crate::attribution::{Estimate, KindRow, RetransmitKind};
 use crate::model::State;
+use crate::output::{OutputWriter, RowCell, Rows};
 use crate::report::{AttributionEntry, ServiceEntry, Services};
 
 const BEFORE_KINDS: [&str; 17] = [
@@ -49,21 +49,26 @@ const ATTRIBUTION: [&str; 12] = [
 ///
 /// # Errors
 /// Errors of the writer.
-pub fn services_csv(out: &mut impl Write, services: &Services<'_>, header: bool) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
+pub fn services_csv(
+    out: &mut OutputWriter<impl Write>,
+    services: &Services<'_>,
+    header: bool,
+) -> io::Result<()> {
+    let mut rows = Rows::begin(out, None)?;
     if header {
         let kinds = RetransmitKind::ALL.map(RetransmitKind::name).into_iter();
         let kinds = kinds.flat_map(|kind| ["", "_low", "_high"].map(|end| format!("{kind}{end}")));
-        let titles = BEFORE_KINDS.into_iter().map(str::to_owned).chain(kinds);
-        writer.write_record(titles.chain(AFTER_KINDS.map(str::to_owned)))?;
+        let kinds: Vec<String> = kinds.collect();
+        let kinds = kinds.iter().map(String::as_str);
+        rows.titles(BEFORE_KINDS.into_iter().chain(kinds).chain(AFTER_KINDS))?;
     }
     for entry in &services.services {
         let mut cells = before_kinds(services, entry);
         cells.extend(kinds(entry.kinds.as_ref()));
         cells.extend(after_kinds(entry));
-        writer.write_record(cells)?;
+        rows.row(cells)?;
     }
-    writer.flush()
+    rows.flush()
 }
 
 /// Writes a row for each counter and service, and one without a service for the unattributed rest;
@@ -72,81 +77,73 @@ pub fn services_csv(out: &mut impl Write, services: &Services<'_>, header: bool)
 /// # Errors
 /// Errors of the writer.
 pub fn attribution_csv(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     header: bool,
 ) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    if header {
-        writer.write_record(ATTRIBUTION)?;
-    }
+    const NONE: RowCell<'_> = RowCell::Empty;
+    let mut rows = Rows::begin(out, header.then_some(&ATTRIBUTION))?;
     for entry in &services.attribution {
         for part in entry.parts() {
             let (key, estimate) = (part.key, part.estimate);
             let mut cells = counter(services, entry);
-            cells.extend([safe(&key.name), key.role.name().to_owned(), cell(key.port)]);
-            cells.extend(
-                [estimate.value, estimate.low, estimate.high].map(|value| value.to_string()),
-            );
-            cells.push(part.share.to_string());
-            writer.write_record(cells)?;
+            cells.extend([(&*key.name).into(), key.role.name().into(), key.port.into()]);
+            cells.extend([estimate.value, estimate.low, estimate.high].map(RowCell::from));
+            cells.push(part.share.into());
+            rows.row(cells)?;
         }
         if entry.attribution.unattributed > 0 {
             let mut cells = counter(services, entry);
             let (value, share) = (entry.attribution.unattributed, entry.unattributed_share());
-            let none = String::new;
-            cells.extend([none(), none(), none(), value.to_string(), none(), none()]);
-            cells.push(share.to_string());
-            writer.write_record(cells)?;
+            cells.extend([NONE, NONE, NONE, value.into(), NONE, NONE, share.into()]);
+            rows.row(cells)?;
         }
     }
-    writer.flush()
+    rows.flush()
 }
 
-fn cell(value: Option<impl ToString>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
+fn moment<'a>(services: &'a Services<'_>) -> [RowCell<'a>; 2] {
+    [(&*services.document.captured_at).into(), services.netns().into()]
 }
 
-fn moment(services: &Services<'_>) -> [String; 2] {
-    [services.document.captured_at.clone(), cell(services.netns())]
-}
-
-fn counter(services: &Services<'_>, entry: &AttributionEntry<'_>) -> Vec<String> {
+fn counter<'a>(services: &'a Services<'_>, entry: &'a AttributionEntry<'_>) -> Vec<RowCell<'a>> {
     let attribution = entry.attribution;
     let mut cells = moment(services).to_vec();
-    // Normally the kernel's names, but a recording may contain anything.
-    cells.extend([safe(&attribution.counter), attribution.delta.to_string()]);
-    cells.push(attribution.class.name().to_owned());
+    cells.extend([
+        (&*attribution.counter).into(),
+        attribution.delta.into(),
+        attribution.class.name().into(),
+    ]);
     cells
 }
 
-fn before_kinds(services: &Services<'_>, entry: &ServiceEntry<'_>) -> Vec<String> {
+fn before_kinds<'a>(services: &'a Services<'_>, entry: &'a ServiceEntry<'_>) -> Vec<RowCell<'a>> {
     let (key, row) = (entry.key, entry.row);
     let mut cells = moment(services).to_vec();
-    cells.extend([safe(&key.name), key.role.name().to_owned(), cell(key.port)]);
-    cells.push(key.owner.as_deref().map_or_else(String::new, safe));
+    cells.extend([(&*key.name).into(), key.role.name().into(), key.port.into()]);
+    cells.push(key.owner.as_deref().into());
     let connections: u64 = row.connections().map(|(_, count)| count).sum();
     let established = row.connections().find(|(state, _)| *state == State::Established);
     let established = established.map_or(0, |(_, count)| count);
     let counts = [established, connections, row.opened, row.closed];
-    cells.extend(counts.map(|count| count.to_string()));
-    cells.push(cell(services.document.interval_s));
-    cells.extend([row.bytes_in(), row.bytes_out(), row.segs_in(), row.segs_out()].map(cell));
-    cells.extend([row.retrans_segs().to_string(), cell(row.retrans_ratio())]);
+    cells.extend(counts.map(RowCell::from));
+    cells.push(services.document.interval_s.into());
+    cells.extend([row.bytes_in(), row.bytes_out(), row.segs_in(), row.segs_out()].map(Into::into));
+    cells.extend([row.retrans_segs().into(), row.retrans_ratio().into()]);
     cells
 }
 
-fn kinds(kinds: Option<&KindRow>) -> Vec<String> {
+fn kinds(kinds: Option<&KindRow>) -> Vec<RowCell<'static>> {
     let estimates = RetransmitKind::ALL.map(|kind| kinds.map(|kinds| kinds.kind(kind)));
     let three = |estimate: Option<Estimate>| {
         [estimate.map(|it| it.value), estimate.map(|it| it.low), estimate.map(|it| it.high)]
     };
-    estimates.into_iter().flat_map(three).map(cell).collect()
+    estimates.into_iter().flat_map(three).map(RowCell::from).collect()
 }
 
-fn after_kinds(entry: &ServiceEntry<'_>) -> Vec<String> {
+fn after_kinds(entry: &ServiceEntry<'_>) -> Vec<RowCell<'static>> {
     let row = entry.row;
-    let quantiles = [0.5, 0.9, 0.99].map(|share| cell(row.rtt.quantile(share)));
+    let quantiles = [0.5, 0.9, 0.99].map(|share| row.rtt.quantile(share).into());
     let limited = row.limited();
     let limited = [
         limited.map(|limited| limited.rwnd),
@@ -160,8 +157,8 @@ fn after_kinds(entry: &ServiceEntry<'_>) -> Vec<String> {
         listen.map(|listen| listen.drops),
     ];
     let mut cells = quantiles.to_vec();
-    cells.push(cell(row.min_rtt()));
-    cells.extend(limited.map(cell));
-    cells.extend(listen.map(cell));
+    cells.push(row.min_rtt().into());
+    cells.extend(limited.map(RowCell::from));
+    cells.extend(listen.map(RowCell::from));
     cells
 }

@@ -11,7 +11,7 @@ use crate::model::{Role, State};
 use crate::output::aligned::{Aligned, Cell};
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
-use crate::output::{Align, TableLayout, Tone, human};
+use crate::output::{Align, OutputWriter, TableLayout, Tone, human};
 use crate::report::{ServiceEntry, Services};
 
 /// From this width on, the main line holds everything.
@@ -58,7 +58,7 @@ impl Density {
 
 /// Writes the first `top` services.
 pub(super) fn list(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     layout: TableLayout,
     top: usize,
@@ -88,7 +88,7 @@ pub(super) fn list(
                 Tone::Quiet,
             );
         }
-        below(&mut table, entry, seconds, layout.width);
+        below(&mut table, services, entry, layout.width);
     }
     if count > top {
         let text = format!("and {} more; --top {count} shows all", count - top);
@@ -187,11 +187,11 @@ fn ratio_tone(ratio: Option<f64>) -> Tone {
 /// Figures shown below the main line.
 fn below(
     table: &mut Aligned,
+    services: &Services<'_>,
     entry: &ServiceEntry<'_>,
-    seconds: Option<f64>,
     width: Option<usize>,
 ) {
-    let row = entry.row;
+    let (row, seconds) = (entry.row, services.document.interval_s);
     for line in fold(&retransmits(entry), super::text_width(width, INDENT)) {
         table.text(INDENT, &line, Tone::Quiet);
     }
@@ -203,10 +203,28 @@ fn below(
         table.text(INDENT, &text, Tone::Quiet);
     }
     if let Some(listen) = row.listen().filter(|listen| listen.drops > 0) {
-        let drops = counted(listen.drops, "segment", "segments");
-        let text = format!("{drops} dropped by the listener; {}", queue(&listen));
-        table.text(INDENT, &text, Tone::Alarm);
+        table.text(INDENT, &discarded(services, entry, &listen), Tone::Alarm);
     }
+}
+
+/// What its listeners discarded, for whatever reason, and how much of it was refused connections.
+fn discarded(services: &Services<'_>, entry: &ServiceEntry<'_>, listen: &Listen) -> String {
+    let drops = counted(listen.drops, "segment", "segments");
+    let counter = services
+        .attribution
+        .iter()
+        .find(|counter| &*counter.attribution.counter == "TcpExtListenDrops");
+    let part = counter.and_then(|counter| {
+        counter.parts().find(|part| std::ptr::eq(part.key, entry.key)).map(|part| part.estimate)
+    });
+    let refused = match part {
+        Some(part) => format!("{} of them refused connections (ListenDrops)", ranged(part)),
+        None if services.quality.is_unread("TcpExtListenDrops") => {
+            "how many of them refused connections is not known".to_owned()
+        }
+        None => "none of them a refused connection (ListenDrops)".to_owned(),
+    };
+    format!("{drops} discarded by the listener (sk_drops), {refused}; {}", queue(listen))
 }
 
 fn details(row: &ServiceRow, seconds: Option<f64>, density: Density) -> Vec<String> {

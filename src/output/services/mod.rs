@@ -13,7 +13,7 @@ mod writer;
 use std::io::{self, Write};
 
 use super::stats::TableLayout;
-use super::{escape, human};
+use super::{OutputWriter, escape, human};
 use crate::attribution::Estimate;
 use crate::report::Services;
 
@@ -52,7 +52,7 @@ const TOP: usize = 10;
 /// # Errors
 /// Errors of the writer.
 pub fn services(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     layout: TableLayout,
     view: &ServicesView<'_>,
@@ -61,7 +61,7 @@ pub fn services(
         CounterChoice::Named(names) => parts::in_full(out, services, layout, names, view.top)?,
         choice => {
             list::list(out, services, layout, view.top.unwrap_or(TOP))?;
-            writeln!(out)?;
+            out.blank()?;
             parts::in_short(out, services, layout, choice == CounterChoice::All, view.top)?;
         }
     }

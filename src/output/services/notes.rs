@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use super::counted;
 use crate::output::aligned::Aligned;
 use crate::output::stats::percent;
-use crate::output::{TableLayout, Tone};
+use crate::output::{OutputWriter, TableLayout, Tone};
 use crate::report::Services;
 
 /// Writes the notes below the tables.
 pub(super) fn notes(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     layout: TableLayout,
 ) -> io::Result<()> {
@@ -22,7 +22,7 @@ pub(super) fn notes(
     for (text, tone) in notes {
         table.text(0, &text, tone);
     }
-    writeln!(out)?;
+    out.blank()?;
     table.write(out, layout.width, layout.style)
 }
 
@@ -58,6 +58,18 @@ fn all(services: &Services<'_>) -> Vec<(String, Tone)> {
             "{} left out to stay within {} of one processor: ranges are wider than they could \
              be.",
             counted(skipped, "early poll was", "early polls were"),
+            percent(polls.cpu_budget.unwrap_or(0.0))
+        );
+        notes.push((text, Tone::Quiet));
+    }
+    if let (Some(looks), Some(skipped)) = (polls.looks, polls.looks_skipped)
+        && skipped > looks
+    {
+        let text = format!(
+            "The counters were read {} instead of {}, to stay within {} of one processor: ranges \
+             are wider than they could be.",
+            counted(looks, "time", "times"),
+            counted(looks + skipped, "time", "times"),
             percent(polls.cpu_budget.unwrap_or(0.0))
         );
         notes.push((text, Tone::Quiet));

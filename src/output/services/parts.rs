@@ -8,7 +8,7 @@ use crate::counters::Catalogue;
 use crate::output::aligned::Aligned;
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
-use crate::output::{Align, TableLayout, Tone, human};
+use crate::output::{Align, OutputWriter, TableLayout, Tone, human};
 use crate::report::{AttributionEntry, PartEntry, Services};
 
 /// Services under a counter by default.
@@ -46,7 +46,7 @@ fn indicates_problem(name: &str) -> bool {
 
 /// Writes a line for each counter and the first services under it.
 pub(super) fn in_short(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     layout: TableLayout,
     all: bool,
@@ -66,8 +66,14 @@ pub(super) fn in_short(
         .filter(|entry| all || indicates_problem(&entry.attribution.counter))
         .collect();
     if shown.is_empty() {
-        let text = if all { "No counter of TCP grew." } else { "No counter of trouble grew." };
-        table.text(0, text, Tone::Quiet);
+        let (text, tone) = match (services.quality.counters_unread > 0, all) {
+            (true, _) => {
+                ("No counter grew of those that could be read; others could not.", Tone::Warn)
+            }
+            (false, true) => ("No counter of TCP grew.", Tone::Quiet),
+            (false, false) => ("No counter of trouble grew.", Tone::Quiet),
+        };
+        table.text(0, text, tone);
         return table.write(out, layout.width, layout.style);
     }
     let which = if all { "Counters" } else { "Counters of trouble" };
@@ -158,7 +164,7 @@ fn class_meaning(class: Class) -> &'static str {
 
 /// Writes the counters with these names, with all their services.
 pub(super) fn in_full(
-    out: &mut impl Write,
+    out: &mut OutputWriter<impl Write>,
     services: &Services<'_>,
     layout: TableLayout,
     names: &[String],
@@ -186,13 +192,16 @@ pub(super) fn in_full(
             services.attribution.iter().all(|entry| *name != &*entry.attribution.counter)
         })
         .collect();
-    if !idle.is_empty() {
-        table.blank();
-        table.text(
-            0,
-            &format!("Did not grow{}: {}.", span(services), idle.join(", ")),
-            Tone::Quiet,
-        );
+    let (unread, idle): (Vec<&str>, Vec<&str>) =
+        idle.into_iter().partition(|name| services.quality.is_unread(name));
+    for (text, names, tone) in [
+        (format!("Did not grow{}", span(services)), idle, Tone::Quiet),
+        ("Not known, because it could not be read".to_owned(), unread, Tone::Warn),
+    ] {
+        if !names.is_empty() {
+            table.blank();
+            table.text(0, &format!("{text}: {}.", names.join(", ")), tone);
+        }
     }
     table.write(out, layout.width, layout.style)
 }

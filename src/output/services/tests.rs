@@ -16,9 +16,9 @@ use crate::report::{Basis, Coverage, Polls};
 
 fn rendered(document: &Services<'_>, width: usize, view: &ServicesView<'_>) -> String {
     let layout = TableLayout { width: Some(width), style: Style::new(false) };
-    let mut out = Vec::new();
+    let mut out = OutputWriter::new(Vec::new());
     services(&mut out, document, layout, view).unwrap();
-    String::from_utf8(out).unwrap()
+    String::from_utf8(out.into_inner()).unwrap()
 }
 
 #[test]
@@ -134,14 +134,15 @@ fn missing_observations() {
 fn as_csv() {
     let busy = Busy::new();
     let document = busy.document(Basis::Interval);
-    let mut out = Vec::new();
+    let mut out = OutputWriter::new(Vec::new());
     services_csv(&mut out, &document, true).unwrap();
     attribution_csv(&mut out, &document, true).unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let text = String::from_utf8(out.into_inner()).unwrap();
     assert!(!text.contains('\u{1b}'));
     insta::assert_snapshot!(text);
-    let mut bare = Vec::new();
+    let mut bare = OutputWriter::new(Vec::new());
     services_csv(&mut bare, &document, false).unwrap();
+    let bare = bare.into_inner();
     assert_eq!(bare.iter().filter(|byte| **byte == b'\n').count(), document.services.len());
 }
 
@@ -149,9 +150,9 @@ fn as_csv() {
 fn as_json_lines() {
     let busy = Busy::new();
     let document = busy.document(Basis::Interval);
-    let mut out = Vec::new();
+    let mut out = OutputWriter::new(Vec::new());
     services_jsonl(&mut out, &document).unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let text = String::from_utf8(out.into_inner()).unwrap();
     assert!(!text.contains('\u{1b}'));
     let lines: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

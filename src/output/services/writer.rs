@@ -6,7 +6,7 @@ use super::{CounterChoice, ServicesView, attribution_csv, services, services_csv
 use crate::attribution::ServiceInterval;
 use crate::counters::Selection;
 use crate::identity::ServiceRegistry;
-use crate::output::{Form, TableLayout, escape, json_line};
+use crate::output::{Form, OutputWriter, TableLayout, json_line};
 use crate::procfs::Host;
 use crate::report::{Frame, Services};
 
@@ -34,14 +34,14 @@ impl ServicesWriter {
     /// Errors of the writer.
     pub fn write(
         &mut self,
-        out: &mut impl Write,
+        out: &mut OutputWriter<impl Write>,
         interval: &ServiceInterval,
         host: &Host,
         names: &ServiceRegistry,
         layout: TableLayout,
     ) -> io::Result<()> {
         if self.is_redrawn && !interval.is_whole_run {
-            out.write_all(b"\x1b[H\x1b[2J")?;
+            out.clear_screen()?;
         }
         for (netns, sum) in &interval.sums {
             let reconciled = sum.counters.total();
@@ -70,13 +70,12 @@ impl ServicesWriter {
 
     fn table(
         &self,
-        out: &mut impl Write,
+        out: &mut OutputWriter<impl Write>,
         document: &Services<'_>,
         many: bool,
         layout: TableLayout,
     ) -> io::Result<()> {
         if many {
-            let (bold, plain) = layout.style.heading();
             let title = match &document.document.netns {
                 None => "All network namespaces".to_owned(),
                 Some(netns) => format!(
@@ -85,7 +84,7 @@ impl ServicesWriter {
                     netns.inode
                 ),
             };
-            writeln!(out, "{bold}{}{plain}", escape::text(&title))?;
+            out.heading(&title, layout.style)?;
         }
         let names: Vec<String> = match &self.selection {
             Some(selection) => selection
@@ -98,6 +97,6 @@ impl ServicesWriter {
             (None, false) => CounterChoice::Problems,
         };
         services(out, document, layout, &ServicesView { top: self.top, counters })?;
-        writeln!(out)
+        out.blank()
     }
 }

@@ -167,13 +167,14 @@ impl<W: Write> Work<'_, W> {
         loop {
             let (time, entry) = match reader.read_timed() {
                 Ok(Some(entry)) => entry,
-                Ok(None) => return Ok(CopyEnd::File),
+                Ok(None) => break,
                 Err(damage) => return Ok(CopyEnd::Damage(damage)),
             };
             if let Some(writer) = &mut self.writer {
                 writer.set_time(time);
             }
             match entry {
+                Entry::Recording => self.begin_file(self.files.number),
                 Entry::Datagram(_) if self.files.skipping => {}
                 Entry::Datagram(datagram) => self.datagram(&datagram)?,
                 Entry::Note(note) => {
@@ -192,6 +193,8 @@ impl<W: Write> Work<'_, W> {
                 }
             }
         }
+        let is_cut = reader.has_notes() && !reader.is_complete();
+        Ok(if is_cut { CopyEnd::Damage(reader.unfinished()) } else { CopyEnd::File })
     }
 
     /// Whether a note is not copied, because it belongs to a sample that the file before has, or
@@ -212,7 +215,9 @@ impl<W: Write> Work<'_, W> {
             Kind::Host | Kind::Namespace | Kind::NamespaceGone => false,
             Kind::End => match note.json::<Ending>() {
                 Ok(Ending { why, samples, sockets, events, events_lost }) => {
-                    files.totals.add(RecordedTotals { samples, sockets, events, events_lost });
+                    let of_file =
+                        RecordedTotals { samples, sockets, events, events_lost, foreign: 0 };
+                    files.totals.add(of_file);
                     files.ending = Some(why);
                     true
                 }
@@ -239,9 +244,8 @@ impl<W: Write> Work<'_, W> {
                 Ok(facts) => {
                     self.files.has_boot = facts.boot_id.is_some();
                     let facts = notes::host(self.key, facts);
-                    // The next recording in the same file has its own interfaces.
-                    self.interfaces.clear();
-                    if self.files.number > 0 && self.host.is_none() && self.writer.is_some() {
+                    // All recordings are of one host.
+                    if self.host.is_none() && self.writer.is_some() {
                         return Ok(());
                     }
                     match &mut self.writer {

@@ -109,9 +109,79 @@ lab!(
         let output = table.end();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         // The table of the whole run comes last.
-        let (_, whole) = output.stdout.split_once(" in the whole run of ").unwrap();
-        let drops = format!("{} segments dropped by the listener; accept queue", overflow.drops);
+        // Words, wherever the lines break.
+        let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, whole) = text.split_once(" in the whole run of ").unwrap();
+        let drops = format!("{} segments discarded by the listener (sk_drops)", overflow.drops);
         assert!(whole.contains(&drops), "no {drops:?} in {whole}");
         assert!(whole.contains("TcpExtListenDrops"), "{whole}");
+    }
+);
+
+/// Attaches a filter that lets nothing through, so that the listener discards every SYN
+/// (`tcp_filter()` in `tcp_v4_rcv()`).
+fn refuse_everything(listener: &Socket) {
+    const SOL_SOCKET: i32 = 1;
+    const SO_ATTACH_FILTER: i32 = 26;
+    /// `struct sock_filter`: return 0 bytes of the packet.
+    static RETURN_NOTHING: [u64; 1] = [u64::from_ne_bytes([6, 0, 0, 0, 0, 0, 0, 0])];
+    // `struct sock_fprog`: the number of instructions, and where they are.
+    let mut program = 1u64.to_ne_bytes().to_vec();
+    program.extend(RETURN_NOTHING.as_ptr().expose_provenance().to_ne_bytes());
+    listener.set(SOL_SOCKET, SO_ATTACH_FILTER, &program).unwrap();
+}
+
+lab!(
+    fn a_listener_that_only_discards_has_no_overflow() {
+        let full = Socket::listening(V4, 0, 1);
+        let [filtered, idle] = [Socket::listening(V4, 0, 64), Socket::listening(V4, 0, 64)];
+        refuse_everything(&filtered);
+        let mut observer = Observer::here(&["300ms", "--watch", "off"]);
+        let mut table =
+            Tcpdiag::new().start(&["services", "--interval", "300ms", "--watch", "off"]);
+        while !table.line().expect("a table").starts_with("No counter of trouble grew") {}
+        table.signal(Signal::STOP);
+        let overflow = observer.while_stopped(|| {
+            let refused: Vec<Socket> = (0..40)
+                .map(|_| {
+                    let client = Socket::of(V4);
+                    client.begin_connect(V4, filtered.port());
+                    client
+                })
+                .collect();
+            let overflow = Overflow::at(&full);
+            drop(refused);
+            overflow
+        });
+        table.signal(Signal::CONT);
+        let drops = |document: &serde_json::Value, port: u16| {
+            let rows = document["services"].as_array().unwrap();
+            let row = rows.iter().find(|row| row["port"] == port && row["role"] == "server");
+            row.map_or(0, |row| row["listen"]["drops"].as_u64().unwrap_or(0))
+        };
+        observer.until("the drops of both", |seen| {
+            let all = |port| seen.iter().map(|document| drops(document, port)).sum::<u64>();
+            all(filtered.port()) >= 40 && all(full.port()) >= overflow.drops
+        });
+        let summary = observer.end();
+        assert!(drops(&summary.document, filtered.port()) >= 40);
+        for (name, growth) in
+            [("TcpExtListenDrops", overflow.drops), ("TcpExtListenOverflows", overflow.overflows)]
+        {
+            let counter = summary.counter(name).unwrap();
+            assert_eq!((&counter["delta"], &counter["unattributed"]), (&growth.into(), &0.into()));
+            let parts = summary.parts(name);
+            assert_eq!(parts[&full.port()].value, growth, "{counter:#}");
+            for port in [filtered.port(), idle.port()] {
+                assert!(!parts.contains_key(&port), "{counter:#}");
+            }
+        }
+        table.signal(Signal::INT);
+        let output = table.end();
+        // Words, wherever the lines break.
+        let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, whole) = text.split_once(" in the whole run of ").unwrap();
+        assert!(whole.contains("of them refused connections (ListenDrops)"), "{whole}");
+        assert!(whole.contains("none of them a refused connection (ListenDrops)"), "{whole}");
     }
 );

@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::lab::{Kinds, Output, RunningScenario, Side, Stream, Tcpdiag};
-
-/// Longer than any step that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::lab::{Kinds, Output, PATIENCE, RunningScenario, Side, Stream, Tcpdiag};
 
 /// A running `tcpdiag services`.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::tcpdiag;
+use crate::lab::plain;
 
 const COMMANDS: [&str; 12] = [
     "conns",
@@ -94,7 +95,8 @@ fn check(shell: &str, flags: &[&str], script: &str) -> bool {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), script).unwrap();
     let mut command = Command::new(shell);
-    let Ok(output) = command.args(flags).arg(file.path()).stdin(Stdio::null()).output() else {
+    let Ok(output) = plain(&mut command).args(flags).arg(file.path()).stdin(Stdio::null()).output()
+    else {
         return false;
     };
     let stderr = String::from_utf8_lossy(&output.stderr);

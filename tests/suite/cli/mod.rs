@@ -1,22 +1,25 @@
 //! The command line: messages, exit codes, forms of output. Needs no privilege and makes no
 //! namespace; where a test needs sockets, it connects to itself.
 
+mod configuration;
+mod headers;
 mod help;
 mod names;
 mod output;
 mod pipes;
 mod services;
+mod stalls;
+mod streams;
 mod usage;
 
 use std::net::{TcpListener, TcpStream};
 
-/// The program, without the variables that change its output.
+use crate::lab::{PATIENCE, program};
+
+/// The program, in the environment of tests.
 fn tcpdiag() -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
-    for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE", "LINES"] {
-        command.env_remove(name);
-    }
-    command.env("TERM", "xterm").timeout(std::time::Duration::from_secs(60));
+    let mut command = assert_cmd::Command::from_std(program());
+    command.timeout(PATIENCE);
     command
 }
 

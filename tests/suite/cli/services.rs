@@ -52,10 +52,14 @@ fn one_interval_is_one_object_and_several_end_in_a_summary() {
     let whole = &found[3];
     assert_eq!(whole["basis"], "whole_run");
     assert_eq!(whole["polls"]["regular"], 3);
-    // The last one is shorter.
+    // The last interval is shorter, or one with the one before if that was late.
     let text = shown(&["--duration", "50ms", "-o", "json"]);
     let found = documents(&text);
-    assert_eq!(schemas(&found), [INTERVAL, INTERVAL, INTERVAL, SUMMARY]);
+    let (last, intervals) = schemas(&found).split_last().map(|(a, b)| (*a, b.to_vec())).unwrap();
+    assert!((1..=3).contains(&intervals.len()), "{intervals:?}");
+    assert!(intervals.iter().all(|schema| *schema == INTERVAL) && last == SUMMARY);
+    let length = found.last().unwrap()["interval_s"].as_f64().unwrap();
+    assert!(length >= 0.05, "{length}");
 }
 
 #[test]

@@ -5,15 +5,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::lab::program;
+
 /// The program, with state and configuration below `home`.
 pub fn tcpdiag(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
-    command
-        .env("HOME", home)
-        .env_remove("XDG_STATE_HOME")
-        .env_remove("XDG_CONFIG_HOME")
-        .env_remove("COLUMNS")
-        .env("NO_COLOR", "1");
+    let mut command = program();
+    command.env("HOME", home).env("NO_COLOR", "1");
     command
 }
 

@@ -68,3 +68,14 @@ fn the_document_has_every_field() {
     let all = json(home.path(), &["explain", "--all", "-o", "json"]);
     assert!(all["entries"].as_array().unwrap().len() > 450);
 }
+
+#[test]
+fn drops_say_what_they_count() {
+    let home = tempfile::tempdir().unwrap();
+    let document = json(home.path(), &["explain", "drops", "-o", "json"]);
+    let meaning = document["entries"][0]["meaning"].as_str().unwrap();
+    // Not only refused connections: all that a listener discards.
+    for words in ["sk_drops", "for whatever reason", "ListenDrops", "TCP-MD5", "filter"] {
+        assert!(meaning.contains(words), "no {words:?} in {meaning}");
+    }
+}

@@ -1,12 +1,14 @@
 //! History, baselines and configuration: valid, damaged, foreign and read-only files.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::command::{json, refuses, run, stderr, stdout};
+use crate::lab::lab;
 
 fn home() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -165,33 +167,51 @@ fn other_files_are_neither_read_nor_overwritten_as_baselines() {
     refuses(home.path(), &["stats", "--against", "/"], &["not a regular file"]);
 }
 
-#[test]
-fn thresholds_come_from_the_configuration() {
-    let home = home();
-    let threshold = |arguments: &[&str]| {
-        let document =
-            json(home.path(), &[&["stats", "-o", "json", "--no-history"], arguments].concat());
-        let ratios = document["ratios"].as_array().unwrap();
-        ratios.iter().find(|ratio| ratio["id"] == "retransmission").unwrap()["threshold"].clone()
-    };
-    assert_eq!(threshold(&[]), serde_json::json!({"warn": 0.01, "critical": 0.05}));
-    let path = home.path().join(".config/tcpdiag/config.toml");
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, "[thresholds]\nretransmission = { warn = 0.02 }\n").unwrap();
-    assert_eq!(threshold(&[]), serde_json::json!({"warn": 0.02, "critical": 0.05}));
-    let other = home.path().join("other.toml");
-    fs::write(&other, "[thresholds]\nretransmission = { critical = 0.5 }\n").unwrap();
-    let other = other.to_str().unwrap();
-    assert_eq!(threshold(&["--config", other]), serde_json::json!({"warn": 0.01, "critical": 0.5}));
+lab!(
+    fn thresholds_come_from_the_configuration() {
+        let home = home();
+        // As users run it: the program looks for its configuration.
+        let run = |named: Option<&Path>, arguments: &[&str]| {
+            let mut command = super::command::tcpdiag(home.path());
+            command.env_remove("TCPDIAG_CONFIG");
+            command.envs(named.map(|named| ("TCPDIAG_CONFIG", named)));
+            command.args(["stats", "--no-history", "-o", "json"]).args(arguments).output().unwrap()
+        };
+        let threshold = |named: Option<&Path>, arguments: &[&str]| {
+            let output = run(named, arguments);
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let ratios = document["ratios"].as_array().unwrap();
+            let ratio = ratios.iter().find(|ratio| ratio["id"] == "retransmission").unwrap();
+            ["warn", "critical"].map(|level| ratio["threshold"][level].as_f64().unwrap())
+        };
+        assert_eq!(threshold(None, &[]), [0.01, 0.05]);
+        let path = home.path().join(".config/tcpdiag/config.toml");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "[thresholds]\nretransmission = { warn = 0.02 }\n").unwrap();
+        assert_eq!(threshold(None, &[]), [0.02, 0.05]);
+        let [other, third] = ["other.toml", "third.toml"].map(|name| home.path().join(name));
+        fs::write(&other, "[thresholds]\nretransmission = { critical = 0.5 }\n").unwrap();
+        fs::write(&third, "[thresholds]\nretransmission = { critical = 0.6 }\n").unwrap();
+        let option = ["--config", other.to_str().unwrap()];
+        assert_eq!(threshold(None, &option), [0.01, 0.5]);
+        assert_eq!(threshold(Some(&third), &[]), [0.01, 0.6]);
+        assert_eq!(threshold(Some(&third), &option), [0.01, 0.5]);
+        assert_eq!(threshold(Some(Path::new("")), &[]), [0.02, 0.05]);
 
-    fs::write(&path, "[thresholds]\nretransmision = { warn = 0.02 }\n").unwrap();
-    refuses(
-        home.path(),
-        &["stats"],
-        &["config.toml", "thresholds.retransmision", "did you mean `retransmission`"],
-    );
-    refuses(home.path(), &["stats", "--config", "/nowhere"], &["/nowhere", "no such file"]);
-}
+        let refused = |output: &Output, words: &[&str]| {
+            assert_eq!(output.status.code(), Some(2));
+            let text = stderr(output);
+            assert!(output.stdout.is_empty() && text.lines().count() == 1, "{text}");
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        };
+        fs::write(&path, "[thresholds]\nretransmision = { warn = 0.02 }\n").unwrap();
+        let mistake = ["config.toml", "thresholds.retransmision", "did you mean `retransmission`"];
+        refused(&run(None, &[]), &mistake);
+        let missing = Path::new("/nowhere");
+        refused(&run(None, &["--config", "/nowhere"]), &["--config /nowhere: there is no such"]);
+        refused(&run(Some(missing), &[]), &["TCPDIAG_CONFIG /nowhere: there is no such file"]);
+    }
+);
 
 #[test]
 fn wrong_usage_is_refused_in_one_line() {

@@ -1,7 +1,7 @@
 //! The layout of tables, from fixed readings.
 
 use tcpdiag::counters::{Amount, Kind, Ratio, Retransmits, read};
-use tcpdiag::output::{Style, TableLayout, stats};
+use tcpdiag::output::{OutputWriter, Style, TableLayout, stats};
 use tcpdiag::procfs::Host;
 use tcpdiag::report::{
     Basis, Cost, CounterQuality, CounterRow, Document, Note, Outcome, RatioRow, STATS, Since, Stats,
@@ -73,10 +73,10 @@ fn sample(host: &Host) -> Stats<'_> {
 
 fn table(brief: bool, colour: bool) -> String {
     let host = Host::this();
-    let mut out = Vec::new();
+    let mut out = OutputWriter::new(Vec::new());
     let layout = TableLayout { width: Some(80), style: Style::new(colour) };
     stats(&mut out, &sample(&host), layout, brief, |_| true).unwrap();
-    String::from_utf8(out).unwrap()
+    String::from_utf8(out.into_inner()).unwrap()
 }
 
 #[test]

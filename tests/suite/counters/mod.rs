@@ -9,3 +9,4 @@ mod namespace;
 mod nstat;
 mod repeat;
 mod sysctl;
+mod unread;

@@ -3,25 +3,28 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs a shell script in its own user and network namespace; `$1` is `home`, `$2` the
-/// program. Prints the reason and returns `None` where such namespaces cannot be made; with
-/// `TCPDIAG_REQUIRE_PRIVILEGED=1` that is a failure.
+use crate::lab::plain;
+
+/// Runs a shell script in its own network namespace, and user namespace unless this is root;
+/// `$1` is `home`, `$2` the program. Prints the reason and returns `None` where such namespaces
+/// cannot be made; with `TCPDIAG_REQUIRE_PRIVILEGED=1` that is a failure.
 pub fn script(script: &str, home: &Path) -> Option<Output> {
-    let possible = Command::new("unshare").args(["-rn", "true"]).output();
+    // Linux 5.10 hides net.core.somaxconn from root of another user namespace
+    // (`sysctl_core_net_init()`).
+    let flags = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };
+    let possible = Command::new("unshare").args([flags, "true"]).output();
     if !possible.as_ref().is_ok_and(|output| output.status.success()) {
         let required = std::env::var_os("TCPDIAG_REQUIRE_PRIVILEGED").is_some_and(|set| set == "1");
         assert!(!required, "user and network namespaces cannot be made: {possible:?}");
         eprintln!("skipped: user and network namespaces cannot be made here ({possible:?})");
         return None;
     }
-    let output = Command::new("timeout")
-        .args(["60", "unshare", "-rn", "--", "sh", "-c", script, "sh"])
+    let output = plain(&mut Command::new("timeout"))
+        .args(["300", "unshare", flags, "--", "sh", "-c", script, "sh"])
         .arg(home)
         .arg(env!("CARGO_BIN_EXE_tcpdiag"))
         .env("HOME", home)
         .env("NO_COLOR", "1")
-        .env_remove("XDG_STATE_HOME")
-        .env_remove("XDG_CONFIG_HOME")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

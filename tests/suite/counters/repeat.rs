@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::command::{run, stderr, stdout};
+use crate::lab::plain;
 
 #[test]
 fn deltas_and_rates_from_the_second_sample_on() {
@@ -78,7 +79,7 @@ fn a_closed_pipe_ends_it_without_an_error() {
             "{} {command} | head -n 1; exit ${{PIPESTATUS[0]}}",
             env!("CARGO_BIN_EXE_tcpdiag")
         );
-        let output = std::process::Command::new("bash")
+        let output = plain(&mut std::process::Command::new("bash"))
             .args(["-c", &line])
             .env("HOME", home.path())
             .output()

@@ -35,6 +35,10 @@ fn cut(socket: &Socket, info: &[u8], ecn: EcnWord) -> Socket {
     Socket { tcp_info: Some(TcpInfo::new(info, ecn)), ..*socket }
 }
 
+/// Fields of which others, further back, tell whether they exist.
+const DEPENDENT: [&str; 5] =
+    ["delivery_rate_app_limited", "fackets", "last_data_sent", "last_data_recv", "last_ack_recv"];
+
 #[test]
 fn fields_beyond_the_structure_are_absent() {
     for (socket, info, ecn) in samples() {
@@ -46,6 +50,9 @@ fn fields_beyond_the_structure_are_absent() {
                 let expected = if at + width <= length { whole } else { Reading::Absent };
                 // The word of two layouts is split in two on 6.18.
                 if at == 276 && (276..280).contains(&length) {
+                    continue;
+                }
+                if DEPENDENT.contains(&field.name) && length < 208 && at + width <= length {
                     continue;
                 }
                 assert_eq!(field.read(&shorter), expected, "{} of {length}", field.name);
@@ -62,11 +69,20 @@ fn keys_beyond_the_structure_are_absent() {
             let keys = row["tcp_info"].as_object().unwrap();
             let whole = json(&socket);
             for (key, value) in keys {
-                assert_eq!(value, &whole["tcp_info"][key], "{key} of {length}");
+                let name = key.trim_end_matches("_ms");
+                let dependent = length < 208 && DEPENDENT.contains(&name);
+                assert!(dependent || value == &whole["tcp_info"][key], "{key} of {length}");
             }
             let expected = t::ALL.iter().filter(|field| {
                 let (at, width) = field.slot().unwrap().range();
-                at + width <= length && field.read(&socket) != Reading::Absent
+                // Kernels that send less count forward acknowledgements.
+                let forward = field.name == "fackets" && length < 196;
+                // A bit of a byte that all have, which came with the delivery rate.
+                let is_later = field.name == "delivery_rate_app_limited" && length < 168;
+                at + width <= length
+                    && !is_later
+                    && (field.read(&socket) != Reading::Absent
+                        || forward && socket.state != State::Listen)
             });
             assert_eq!(keys.len(), expected.count(), "{length}: {keys:?}");
             // What follows from absent figures is absent, not zero.

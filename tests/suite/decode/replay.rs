@@ -227,6 +227,22 @@ fn answers_to_other_requests_are_skipped() {
 }
 
 #[test]
+fn requests_are_numbered_from_a_random_number() {
+    let first = || {
+        let mut dumper =
+            Dumper::new(Script::new(|_: &Request| datagrams(&newest().bytes("tcp4.nl"))));
+        for _ in 0..2 {
+            dumper.dump(&request(Form::Ipv4), |_| ControlFlow::Continue(())).unwrap();
+        }
+        let [one, other] = &dumper.transport().sent[..] else { panic!("two requests") };
+        assert_eq!(other.sequence, one.sequence.wrapping_add(1));
+        one.sequence
+    };
+    // That both are equal happens once in four thousand million times.
+    assert_ne!(first(), first());
+}
+
+#[test]
 fn interruptions_are_counted() {
     let mut capture = newest().bytes("tcp4.nl");
     for (start, _) in frames(&capture.clone()).into_iter().skip(3).take(2) {

@@ -1,18 +1,24 @@
 //! Bytes that no kernel sent: cut, extended, flipped, shuffled and random. Nothing may panic or
 //! loop, and one bad attribute must not lose its socket.
 
-use std::io::{Sink, sink};
+use std::io::Sink;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use tcpdiag::model::{Families, Socket};
-use tcpdiag::output::{Delimited, JsonLines, Layout, Style, Table, all_columns, detail};
+use tcpdiag::output::{
+    Delimited, JsonLines, Layout, OutputWriter, Style, Table, all_columns, detail,
+};
 use tcpdiag::socket_diag::{DumpOutcome, Query, Sockets};
 use tcpdiag::wire::{ATTRIBUTE_COUNT, Answer, EcnWord, Messages, Reply, uapi};
 
 use super::capture::{KERNELS, connection, json, replies};
 use super::script::{Request, Script, datagrams, frames};
 use crate::lab::Random;
+
+fn sink() -> OutputWriter<Sink> {
+    OutputWriter::new(std::io::sink())
+}
 
 /// Every output of a row.
 struct Outputs {

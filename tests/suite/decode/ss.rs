@@ -92,9 +92,10 @@ impl<'a> Pair<'a> {
         let listens = state == "listen";
         let (receive, send) =
             if listens { ("/accept_queue", "/accept_queue_max") } else { ("/recv_q", "/send_q") };
-        let queues = self.line.queues.map(Some);
-        self.equal(receive, queues[0], self.number(receive));
-        self.equal(send, queues[1], self.number(send));
+        for (pointer, queue) in [receive, send].into_iter().zip(self.line.queues) {
+            let ours = self.number(pointer).or_else(|| self.is_record_only().then_some(0));
+            self.equal(pointer, Some(queue), ours);
+        }
         // The other pair of names has to be absent, not zero.
         let other =
             if listens { ["/recv_q", "/send_q"] } else { ["/accept_queue", "/accept_queue_max"] };
@@ -114,6 +115,33 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// Whether there is no socket behind it: the kernel writes zeros for its queues and its file,
+    /// which ss shows and we do not.
+    fn is_record_only(&self) -> bool {
+        let zeros = ["/recv_q", "/send_q", "/inode", "/tcp_info"];
+        let state = self.text("/state");
+        matches!(state, Some("time_wait" | "fin_wait_2" | "syn_recv"))
+            && zeros.iter().all(|pointer| self.json.pointer(pointer).is_none())
+    }
+
+    /// Whether ss shows a figure where there is none: clocks of what never happened, and words that
+    /// are something else for a listener.
+    fn is_nothing(&self, name: &str) -> bool {
+        let count = |pointer: &str| self.number(pointer).unwrap_or(0);
+        let state = self.line.state.as_str();
+        match name {
+            "cwnd" | "unacked" => state == "LISTEN",
+            "lastsnd" => count("/tcp_info/bytes_sent") == 0,
+            "lastrcv" => {
+                count("/tcp_info/bytes_received") == 0
+                    || count("/tcp_info/bytes_received") == 1
+                        && count("/tcp_info/data_segs_in") == 0
+            }
+            "lastack" => state == "SYN-SENT",
+            _ => false,
+        }
+    }
+
     fn end(&mut self, side: &str, end: &SsEnd) {
         self.equal("port", Some(end.port), self.number(&format!("/{side}/port")));
         // ss's `*` is the IPv6 wildcard of a socket that takes IPv4 too.
@@ -127,7 +155,8 @@ impl<'a> Pair<'a> {
 
     fn identity(&mut self) {
         let inode = self.ss("ino").map(|text| text.parse().unwrap());
-        self.equal("ino", inode, self.number("/inode"));
+        let ours = self.number("/inode").or_else(|| self.is_record_only().then_some(0));
+        self.equal("ino", inode, ours);
         let cookie = self.ss("sk").map(|text| format!("0x{text}"));
         self.equal("sk", cookie.as_deref(), self.text("/cookie"));
         // The sockets were made in the root cgroup, whose id is 1.
@@ -149,7 +178,10 @@ impl<'a> Pair<'a> {
                 };
                 self.equal("timer", Some(kind), timer["kind"].as_str());
                 let retransmits = self.ss("timer.retransmits").map(|text| text.parse().unwrap());
-                self.equal("timer", retransmits, timer["retransmits"].as_u64());
+                // That of TIME-WAIT expects no answer; ss shows 0.
+                let ours =
+                    if kind == "time_wait" { Some(0) } else { timer["retransmits"].as_u64() };
+                self.equal("timer", retransmits, ours);
                 assert!(self.ss("timer.expires").is_some());
                 let (least, greatest) = self.line.timer_range().unwrap();
                 let left = timer["expires_ms"].as_f64().unwrap();
@@ -191,7 +223,12 @@ impl<'a> Pair<'a> {
     }
 
     fn figure(&mut self, name: &str, text: &str, ours: Option<&Value>, form: Form) {
-        let Some(ours) = ours else { self.fail(&format!("{name}: we have none")) };
+        let Some(ours) = ours else {
+            if self.is_nothing(name) {
+                return self.compared += 1;
+            }
+            self.fail(&format!("{name}: we have none"))
+        };
         let number = ours.as_f64().unwrap_or(0.0);
         match form {
             Form::Count | Form::CountUnless(_) => {
@@ -251,7 +288,9 @@ impl<'a> Pair<'a> {
         }
         let app_limited = self.ss("app_limited");
         let ours = &self.json["tcp_info"]["delivery_rate_app_limited"];
-        self.same("app_limited", app_limited, (*ours == true).then_some(""));
+        // The kernel begins with 1, before the first rate is measured.
+        let unmeasured = ours.is_null() && app_limited.is_some();
+        self.same("app_limited", app_limited, (*ours == true || unmeasured).then_some(""));
         let scaled = self.has_option("wscale");
         for (name, pointer) in
             [("snd_wscale", "/tcp_info/snd_wscale"), ("rcv_wscale", "/tcp_info/rcv_wscale")]

@@ -1,9 +1,9 @@
 //! Wrong usage and its messages.
 
-use std::process::Command;
+use crate::lab::program;
 
 fn refused(arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     let output = command.arg("diagnose").args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     assert!(output.stdout.is_empty(), "{arguments:?}");
@@ -43,7 +43,7 @@ fn rule_thresholds_come_from_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(&config, "[diagnose]\ntd101 = { share = 0.75 }\n").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     let arguments = ["diagnose", "--duration", "20ms", "--rule", "TD101", "--config"];
     let output = command.args(arguments).arg(&config).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

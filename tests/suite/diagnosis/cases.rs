@@ -18,6 +18,8 @@ pub const CASES: &[Case] = &[
     ("TD113", "lost-retransmits-client", "random-loss-client"),
     ("TD114", "spurious-retransmits-server", "tail-loss-server"),
     ("TD115", "reordering-client", "random-loss-client"),
+    ("TD116", "duplicated-packets-client", "spurious-retransmits-server"),
+    ("TD117", "random-loss-server", "healthy-bulk-server"),
     ("TD120", "rate-limit-with-a-deep-queue-client", "high-but-clean-rtt-client"),
     ("TD121", "slow-retransmission-timer-client", "high-but-clean-rtt-client"),
     ("TD122", "dead-peer-client", "idle-keepalive-connections-client"),
@@ -52,6 +54,7 @@ pub const CASES: &[Case] = &[
     ("TD404", "made-up-softnet-drops", "healthy-bulk-client"),
     ("TD405", "made-up-full-conntrack", "made-up-half-full-conntrack"),
     ("TD406", "device-that-drops-client", "healthy-bulk-client"),
+    ("TD407", "made-up-signatures", "healthy-bulk-client"),
 ];
 
 /// Changes a file of the host in one sample of a recording: the sample's number, the file's name,
@@ -81,6 +84,11 @@ pub const MADE_UP: &[(&str, Change)] = &[
             *text = rows.collect();
         }
     }),
+    ("made-up-signatures", |sample, file, text| {
+        if file == "netstat" {
+            *text = counted(text, "TCPMD5NotFound", 3 * sample);
+        }
+    }),
     ("made-up-full-conntrack", |_, file, text| track(file, text, "65000")),
     ("made-up-half-full-conntrack", |_, file, text| track(file, text, "32768")),
 ];
@@ -92,6 +100,23 @@ fn track(file: &str, text: &mut String, count: &str) {
         "nf_conntrack_max" => *text = "65536\n".to_owned(),
         _ => {}
     }
+}
+
+/// The extended TCP counters with another value of one of them.
+fn counted(text: &str, name: &str, value: u32) -> String {
+    let mut names: Option<Vec<&str>> = None;
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let Some(at) = names.take().and_then(|names| names.iter().position(|it| *it == name))
+        else {
+            names = Some(words).filter(|_| line.starts_with("TcpExt:"));
+            return format!("{line}\n");
+        };
+        let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        words[at] = value.to_string();
+        format!("{}\n", words.join(" "))
+    });
+    lines.collect()
 }
 
 /// The TCP line with another number after a name.

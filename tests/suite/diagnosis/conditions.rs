@@ -1,6 +1,9 @@
 //! Diagnosis of real conditions.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,7 +21,7 @@ fn diagnosed(arguments: &[&str]) -> Value {
 fn codes(document: &Value) -> Vec<(String, u64)> {
     let findings = document["findings"].as_array().unwrap().iter();
     findings
-        .filter(|finding| finding["severity"] != "info")
+        .filter(|finding| finding["severity"] != "info" && finding["selected"] == true)
         .map(|finding| {
             let port = finding["subject"]["port"].as_u64().unwrap_or(0);
             (finding["code"].as_str().unwrap().to_owned(), port)
@@ -31,6 +34,31 @@ fn finding<'d>(document: &'d Value, code: &str) -> &'d Value {
     findings
         .find(|finding| finding["code"] == code)
         .unwrap_or_else(|| panic!("{code}: {document:#}"))
+}
+
+/// Requests and answers, for as long as somebody looks.
+struct Talk(Arc<AtomicBool>, JoinHandle<()>);
+
+impl Talk {
+    fn begin(pair: Pair, answer: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&over);
+        let talking = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                pair.client.write(&[b'?'; 300]);
+                pair.server.read(300);
+                pair.server.write(&vec![b'!'; answer]);
+                pair.client.read(answer);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        Self(over, talking)
+    }
+
+    fn end(self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().unwrap();
+    }
 }
 
 lab!(
@@ -75,22 +103,21 @@ lab!(
         // A healthy connection with requests and answers.
         let healthy = Socket::listening(V4, 7005, 16);
         let talking = Pair::new(&healthy, V4);
-        let talk = std::thread::spawn(move || {
-            for _ in 0..100 {
-                talking.client.write(&[b'?'; 300]);
-                talking.server.read(300);
-                talking.server.write(&[b'!'; 4000]);
-                talking.client.read(4000);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        });
+        let talk = Talk::begin(talking, 4000);
 
         let document = diagnosed(&[]);
         let mut found = codes(&document);
         found.sort();
+        // Without the window that was offered, which the kernel tells since 6.2, the program may
+        // just be slow.
+        let is_window_known = Tcpdiag::new()
+            .all()
+            .iter()
+            .any(|row| row.at("tcp_info.rcv_wnd").is_some_and(Value::is_number));
+        let unread_code = if is_window_known { "TD131" } else { "TD132" };
         let expected = [
             ("TD130", 7002),
-            ("TD131", 7002),
+            (unread_code, 7002),
             ("TD152", 7001),
             // To the missing neighbour and to the full queue.
             ("TD153", 7003),
@@ -110,18 +137,18 @@ lab!(
         let advice = queue["advice"].to_string();
         assert!(advice.contains(&format!("somaxconn = {}", most.trim())), "{advice}");
         assert!(advice.contains("holds 2 connections"), "{advice}");
-        assert_eq!(document["checked"]["rules"], 45);
+        assert_eq!(document["checked"]["rules"], 48);
         assert_eq!(document["schema"], "tcpdiag.diagnose/1");
 
         // The same, narrowed by a filter and by rules.
         let narrow = diagnosed(&["--port", "7001"]);
         assert_eq!(codes(&narrow), [("TD152".to_owned(), 7001)]);
-        let own = diagnosed(&["--rule", "TD131", "--pid", &std::process::id().to_string()]);
-        assert_eq!(codes(&own), [("TD131".to_owned(), 7002)]);
-        let other = diagnosed(&["--rule", "TD131", "--pid", "1"]);
+        let own = diagnosed(&["--rule", unread_code, "--pid", &std::process::id().to_string()]);
+        assert_eq!(codes(&own), [(unread_code.to_owned(), 7002)]);
+        let other = diagnosed(&["--rule", unread_code, "--pid", "1"]);
         assert!(codes(&other).is_empty(), "{other:#}");
 
-        talk.join().unwrap();
+        talk.end();
         drop((leaked, unread, dialling, waiting));
     }
 );
@@ -131,17 +158,9 @@ lab!(
         let listener = Socket::listening(V4, 7010, 64);
         let idle: Vec<Pair> = (0..20).map(|_| Pair::new(&listener, V4)).collect();
         let busy = Pair::new(&listener, V4);
-        let talk = std::thread::spawn(move || {
-            for _ in 0..60 {
-                busy.client.write(&[b'?'; 300]);
-                busy.server.read(300);
-                busy.server.write(&[b'!'; 30_000]);
-                busy.client.read(30_000);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        });
+        let talk = Talk::begin(busy, 30_000);
         let output = Tcpdiag::new().run(&["diagnose", "--duration", "2s", "--fail-on", "warning"]);
-        talk.join().unwrap();
+        talk.end();
         assert_eq!(output.code, Some(0), "{}{}", output.stdout, output.stderr);
         assert!(output.stdout.starts_with("No problem was found"), "{}", output.stdout);
         assert!(output.stdout.contains("on 42 connections"), "{}", output.stdout);

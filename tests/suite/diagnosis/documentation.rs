@@ -1,12 +1,13 @@
 //! The documentation of rules is current, and its commands can be run.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use tcpdiag::diagnosis::{RULES, placeholders};
 
+use crate::lab::program;
+
 fn tcpdiag(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_tcpdiag")).args(arguments).output().unwrap();
+    let output = program().args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {stderr}");
     String::from_utf8(output.stdout).unwrap()

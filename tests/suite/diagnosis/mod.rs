@@ -9,6 +9,7 @@ mod arguments;
 mod cases;
 mod conditions;
 mod documentation;
+mod filters;
 mod forms;
 mod matrix;
 mod recordings;

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tcpdiag::diagnosis::RULES;
 use tcpdiag::recording::{
@@ -16,7 +15,7 @@ use tcpdiag::recording::{
 
 use super::cases::{CASES, MADE_UP};
 use crate::lab::faults::{Fault, chosen, try_all};
-use crate::lab::{Side, Tcpdiag, lab};
+use crate::lab::{Side, Tcpdiag, lab, program};
 
 /// Faults recorded at the same time.
 const CONCURRENT: usize = 8;
@@ -47,7 +46,7 @@ fn needed() -> BTreeSet<String> {
 
 /// Records in the namespace of the caller, without this machine's file names.
 fn record(file: &str) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     command.arg0("tcpdiag").current_dir(folder());
     let output = command.args(["record", file, "--force", "--count", "6"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -92,6 +91,7 @@ fn make_up() {
         let mut early = Vec::new();
         while let Some((time, entry)) = reader.read_timed().unwrap() {
             match entry {
+                Entry::Recording => panic!("{name}: several recordings"),
                 Entry::Datagram(datagram) => {
                     let writer = writer.as_mut().unwrap();
                     writer.set_time(time);

@@ -18,8 +18,8 @@ const INSIDE: &str = "TCPDIAG_LAB";
 const REQUIRED: &str = "TCPDIAG_REQUIRE_PRIVILEGED";
 /// Printed at the end of a test: the harness reports success for a filter that matches no test.
 const FINISHED: &str = "the test ran to its end";
-/// Longer than the slowest test takes on a busy host.
-const TIMEOUT: Duration = Duration::from_secs(180);
+/// Longer than the slowest test takes on a busy host, or on an emulated one.
+const TIMEOUT: Duration = Duration::from_secs(600);
 /// How many times tests repeat their work, where they can.
 const RUNS: &str = "TCPDIAG_MATRIX_RUNS";
 
@@ -149,6 +149,17 @@ fn settle() {
     set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
     assert!(up.success(), "cannot bring up the loopback interface");
+    hide_configuration();
+}
+
+/// Hides this machine's configuration, in the test's own mount namespace.
+fn hide_configuration() {
+    const DIRECTORY: &str = "/etc/tcpdiag";
+    if std::fs::exists(DIRECTORY).is_ok_and(|exists| exists) {
+        let arguments = ["-t", "tmpfs", "none", DIRECTORY];
+        let hidden = Command::new("mount").args(arguments).status().unwrap();
+        assert!(hidden.success(), "cannot hide {DIRECTORY}");
+    }
 }
 
 /// Runs a command to its end, or kills it; returns everything it printed.

@@ -6,9 +6,11 @@
 //! every retransmitted segment.
 
 mod addresses;
+mod attacker;
 mod child;
 mod classify;
 mod counters;
+mod environment;
 pub mod faults;
 mod firewall;
 mod isolate;
@@ -20,6 +22,7 @@ mod pair;
 mod population;
 mod program;
 mod random;
+mod refusing;
 mod row;
 mod running;
 mod scenario;
@@ -36,9 +39,11 @@ mod wait;
 mod wire;
 
 pub use addresses::{Addresses, Side};
+pub use attacker::{Attacker, FORGED_RETRANSMITS};
 pub use child::Child;
 pub use classify::{Verdict, classify};
 pub use counters::Counters;
+pub use environment::{plain, program};
 pub use firewall::Firewall;
 pub use isolate::{Privileges, require, run, run_alone, runs};
 pub use kinds::{Kind, Kinds};
@@ -49,6 +54,7 @@ pub use pair::Pair;
 pub use population::{Member, Population};
 pub use program::Program;
 pub use random::Random;
+pub use refusing::{linux_3_10, refusal, refusing};
 pub use row::{Row, cookies};
 pub use running::RunningScenario;
 pub use scenario::{Medium, Scenario};
@@ -61,7 +67,7 @@ pub use tcpdiag::{Output, Tcpdiag};
 pub use trace::Trace;
 pub use traffic::{Profile, Service, Work};
 pub use truth::{SideTruth, Source, Truth};
-pub use wait::{settles, until};
+pub use wait::{PATIENCE, settles, until};
 pub use wire::Wire;
 
 /// A test in a network namespace of its own: `lab!(fn name() { ... })`. `as Root` needs the

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{Row, Stream};
+use super::{Row, Stream, plain};
 
 /// How to run it.
 #[derive(Debug)]
@@ -37,11 +37,22 @@ impl Tcpdiag {
         Self { wrapper: wrapper.map(str::to_owned).into(), ..Self::new() }
     }
 
+    /// Started by this wrapper.
+    pub fn under(wrapper: Vec<String>) -> Self {
+        Self { wrapper, ..Self::new() }
+    }
+
+    /// With a limit of prlimit(1), such as `--nofile=256:1024`.
+    pub fn limited(limit: &str) -> Self {
+        Self { wrapper: vec!["prlimit".to_owned(), limit.to_owned()], ..Self::new() }
+    }
+
     /// With all of its files in `directory`.
     pub fn at_home(directory: &Path) -> Self {
         let names = ["HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR"];
         let settings = names.map(|name| format!("{name}={}", directory.display()));
-        let wrapper = std::iter::once("env".to_owned()).chain(settings);
+        let wrapper = ["env", "-u", "TCPDIAG_CONFIG"].map(str::to_owned).into_iter();
+        let wrapper = wrapper.chain(settings);
         Self { wrapper: wrapper.collect(), ..Self::new() }
     }
 
@@ -101,7 +112,7 @@ impl Tcpdiag {
         let mut words = self.wrapper.iter().map(String::as_ref).chain([self.binary.as_os_str()]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(arguments).stdin(Stdio::null());
-        command.env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "xterm");
+        plain(&mut command);
         command
     }
 }

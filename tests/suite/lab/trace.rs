@@ -2,7 +2,7 @@
 //! tracefs.
 //!
 //! Tracing shows the whole host, so it takes the host's root: root of a user
-//! namespace can neither mount tracefs nor use one that is mounted. An
+//! namespace cannot mount tracefs, and does not use one that is mounted. An
 //! instance outlives who made it; a guard, a shell that waits for this process
 //! to end, removes it when this process cannot.
 
@@ -115,9 +115,16 @@ impl Drop for Trace {
     }
 }
 
-/// Whether tracefs is there, now if not before. It is mounted in the test's own
-/// mount namespace.
+/// Makes tracefs available, for the host's root only. It is mounted in the test's own mount
+/// namespace.
 fn mount() -> Result<(), String> {
+    // Asked before looking at the mount: the files of a mounted tracefs belong to the host's root,
+    // which a test without privileges still is if root runs it (`unshare --map-root-user`).
+    if !is_hosts_root() {
+        return Err("no tracefs: it takes the host's root, and this is root of a user \
+                    namespace only"
+            .to_owned());
+    }
     let there = || Path::new(TRACING).join("instances").is_dir();
     if there() {
         return Ok(());
@@ -130,14 +137,14 @@ fn mount() -> Result<(), String> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let first = complaint.lines().next().unwrap_or("the kernel has no tracefs instances");
+    Err(format!("no tracefs, not even for the host's root: {first}"))
+}
+
+/// Whether this is root of the first user namespace, whose map of users is complete
+/// (`user_namespaces(7)`).
+fn is_hosts_root() -> bool {
     let map = read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let hosts = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    let who = if hosts {
-        "not even for the host's root"
-    } else {
-        "it takes the host's root, and this is root of a user namespace only"
-    };
-    Err(format!("no tracefs ({who}): {first}"))
+    rustix::process::geteuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Removes the instances of tests that are gone, should a guard have been

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long tests wait for what has to come: an emulated machine takes twenty times as long as a
+/// real one.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const BETWEEN: Duration = Duration::from_millis(5);
 
-/// Asks until there is an answer; fails after half a minute.
+/// Asks until there is an answer; fails after two minutes.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {
             return answer;

@@ -3,19 +3,26 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::lab::{Firewall, Pair, Row, Socket, Ss, Tcpdiag, cookies, lab};
+use crate::lab::{Firewall, Network, Pair, Row, Socket, Ss, Tcpdiag, cookies, lab};
 
 /// Sockets that differ in every property that can be filtered.
 struct Crowd {
-    sockets: Vec<Socket>,
+    /// Kept open.
+    _sockets: Vec<Socket>,
     /// The port of the listeners with clients.
     port: u16,
     /// The port of a client.
     client: u16,
+    made: Instant,
 }
+
+/// Age at which a crowd is replaced: the kernel gives up half-open connections after 63 s
+/// (`tcp_synack_retries`), and those in FIN-WAIT-2 and TIME-WAIT after 60 s (`TCP_TIMEWAIT_LEN`).
+const OLD: Duration = Duration::from_secs(20);
 
 fn v4(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))
@@ -70,7 +77,11 @@ impl Crowd {
         begun.comes_to(1);
         sockets.extend([dual, second, first, deaf, lost, half, begun]);
         sockets.push(Socket::bound(v4(1), 0));
-        Self { sockets, port, client }
+        Self { _sockets: sockets, port, client, made: Instant::now() }
+    }
+
+    fn is_old(&self) -> bool {
+        self.made.elapsed() > OLD
     }
 }
 
@@ -257,83 +268,119 @@ fn expressions(crowd: &Crowd) -> Vec<(String, bool, Holds)> {
     all
 }
 
-lab!(
-    fn expressions_select_the_matching_sockets() {
-        let Some(firewall) = Firewall::new() else { return };
+/// What came of the expressions so far.
+#[derive(Default)]
+struct Outcome {
+    count: usize,
+    with_ss: usize,
+    some: usize,
+    wrong: Vec<String>,
+}
+
+impl Outcome {
+    /// Evaluates the expressions that are left over a crowd of this namespace until it is old;
+    /// whether some are left.
+    fn go_on(&mut self) -> Option<bool> {
+        let firewall = Firewall::new()?;
         let crowd = Crowd::new(&firewall);
-        let tcpdiag = Tcpdiag::new();
-        let everything = tcpdiag.all();
-        assert!(everything.len() >= 40, "{} sockets", everything.len());
-        let is_inactive = |row: &&Row| row.state() == "bound_inactive";
-        let inactive: BTreeSet<u64> =
-            everything.iter().filter(is_inactive).map(Row::cookie).collect();
-        let mut wrong = Vec::new();
-        let (mut with_ss, mut some, mut count) = (0, 0, 0);
-        for (text, known_to_ss, holds) in expressions(&crowd) {
-            count += 1;
+        let everything = Tcpdiag::new().all();
+        // Of these one is bound only, which the kernel tells since 6.8.
+        assert!(everything.len() >= 39, "{} sockets", everything.len());
+        let all = expressions(&crowd);
+        while self.count < all.len() && !crowd.is_old() {
+            let (text, known_to_ss, holds) = &all[self.count];
+            self.count += 1;
             let expected: BTreeSet<u64> =
                 everything.iter().filter(|row| holds(row)).map(Row::cookie).collect();
-            some += usize::from(!expected.is_empty() && expected.len() < everything.len());
-            let described = |cookies: BTreeSet<u64>| -> Vec<String> {
-                let rows = everything.iter().filter(|row| cookies.contains(&row.cookie()));
-                rows.map(|row| {
-                    let (local, remote) = (end(row, "local"), end(row, "remote"));
-                    let (port, peer) = (row.port(), row.peer());
-                    format!("{} {local}:{port} {remote}:{peer} {:?}", row.state(), row.at("mark"))
-                })
-                .collect()
-            };
-            // As one argument, as many, and with the states in the expression.
-            let words: Vec<&str> = text.split(' ').collect();
-            let one = tcpdiag.run(&["conns", "--state", "all", "-o", "json", &text]);
-            if one.code != Some(0) {
-                wrong.push(format!("{text}: {}", one.stderr));
-                continue;
-            }
-            let rows = Tcpdiag::rows_of(serde_json::from_str(&one.stdout).unwrap());
-            let found = cookies(&rows);
-            if found != expected {
-                let (less, more) = (&expected - &found, &found - &expected);
-                wrong.push(format!(
-                    "{text}: lacks {:?}, has {:?}",
-                    described(less),
-                    described(more)
-                ));
-            }
-            let many = tcpdiag.rows(&[&["conns", "--state", "all"], &words[..]].concat());
-            if cookies(&many) != found {
-                wrong.push(format!("{text}: another answer when given as several words"));
-            }
-            let Some(theirs) = known_to_ss.then(|| Ss::cookies(&text)).flatten() else {
-                if known_to_ss {
-                    wrong.push(format!("{text}: ss does not understand it"));
-                }
-                continue;
-            };
-            with_ss += 1;
-            // ss may not know the table of bound sockets.
-            let (found, theirs) = (&found - &inactive, &theirs - &inactive);
-            if found != theirs {
-                let (less, more) = (&theirs - &found, &found - &theirs);
-                wrong.push(format!(
-                    "{text}: ss also has {:?}, and not {:?}",
-                    described(less),
-                    described(more)
-                ));
+            self.some += usize::from(!expected.is_empty() && expected.len() < everything.len());
+            if let Err(said) = self.evaluate(text, *known_to_ss, &expected, &everything) {
+                self.wrong.push(format!("{text}: {said}"));
             }
         }
+        Some(self.count < all.len())
+    }
+
+    fn evaluate(
+        &mut self,
+        text: &str,
+        known_to_ss: bool,
+        expected: &BTreeSet<u64>,
+        everything: &[Row],
+    ) -> Result<(), String> {
+        // As one argument, as many, and with the states in the expression.
+        let tcpdiag = Tcpdiag::new();
+        let one = tcpdiag.run(&["conns", "--state", "all", "-o", "json", text]);
+        if one.code != Some(0) {
+            return Err(one.stderr);
+        }
+        let found = cookies(&Tcpdiag::rows_of(serde_json::from_str(&one.stdout).unwrap()));
+        differ(expected, &found, everything)?;
+        let words: Vec<&str> = text.split(' ').collect();
+        let many = tcpdiag.rows(&[&["conns", "--state", "all"], &words[..]].concat());
+        if cookies(&many) != found {
+            return Err("another answer when given as several words".to_owned());
+        }
+        if !known_to_ss {
+            return Ok(());
+        }
+        let theirs = Ss::cookies(text).ok_or("ss does not understand it")?;
+        self.with_ss += 1;
+        // ss may not know the table of bound sockets.
+        let is_inactive = |row: &&Row| row.state() == "bound_inactive";
+        let inactive = everything.iter().filter(is_inactive).map(Row::cookie).collect();
+        differ(&(&theirs - &inactive), &(&found - &inactive), everything)
+            .map_err(|said| format!("beside ss it {said}"))
+    }
+}
+
+/// Describes how what was found differs from what is right.
+fn differ(right: &BTreeSet<u64>, found: &BTreeSet<u64>, everything: &[Row]) -> Result<(), String> {
+    let described = |cookies: BTreeSet<u64>| -> Vec<String> {
+        let rows = everything.iter().filter(|row| cookies.contains(&row.cookie()));
+        rows.map(|row| {
+            let (local, remote) = (end(row, "local"), end(row, "remote"));
+            let (port, peer) = (row.port(), row.peer());
+            format!("{} {local}:{port} {remote}:{peer} {:?}", row.state(), row.at("mark"))
+        })
+        .collect()
+    };
+    if right == found {
+        return Ok(());
+    }
+    Err(format!("lacks {:?}, has {:?}", described(right - found), described(found - right)))
+}
+
+lab!(
+    fn expressions_select_the_matching_sockets() {
+        let mut outcome = Outcome::default();
+        loop {
+            // Each crowd in a namespace of its own, without what others left in TIME-WAIT.
+            match Network::new().inside(|| outcome.go_on()) {
+                Some(true) => {}
+                Some(false) => break,
+                None => return,
+            }
+        }
+        let Outcome { count, with_ss, some, wrong } = outcome;
         println!("{count} expressions, {with_ss} of them put to ss, {some} with some sockets");
         assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
         assert!(count >= 45 && with_ss >= 25 && some >= 35, "{count} {with_ss} {some}");
-        drop(crowd.sockets);
     }
 );
+
+/// Checks that two commands select the same sockets, and some. Sockets leave TIME-WAIT meanwhile,
+/// so that the one has no more than the other had before, and no fewer than it has after.
+fn equal(flags: &[&str], expression: &[&str]) {
+    let [before, found, after] =
+        [expression, flags, expression].map(|arguments| cookies(&Tcpdiag::new().rows(arguments)));
+    assert!(!found.is_empty(), "{flags:?}");
+    assert!(found.is_subset(&before) && found.is_superset(&after), "{flags:?}");
+}
 
 lab!(
     fn flags_equal_their_expressions() {
         let Some(firewall) = Firewall::new() else { return };
         let crowd = Crowd::new(&firewall);
-        let tcpdiag = Tcpdiag::new();
         let (p, c) = (crowd.port.to_string(), crowd.client.to_string());
         for (flags, expression) in [
             (vec!["--port", &p], format!("port = {p}")),
@@ -352,11 +399,10 @@ lab!(
             ),
         ] {
             let all = ["conns", "--state", "all"];
-            let by_flags = tcpdiag.rows(&[&all[..], &flags].concat());
-            let by_expression = tcpdiag.rows(&[&all[..], &[expression.as_str()]].concat());
-            assert!(!by_flags.is_empty(), "{flags:?}");
-            assert_eq!(cookies(&by_flags), cookies(&by_expression), "{flags:?}");
+            equal(&[&all[..], &flags].concat(), &[&all[..], &[expression.as_str()]].concat());
         }
+        // The first crowd may be so old by now that the kernel has given up half of it.
+        let _young = Crowd::new(&firewall);
         for (flag, expression) in [
             ("established", "state established"),
             ("syn-recv", "state syn-recv"),
@@ -365,12 +411,10 @@ lab!(
             ("bucket", "state bucket"),
             ("big", "state big"),
         ] {
-            let by_flag = tcpdiag.rows(&["conns", "--state", flag]);
-            assert!(!by_flag.is_empty(), "{flag}");
-            assert_eq!(cookies(&by_flag), cookies(&tcpdiag.rows(&["conns", expression])), "{flag}");
+            equal(&["conns", "--state", flag], &["conns", expression]);
         }
         // Without either: established and closing ones behind which a socket stands.
-        let usual = tcpdiag.rows(&["conns"]);
+        let usual = Tcpdiag::new().rows(&["conns"]);
         let states: BTreeSet<&str> = usual.iter().map(Row::state).collect();
         assert_eq!(states, ["close_wait", "established", "fin_wait_2"].into());
     }

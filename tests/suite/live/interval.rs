@@ -199,7 +199,7 @@ lab!(
                 csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
             let header = reader.headers().unwrap().clone();
             let column = |name: &str| header.iter().position(|column| column == name).unwrap();
-            let (cookie, growth) = (column("cookie"), column("bytes_sent+"));
+            let (cookie, growth) = (column("cookie"), column("bytes_sent_delta"));
             let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
             assert_eq!(records.len(), 3 * 4, "{text}");
             for (index, record) in records.iter().enumerate() {

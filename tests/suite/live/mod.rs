@@ -6,12 +6,16 @@
 //! skip is a failure.
 
 mod filters;
+mod forgery;
 mod identity;
 mod interval;
+mod kernels;
 mod ledger;
 mod listeners;
+mod many_namespaces;
 mod namespaces;
 mod owners;
 mod roles;
+mod sorting;
 mod ss_parity;
 mod tcp_info;

@@ -60,6 +60,7 @@ fn host(kernel: Kernel) -> HostFacts {
         arguments: vec!["tcpdiag".to_owned(), "incident-at-acme".to_owned()],
         interval_ns: 1_000_000_000,
         net_admin: true,
+        run: None,
         clocks: clocks(1),
     }
 }
@@ -155,7 +156,8 @@ fn recording(kernel: Kernel) -> Vec<u8> {
     framed.extend(refusal);
     writer.datagram(0, Direction::Received, &framed).unwrap();
     let sockets = (kernel.records[0] + kernel.records[1] + 1) as u64;
-    let ended = DumpEnded { sockets, decode_errors: 0, bad_attributes: 0, interrupted: 0 };
+    let ended =
+        DumpEnded { sockets, decode_errors: 0, bad_attributes: 0, interrupted: 0, foreign: 0 };
     writer.json(Kind::DumpEnd, INODE, &ended).unwrap();
     let interface = |index, name: &str| InterfaceName { index, name: name.to_owned() };
     let interfaces = [interface(1, "lo"), interface(2, "vlan-acme0")];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tcpdiag::model::State;
@@ -10,6 +10,7 @@ use tcpdiag::recording::{Compression, Direction, Reader, Sample, Span, Walk};
 
 use super::content::{read, writer};
 use crate::decode::capture::{KERNELS, Kernel, folder};
+use crate::lab::program;
 
 const KERNEL: Kernel = KERNELS[1];
 
@@ -18,8 +19,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn tcpdiag(command: &str, file: &Path, arguments: &[&str]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
-    program.arg(command).arg("--read").arg(file).args(arguments).output().unwrap()
+    program().arg(command).arg("--read").arg(file).args(arguments).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {

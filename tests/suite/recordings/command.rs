@@ -15,12 +15,10 @@ use tcpdiag::wire::{EcnWord, Messages, Reply};
 
 use super::content::{Item, Timed, read};
 use super::tshark::{occurrences, tshark};
-
-/// The longest wait, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::lab::{PATIENCE, program};
 
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     command.arg("record").args(arguments).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -190,7 +188,7 @@ fn a_recording_holds_the_requested_data() {
 
 /// A document of `conns` or `listeners`, without times, cost and the note about hidden owners.
 fn document(arguments: &[&str]) -> serde_json::Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     let output = command.args(arguments).args(["-P", "-o", "json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let mut document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -244,7 +242,7 @@ fn unreadable_recordings_are_reported() {
     assert_eq!(record(&file, &["--count", "3", "-i", "10ms"]).status.code(), Some(0));
     let path = file.to_str().unwrap();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+        let mut command = program();
         let output = command.args(["conns", "--read", path]).args(arguments).output().unwrap();
         (output.status.code(), stderr(&output))
     };
@@ -260,6 +258,8 @@ fn unreadable_recordings_are_reported() {
         assert!(error_text.contains(words), "{error_text}");
     }
     let (code, error_text) = run(&["--at", "2999-01-01T00:00"]);
+    assert!(code == Some(2) && error_text.contains("its last sample is of "), "{error_text}");
+    let (code, error_text) = run(&[]);
     assert!(code == Some(0) && error_text.contains("sample 3 of "), "{error_text}");
     // Cut in the last sample: the sample before it is shown, with a message.
     let bytes = std::fs::read(&file).unwrap();

@@ -17,6 +17,7 @@ pub enum Item {
 impl Item {
     pub fn of(entry: Entry<'_>) -> Self {
         match entry {
+            Entry::Recording => panic!("a file with one recording"),
             Entry::Datagram(datagram) => Self::Datagram {
                 interface: datagram.interface,
                 direction: datagram.direction,

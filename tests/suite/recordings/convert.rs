@@ -11,13 +11,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::content::read;
-
-/// The longest wait, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::lab::{PATIENCE, program};
 
 /// Runs a command to its end.
 pub fn tcpdiag(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+    let mut command = program();
     command.args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
@@ -41,7 +39,7 @@ impl Recorder {
     pub fn start(name: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(name);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tcpdiag"));
+        let mut command = program();
         command.args(["record", "--interval", "50ms"]).arg(&file);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let recorder = Self { child, file, _directory: directory };

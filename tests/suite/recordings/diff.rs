@@ -54,7 +54,7 @@ impl FakeSocket {
         Self { cookie, state, local: port, remote: 0, segments: 0 }
     }
 
-    fn server(port: u16, segments: u32) -> Self {
+    pub fn server(port: u16, segments: u32) -> Self {
         let (cookie, state) = (u32::from(port) + 100_000, State::Established);
         Self { cookie, state, local: port, remote: 40_000, segments }
     }
@@ -129,6 +129,7 @@ fn recording() -> Vec<u8> {
             decode_errors: 0,
             bad_attributes: 0,
             interrupted: 0,
+            foreign: 0,
         };
         let dump: Vec<u8> = sockets.into_iter().flat_map(FakeSocket::message).collect();
         writer.datagram(0, Direction::Received, &dump).unwrap();

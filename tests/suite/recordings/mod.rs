@@ -2,17 +2,22 @@
 //! programs can read them.
 
 mod anonymise;
+mod behind_each_other;
+mod bombs;
 mod captures;
-mod command;
-mod content;
+mod clocks;
+pub mod command;
+pub mod content;
 mod convert;
 mod damage;
 mod diff;
 mod early_end;
 mod fixtures;
+mod hostile;
 mod keys;
 mod namespaces;
 mod narrowing;
+mod overwriting;
 mod refusals;
 mod replay;
 mod ring;

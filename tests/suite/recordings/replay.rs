@@ -43,6 +43,7 @@ fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
         arguments: Vec::new(),
         interval_ns: 1,
         net_admin: true,
+        run: None,
         clocks: clocks(0),
     };
     writer.json(Kind::Host, 0, &host).unwrap();
@@ -200,7 +201,8 @@ fn a_repeated_dump_counts_once_and_is_marked_interrupted() {
             writer.datagram(0, Direction::Received, &bytes).unwrap();
         }
         let sockets = kernel.records[2] as u64;
-        let ended = DumpEnded { sockets, decode_errors: 0, bad_attributes: 0, interrupted };
+        let ended =
+            DumpEnded { sockets, decode_errors: 0, bad_attributes: 0, interrupted, foreign: 0 };
         writer.json(Kind::DumpEnd, inode, &ended).unwrap();
     }
     writer.json(Kind::SampleEnd, 0, &clocks(1)).unwrap();

@@ -9,7 +9,7 @@ use super::services::short;
 use crate::lab::{Random, Segment, Shape, Side};
 
 pub const ALL: &[&Fault] =
-    &[&RANDOM, &MANY, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING];
+    &[&RANDOM, &MANY, &TAIL, &OUTAGES, &LOST_RETRANSMITS, &SPURIOUS, &REORDERING, &DUPLICATED];
 
 /// What follows from loss of any kind.
 const COMPANIONS: &[&str] = &["TD110", "TD111", "TD112", "TD113", "TD121", "TD302", "TD401"];
@@ -20,7 +20,7 @@ const RANDOM: Fault = Fault {
     shapes: [Shape { loss: 0.03, ..Shape::delayed(15) }, Shape::delayed(15)],
     settings: &[],
     arguments: &[],
-    must: &[client(&["TD110"])],
+    must: &[client(&["TD110"]), server(&["TD117"])],
     may: COMPANIONS,
     provoke: |setup| setup.uploads(8020, 2, None),
     holds: |setup| setup.growth(Side::Client, "TCPFastRetrans") > 5,
@@ -140,6 +140,18 @@ const REORDERING: Fault = Fault {
         setup.growth(Side::Client, "TCPSACKReorder") + setup.growth(Side::Client, "TCPTSReorder")
             > 0
     },
+};
+
+const DUPLICATED: Fault = Fault {
+    name: "duplicated packets",
+    does: "three of a hundred packets arrive twice",
+    shapes: [Shape { duplicate: 0.03, ..Shape::delayed(15) }, Shape::delayed(15)],
+    settings: &[],
+    arguments: &[],
+    must: &[client(&["TD116"])],
+    may: &[],
+    provoke: |setup| setup.uploads(8028, 2, Some(500_000)),
+    holds: |setup| setup.growth(Side::Server, "TCPDSACKOldSent") > 5,
 };
 
 /// Tells new data from what is sent again, by the sender's port.

@@ -1,0 +1,68 @@
+//! TD116: packets duplicated on the path.
+
+use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::limits::limits;
+use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+
+limits! {
+    least: 5.0, "segments", "least number of duplicates";
+    share: 0.001, "share", "duplicates as a share of the segments sent";
+    times: 3.0, "times", "multiple of the retransmits that duplicates have to exceed";
+}
+
+/// The rule.
+pub(crate) const RULE: Rule = Rule {
+    code: "TD116",
+    name: "duplicated-path",
+    title: "packets duplicated on the path",
+    scope: RuleScope::Connection,
+    meaning: "The peer reports more segments that it received twice than this side has retransmitted: a device on the path sends packets twice. The copies cost bandwidth. Linux may take them for the trace of an unnecessary retransmit.",
+    evidence: "growth of dsack_dups against total_retrans and data_segs_out",
+    guards: "Retransmits of segments that had arrived are reported in the same way: duplicates have to exceed a multiple of the retransmits; fewer are TD114. Duplicated acknowledgements carry no DSACK and are not seen.",
+    seen_from: "the sender",
+    other_side: "On the receiver TCPDSACKOldSent grows.",
+    advice: &[Advice::new(
+        "Look for what copies packets: a layer 2 loop, two mirrors of one port, a bond in broadcast mode, a router on a stick, two paths of a redundant network. A capture at both ends shows the same IP identification twice at the receiver only.",
+    )],
+    references: &["RFC 2883", "tcp_check_dsack() in net/ipv4/tcp_input.c"],
+    explained_by: &[],
+    limits: Limits::LIST,
+    placeholders: &[],
+    judge: Judge::Connection(|input, limits| judge(input, &limits.duplicated)),
+};
+
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+    let evidence = input.evidence;
+    let doubles = evidence.dsack_dups? as f64;
+    let retrans = evidence.retrans as f64;
+    let share = (doubles - retrans) / (evidence.data_segs_out as f64).max(1.0);
+    if doubles < limits.least || doubles <= retrans * limits.times || share < limits.share {
+        return None;
+    }
+    Some(
+        RuleMatch::new(Severity::Warning, Confidence::High, share)
+            .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
+            .with(Measure::new("total_retrans", retrans, "segments"))
+            .with(Measure::new("duplicated_share", share, "share").over(limits.share)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::testing::{healthy, judged};
+
+    #[test]
+    fn more_duplicates_than_retransmits() {
+        let doubles = |doubles, retrans| crate::diagnosis::Evidence {
+            dsack_dups: Some(doubles),
+            retrans,
+            ..healthy()
+        };
+        assert!(judged(&RULE, doubles(40, 0)).is_some());
+        assert!(judged(&RULE, doubles(40, 10)).is_some());
+        assert_eq!(judged(&RULE, doubles(40, 40)), None);
+        assert_eq!(judged(&RULE, doubles(3, 0)), None);
+        assert_eq!(judged(&RULE, healthy()), None);
+    }
+}
