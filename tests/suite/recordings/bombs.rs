@@ -35,6 +35,9 @@ const COMMANDS: [&str; 9] = [
 /// `TCPDIAG_BOMB` chooses those whose names contain it.
 const IN_TURN: usize = 3;
 
+/// Bombs that are read whole: what is too long in them is cut, or skipped as no known fact.
+const WHOLE: [&str; 2] = ["a long note", "names of namespaces"];
+
 type Bomb = Writer<Vec<u8>>;
 
 /// A command's exit code, standard error, and the most memory that it took in kilobytes.
@@ -324,14 +327,17 @@ fn every_command_ends_early_within_100_megabytes() {
     let only = std::env::var("TCPDIAG_BOMB").unwrap_or_default();
     let chosen = bombs().into_iter().enumerate();
     for (number, (name, bytes)) in chosen.filter(|(_, (name, _))| name.contains(&only)) {
-        assert!(bytes.len() < 100_000_000, "{name}: {} bytes", bytes.len());
+        let most = if name == "a long block" { LARGE } else { 5_000_000 };
+        assert!(bytes.len() < most, "{name}: {} bytes", bytes.len());
         std::fs::write(&file, &bytes).unwrap();
         let mut largest = 0;
         for command in COMMANDS.iter().cycle().skip(number * IN_TURN).take(each) {
             let (code, message, peak) = run(command, &file, &out);
             largest = largest.max(peak);
-            // Read with names cut short, refused, or read in part; a copy may take longer.
-            let ends = matches!(code, 0 | 2 | 3) || command.contains("--anonymise");
+            // Refused, or read in part; a copy needs no early end.
+            let is_told = message.contains("ends early") || WHOLE.contains(&name);
+            let ends = code == 2 || code == 3 && is_told || command.contains("--anonymise");
+            let ends = ends || code == 0 && WHOLE.contains(&name);
             if peak > MOST || !ends || message.contains("panicked") {
                 let fault = format!("{name}: {command}: {code}, {peak} kB: {message:.300}");
                 println!("{fault}");
