@@ -1,10 +1,9 @@
 //! Every fault of the fault lab, diagnosed at both ends: recall and precision of the findings.
 
-use serde_json::Value;
-
+use super::both_ends::{self, Said};
 use super::table;
 use crate::lab::faults::{Fault, Setup, chosen, try_all};
-use crate::lab::{Side, Tcpdiag, lab, require, runs};
+use crate::lab::{lab, require, runs};
 
 /// Faults provoked at the same time.
 const CONCURRENT: usize = 10;
@@ -15,19 +14,6 @@ const CONCURRENT_RETRIES: usize = 4;
 const RETRIES: usize = 2;
 /// The least recall and precision.
 const REQUIRED_SHARE: f64 = 0.95;
-
-/// A finding at one end.
-#[derive(Debug, Clone)]
-pub struct Said {
-    /// The end.
-    pub side: Side,
-    /// The rule.
-    pub code: String,
-    /// Whether it is more than information.
-    pub is_alarm: bool,
-    /// The finding as it was printed.
-    pub whole: Value,
-}
 
 /// A fault with its findings in each run.
 pub struct Line {
@@ -64,24 +50,8 @@ impl Line {
     }
 }
 
-/// Diagnoses both ends at the same time.
 fn diagnose(fault: &Fault, setup: &Setup) -> Vec<Said> {
-    let mut arguments = vec!["diagnose", "--duration", "5s", "-o", "json"];
-    arguments.extend(fault.arguments);
-    let at = |side: Side| {
-        let document = setup.inside(side, || Tcpdiag::new().document(&arguments));
-        let findings = document["findings"].as_array().unwrap().clone();
-        findings.into_iter().map(move |whole| Said {
-            side,
-            code: whole["code"].as_str().unwrap().to_owned(),
-            is_alarm: whole["severity"] != "info",
-            whole,
-        })
-    };
-    std::thread::scope(|scope| {
-        let ends = Side::BOTH.map(|side| scope.spawn(move || at(side).collect::<Vec<_>>()));
-        ends.into_iter().flat_map(|end| end.join().unwrap()).collect()
-    })
+    both_ends::diagnose(setup, fault.arguments)
 }
 
 /// Prints the missing and the wrong findings of a fault.
@@ -141,7 +111,7 @@ lab!(
         let table = table::of(&lines);
         println!("{table}");
         if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
-            table::write(&table);
+            super::document::write(super::document::Part::Matrix, &table);
         }
         let sick = || lines.iter().filter(|line| !line.fault.is_healthy());
         let recall = share(sick().fold([0, 0], |[found, all], line| {

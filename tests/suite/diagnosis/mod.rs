@@ -6,11 +6,15 @@
 //! ```
 
 mod arguments;
+mod both_ends;
 mod cases;
 mod conditions;
+mod confusion;
+mod document;
 mod documentation;
 mod filters;
 mod forms;
+mod held_out;
 mod matrix;
 mod recordings;
 mod table;

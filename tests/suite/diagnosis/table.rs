@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::matrix::Line;
 use crate::lab::Side;
@@ -92,11 +91,4 @@ fn said(line: &Line, side: Side) -> String {
         }
     });
     cells.collect::<Vec<_>>().join(", ")
-}
-
-/// Writes it to the documentation's folder.
-pub fn write(document: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, document).unwrap();
 }

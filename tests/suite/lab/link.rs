@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::wire::{DEVICE, address};
-use super::{Addresses, Network, Random, Segment, Shape, Side};
+use super::{Addresses, Affects, Network, Random, Segment, Shape, Side, too_big};
+use super::{Fate, Sums, Witness};
 
 /// What happened to the packets that one side sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub struct Tally {
     pub entered: u64,
     /// Of these: lost by chance, or in an outage.
     pub lost: u64,
+    /// Of these: larger than a hop takes.
+    pub too_big: u64,
+    /// Of these: delivered with a wrong checksum.
+    pub corrupted: u64,
     /// Of these: dropped by the full queue.
     pub overflowed: u64,
     /// Held back.
@@ -48,6 +53,9 @@ struct Shared {
     losses: Mutex<BTreeMap<u16, [f64; 2]>>,
     judge: Mutex<Option<Judge>>,
     tallies: Mutex<[Tally; 2]>,
+    witness: Mutex<Option<Witness>>,
+    /// The carrying thread's id.
+    thread: AtomicU32,
     over: AtomicBool,
 }
 
@@ -72,6 +80,18 @@ impl Link {
         addresses: Addresses,
         shapes: [Shape; 2],
     ) -> Result<Self, String> {
+        let randoms = [Random::of("client's packets"), later(Random::of("server's packets"))];
+        Self::lay_with(networks, addresses, shapes, randoms, None)
+    }
+
+    /// The same with these random numbers, by the side that sends, and with somebody who watches.
+    pub fn lay_with(
+        networks: &[Network; 2],
+        addresses: Addresses,
+        shapes: [Shape; 2],
+        randoms: [Random; 2],
+        witness: Option<Witness>,
+    ) -> Result<Self, String> {
         let mut devices = Vec::new();
         for side in Side::BOTH {
             devices.push(networks[side.index()].inside(|| {
@@ -86,12 +106,16 @@ impl Link {
             losses: Mutex::default(),
             judge: Mutex::default(),
             tallies: Mutex::default(),
+            witness: Mutex::new(witness),
+            thread: AtomicU32::new(0),
             over: AtomicBool::new(false),
         });
         let carrier = Carrier {
             devices,
             shared: Arc::clone(&shared),
-            randoms: [Random::of("client's packets"), later(Random::of("server's packets"))],
+            accidents: randoms.each_ref().map(Random::apart),
+            randoms,
+            in_burst: [false; 2],
             under_way: BinaryHeap::new(),
             spare: Vec::new(),
             free_at: [Instant::now(); 2],
@@ -100,7 +124,11 @@ impl Link {
             order: 0,
             began: Instant::now(),
         };
-        let thread = std::thread::spawn(|| carrier.carry());
+        let thread = std::thread::spawn(|| {
+            // Best effort: only the host's root may.
+            let _ = rustix::process::nice(-19);
+            carrier.carry();
+        });
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -125,6 +153,18 @@ impl Link {
         *self.shared.judge.lock().unwrap() = None;
         let mut shapes = self.shared.shapes.lock().unwrap();
         *shapes = shapes.map(Shape::calm);
+    }
+
+    /// What the witness has seen up to now, by the side that sent; `None` without one.
+    pub fn witnessed(&self) -> Option<[Sums; 2]> {
+        self.shared.witness.lock().unwrap().as_mut().map(|witness| witness.sums(Instant::now()))
+    }
+
+    /// How long the carrying thread has waited for a processor, if this kernel says so.
+    pub fn unscheduled(&self) -> Option<Duration> {
+        let thread = self.shared.thread.load(Ordering::Relaxed);
+        let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+        Some(Duration::from_nanos(text.split_whitespace().nth(1)?.parse().ok()?))
     }
 
     /// What became of the packets that `side` sent.
@@ -158,6 +198,10 @@ struct Packet {
     /// Those due at the same time leave as they came.
     order: u64,
     from: usize,
+    /// Whether it carries data for the first time.
+    is_original: bool,
+    /// Whether the receiver's kernel will drop it.
+    is_corrupt: bool,
     bytes: Vec<u8>,
 }
 
@@ -166,6 +210,10 @@ struct Carrier {
     devices: [File; 2],
     shared: Arc<Shared>,
     randoms: [Random; 2],
+    /// For accidents that older scenes do not have.
+    accidents: [Random; 2],
+    /// Whether a burst of losses goes on.
+    in_burst: [bool; 2],
     under_way: BinaryHeap<Reverse<Packet>>,
     /// Buffers to use again.
     spare: Vec<Vec<u8>>,
@@ -183,6 +231,8 @@ struct Carrier {
 impl Carrier {
     fn carry(mut self) {
         let mut buffer = vec![0; LONGEST];
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.shared.thread.store(thread.cast_unsigned(), Ordering::Relaxed);
         while !self.shared.over.load(Ordering::Relaxed) {
             let mut tallies = [Tally::default(); 2];
             self.deliver(&mut tallies);
@@ -212,67 +262,153 @@ impl Carrier {
     /// Takes a packet in, or loses it.
     fn accept(&mut self, from: usize, shape: &Shape, bytes: &[u8], tally: &mut Tally) {
         let now = Instant::now();
-        let random = &mut self.randoms[from];
+        let shared = Arc::clone(&self.shared);
+        let mut witness = shared.witness.lock().unwrap();
         tally.entered += 1;
-        let by_port = {
-            let losses = self.shared.losses.lock().unwrap();
-            if losses.is_empty() { 0.0 } else { loss_of(&losses, from, bytes) }
+        let segment = Segment::of(bytes);
+        let is_original = match (&mut *witness, &segment) {
+            (Some(witness), Some(segment)) => witness.sent(from, segment, now),
+            _ => false,
         };
-        let judged = match &mut *self.shared.judge.lock().unwrap() {
-            None => false,
-            Some(judge) => {
-                Segment::of(bytes).is_some_and(|segment| judge(Side::BOTH[from], &segment))
+        let mut end = |fate| {
+            if let (Some(witness), Some(segment)) = (&mut *witness, &segment) {
+                witness.ended(from, segment, is_original, fate);
             }
         };
-        let by_chance = happens(random, shape.loss) | happens(random, by_port);
-        if by_chance | judged | is_out(shape, now - self.began) {
+        if self.is_lost(from, shape, bytes, segment.as_ref(), now) {
             tally.lost += 1;
+            end(Fate::Lost);
             return;
         }
-        let leaves = match shape.rate {
-            None => now,
-            Some(rate) => {
-                let waiting = &mut self.leaving[from];
-                while waiting.front().is_some_and(|leaves| *leaves <= now) {
-                    waiting.pop_front();
-                }
-                if waiting.len() >= shape.queue {
-                    tally.overflowed += 1;
-                    return;
-                }
-                let takes = Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
-                let leaves = self.free_at[from].max(now) + takes;
-                self.free_at[from] = leaves;
-                waiting.push_back(leaves);
-                leaves
+        if let Some(narrow) = shape.narrow.filter(|narrow| bytes.len() > narrow.mtu.into()) {
+            tally.too_big += 1;
+            end(Fate::TooBig);
+            let message = narrow.tells.then(|| too_big(bytes, narrow.mtu)).flatten();
+            if let Some(message) = message {
+                let _ = (&self.devices[from]).write(&message);
             }
+            return;
+        }
+        let Some(leaves) = self.queue(from, shape, bytes.len(), now) else {
+            tally.overflowed += 1;
+            end(Fate::Overflowed);
+            return;
         };
-        let jitter = shape.jitter.mul_f64(fraction(random));
+        let is_corrupt =
+            self.accidents[from].happens(shape.corrupt) && segment.is_some() && !bytes.is_empty();
+        if is_corrupt {
+            tally.corrupted += 1;
+            end(Fate::Corrupted);
+        }
+        let random = &mut self.randoms[from];
+        let jitter = shape.jitter.mul_f64(random.fraction());
         let arrives = (leaves + shape.delay + jitter).max(self.last[from]);
-        let held = happens(random, shape.reorder);
+        let held = random.happens(shape.reorder);
         let due = if held { arrives + shape.hold } else { arrives };
         if held {
             tally.held += 1;
         } else {
             self.last[from] = arrives;
         }
-        let twice = happens(random, shape.duplicate);
+        let twice = random.happens(shape.duplicate);
         tally.duplicated += u64::from(twice);
-        for _ in 0..=u32::from(twice) {
+        if let Some(witness) = &mut *witness {
+            witness.queued(from, segment.as_ref(), leaves.saturating_duration_since(now), twice);
+        }
+        for number in 0..=u32::from(twice) {
             let mut copy = self.spare.pop().unwrap_or_default();
             copy.clear();
             copy.extend_from_slice(bytes);
+            if let Some(last) = copy.last_mut().filter(|_| is_corrupt) {
+                *last ^= 0x55;
+            }
             self.order += 1;
-            self.under_way.push(Reverse(Packet { due, order: self.order, from, bytes: copy }));
+            let order = self.order;
+            let is_original = is_original && number == 0;
+            let packet = Packet { due, order, from, is_original, is_corrupt, bytes: copy };
+            self.under_way.push(Reverse(packet));
         }
+    }
+
+    /// Whether it gets lost by chance, by its owner's judgement, or in an outage.
+    fn is_lost(
+        &mut self,
+        from: usize,
+        shape: &Shape,
+        bytes: &[u8],
+        segment: Option<&Segment>,
+        now: Instant,
+    ) -> bool {
+        let by_port = {
+            let losses = self.shared.losses.lock().unwrap();
+            if losses.is_empty() { 0.0 } else { loss_of(&losses, from, bytes) }
+        };
+        let judged = match &mut *self.shared.judge.lock().unwrap() {
+            None => false,
+            Some(judge) => segment.is_some_and(|segment| judge(Side::BOTH[from], segment)),
+        };
+        let is_affected = match shape.affects {
+            Affects::All => true,
+            Affects::Data => segment.is_some_and(|segment| segment.payload > 0),
+            Affects::Acks => segment.is_some_and(|segment| segment.payload == 0),
+        };
+        let chance = match (is_affected, shape.burst > 1.0) {
+            (false, _) => 0.0,
+            (true, false) => shape.loss,
+            // Gilbert's channel: the share of lost packets is `loss`, the mean burst `burst`.
+            (true, true) if self.in_burst[from] => 1.0 - 1.0 / shape.burst,
+            (true, true) => shape.loss / (shape.burst * (1.0 - shape.loss)),
+        };
+        let random = &mut self.randoms[from];
+        let by_chance = random.happens(chance);
+        if is_affected {
+            self.in_burst[from] = by_chance;
+        }
+        by_chance | random.happens(by_port) | judged | is_out(shape, now - self.began)
+    }
+
+    /// When a packet of this length has left the queue; `None` if there is no room for it.
+    fn queue(
+        &mut self,
+        from: usize,
+        shape: &Shape,
+        length: usize,
+        now: Instant,
+    ) -> Option<Instant> {
+        let Some(rate) = shape.rate else { return Some(now) };
+        let waiting = &mut self.leaving[from];
+        while waiting.front().is_some_and(|leaves| *leaves <= now) {
+            waiting.pop_front();
+        }
+        let begins = self.free_at[from].max(now);
+        let is_full = match shape.longest_wait {
+            None => waiting.len() >= shape.queue,
+            // There is always room for one.
+            Some(longest) => !waiting.is_empty() && begins - now > longest,
+        };
+        if is_full {
+            return None;
+        }
+        let leaves = begins + Duration::from_secs_f64(length as f64 / rate as f64);
+        self.free_at[from] = leaves;
+        waiting.push_back(leaves);
+        Some(leaves)
     }
 
     /// Hands over what is due.
     fn deliver(&mut self, tallies: &mut [Tally; 2]) {
         let now = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let mut witness = shared.witness.lock().unwrap();
         while self.under_way.peek().is_some_and(|Reverse(packet)| packet.due <= now) {
             let Some(Reverse(packet)) = self.under_way.pop() else { break };
             let tally = &mut tallies[packet.from];
+            if let Some(witness) = &mut *witness {
+                witness.late(packet.from, now - packet.due);
+                if let Some(segment) = Segment::of(&packet.bytes).filter(|_| !packet.is_corrupt) {
+                    witness.arrived(packet.from, &segment, packet.is_original, now);
+                }
+            }
             match (&self.devices[1 - packet.from]).write(&packet.bytes) {
                 Ok(_) => {
                     tally.delivered += 1;
@@ -289,6 +425,8 @@ impl Carrier {
         for (tally, new) in tallies.iter_mut().zip(new) {
             tally.entered += new.entered;
             tally.lost += new.lost;
+            tally.too_big += new.too_big;
+            tally.corrupted += new.corrupted;
             tally.overflowed += new.overflowed;
             tally.held += new.held;
             tally.duplicated += new.duplicated;
@@ -299,22 +437,12 @@ impl Carrier {
     }
 }
 
-/// A number from 0 to 1, without 1.
-fn fraction(random: &mut Random) -> f64 {
-    (random.next() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// Whether the link is dead, this long after it was laid.
 fn is_out(shape: &Shape, since: Duration) -> bool {
     shape.outage.is_some_and(|[every, length]| {
         let phase = since.as_nanos() % every.as_nanos();
         phase >= every.saturating_sub(length).as_nanos()
     })
-}
-
-/// Always draws, so that a seed means the same whatever the chances are.
-fn happens(random: &mut Random, chance: f64) -> bool {
-    fraction(random) < chance
 }
 
 /// The chance that a packet is lost for its port's sake.

@@ -13,6 +13,7 @@ mod counters;
 mod environment;
 pub mod faults;
 mod firewall;
+mod icmp;
 mod isolate;
 mod kinds;
 mod link;
@@ -26,6 +27,7 @@ mod refusing;
 mod row;
 mod running;
 mod scenario;
+pub mod scenes;
 mod segment;
 mod shape;
 mod socket;
@@ -37,6 +39,7 @@ mod traffic;
 mod truth;
 mod wait;
 mod wire;
+mod witness;
 
 pub use addresses::{Addresses, Side};
 pub use attacker::{Attacker, FORGED_RETRANSMITS};
@@ -45,6 +48,7 @@ pub use classify::{Verdict, classify};
 pub use counters::Counters;
 pub use environment::{plain, program};
 pub use firewall::Firewall;
+pub use icmp::too_big;
 pub use isolate::{Privileges, require, run, run_alone, runs};
 pub use kinds::{Kind, Kinds};
 pub use link::{Link, Tally};
@@ -59,7 +63,7 @@ pub use row::{Row, cookies};
 pub use running::RunningScenario;
 pub use scenario::{Medium, Scenario};
 pub use segment::Segment;
-pub use shape::Shape;
+pub use shape::{Affects, Narrow, Shape};
 pub use socket::Socket;
 pub use ss::{End as SsEnd, Owner as SsOwner, Ss};
 pub use stream::Stream;
@@ -69,6 +73,7 @@ pub use traffic::{Profile, Service, Work};
 pub use truth::{SideTruth, Source, Truth};
 pub use wait::{PATIENCE, settles, until};
 pub use wire::Wire;
+pub use witness::{Fate, Sums, Witness};
 
 /// A test in a network namespace of its own: `lab!(fn name() { ... })`. `as Root` needs the
 /// host's root, and `alone` keeps other such tests from running at the same time, for tests that

@@ -9,6 +9,12 @@ pub struct Segment {
     pub hosts: [u8; 2],
     /// Number of the first byte.
     pub sequence: u32,
+    /// Number of the byte that is expected from the other side.
+    pub acknowledges: u32,
+    /// The advertised window, before scaling.
+    pub window: u16,
+    /// The scale that a SYN offers for later windows.
+    pub scale: Option<u8>,
     /// The bits from FIN (1) up to CWR (128).
     pub flags: u8,
     /// Bytes of data.
@@ -20,6 +26,10 @@ pub struct Segment {
 impl Segment {
     /// A flag bit.
     pub const SYN: u8 = 2;
+    /// A flag bit.
+    pub const RST: u8 = 4;
+    /// A flag bit.
+    pub const ACK: u8 = 16;
     /// A flag bit.
     pub const PSH: u8 = 8;
 
@@ -39,6 +49,9 @@ impl Segment {
             ports: [port(0), port(2)],
             hosts: hosts.map(|at| packet[at]),
             sequence: u32::from(port(4)) << 16 | u32::from(port(6)),
+            acknowledges: u32::from(port(8)) << 16 | u32::from(port(10)),
+            window: port(14),
+            scale: if segment[13] & Self::SYN == 0 { None } else { scale(&segment[20..header]) },
             flags: segment[13],
             payload: (segment.len() - header) as u32,
             packet: packet.len() as u32,
@@ -49,4 +62,17 @@ impl Segment {
     pub fn has(&self, flags: u8) -> bool {
         self.flags & flags == flags
     }
+}
+
+/// The window scale among the options of a SYN.
+fn scale(mut options: &[u8]) -> Option<u8> {
+    while let [kind, rest @ ..] = options {
+        options = match kind {
+            0 => return None,
+            1 => rest,
+            3 => return rest.get(1).copied(),
+            _ => rest.get(usize::from(*rest.first()?).checked_sub(1)?..)?,
+        };
+    }
+    None
 }

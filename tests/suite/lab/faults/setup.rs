@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::Result;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -17,6 +17,7 @@ use crate::lab::{Addresses, Counters, Link, Network, Side, Socket, Ss, ip};
 pub struct Setup {
     networks: Arc<[Network; 2]>,
     addresses: Addresses,
+    is_v6: bool,
     link: Option<Arc<Link>>,
     hours: Hours,
     actors: Mutex<Vec<JoinHandle<()>>>,
@@ -33,28 +34,43 @@ const STACK: usize = 256 << 10;
 impl Setup {
     /// Starts a fault. Fails where there is no TUN or a setting is refused.
     pub fn of(fault: &Fault) -> std::result::Result<Self, String> {
-        let addresses = Addresses::next();
-        let networks = Arc::new([Network::new(), Network::new()]);
-        let link = Link::lay(&networks, addresses, fault.shapes)?;
         // Hosts differ in their default; this one is available everywhere.
         let reno = Side::BOTH.map(|side| (side, "ipv4/tcp_congestion_control", "reno"));
-        for (side, name, value) in reno.iter().chain(fault.settings) {
+        let settings: Vec<_> = reno.iter().chain(fault.settings).copied().collect();
+        let lay = |networks: &[Network; 2], addresses| {
+            Link::lay(networks, addresses, fault.shapes).map(Some)
+        };
+        let setup = Self::laid(lay, &settings, false, fault.holds)?;
+        (fault.provoke)(&setup);
+        Ok(setup)
+    }
+
+    /// Two hosts with these settings, joined by `lay`, before there is a connection.
+    pub fn laid(
+        lay: impl FnOnce(&[Network; 2], Addresses) -> std::result::Result<Option<Link>, String>,
+        settings: &[(Side, &str, &str)],
+        is_v6: bool,
+        holds: fn(&Self) -> bool,
+    ) -> std::result::Result<Self, String> {
+        let addresses = Addresses::next();
+        let networks = Arc::new([Network::new(), Network::new()]);
+        let link = lay(&networks, addresses)?;
+        for (side, name, value) in settings {
             let path = format!("/proc/sys/net/{name}");
             let written = networks[side.index()].inside(|| std::fs::write(&path, value));
             written.map_err(|error| format!("{path}: {error}"))?;
         }
-        let setup = Self {
+        Ok(Self {
             marked: Mutex::new(networks.each_ref().map(|network| network.inside(Counters::read))),
             networks,
             addresses,
-            link: Some(Arc::new(link)),
+            is_v6,
+            link: link.map(Arc::new),
             hours: Hours::default(),
             actors: Mutex::default(),
             kept: Mutex::default(),
-            holds: fault.holds,
-        };
-        (fault.provoke)(&setup);
-        Ok(setup)
+            holds,
+        })
     }
 
     /// Whether the fault has occurred since the last mark.
@@ -116,7 +132,7 @@ impl Setup {
 
     /// Where the server listens.
     pub fn target(&self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.addresses.of(Side::Server, false), port)
+        SocketAddr::new(self.addresses.of(Side::Server, self.is_v6), port)
     }
 
     /// Runs an actor in the namespace of one side until the fault ends. Many faults break
@@ -143,10 +159,15 @@ impl Setup {
         backlog: i32,
         tune: impl FnOnce(&Socket) + Send,
     ) -> TcpListener {
+        let any = if self.is_v6 {
+            IpAddr::from(Ipv6Addr::UNSPECIFIED)
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        };
         self.inside(Side::Server, || {
-            let socket = Socket::of(Ipv4Addr::UNSPECIFIED.into());
+            let socket = Socket::of(any);
             tune(&socket);
-            socket.bind(Ipv4Addr::UNSPECIFIED.into(), port);
+            socket.bind(any, port);
             socket.listen(backlog);
             TcpListener::from(OwnedFd::from(socket))
         })

@@ -1,0 +1,135 @@
+//! Random scenes, diagnosed at both ends: what was missed and what was said though false.
+//!
+//! Two sets: one with fixed seeds, to tune by, and one with fresh seeds at every run, from which
+//! come the figures of the documentation.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::both_ends::{self, Said};
+use super::confusion::{self, Scored};
+use crate::lab::scenes::{Outcome, Scene, Statement, play, truth};
+use crate::lab::{lab, require};
+
+/// The set to tune by begins here.
+const TUNING: u64 = 0x7475_6e69_6e67_2031;
+/// Scenes of a full set.
+const FULL: usize = 150;
+/// Scenes of the reduced set, which every test run plays.
+const REDUCED: usize = 12;
+/// Scenes at the same time.
+const ABREAST: usize = 6;
+/// What chance does not reach: the reduced set fails on gross error only.
+const LEAST: f64 = 0.5;
+
+/// The set of this seed, or the one scene that `TCPDIAG_SCENE` names.
+fn set(seed: u64, count: usize) -> Vec<Scene> {
+    let only: Option<usize> =
+        std::env::var("TCPDIAG_SCENE").ok().and_then(|number| number.parse().ok());
+    let numbers = only.map_or(0..count, |only| only..only + 1);
+    numbers.map(|number| Scene::draw(seed, number)).collect()
+}
+
+/// The seed that `TCPDIAG_SEED` gives, or one that no run had before.
+fn fresh() -> u64 {
+    let given = std::env::var("TCPDIAG_SEED").ok().and_then(|seed| seed.parse().ok());
+    given.unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        let mut source = std::fs::File::open("/dev/urandom").unwrap();
+        std::io::Read::read_exact(&mut source, &mut bytes).unwrap();
+        u64::from_ne_bytes(bytes)
+    })
+}
+
+/// How many scenes `TCPDIAG_SCENES` asks for.
+fn count(usual: usize) -> usize {
+    std::env::var("TCPDIAG_SCENES").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
+/// Plays all, so many at a time; an error where there can be no scenes.
+fn play_all(scenes: &[Scene]) -> Result<Vec<Scored>, String> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..ABREAST {
+            scope.spawn(|| {
+                while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match play(scene, |setup| both_ends::diagnose(setup, &[])) {
+                        Ok(outcome) => {
+                            let scored = score(scene, outcome);
+                            print!("{}", scored.deviations());
+                            done.lock().unwrap().push(scored);
+                        }
+                        Err(reason) => failed.lock().unwrap().push(reason),
+                    }
+                }
+            });
+        }
+    });
+    if let Some(reason) = failed.into_inner().unwrap().pop() {
+        return Err(reason);
+    }
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|scored| scored.scene.number);
+    Ok(done)
+}
+
+/// Compares what is true with what was said.
+fn score(scene: &Scene, outcome: Outcome<Vec<Said>>) -> Scored {
+    let Outcome { observed, seen: said, attempts } = outcome;
+    let claims = truth(scene, &observed);
+    Scored { scene: scene.clone(), observed, claims, said, attempts }
+}
+
+/// Plays a set and prints what came of it; `None` where there can be no scenes.
+fn judge(name: &str, seed: u64, count: usize) -> Option<confusion::Table> {
+    println!("{name} set: TCPDIAG_SEED={seed}, {count} scenes");
+    match play_all(&set(seed, count)) {
+        Ok(scored) => {
+            let table = confusion::Table::of(name, seed, scored);
+            println!("{}", table.text());
+            Some(table)
+        }
+        Err(reason) => {
+            require(false, &reason);
+            None
+        }
+    }
+}
+
+lab!(
+    alone as Best fn reduced() {
+        let Some(table) = judge("reduced", fresh(), count(REDUCED)) else { return };
+        assert!(table.recall() >= LEAST, "recall {:.3}", table.recall());
+        assert!(table.precision() >= LEAST, "precision {:.3}", table.precision());
+    }
+);
+
+lab!(
+    alone as Best
+    #[ignore = "takes minutes; see CONTRIBUTING.md"]
+    fn tuning() {
+        judge("tuning", TUNING, count(FULL));
+    }
+);
+
+lab!(
+    alone as Best
+    #[ignore = "takes minutes; see CONTRIBUTING.md"]
+    fn held_out() {
+        let Some(table) = judge("held-out", fresh(), count(FULL)) else { return };
+        if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
+            super::document::write(super::document::Part::Scenes, &table.text());
+        }
+    }
+);
+
+#[test]
+fn every_code_of_a_statement_is_a_code() {
+    for statement in Statement::ALL {
+        for code in statement.codes().iter().chain(statement.answers()) {
+            assert!(code.starts_with("TD") && code.len() == 5, "{statement:?}: {code}");
+        }
+    }
+}
