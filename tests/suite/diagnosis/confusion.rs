@@ -60,14 +60,10 @@ impl Scored {
         self.alarms().filter(|said| !self.is_true(said)).collect()
     }
 
-    /// What was missed and what was wrong, with what decides.
-    pub fn deviations(&self) -> String {
+    /// What is true and what was said, and what was missed and what was wrong with what decides.
+    pub fn shown(&self) -> String {
         let mut text = String::new();
         let (missed, wrong) = (self.missed(), self.wrong());
-        let is_noisy = self.is_healthy() && self.alarms().next().is_some();
-        if missed.is_empty() && wrong.is_empty() && !is_noisy && !self.is_disturbed() {
-            return text;
-        }
         let _ = writeln!(text, "{}", self.scene);
         if self.is_disturbed() {
             let _ = writeln!(text, "    DISTURBED {} times, not counted", self.attempts);
@@ -99,6 +95,9 @@ impl Scored {
             })
             .collect();
         let _ = writeln!(text, "    true: {}", claims.join("; "));
+        if self.is_healthy() && self.alarms().next().is_some() {
+            text.push_str("    NOT QUIET, though healthy\n");
+        }
         text
     }
 }

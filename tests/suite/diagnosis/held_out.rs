@@ -58,7 +58,7 @@ fn play_all(scenes: &[Scene]) -> Result<Vec<Scored>, String> {
                     match play(scene, |setup| both_ends::diagnose(setup, &[])) {
                         Ok(outcome) => {
                             let scored = score(scene, outcome);
-                            print!("{}", scored.deviations());
+                            print!("{}", scored.shown());
                             done.lock().unwrap().push(scored);
                         }
                         Err(reason) => failed.lock().unwrap().push(reason),

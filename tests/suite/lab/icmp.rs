@@ -53,3 +53,21 @@ fn checksum(parts: &[&[u8]]) -> u16 {
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
+
+#[test]
+fn messages_have_right_checksums() {
+    let mut v4 = vec![0; 1400];
+    v4[..20]
+        .copy_from_slice(&[0x45, 0, 5, 120, 0, 0, 64, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    let message = too_big(&v4, 1300).unwrap();
+    assert_eq!([checksum(&[&message[..20]]), checksum(&[&message[20..]])], [0, 0]);
+    assert_eq!(message[12..20], [10, 0, 0, 2, 10, 0, 0, 1]);
+    assert_eq!(message[20..28], [3, 4, message[22], message[23], 0, 0, 5, 20]);
+    let mut v6 = vec![0x60; 1400];
+    v6[8..40].copy_from_slice(&std::array::from_fn::<u8, 32, _>(|at| at as u8));
+    let message = too_big(&v6, 1300).unwrap();
+    let length = message[4..6].to_vec();
+    let pseudo = [0, 0, length[0], length[1], 0, 0, 0, 58];
+    assert_eq!(checksum(&[&message[8..24], &message[24..40], &pseudo, &message[40..]]), 0);
+    assert_eq!(message[8..24], v6[24..40]);
+}

@@ -316,3 +316,104 @@ impl Witness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THERE: [u16; 2] = [1000, 80];
+    const BACK: [u16; 2] = [80, 1000];
+
+    fn segment(ports: [u16; 2], sequence: u32, payload: u32) -> Segment {
+        Segment {
+            ports,
+            hosts: [1, 2],
+            sequence,
+            acknowledges: 500,
+            window: 60_000,
+            scale: None,
+            flags: Segment::ACK,
+            payload,
+            packet: payload + 40,
+        }
+    }
+
+    /// A witness who saw the client's SYN with number 99.
+    fn connected() -> (Witness, Instant) {
+        let (mut witness, now) = (Witness::new(Duration::from_millis(5)), Instant::now());
+        let syn = Segment { flags: Segment::SYN, ..segment(THERE, 99, 0) };
+        witness.sent(0, &syn, now);
+        (witness, now)
+    }
+
+    fn carry(witness: &mut Witness, sequence: u32, now: Instant) {
+        let segment = segment(THERE, sequence, 100);
+        let is_original = witness.sent(0, &segment, now);
+        witness.queued(0, Some(&segment), Duration::ZERO, false);
+        witness.arrived(0, &segment, is_original, now);
+    }
+
+    fn lose(witness: &mut Witness, sequence: u32, now: Instant) {
+        let segment = segment(THERE, sequence, 100);
+        let is_original = witness.sent(0, &segment, now);
+        witness.ended(0, &segment, is_original, Fate::Lost);
+    }
+
+    #[test]
+    fn a_loss_in_the_middle_leaves_gaps_and_is_repaired() {
+        let (mut witness, now) = connected();
+        carry(&mut witness, 100, now);
+        lose(&mut witness, 200, now);
+        carry(&mut witness, 300, now);
+        carry(&mut witness, 400, now);
+        carry(&mut witness, 200, now);
+        carry(&mut witness, 500, now);
+        let sums = witness.sums(now)[0];
+        let Sums { data, lost, after_gap, repeats, repairs, tail_repairs, new_bytes, .. } = sums;
+        assert_eq!([data, lost, after_gap, repeats, repairs, tail_repairs], [6, 1, 2, 1, 1, 0]);
+        assert_eq!((new_bytes, sums.overtaken, sums.arrived), (500, 0, 5));
+    }
+
+    #[test]
+    fn a_lost_tail_a_lost_repair_and_an_unneeded_one_are_told_apart() {
+        let (mut witness, now) = connected();
+        carry(&mut witness, 100, now);
+        lose(&mut witness, 200, now);
+        lose(&mut witness, 200, now);
+        carry(&mut witness, 200, now);
+        carry(&mut witness, 200, now);
+        let Sums { lost, repeats, repairs, tail_repairs, lost_again, .. } = witness.sums(now)[0];
+        assert_eq!([lost, repeats, repairs, tail_repairs, lost_again], [2, 3, 2, 2, 1]);
+    }
+
+    #[test]
+    fn an_overtaken_segment_is_no_loss() {
+        let (mut witness, now) = connected();
+        let [first, second] = [100, 200].map(|sequence| segment(THERE, sequence, 100));
+        assert!(witness.sent(0, &first, now) && witness.sent(0, &second, now));
+        witness.arrived(0, &second, true, now);
+        witness.arrived(0, &first, true, now);
+        let Sums { after_gap, overtaken, lost, .. } = witness.sums(now)[0];
+        assert_eq!([after_gap, overtaken, lost], [1, 1, 0]);
+    }
+
+    #[test]
+    fn time_counts_as_limited_while_the_window_has_no_room() {
+        let (mut witness, now) = connected();
+        let answer = |acknowledges, window| Segment { acknowledges, window, ..segment(BACK, 1, 0) };
+        let open = answer(100, 250);
+        witness.sent(1, &open, now);
+        witness.arrived(1, &open, false, now);
+        carry(&mut witness, 100, now);
+        carry(&mut witness, 200, now);
+        let second = now + Duration::from_secs(1);
+        // All but 50 bytes of the window are in flight.
+        assert_eq!(witness.sums(second)[0].limited, 1_000_000);
+        witness.arrived(1, &answer(300, 250), false, second);
+        let third = now + Duration::from_secs(2);
+        let Sums { limited, busy, closed, .. } = witness.sums(third)[0];
+        assert_eq!([limited, busy, closed], [1_000_000, 1_000_000, 0]);
+        witness.arrived(1, &answer(300, 0), false, third);
+        assert_eq!(witness.sums(now + Duration::from_secs(3))[0].closed, 1_000_000);
+    }
+}

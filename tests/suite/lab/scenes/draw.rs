@@ -147,12 +147,17 @@ fn calm(random: &mut Random) -> Scene {
         scene.rate = Some(rate(random, [2.0, 100.0]));
         scene.queue = milliseconds(random, [20.0, 100.0]);
     }
+    if let Some(rate) = scene.rate {
+        // Their initial windows, all at once, fit the queue.
+        let room = rate as f64 * scene.queue.as_secs_f64() / (10.0 * SEGMENT);
+        scene.connections = scene.connections.min(room as usize).max(1);
+    }
     let most = scene.rate.map_or(CARRIES, |rate| rate as f64).min(CARRIES);
     let load = most * (0.05 + 0.2 * random.fraction());
     let each = load / scene.connections as f64;
     scene.traffic = match random.below(8) {
         0..4 => talk(random, scene.connections, load),
-        4 => Traffic::Paced { rate: each as u32 },
+        4 => Traffic::Paced { rate: each.max(20e3) as u32 },
         5 | 6 => {
             let every = milliseconds(random, [50.0, 400.0]);
             // What a burst of all connections needs has to fit the queue.
@@ -313,10 +318,12 @@ fn bound(random: &mut Random, scene: &mut Scene) {
     });
     let asks = each.unwrap_or(f64::INFINITY) * scene.connections as f64;
     if asks > CARRIES || random.happens(0.3) {
-        // At least some segments a second for each connection.
-        let least = (scene.connections as f64 * SEGMENT * 20.0 / 125_000.0).max(1.0);
-        scene.rate = Some(rate(random, [least, CARRIES / 125_000.0]));
-        scene.queue =
-            milliseconds(random, [20.0, 100.0]).max(scene.rtt.min(Duration::from_millis(100)));
+        scene.rate = Some(rate(random, [1.0, CARRIES / 125_000.0]));
+        let least = scene.rtt.min(Duration::from_millis(100));
+        scene.queue = milliseconds(random, [20.0, 100.0]).max(least);
+        // Each connection has room for a window that can be repaired, or crowding hides all else.
+        let room = scene.rate.unwrap_or(0) as f64 * (scene.rtt + scene.queue).as_secs_f64();
+        let most = (room / (12.0 * SEGMENT)) as usize;
+        scene.connections = scene.connections.min(most).max(1);
     }
 }

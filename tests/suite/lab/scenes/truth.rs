@@ -106,7 +106,10 @@ impl Claims<'_> {
             self.add(S::Loss, side, surely >= HEAVY_LOSS || has_cost, because);
         }
         let overflow = sums.overflowed as f64 / sums.data.max(1) as f64;
-        if sums.overflowed >= FEW && overflow >= 0.001 {
+        // A path that is full and loses besides looks the same from its ends.
+        let rate = self.scene.rate.map_or(f64::INFINITY, |rate| rate as f64);
+        let is_full = sums.waited > sums.data * 10_000 && self.rate(side) > 0.85 * 0.95 * rate;
+        if (sums.overflowed >= FEW && overflow >= 0.001) || (is_full && all >= FEW) {
             let because = format!("{} of {} segments overflowed", sums.overflowed, sums.data);
             self.add(S::Congestion, side, false, because);
         }
@@ -130,7 +133,7 @@ impl Claims<'_> {
         if unneeded >= 3 && unneeded * 5 >= sums.repeats {
             let is_demanded = unneeded >= 10
                 && at_least(unneeded, sums.repeats) >= 0.5
-                && at_least(unneeded, sums.data) >= 0.01;
+                && at_least(unneeded, sums.data) >= 0.02;
             let because = format!("{unneeded} of {} repeats were unneeded", sums.repeats);
             self.add(S::Unneeded, side, is_demanded, because);
         }
@@ -181,7 +184,7 @@ impl Claims<'_> {
         let kept = sums.data.saturating_sub(sums.lost + sums.too_big + sums.overflowed);
         let waited = sums.waited as f64 * 1e-6 / kept.max(1) as f64;
         // What the sender does to itself, everybody feels.
-        if kept >= 20 && waited >= 0.01 && waited >= rtt.max(0.001) {
+        if kept >= 20 && waited >= 0.01 && waited >= 0.5 * rtt {
             let rate = self.scene.rate.unwrap_or(0) as f64;
             let in_flight = rate * (rtt + waited) / 1500.0 / self.scene.connections as f64;
             let is_demanded = self.scene.is_bulk()
@@ -278,8 +281,11 @@ impl Claims<'_> {
             let sums = self.observed.of(side);
             if narrow.tells {
                 let is_small = narrow.mtu < 900;
+                // Small messages are no small segments.
+                let are_full = sums.new_bytes * 10 >= sums.data * u64::from(narrow.mtu) * 7;
                 let because = format!("an MTU of {}, {} segments", narrow.mtu, sums.data);
-                self.add(S::SmallSegments, side, is_small && sums.data >= 40, because);
+                let is_demanded = is_small && are_full && sums.data >= 40;
+                self.add(S::SmallSegments, side, is_demanded, because);
             } else if sums.too_big > 0 || (side == self.scene.sender() && self.scene.is_bulk()) {
                 let is_stuck = side == self.scene.sender();
                 let because = format!("{} segments too big for {}", sums.too_big, narrow.mtu);
@@ -365,9 +371,11 @@ impl Claims<'_> {
             let is_harmless = |claim: &&Claim| [S::Program, S::Churn].contains(&claim.statement);
             let mut here = self.list.iter().filter(|claim| claim.side == side);
             let sums = self.observed.of(side);
+            let sent = sums.data + sums.acks + sums.syns;
             let is_ill = here.any(|claim| !is_harmless(&claim))
                 || sums.lost_acks * 200 > sums.acks
-                || sums.repeats * 200 > sums.data;
+                || sums.repeats * 200 > sums.data
+                || sums.resets * 200 > sent;
             if is_ill {
                 self.add(S::Counters, side, false, "something is wrong here".to_owned());
             }
