@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::both_ends::{self, Said};
 use super::confusion::{self, Scored};
-use crate::lab::scenes::{Outcome, Scene, Statement, play, truth};
-use crate::lab::{lab, require};
+use crate::lab::scenes::{Medium, Outcome, Scene, Statement, play, truth};
+use crate::lab::{lab, require, scenes_wanted};
 
 /// The set to tune by begins here.
 const TUNING: u64 = 0x7475_6e69_6e67_2031;
@@ -17,17 +17,25 @@ const TUNING: u64 = 0x7475_6e69_6e67_2031;
 const FULL: usize = 150;
 /// Scenes of the reduced set, which every test run plays.
 const REDUCED: usize = 12;
+/// Scenes of a set for netem, which those are left out of that it cannot have.
+const NETEM: usize = 40;
 /// Scenes at the same time.
 const ABREAST: usize = 6;
+/// The same under an emulated kernel.
+const ABREAST_EMULATED: usize = 2;
 /// What chance does not reach: the reduced set fails on gross error only.
 const LEAST: f64 = 0.5;
 
 /// The set of this seed, or the one scene that `TCPDIAG_SCENE` names.
-fn set(seed: u64, count: usize) -> Vec<Scene> {
+fn set(seed: u64, count: usize, medium: Medium) -> Vec<Scene> {
     let only: Option<usize> =
         std::env::var("TCPDIAG_SCENE").ok().and_then(|number| number.parse().ok());
     let numbers = only.map_or(0..count, |only| only..only + 1);
-    numbers.map(|number| Scene::draw(seed, number)).collect()
+    let scenes = numbers.map(|number| Scene::draw(seed, number));
+    match medium {
+        Medium::Link => scenes.collect(),
+        Medium::Netem => scenes.filter(Scene::suits_netem).collect(),
+    }
 }
 
 /// The seed that `TCPDIAG_SEED` gives, or one that no run had before.
@@ -43,19 +51,19 @@ fn fresh() -> u64 {
 
 /// How many scenes `TCPDIAG_SCENES` asks for.
 fn count(usual: usize) -> usize {
-    std::env::var("TCPDIAG_SCENES").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+    scenes_wanted().map_or(usual, |count| count as usize)
 }
 
 /// Plays all, so many at a time; an error where there can be no scenes.
-fn play_all(scenes: &[Scene]) -> Result<Vec<Scored>, String> {
+fn play_all(scenes: &[Scene], medium: Medium) -> Result<Vec<Scored>, String> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..ABREAST {
+        for _ in 0..if medium == Medium::Link { ABREAST } else { ABREAST_EMULATED } {
             scope.spawn(|| {
                 while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match play(scene, |setup| both_ends::diagnose(setup, &[])) {
+                    match play(scene, medium, |setup| both_ends::diagnose(setup, &[])) {
                         Ok(outcome) => {
                             let scored = score(scene, outcome);
                             print!("{}", scored.shown());
@@ -83,9 +91,9 @@ fn score(scene: &Scene, outcome: Outcome<Vec<Said>>) -> Scored {
 }
 
 /// Plays a set and prints what came of it; `None` where there can be no scenes.
-fn judge(name: &str, seed: u64, count: usize) -> Option<confusion::Table> {
+fn judge(name: &str, seed: u64, count: usize, medium: Medium) -> Option<confusion::Table> {
     println!("{name} set: TCPDIAG_SEED={seed}, {count} scenes");
-    match play_all(&set(seed, count)) {
+    match play_all(&set(seed, count, medium), medium) {
         Ok(scored) => {
             let table = confusion::Table::of(name, seed, scored);
             println!("{}", table.text());
@@ -100,7 +108,7 @@ fn judge(name: &str, seed: u64, count: usize) -> Option<confusion::Table> {
 
 lab!(
     alone as Best fn reduced() {
-        let Some(table) = judge("reduced", fresh(), count(REDUCED)) else { return };
+        let Some(table) = judge("reduced", fresh(), count(REDUCED), Medium::Link) else { return };
         assert!(table.recall() >= LEAST, "recall {:.3}", table.recall());
         assert!(table.precision() >= LEAST, "precision {:.3}", table.precision());
     }
@@ -110,7 +118,7 @@ lab!(
     alone as Best
     #[ignore = "takes minutes; see CONTRIBUTING.md"]
     fn tuning() {
-        judge("tuning", TUNING, count(FULL));
+        judge("tuning", TUNING, count(FULL), Medium::Link);
     }
 );
 
@@ -118,10 +126,18 @@ lab!(
     alone as Best
     #[ignore = "takes minutes; see CONTRIBUTING.md"]
     fn held_out() {
-        let Some(table) = judge("held-out", fresh(), count(FULL)) else { return };
+        let Some(table) = judge("held-out", fresh(), count(FULL), Medium::Link) else { return };
         if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
             super::document::write(super::document::Part::Scenes, &table.text());
         }
+    }
+);
+
+lab!(
+    alone as Best
+    #[ignore = "needs netem; see tests/emulated/run"]
+    fn netem() {
+        judge("netem", fresh(), count(NETEM), Medium::Netem);
     }
 );
 

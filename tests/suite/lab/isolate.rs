@@ -22,6 +22,10 @@ const FINISHED: &str = "the test ran to its end";
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// How many times tests repeat their work, where they can.
 const RUNS: &str = "TCPDIAG_MATRIX_RUNS";
+/// How many random scenes are played.
+const SCENES: &str = "TCPDIAG_SCENES";
+/// Longer than one of them takes.
+const SCENE: Duration = Duration::from_secs(40);
 
 /// The privileges that a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +85,11 @@ impl Privileges {
             })
             .as_deref()
     }
+}
+
+/// How many random scenes are asked for, if it is said.
+pub fn scenes() -> Option<u32> {
+    std::env::var(SCENES).ok().and_then(|scenes| scenes.parse().ok())
 }
 
 /// How many times a test should repeat its work, if it can.
@@ -179,7 +188,7 @@ fn finish(command: &mut Command) -> (ExitStatus, String) {
     }
     let mut output = String::new();
     for _ in 0..2 {
-        match outputs.recv_timeout(TIMEOUT * runs()) {
+        match outputs.recv_timeout(TIMEOUT * runs() + SCENE * scenes().unwrap_or(0)) {
             Ok(text) => {
                 for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
                     let _ = writeln!(std::io::stderr(), "{line}");

@@ -347,7 +347,11 @@ mod tests {
     }
 
     fn carry(witness: &mut Witness, sequence: u32, now: Instant) {
-        let segment = segment(THERE, sequence, 100);
+        carry_bytes(witness, sequence, 100, now);
+    }
+
+    fn carry_bytes(witness: &mut Witness, sequence: u32, bytes: u32, now: Instant) {
+        let segment = segment(THERE, sequence, bytes);
         let is_original = witness.sent(0, &segment, now);
         witness.queued(0, Some(&segment), Duration::ZERO, false);
         witness.arrived(0, &segment, is_original, now);
@@ -409,11 +413,15 @@ mod tests {
         let second = now + Duration::from_secs(1);
         // All but 50 bytes of the window are in flight.
         assert_eq!(witness.sums(second)[0].limited, 1_000_000);
-        witness.arrived(1, &answer(300, 250), false, second);
+        carry(&mut witness, 300, second);
+        carry(&mut witness, 400, second);
+        witness.arrived(1, &answer(500, 50_000), false, second);
         let third = now + Duration::from_secs(2);
         let Sums { limited, busy, closed, .. } = witness.sums(third)[0];
         assert_eq!([limited, busy, closed], [1_000_000, 1_000_000, 0]);
-        witness.arrived(1, &answer(300, 0), false, third);
+        // A window closes by being used up.
+        carry_bytes(&mut witness, 500, 50_000, third);
+        witness.arrived(1, &answer(50_500, 0), false, third);
         assert_eq!(witness.sums(now + Duration::from_secs(3))[0].closed, 1_000_000);
     }
 }

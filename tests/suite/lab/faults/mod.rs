@@ -18,7 +18,7 @@ mod windows;
 
 pub use fault::Fault;
 pub use hours::Hours;
-pub use setup::{Setup, accept, connect, pace};
+pub use setup::{Path, Setup, accept, connect, pace};
 pub use trial::try_all;
 
 /// Those to try: all, or those whose names contain what `TCPDIAG_FAULT` says.

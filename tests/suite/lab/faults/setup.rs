@@ -11,7 +11,15 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::{Fault, Hours};
-use crate::lab::{Addresses, Counters, Link, Network, Side, Socket, Ss, ip};
+use crate::lab::{Addresses, Counters, Link, Network, Router, Side, Socket, Ss, Sums, ip};
+
+/// What joins the hosts.
+pub enum Path {
+    /// A link in user space.
+    Link(Link),
+    /// Devices with netem.
+    Router(Router),
+}
 
 /// A fault in progress. It ends when it is dropped.
 pub struct Setup {
@@ -19,6 +27,7 @@ pub struct Setup {
     addresses: Addresses,
     is_v6: bool,
     link: Option<Arc<Link>>,
+    router: Option<Router>,
     hours: Hours,
     actors: Mutex<Vec<JoinHandle<()>>>,
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
@@ -38,7 +47,7 @@ impl Setup {
         let reno = Side::BOTH.map(|side| (side, "ipv4/tcp_congestion_control", "reno"));
         let settings: Vec<_> = reno.iter().chain(fault.settings).copied().collect();
         let lay = |networks: &[Network; 2], addresses| {
-            Link::lay(networks, addresses, fault.shapes).map(Some)
+            Link::lay(networks, addresses, fault.shapes).map(Path::Link)
         };
         let setup = Self::laid(lay, &settings, false, fault.holds)?;
         (fault.provoke)(&setup);
@@ -47,14 +56,17 @@ impl Setup {
 
     /// Two hosts with these settings, joined by `lay`, before there is a connection.
     pub fn laid(
-        lay: impl FnOnce(&[Network; 2], Addresses) -> std::result::Result<Option<Link>, String>,
+        lay: impl FnOnce(&[Network; 2], Addresses) -> std::result::Result<Path, String>,
         settings: &[(Side, &str, &str)],
         is_v6: bool,
         holds: fn(&Self) -> bool,
     ) -> std::result::Result<Self, String> {
         let addresses = Addresses::next();
         let networks = Arc::new([Network::new(), Network::new()]);
-        let link = lay(&networks, addresses)?;
+        let (link, router) = match lay(&networks, addresses)? {
+            Path::Link(link) => (Some(Arc::new(link)), None),
+            Path::Router(router) => (None, Some(router)),
+        };
         for (side, name, value) in settings {
             let path = format!("/proc/sys/net/{name}");
             let written = networks[side.index()].inside(|| std::fs::write(&path, value));
@@ -65,7 +77,8 @@ impl Setup {
             networks,
             addresses,
             is_v6,
-            link: link.map(Arc::new),
+            link,
+            router,
             hours: Hours::default(),
             actors: Mutex::default(),
             kept: Mutex::default(),
@@ -118,6 +131,19 @@ impl Setup {
     /// The link.
     pub fn link(&self) -> Arc<Link> {
         Arc::clone(self.link.as_ref().unwrap())
+    }
+
+    /// What a witness of the path has seen up to now, by the side that sent.
+    pub fn witnessed(&self) -> Option<[Sums; 2]> {
+        match (&self.link, &self.router) {
+            (Some(link), _) => link.witnessed(),
+            (None, router) => router.as_ref().map(Router::witnessed),
+        }
+    }
+
+    /// The path, if it is netem's.
+    pub fn router(&self) -> Option<&Router> {
+        self.router.as_ref()
     }
 
     /// Runs something in the namespace of one side.

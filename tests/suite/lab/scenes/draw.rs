@@ -309,6 +309,7 @@ fn bound(random: &mut Random, scene: &mut Scene) {
     }
     let rtt = scene.rtt.as_secs_f64();
     let each = scene.trouble(|trouble| match *trouble {
+        // The kernel doubles what is set.
         Trouble::ReceiveBuffer(bytes) | Trouble::SendBuffer(bytes) => {
             Some(bytes as f64 * 2.0 / rtt)
         }
@@ -316,14 +317,39 @@ fn bound(random: &mut Random, scene: &mut Scene) {
         Trouble::NotReading => Some(0.0),
         _ => None,
     });
-    let asks = each.unwrap_or(f64::INFINITY) * scene.connections as f64;
-    if asks > CARRIES || random.happens(0.3) {
-        scene.rate = Some(rate(random, [1.0, CARRIES / 125_000.0]));
-        let least = scene.rtt.min(Duration::from_millis(100));
-        scene.queue = milliseconds(random, [20.0, 100.0]).max(least);
-        // Each connection has room for a window that can be repaired, or crowding hides all else.
-        let room = scene.rate.unwrap_or(0) as f64 * (scene.rtt + scene.queue).as_secs_f64();
-        let most = (room / (12.0 * SEGMENT)) as usize;
-        scene.connections = scene.connections.min(most).max(1);
+    let asks = |scene: &Scene| each.map(|each| each * scene.connections as f64);
+    while scene.connections > 1 && asks(scene).is_some_and(|asks| asks > CARRIES) {
+        scene.connections -= 1;
     }
+    let wanted = match asks(scene) {
+        // The ends are the limit, whatever the path takes.
+        Some(asks) if asks <= CARRIES => {
+            if random.happens(0.7) {
+                return;
+            }
+            asks * random.log_uniform([1.5, 4.0])
+        }
+        _ => random.log_uniform([125e3, CARRIES]),
+    };
+    let chance = scene.trouble(|trouble| match *trouble {
+        Trouble::Loss { from, chance, burst, .. } if from == scene.sender() => Some(chance / burst),
+        Trouble::Corrupt { chance, .. } => Some(chance),
+        _ => None,
+    });
+    // Around what reno carries at this loss (Mathis), where there is any.
+    let wanted = match chance.filter(|_| random.happens(0.7)) {
+        None => wanted,
+        Some(chance) => {
+            scene.connections = scene.connections.min(6);
+            let carried = 1.22 * SEGMENT / (rtt.max(0.001) * chance.sqrt());
+            carried * scene.connections as f64 * random.log_uniform([0.7, 8.0])
+        }
+    };
+    scene.rate = Some((wanted as u64).clamp(125_000, CARRIES as u64 * 2));
+    let least = scene.rtt.min(Duration::from_millis(100));
+    scene.queue = milliseconds(random, [20.0, 100.0]).max(least);
+    // Each connection has room for a window that can be repaired, or crowding hides all else.
+    let room = scene.rate.unwrap_or(0) as f64 * (scene.rtt + scene.queue).as_secs_f64();
+    let most = (room / (12.0 * SEGMENT)) as usize;
+    scene.connections = scene.connections.min(most).max(1);
 }

@@ -16,7 +16,7 @@ mod truth;
 mod tests;
 
 pub use observed::Observed;
-pub use play::{Outcome, play};
+pub use play::{Medium, Outcome, play};
 pub use scene::{Scene, Traffic, Trouble};
 pub use statement::Statement;
 pub use truth::{Claim, truth};

@@ -18,6 +18,8 @@ pub struct Observed {
     pub timeouts: [u64; 2],
     /// Packets that each side's own device dropped.
     pub device_drops: [u64; 2],
+    /// Packets that netem dropped, by tc(8), where it makes the path.
+    pub dropped: Option<[u64; 2]>,
     /// How long the link's thread waited for a processor.
     pub unscheduled: Duration,
 }
@@ -41,12 +43,13 @@ impl Observed {
     /// On one line.
     pub fn shown(&self) -> String {
         format!(
-            "client sent {}; server sent {}; {:?}; timeouts {:?}; device drops {:?}; unscheduled {:.0?} of {:.1?}",
+            "client sent {}; server sent {}; {:?}; timeouts {:?}; device drops {:?}; netem dropped {:?}; unscheduled {:.0?} of {:.1?}",
             self.sums[0].shown(),
             self.sums[1].shown(),
             self.programs,
             self.timeouts,
             self.device_drops,
+            self.dropped,
             self.unscheduled,
             self.time,
         )

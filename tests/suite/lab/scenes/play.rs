@@ -5,13 +5,22 @@ use std::time::{Duration, Instant};
 
 use super::programs::{self, Ledger};
 use super::{Observed, Scene};
-use crate::lab::faults::Setup;
-use crate::lab::{Addresses, Counters, Link, Network, Random, Side, Witness};
+use crate::lab::faults::{Path, Setup};
+use crate::lab::{Addresses, Counters, Link, Network, Random, Router, Side, Witness};
 
 /// How often a disturbed scene is played.
 const ATTEMPTS: usize = 3;
 /// A packet is late beyond this part of the round trip, and at least this.
 const LATE: (u32, Duration) = (4, Duration::from_millis(5));
+
+/// What makes the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// The link in user space.
+    Link,
+    /// netem, of the kernel.
+    Netem,
+}
 
 /// What came of it.
 #[derive(Debug)]
@@ -29,10 +38,14 @@ pub struct Outcome<T> {
 /// # Errors
 ///
 /// When there can be no such path.
-pub fn play<T>(scene: &Scene, look: impl Fn(&Setup) -> T) -> Result<Outcome<T>, String> {
+pub fn play<T>(
+    scene: &Scene,
+    medium: Medium,
+    look: impl Fn(&Setup) -> T,
+) -> Result<Outcome<T>, String> {
     let mut attempts = 1;
     loop {
-        let (observed, seen) = once(scene, &look)?;
+        let (observed, seen) = once(scene, medium, &look)?;
         if !observed.is_disturbed() || attempts == ATTEMPTS {
             return Ok(Outcome { observed, seen, attempts });
         }
@@ -40,14 +53,23 @@ pub fn play<T>(scene: &Scene, look: impl Fn(&Setup) -> T) -> Result<Outcome<T>, 
     }
 }
 
-fn once<T>(scene: &Scene, look: impl Fn(&Setup) -> T) -> Result<(Observed, T), String> {
+fn once<T>(
+    scene: &Scene,
+    medium: Medium,
+    look: impl Fn(&Setup) -> T,
+) -> Result<(Observed, T), String> {
     // Hosts differ in their default. The sockets of the traffic have the scene's.
     let control = |side| (side, "ipv4/tcp_congestion_control", "reno");
     let lay = |networks: &[Network; 2], addresses: Addresses| {
         let witness = Witness::new((scene.rtt / LATE.0).max(LATE.1));
-        let seeds = [scene.seed, !scene.seed];
-        let randoms = seeds.map(Random::from_seed);
-        Link::lay_with(networks, addresses, scene.shapes(), randoms, Some(witness)).map(Some)
+        let shapes = scene.shapes();
+        match medium {
+            Medium::Link => {
+                let randoms = [scene.seed, !scene.seed].map(Random::from_seed);
+                Link::lay_with(networks, addresses, shapes, randoms, Some(witness)).map(Path::Link)
+            }
+            Medium::Netem => Router::lay(networks, addresses, shapes, witness).map(Path::Router),
+        }
     };
     let setup = Setup::laid(lay, &Side::BOTH.map(control), scene.is_v6, |_| true)?;
     let ledger = Arc::new(Ledger::default());
@@ -68,14 +90,17 @@ struct Moment {
 
 impl Moment {
     fn now(setup: &Setup, ledger: &Ledger) -> Self {
-        let link = setup.link();
         let known = Observed {
             time: Duration::ZERO,
-            sums: link.witnessed().unwrap_or_default(),
+            sums: setup.witnessed().unwrap_or_default(),
             programs: ledger.read(),
             timeouts: [0; 2],
             device_drops: Side::BOTH.map(|side| setup.inside(side, device_drops)),
-            unscheduled: link.unscheduled().unwrap_or_default(),
+            unscheduled: match setup.router() {
+                None => setup.link().unscheduled().unwrap_or_default(),
+                Some(_) => Duration::ZERO,
+            },
+            dropped: setup.router().map(Router::dropped),
         };
         let counters = Side::BOTH.map(|side| setup.inside(side, Counters::read));
         Self { at: Instant::now(), known, counters }
@@ -83,15 +108,28 @@ impl Moment {
 
     fn since(&self, before: &Self) -> Observed {
         let sides = [0, 1];
+        let growth = |side: usize, name| self.counters[side].growth(&before.counters[side], name);
+        let mut sums = sides.map(|side| self.known.sums[side].since(before.known.sums[side]));
+        let dropped = self.known.dropped.zip(before.known.dropped);
+        if dropped.is_some() {
+            // A tap does not see what is wrong inside a packet: the receiver's kernel does.
+            for side in sides {
+                let sums = &mut sums[side];
+                sums.corrupted = growth(1 - side, "InCsumErrors");
+                sums.after_gap = sums.after_gap.max(growth(1 - side, "TCPOFOQueue"));
+                let repeats = sums.repeats - sums.repairs;
+                sums.repairs += repeats.min(sums.corrupted);
+            }
+        }
         Observed {
             time: self.at - before.at,
-            sums: sides.map(|side| self.known.sums[side].since(before.known.sums[side])),
+            sums,
             programs: self.known.programs.since(before.known.programs),
-            timeouts: sides
-                .map(|side| self.counters[side].growth(&before.counters[side], "TCPTimeouts")),
+            timeouts: sides.map(|side| growth(side, "TCPTimeouts")),
             device_drops: sides
                 .map(|side| self.known.device_drops[side] - before.known.device_drops[side]),
             unscheduled: self.known.unscheduled.saturating_sub(before.known.unscheduled),
+            dropped: dropped.map(|(now, then)| sides.map(|side| now[side] - then[side])),
         }
     }
 }

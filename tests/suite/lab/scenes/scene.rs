@@ -140,6 +140,13 @@ impl Scene {
         shapes
     }
 
+    /// Whether netem can make its path: it has no hops, and no choice of segments.
+    pub fn suits_netem(&self) -> bool {
+        let is_strange =
+            |trouble: &Trouble| matches!(trouble, Trouble::Narrow(_) | Trouble::Silent { .. });
+        !self.troubles.iter().any(is_strange)
+    }
+
     /// The trouble that `like` finds.
     pub fn trouble<T>(&self, like: impl Fn(&Trouble) -> Option<T>) -> Option<T> {
         self.troubles.iter().find_map(like)

@@ -43,6 +43,8 @@ pub enum Statement {
     SmallSegments,
     /// Large segments do not arrive.
     BlackHole,
+    /// Nothing comes back for seconds.
+    Stalled,
     /// Small writes wait for delayed acknowledgements.
     Nagle,
     /// Connections cannot be made.
@@ -83,6 +85,7 @@ impl Statement {
         S::Program,
         S::SmallSegments,
         S::BlackHole,
+        S::Stalled,
         S::Nagle,
         S::ConnectFails,
         S::NoAnswer,
@@ -115,6 +118,7 @@ impl Statement {
             S::Program => &["TD104", "TD105"],
             S::SmallSegments => &["TD140", "TD141"],
             S::BlackHole => &["TD141", "TD122"],
+            S::Stalled => &["TD122"],
             S::Nagle => &["TD118"],
             S::ConnectFails => &["TD308"],
             S::NoAnswer => &["TD153"],

@@ -22,6 +22,8 @@ pub struct Claim {
     pub because: String,
 }
 
+/// Some connection is limited by a window if all are for this share of the time.
+const FELT: f64 = 0.05;
 /// What cannot be told from nothing: so few events, or so small a share.
 const FEW: u64 = 2;
 /// A loss of this share, beyond chance, is demanded whatever it costs.
@@ -128,6 +130,9 @@ impl Claims<'_> {
         if sums.lost_again >= 3 && sums.lost_again * 10 >= sums.repeats {
             let because = format!("{} of {} repeats lost", sums.lost_again, sums.repeats);
             self.add(S::LostAgain, side, false, because);
+            if timeouts >= 3 {
+                self.add(S::Stalled, side, false, format!("{timeouts} timeouts"));
+            }
         }
         let unneeded = sums.repeats.saturating_sub(sums.repairs);
         if unneeded >= 3 && unneeded * 5 >= sums.repeats {
@@ -150,7 +155,7 @@ impl Claims<'_> {
             let each = sums.data as f64 / self.time() / self.scene.connections as f64;
             let passed = spread.unwrap_or_default().as_secs_f64() * each;
             let surely = at_least(sums.overtaken, sums.data);
-            let is_demanded = sums.overtaken >= 20 && surely >= 0.01 && passed >= 5.0;
+            let is_demanded = sums.overtaken >= 20 && surely >= 0.005 && passed >= 4.0;
             let because = format!(
                 "{} of {} segments overtaken (surely {surely:.4}), each by {passed:.1}",
                 sums.overtaken, sums.data
@@ -160,7 +165,7 @@ impl Claims<'_> {
         if sums.copied >= 3 {
             let surely = at_least(sums.copied, sums.data);
             let because = format!("{} of {} segments copied", sums.copied, sums.data);
-            self.add(S::Duplicated, side, sums.copied >= 20 && surely >= 0.01, because);
+            self.add(S::Duplicated, side, sums.copied >= 20 && surely >= 0.005, because);
         }
     }
 
@@ -221,7 +226,7 @@ impl Claims<'_> {
             format!("the window limited it for {limited:.2} and was shut for {closed:.2}");
         let is_most = limited >= 0.6 && self.scene.is_bulk();
         let is_below = self.scene.rate.is_none_or(|rate| self.rate(sender) < COSTLY * rate as f64);
-        if limited >= 0.15 {
+        if limited >= FELT {
             self.add(S::PeerWindow, sender, is_most && is_below, because.clone());
         }
         if closed >= 0.05 {
@@ -229,11 +234,11 @@ impl Claims<'_> {
         }
         for trouble in &self.scene.troubles {
             match trouble {
-                Trouble::ReceiveBuffer(_) if limited >= 0.15 => {
+                Trouble::ReceiveBuffer(_) if limited >= FELT => {
                     let is_demanded = is_most && is_below;
                     self.add(S::OwnBuffer, receiver, is_demanded, because.clone());
                 }
-                Trouble::SlowReader(_) if limited >= 0.15 => {
+                Trouble::SlowReader(_) if limited >= FELT => {
                     self.add(S::SlowReader, receiver, limited >= 0.6, because.clone());
                 }
                 Trouble::NotReading => {
