@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::both_ends::Said;
-use crate::lab::scenes::{Claim, Observed, Scene, Statement};
+use crate::lab::scenes::{Claim, Observed, Scene, Statement, at_least};
 
 /// A scene with what is true, and what was said.
 pub struct Scored {
@@ -150,14 +150,21 @@ impl Table {
     }
 
     /// The share of what was demanded that was said.
-    pub fn recall(&self) -> f64 {
+    fn recall(&self) -> f64 {
         share(self.sum(|line| line.found), self.sum(|line| line.demanded))
     }
 
     /// The share of what was said above information that is true.
-    pub fn precision(&self) -> f64 {
+    fn precision(&self) -> f64 {
         let said = self.sum(|line| line.said);
         share(said - self.sum(|line| line.wrong), said)
+    }
+
+    /// The shares of what was missed, and of what was said though false, beyond chance.
+    pub fn surely_bad(&self) -> [f64; 2] {
+        let part = |part: fn(&Line) -> usize| self.sum(part) as u64;
+        let missed = at_least(part(|line| line.demanded - line.found), part(|line| line.demanded));
+        [missed, at_least(part(|line| line.wrong), part(|line| line.said))]
     }
 
     /// The table and the misses.
@@ -190,7 +197,7 @@ impl Table {
         for (statement, line) in self.lines() {
             let (name, codes) = statement
                 .map_or(("another".to_owned(), String::new()), |statement| {
-                    (format!("{statement:?}"), statement.codes().join(", "))
+                    (statement.text().to_owned(), statement.codes().join(", "))
                 });
             let Line { demanded, found, said, wrong } = line;
             let missed = demanded - found;
@@ -205,8 +212,9 @@ impl Table {
                 let Claim { statement, side, because, .. } = claim;
                 let _ = writeln!(
                     text,
-                    "- Missed at the {}: {statement:?} ({because}). {}",
+                    "- Missed at the {}: {} ({because}). {}",
                     format!("{side:?}").to_lowercase(),
+                    statement.text(),
                     scored.scene
                 );
             }

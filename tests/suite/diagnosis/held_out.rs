@@ -23,8 +23,10 @@ const NETEM: usize = 40;
 const ABREAST: usize = 6;
 /// The same under an emulated kernel.
 const ABREAST_EMULATED: usize = 2;
-/// What chance does not reach: the reduced set fails on gross error only.
-const LEAST: f64 = 0.5;
+/// The reduced set fails on gross error only: if more than this is missed, beyond chance.
+const MISSED: f64 = 0.4;
+/// The same for what is said though false.
+const WRONG: f64 = 0.2;
 
 /// The set of this seed, or the one scene that `TCPDIAG_SCENE` names.
 fn set(seed: u64, count: usize, medium: Medium) -> Vec<Scene> {
@@ -34,7 +36,7 @@ fn set(seed: u64, count: usize, medium: Medium) -> Vec<Scene> {
     let scenes = numbers.map(|number| Scene::draw(seed, number));
     match medium {
         Medium::Link => scenes.collect(),
-        Medium::Netem => scenes.filter(Scene::suits_netem).collect(),
+        Medium::Netem => scenes.filter(Scene::suits_netem).map(Scene::lightened).collect(),
     }
 }
 
@@ -109,8 +111,9 @@ fn judge(name: &str, seed: u64, count: usize, medium: Medium) -> Option<confusio
 lab!(
     alone as Best fn reduced() {
         let Some(table) = judge("reduced", fresh(), count(REDUCED), Medium::Link) else { return };
-        assert!(table.recall() >= LEAST, "recall {:.3}", table.recall());
-        assert!(table.precision() >= LEAST, "precision {:.3}", table.precision());
+        let [missed, wrong] = table.surely_bad();
+        assert!(missed <= MISSED, "at least {missed:.3} of what is demanded is missed");
+        assert!(wrong <= WRONG, "at least {wrong:.3} of what is said is false");
     }
 );
 
@@ -128,7 +131,7 @@ lab!(
     fn held_out() {
         let Some(table) = judge("held-out", fresh(), count(FULL), Medium::Link) else { return };
         if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
-            super::document::write(super::document::Part::Scenes, &table.text());
+            super::document::write(&super::document::Part::Scenes, &table.text());
         }
     }
 );

@@ -111,7 +111,7 @@ lab!(
         let table = table::of(&lines);
         println!("{table}");
         if std::env::var("TCPDIAG_WRITE_MATRIX").is_ok_and(|value| value == "1") {
-            super::document::write(super::document::Part::Matrix, &table);
+            super::document::write(&super::document::Part::Matrix, &table);
         }
         let sick = || lines.iter().filter(|line| !line.fault.is_healthy());
         let recall = share(sick().fold([0, 0], |[found, all], line| {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! TCPDIAG_MATRIX_RUNS=3 TCPDIAG_WRITE_MATRIX=1 cargo test --test suite diagnosis::matrix -- --nocapture
+//! TCPDIAG_WRITE_MATRIX=1 cargo test --test suite held_out::held_out -- --ignored --nocapture
 //! ```
 
 mod arguments;

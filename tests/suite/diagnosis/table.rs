@@ -11,7 +11,7 @@ const HEAD: &str = "\
 # Faults and findings
 
 What `tcpdiag diagnose --duration 5s` says at both ends of a connection while something is wrong with
-it for real: `tests/suite/lab/faults` makes each fault between two network namespaces. This file is written
+it for real: `tests/suite/lab/faults` makes each fault between two network namespaces. This part is written
 by a command:
 
 ```sh

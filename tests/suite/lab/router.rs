@@ -19,6 +19,8 @@ const PORTS: [&str; 2] = ["port0", "port1"];
 const PACKET: f64 = 1500.0;
 /// How late a packet is at most that is not lost, beyond what the path explains.
 const GRACE: Duration = Duration::from_millis(3);
+/// How late the machine may be before a packet is taken for lost that nobody sends again.
+const LATEST: Duration = Duration::from_millis(500);
 /// netem's own default is 1000 packets.
 const UNLIMITED: f64 = 100_000.0;
 
@@ -168,6 +170,17 @@ fn watch(tap: &Tap, shared: &Shared) {
 
 impl Watched {
     fn entered(&mut self, from: usize, segment: Segment, at: Instant) {
+        // What is sent again, long after its time on the way, had been lost.
+        let is_again = |sent: &Sent| {
+            sent.segment.ports == segment.ports && sent.segment.sequence == segment.sequence
+        };
+        let longest = self.longest(from);
+        if segment.payload > 0
+            && let Some(place) = self.under_way[from].iter().position(is_again)
+            && at.saturating_duration_since(self.under_way[from][place].at) > longest
+        {
+            self.lose(from, place);
+        }
         let is_original = self.witness.sent(from, &segment, at);
         let queue = &mut self.under_way[from];
         let was_full =
@@ -186,7 +199,7 @@ impl Watched {
         };
         if shape.reorder == 0.0 {
             for _ in 0..place {
-                self.lose(from);
+                self.lose(from, 0);
             }
         }
         let place = if shape.reorder == 0.0 { 0 } else { place };
@@ -203,24 +216,27 @@ impl Watched {
         self.give_up(at);
     }
 
+    /// How long a packet is under way at most, unless the machine is late.
+    fn longest(&self, from: usize) -> Duration {
+        let shape = self.shapes[from];
+        let wait = shape.longest_wait.filter(|_| shape.rate.is_some()).unwrap_or_default();
+        shape.delay + shape.delay / 2 + wait + wait / 2 + GRACE
+    }
+
     /// Takes for lost what should have left long ago.
     fn give_up(&mut self, now: Instant) {
         for from in [0, 1] {
-            let shape = self.shapes[from];
-            let wait = shape.longest_wait.filter(|_| shape.rate.is_some()).unwrap_or_default();
-            let longest = shape.delay + shape.delay / 2 + wait + wait / 2 + GRACE;
-            while self.under_way[from]
-                .front()
-                .is_some_and(|sent| now.saturating_duration_since(sent.at) > longest)
-            {
-                self.lose(from);
+            let longest = self.longest(from) + LATEST;
+            let is_lost = |sent: &Sent| now.saturating_duration_since(sent.at) > longest;
+            while self.under_way[from].front().is_some_and(is_lost) {
+                self.lose(from, 0);
             }
         }
     }
 
-    /// The oldest that is under way is lost.
-    fn lose(&mut self, from: usize) {
-        let Some(sent) = self.under_way[from].pop_front() else { return };
+    /// What is under way at this place is lost.
+    fn lose(&mut self, from: usize, place: usize) {
+        let Some(sent) = self.under_way[from].remove(place) else { return };
         let fate = if sent.was_full { Fate::Overflowed } else { Fate::Lost };
         self.witness.ended(from, &sent.segment, sent.is_original, fate);
     }

@@ -46,6 +46,8 @@ sums! {
     lost_in_a_row,
     /// Segments without data that were lost so.
     lost_acks,
+    /// SYNs that did not arrive.
+    lost_syns,
     /// Segments with data that the full queue dropped.
     overflowed,
     /// Segments with data that arrived with a wrong checksum.
@@ -72,9 +74,9 @@ sums! {
     waited,
     /// How long flows had data that was not acknowledged, summed over flows.
     busy,
-    /// Of this: while the receiver's window had no room for another segment.
+    /// How long the receiver's window had no room for another segment.
     limited,
-    /// How long the window was closed.
+    /// Of this: while nothing was under way.
     closed,
     /// Packets that were delivered.
     delivered,
@@ -163,11 +165,10 @@ impl Flow {
         sums.closed += if self.state.is_closed { time } else { 0 };
         let in_flight = self.end > self.acknowledged;
         let room = self.edge.saturating_sub(self.end);
-        self.state = State {
-            is_busy: in_flight,
-            is_limited: room < self.largest.max(1) && (in_flight || room == 0),
-            is_closed: self.edge <= self.end && !in_flight && self.edge != u64::MAX,
-        };
+        // A window of less than a segment is as good as none.
+        let is_short = room < self.largest;
+        self.state =
+            State { is_busy: in_flight, is_limited: is_short, is_closed: is_short && !in_flight };
     }
 }
 
@@ -239,6 +240,7 @@ impl Witness {
         let sums = &mut self.sums[from];
         if segment.payload == 0 {
             sums.lost_acks += u64::from(fate == Fate::Lost);
+            sums.lost_syns += u64::from(segment.has(Segment::SYN));
             return;
         }
         match fate {

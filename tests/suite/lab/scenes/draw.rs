@@ -7,6 +7,8 @@ use crate::lab::{Affects, Narrow, Random, Side};
 
 /// The most that the link is asked to carry, in bytes a second, all connections together.
 const CARRIES: f64 = 6e6;
+/// The same for an emulated processor.
+const EMULATED: u64 = 800_000;
 /// Bytes of a full segment.
 const SEGMENT: f64 = 1448.0;
 
@@ -76,6 +78,22 @@ const SECONDS: &[Kind] = &[
 ];
 
 impl Scene {
+    /// The same with as little as an emulated processor carries.
+    pub fn lightened(mut self) -> Self {
+        self.connections = self.connections.min(6);
+        if self.is_bulk() {
+            self.rate = Some(self.rate.unwrap_or(EMULATED).min(EMULATED));
+            let room = EMULATED as f64 * (self.rtt + self.queue).as_secs_f64() / (12.0 * SEGMENT);
+            self.connections = self.connections.min(room as usize).max(1);
+        }
+        match &mut self.traffic {
+            Traffic::Ask { pause, .. } | Traffic::Connects { pause, .. } => *pause *= 4,
+            Traffic::Paced { rate } => *rate = (*rate).min(EMULATED as u32 / 6),
+            _ => {}
+        }
+        self
+    }
+
     /// The scene of this number in the set that begins with `seed`.
     pub fn draw(seed: u64, number: usize) -> Self {
         let mut random = Random::from_seed(seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a));
@@ -83,7 +101,7 @@ impl Scene {
         let seed = random.next();
         let random = &mut Random::from_seed(seed);
         // Every third, so that any set has its share.
-        let mut scene = if number % 3 == 0 { calm(random) } else { troubled(random) };
+        let mut scene = if number.is_multiple_of(3) { calm(random) } else { troubled(random) };
         (scene.number, scene.seed) = (number, seed);
         scene.control = ["reno", "cubic", "cubic", "bbr"][random.below(4)];
         scene.is_v6 = random.happens(0.4);
@@ -310,9 +328,9 @@ fn bound(random: &mut Random, scene: &mut Scene) {
     let rtt = scene.rtt.as_secs_f64();
     let each = scene.trouble(|trouble| match *trouble {
         // The kernel doubles what is set.
-        Trouble::ReceiveBuffer(bytes) | Trouble::SendBuffer(bytes) => {
-            Some(bytes as f64 * 2.0 / rtt)
-        }
+        Trouble::ReceiveBuffer(bytes) => Some(bytes as f64 * 2.0 / rtt),
+        // One buffer of 64 KiB fits always.
+        Trouble::SendBuffer(bytes) => Some((bytes as f64 * 2.0 + 65_536.0) / rtt),
         Trouble::SlowReader(rate) => Some(rate as f64),
         Trouble::NotReading => Some(0.0),
         _ => None,

@@ -15,7 +15,7 @@ mod truth;
 #[cfg(test)]
 mod tests;
 
-pub use observed::Observed;
+pub use observed::{Observed, at_least};
 pub use play::{Medium, Outcome, play};
 pub use scene::{Scene, Traffic, Trouble};
 pub use statement::Statement;

@@ -31,13 +31,16 @@ impl Observed {
     }
 
     /// Whether the link itself was too late for the scene to count: more than two packets of a
-    /// hundred beyond the limit, or for more than a tenth of the time without a processor.
+    /// hundred beyond the limit, or for more than a tenth of the time without a processor; or
+    /// whether five seconds of looking took ten.
     pub fn is_disturbed(&self) -> bool {
         let [delivered, late] = self
             .sums
             .iter()
             .fold([0, 0], |[delivered, late], sums| [delivered + sums.delivered, late + sums.late]);
-        late * 50 > delivered || self.unscheduled * 10 > self.time
+        late * 50 > delivered
+            || self.unscheduled * 10 > self.time
+            || self.time > Duration::from_secs(10)
     }
 
     /// On one line.

@@ -125,7 +125,10 @@ impl Moment {
             time: self.at - before.at,
             sums,
             programs: self.known.programs.since(before.known.programs),
-            timeouts: sides.map(|side| growth(side, "TCPTimeouts")),
+            // A SYN that is sent again is counted as a timeout as well.
+            timeouts: sides.map(|side| {
+                growth(side, "TCPTimeouts").saturating_sub(growth(side, "TCPSynRetrans"))
+            }),
             device_drops: sides
                 .map(|side| self.known.device_drops[side] - before.known.device_drops[side]),
             unscheduled: self.known.unscheduled.saturating_sub(before.known.unscheduled),

@@ -96,6 +96,40 @@ impl Statement {
         S::Counters,
     ];
 
+    /// In words, of the end where it is said.
+    pub fn text(self) -> &'static str {
+        match self {
+            S::Loss => "what it sends is lost on the path",
+            S::Congestion => "what it sends fills the path",
+            S::TailLoss => "ends of its bursts are lost",
+            S::Timeouts => "repairs wait for the timer",
+            S::LostAgain => "retransmissions are lost",
+            S::Unneeded => "retransmissions are unnecessary",
+            S::Reordered => "its segments overtake each other",
+            S::Duplicated => "its segments arrive twice",
+            S::Gaps => "what it receives has gaps",
+            S::Queue => "a queue multiplies its round trips",
+            S::PeerWindow => "the peer's window limits it",
+            S::WindowClosed => "the peer's window is closed",
+            S::OwnBuffer => "its receive buffer limits the peer",
+            S::SlowReader => "its program reads slowly",
+            S::NotReading => "its program does not read",
+            S::SendBuffer => "its send buffer limits it",
+            S::Program => "its program limits it",
+            S::SmallSegments => "its segments are small",
+            S::BlackHole => "its large segments vanish",
+            S::Stalled => "nothing comes back for seconds",
+            S::Nagle => "small writes wait for delayed acknowledgements",
+            S::ConnectFails => "its connection attempts fail",
+            S::NoAnswer => "its SYNs get no answer",
+            S::Resets => "connections are reset",
+            S::Unread => "its program closes with data unread",
+            S::Churn => "many short connections",
+            S::DeviceDrops => "its device drops packets",
+            S::Counters => "its counters are unhealthy",
+        }
+    }
+
     /// The codes that state it: one of them is right exactly if one of its statements is true.
     pub fn codes(self) -> &'static [&'static str] {
         match self {
@@ -104,7 +138,7 @@ impl Statement {
             S::TailLoss => &["TD111"],
             S::Timeouts => &["TD112", "TD121"],
             S::LostAgain => &["TD113"],
-            S::Unneeded => &["TD114"],
+            S::Unneeded => &["TD114", "TD302"],
             S::Reordered => &["TD115"],
             S::Duplicated => &["TD116"],
             S::Gaps => &["TD117"],

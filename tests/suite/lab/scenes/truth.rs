@@ -97,6 +97,7 @@ impl Claims<'_> {
         let has_cost = sends_bulk
             && accidents >= 5
             && accidents >= 2 * sums.overflowed
+            && sums.overtaken * 200 < sums.data
             && self.capacity().is_some_and(|capacity| self.rate(side) < COSTLY * capacity);
         if all >= FEW && (share >= 0.002 || has_cost) {
             let because = format!(
@@ -259,18 +260,21 @@ impl Claims<'_> {
             _ => None,
         });
         let Some(bytes) = bytes else { return };
-        let each = bytes as f64 / rtt;
-        let all = each * self.scene.connections as f64;
-        let is_narrowest = self.scene.rate.is_none_or(|rate| all < 0.5 * rate as f64 * 0.95);
-        let blocked = self.observed.programs.blocked as f64
-            / (self.time() * 1e6 * self.scene.connections as f64);
-        // The kernel doubles what is set, so twice as much can be in flight in large segments.
-        let is_close = self.rate(sender) >= 0.3 * all && self.rate(sender) <= 2.2 * all;
-        let accidents = at_least(sums.lost + sums.corrupted + sums.overflowed, sums.data);
-        let is_demanded =
-            self.scene.is_bulk() && is_narrowest && is_close && blocked >= 0.5 && accidents < 0.001;
+        // The kernel doubles what is set, and one buffer of 64 KiB fits always.
+        let most = (2.0 * bytes as f64 + 65_536.0) / rtt * self.scene.connections as f64;
+        let whole = self.time() * 1e6 * self.scene.connections as f64;
+        let blocked = self.observed.programs.blocked as f64 / whole;
+        let is_free = sums.limited as f64 / whole < 0.1
+            && at_least(sums.lost + sums.corrupted + sums.overflowed, sums.data) < 0.001;
+        let is_below = self.scene.rate.is_none_or(|rate| self.rate(sender) < COSTLY * rate as f64);
+        // Where nothing else limits it, the congestion window has grown beyond the buffer.
+        let is_demanded = self.scene.is_bulk()
+            && blocked >= 0.5
+            && is_free
+            && is_below
+            && self.rate(sender) <= most;
         let because = format!(
-            "a send buffer of {bytes} carries {all:.0} B/s, and {:.0} are sent; blocked for {blocked:.2}",
+            "a send buffer of {bytes} carries {most:.0} B/s at most, and {:.0} are sent; blocked for {blocked:.2}",
             self.rate(sender)
         );
         self.add(S::SendBuffer, sender, is_demanded, because);
@@ -329,6 +333,10 @@ impl Claims<'_> {
 
     fn connects(&mut self) {
         let programs = self.observed.programs;
+        let lost: u64 = self.observed.sums.iter().map(|sums| sums.lost_syns).sum();
+        if lost > 0 {
+            self.add(S::NoAnswer, Side::Client, false, format!("{lost} SYNs were lost"));
+        }
         for trouble in &self.scene.troubles.clone() {
             match *trouble {
                 Trouble::Refused { .. } => {
@@ -380,7 +388,8 @@ impl Claims<'_> {
             let is_ill = here.any(|claim| !is_harmless(&claim))
                 || sums.lost_acks * 200 > sums.acks
                 || sums.repeats * 200 > sums.data
-                || sums.resets * 200 > sent;
+                || sums.resets * 200 > sent
+                || self.observed.of(Side::BOTH[1 - side.index()]).copied >= 3;
             if is_ill {
                 self.add(S::Counters, side, false, "something is wrong here".to_owned());
             }
