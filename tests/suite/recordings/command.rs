@@ -1,6 +1,7 @@
 //! `tcpdiag record` on this machine, without privileges.
 
 use std::net::{TcpListener, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -33,9 +34,47 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// A recorder that is killed if its test fails.
+pub struct Recorder(Option<Child>);
+
+impl Recorder {
+    /// Starts it.
+    pub fn spawn(file: &Path, arguments: &[&str]) -> Self {
+        Self(Some(command(arguments).arg(file).spawn().unwrap()))
+    }
+
+    /// Waits for its end and returns what it has printed.
+    pub fn wait_with_output(mut self) -> std::io::Result<Output> {
+        self.0.take().unwrap().wait_with_output()
+    }
+}
+
+impl Deref for Recorder {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Recorder {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Starts it and waits until it has flushed a first sample.
-pub fn start(file: &Path, arguments: &[&str]) -> Child {
-    let child = command(arguments).arg(file).spawn().unwrap();
+pub fn start(file: &Path, arguments: &[&str]) -> Recorder {
+    let child = Recorder::spawn(file, arguments);
     wait_for(|| samples(file) > 0);
     child
 }
