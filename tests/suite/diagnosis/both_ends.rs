@@ -1,5 +1,7 @@
 //! The diagnosis of both ends of a link.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 
 use crate::lab::faults::Setup;
@@ -18,22 +20,31 @@ pub struct Said {
     pub whole: Value,
 }
 
+/// What both ends said, and from when to when they looked.
+pub type Diagnosis = (Vec<Said>, [SystemTime; 2]);
+
 /// Diagnoses both ends at the same time.
-pub fn diagnose(setup: &Setup, more: &[&str]) -> Vec<Said> {
+pub fn diagnose(setup: &Setup, more: &[&str]) -> Diagnosis {
     let mut arguments = vec!["diagnose", "--duration", "5s", "-o", "json"];
     arguments.extend(more);
     let at = |side: Side| {
         let document = setup.inside(side, || Tcpdiag::new().document(&arguments));
+        let end: jiff::Timestamp = document["captured_at"].as_str().unwrap().parse().unwrap();
+        let looked = Duration::from_secs_f64(document["interval_s"].as_f64().unwrap());
+        let end = SystemTime::from(end);
         let findings = document["findings"].as_array().unwrap().clone();
-        findings.into_iter().map(move |whole| Said {
+        let said = findings.into_iter().map(move |whole| Said {
             side,
             code: whole["code"].as_str().unwrap().to_owned(),
             is_alarm: whole["severity"] != "info",
             whole,
-        })
+        });
+        (said.collect::<Vec<_>>(), [end - looked, end])
     };
-    std::thread::scope(|scope| {
-        let ends = Side::BOTH.map(|side| scope.spawn(move || at(side).collect::<Vec<_>>()));
-        ends.into_iter().flat_map(|end| end.join().unwrap()).collect()
-    })
+    let [one, other] = std::thread::scope(|scope| {
+        let ends = Side::BOTH.map(|side| scope.spawn(move || at(side)));
+        ends.map(|end| end.join().unwrap())
+    });
+    let window = [one.1[0].min(other.1[0]), one.1[1].max(other.1[1])];
+    ([one.0, other.0].concat(), window)
 }

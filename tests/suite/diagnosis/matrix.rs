@@ -51,7 +51,7 @@ impl Line {
 }
 
 fn diagnose(fault: &Fault, setup: &Setup) -> Vec<Said> {
-    both_ends::diagnose(setup, fault.arguments)
+    both_ends::diagnose(setup, fault.arguments).0
 }
 
 /// Prints the missing and the wrong findings of a fault.

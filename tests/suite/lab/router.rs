@@ -21,6 +21,8 @@ const PACKET: f64 = 1500.0;
 const GRACE: Duration = Duration::from_millis(3);
 /// How late the machine may be before a packet is taken for lost that nobody sends again.
 const LATEST: Duration = Duration::from_millis(500);
+/// How long a packet may stay behind that another has overtaken.
+const OVERTAKEN: Duration = Duration::from_millis(20);
 /// netem's own default is 1000 packets.
 const UNLIMITED: f64 = 100_000.0;
 
@@ -42,6 +44,8 @@ struct Sent {
     is_original: bool,
     at: Instant,
     was_full: bool,
+    /// When a later one left before it.
+    overtaken: Option<Instant>,
 }
 
 struct Watched {
@@ -177,7 +181,10 @@ impl Watched {
         let longest = self.longest(from);
         if segment.payload > 0
             && let Some(place) = self.under_way[from].iter().position(is_again)
-            && at.saturating_duration_since(self.under_way[from][place].at) > longest
+            && self.under_way[from].get(place).is_some_and(|sent| {
+                let age = at.saturating_duration_since(sent.at);
+                sent.overtaken.is_some() || age > longest
+            })
         {
             self.lose(from, place);
         }
@@ -185,7 +192,7 @@ impl Watched {
         let queue = &mut self.under_way[from];
         let was_full =
             limit(&self.shapes[from]).is_some_and(|limit| queue.len() as f64 > limit * 0.9);
-        queue.push_back(Sent { segment, is_original, at, was_full });
+        queue.push_back(Sent { segment, is_original, at, was_full, overtaken: None });
     }
 
     fn left(&mut self, from: usize, segment: &Segment, at: Instant) {
@@ -197,12 +204,10 @@ impl Watched {
             self.witness.arrived(from, segment, false, at);
             return;
         };
-        if shape.reorder == 0.0 {
-            for _ in 0..place {
-                self.lose(from, 0);
-            }
+        // Several processors reorder a little on their own.
+        for sent in self.under_way[from].iter_mut().take(place) {
+            sent.overtaken.get_or_insert(at);
         }
-        let place = if shape.reorder == 0.0 { 0 } else { place };
         let Some(sent) = self.under_way[from].remove(place) else { return };
         let took = at.saturating_duration_since(sent.at).saturating_sub(shape.delay);
         match shape.rate {
@@ -227,7 +232,13 @@ impl Watched {
     fn give_up(&mut self, now: Instant) {
         for from in [0, 1] {
             let longest = self.longest(from) + LATEST;
-            let is_lost = |sent: &Sent| now.saturating_duration_since(sent.at) > longest;
+            let shape = self.shapes[from];
+            let jump = if shape.reorder > 0.0 { shape.delay } else { Duration::ZERO };
+            let is_lost = |sent: &Sent| {
+                let overtaken = sent.overtaken.map(|then| now.saturating_duration_since(then));
+                now.saturating_duration_since(sent.at) > longest
+                    || overtaken.is_some_and(|since| since > OVERTAKEN + jump)
+            };
             while self.under_way[from].front().is_some_and(is_lost) {
                 self.lose(from, 0);
             }

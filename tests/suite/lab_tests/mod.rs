@@ -5,6 +5,7 @@
 //! cargo test --test suite lab_tests:: -- --nocapture      # as root, for the kernel's trace
 //! ```
 
+mod accidents;
 mod cleanliness;
 mod faulty;
 mod links;

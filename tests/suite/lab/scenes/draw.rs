@@ -33,6 +33,7 @@ enum Kind {
     Refused,
     Silent,
     Resets,
+    Backlog,
 }
 
 const KINDS: &[Kind] = &[
@@ -62,6 +63,7 @@ const KINDS: &[Kind] = &[
     Kind::Refused,
     Kind::Silent,
     Kind::Resets,
+    Kind::Backlog,
 ];
 
 /// Those that can come as a second trouble, to any traffic that carries data.
@@ -75,6 +77,7 @@ const SECONDS: &[Kind] = &[
     Kind::Refused,
     Kind::Silent,
     Kind::Resets,
+    Kind::Backlog,
 ];
 
 impl Scene {
@@ -241,7 +244,9 @@ fn first(random: &mut Random, kind: Kind) -> Scene {
         Kind::Reorder | Kind::Duplicate if random.happens(0.3) => {
             Traffic::Paced { rate: (3e6 / scene.connections as f64) as u32 }
         }
-        Kind::Refused | Kind::Silent | Kind::Resets => talk(random, scene.connections, 1e6),
+        Kind::Refused | Kind::Silent | Kind::Resets | Kind::Backlog => {
+            talk(random, scene.connections, 1e6)
+        }
         Kind::NarrowSilent | Kind::NarrowTold if random.happens(0.4) => {
             let pause = milliseconds(random, [50.0, 300.0]);
             Traffic::Ask { question: 200, answer: 20_000, pause }
@@ -315,6 +320,7 @@ fn trouble(random: &mut Random, kind: Kind, sender: Side) -> Trouble {
             every: milliseconds(random, [50.0, 400.0]),
             unread: random.happens(0.5),
         },
+        Kind::Backlog => Trouble::Backlog { every: milliseconds(random, [50.0, 300.0]) },
         Kind::ShortQueue => Trouble::ShortQueue,
         Kind::LongQueue | Kind::Pieces => Trouble::LongQueue,
     }

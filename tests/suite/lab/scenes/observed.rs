@@ -16,6 +16,8 @@ pub struct Observed {
     pub programs: Account,
     /// Timeouts, by the kernel's TCPTimeouts.
     pub timeouts: [u64; 2],
+    /// Connections that found the accept queue full, by the kernel's ListenOverflows.
+    pub queue_full: [u64; 2],
     /// Packets that each side's own device dropped.
     pub device_drops: [u64; 2],
     /// Packets that netem dropped, by tc(8), where it makes the path.
@@ -32,7 +34,7 @@ impl Observed {
 
     /// Whether the link itself was too late for the scene to count: more than two packets of a
     /// hundred beyond the limit, or for more than a tenth of the time without a processor; or
-    /// whether five seconds of looking took ten.
+    /// whether five seconds of looking took eight.
     pub fn is_disturbed(&self) -> bool {
         let [delivered, late] = self
             .sums
@@ -40,17 +42,18 @@ impl Observed {
             .fold([0, 0], |[delivered, late], sums| [delivered + sums.delivered, late + sums.late]);
         late * 50 > delivered
             || self.unscheduled * 10 > self.time
-            || self.time > Duration::from_secs(10)
+            || self.time > Duration::from_secs(8)
     }
 
     /// On one line.
     pub fn shown(&self) -> String {
         format!(
-            "client sent {}; server sent {}; {:?}; timeouts {:?}; device drops {:?}; netem dropped {:?}; unscheduled {:.0?} of {:.1?}",
+            "client sent {}; server sent {}; {:?}; timeouts {:?}; accept queue full {:?}; device drops {:?}; netem dropped {:?}; unscheduled {:.0?} of {:.1?}",
             self.sums[0].shown(),
             self.sums[1].shown(),
             self.programs,
             self.timeouts,
+            self.queue_full,
             self.device_drops,
             self.dropped,
             self.unscheduled,

@@ -1,12 +1,13 @@
 //! Plays a scene while somebody looks.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::programs::{self, Ledger};
+use super::programs::{self, Account, Ledger};
 use super::{Observed, Scene};
 use crate::lab::faults::{Path, Setup};
-use crate::lab::{Addresses, Counters, Link, Network, Random, Router, Side, Witness};
+use crate::lab::{Addresses, Counters, Link, Network, Random, Router, Side, Sums, Witness};
 
 /// How often a disturbed scene is played.
 const ATTEMPTS: usize = 3;
@@ -22,6 +23,9 @@ pub enum Medium {
     Netem,
 }
 
+/// How often the link and the programs are asked how far they are.
+const SAMPLE: Duration = Duration::from_millis(50);
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Outcome<T> {
@@ -33,7 +37,8 @@ pub struct Outcome<T> {
     pub attempts: usize,
 }
 
-/// Plays a scene, again if it was disturbed; the last time counts.
+/// Plays a scene, again if it was disturbed; the last time counts. `look` says from when to when it
+/// looked: that time counts.
 ///
 /// # Errors
 ///
@@ -41,7 +46,7 @@ pub struct Outcome<T> {
 pub fn play<T>(
     scene: &Scene,
     medium: Medium,
-    look: impl Fn(&Setup) -> T,
+    look: impl Fn(&Setup) -> (T, [SystemTime; 2]),
 ) -> Result<Outcome<T>, String> {
     let mut attempts = 1;
     loop {
@@ -56,7 +61,7 @@ pub fn play<T>(
 fn once<T>(
     scene: &Scene,
     medium: Medium,
-    look: impl Fn(&Setup) -> T,
+    look: impl Fn(&Setup) -> (T, [SystemTime; 2]),
 ) -> Result<(Observed, T), String> {
     // Hosts differ in their default. The sockets of the traffic have the scene's.
     let control = |side| (side, "ipv4/tcp_congestion_control", "reno");
@@ -76,9 +81,63 @@ fn once<T>(
     programs::start(scene, &setup, &ledger);
     std::thread::sleep(scene.warm_up());
     let before = Moment::now(&setup, &ledger);
-    let seen = look(&setup);
+    let is_over = AtomicBool::new(false);
+    let (seen, samples) = std::thread::scope(|scope| {
+        let sampling = scope.spawn(|| {
+            let mut samples = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                samples.push(Sample::now(&setup, &ledger));
+                std::thread::sleep(SAMPLE);
+            }
+            samples
+        });
+        let seen = look(&setup);
+        is_over.store(true, Ordering::Relaxed);
+        (seen, sampling.join().unwrap())
+    });
     let after = Moment::now(&setup, &ledger);
-    Ok((after.since(&before), seen))
+    let mut observed = after.since(&before);
+    let (seen, window) = seen;
+    observed.narrow(&samples, window);
+    Ok((observed, seen))
+}
+
+/// What changes all the time.
+struct Sample {
+    at: SystemTime,
+    sums: [Sums; 2],
+    programs: Account,
+}
+
+impl Sample {
+    fn now(setup: &Setup, ledger: &Ledger) -> Self {
+        let sums = setup.witnessed().unwrap_or_default();
+        Self { at: SystemTime::now(), sums, programs: ledger.read() }
+    }
+}
+
+impl Observed {
+    /// Leaves what happened between two times: who looks needs time to begin and to end.
+    fn narrow(&mut self, samples: &[Sample], [begin, end]: [SystemTime; 2]) {
+        let first = samples.iter().rev().find(|sample| sample.at <= begin).or(samples.first());
+        let last = samples.iter().find(|sample| sample.at >= end).or(samples.last());
+        let (Some(first), Some(last)) = (first, last) else { return };
+        let time = last.at.duration_since(first.at).unwrap_or_default();
+        let part = time.as_secs_f64() / self.time.as_secs_f64();
+        for (side, sums) in self.sums.iter_mut().enumerate() {
+            // These are known for the whole time only.
+            let corrupted = (sums.corrupted as f64 * part) as u64;
+            let was_told = self.dropped.is_some();
+            *sums = last.sums[side].since(first.sums[side]);
+            if was_told {
+                sums.corrupted = corrupted;
+                sums.repairs += (sums.repeats - sums.repairs).min(corrupted);
+            }
+        }
+        self.programs = last.programs.since(first.programs);
+        self.unscheduled = self.unscheduled.mul_f64(part.min(1.0));
+        self.time = time;
+    }
 }
 
 /// What is known at one time.
@@ -95,6 +154,7 @@ impl Moment {
             sums: setup.witnessed().unwrap_or_default(),
             programs: ledger.read(),
             timeouts: [0; 2],
+            queue_full: [0; 2],
             device_drops: Side::BOTH.map(|side| setup.inside(side, device_drops)),
             unscheduled: match setup.router() {
                 None => setup.link().unscheduled().unwrap_or_default(),
@@ -115,16 +175,15 @@ impl Moment {
             // A tap does not see what is wrong inside a packet: the receiver's kernel does.
             for side in sides {
                 let sums = &mut sums[side];
-                sums.corrupted = growth(1 - side, "InCsumErrors");
-                sums.after_gap = sums.after_gap.max(growth(1 - side, "TCPOFOQueue"));
-                let repeats = sums.repeats - sums.repairs;
-                sums.repairs += repeats.min(sums.corrupted);
+                let all = (sums.data + sums.acks + sums.syns).max(1);
+                sums.corrupted = growth(1 - side, "InCsumErrors") * sums.data / all;
             }
         }
         Observed {
             time: self.at - before.at,
             sums,
             programs: self.known.programs.since(before.known.programs),
+            queue_full: sides.map(|side| growth(side, "ListenOverflows")),
             // A SYN that is sent again is counted as a timeout as well.
             timeouts: sides.map(|side| {
                 growth(side, "TCPTimeouts").saturating_sub(growth(side, "TCPSynRetrans"))

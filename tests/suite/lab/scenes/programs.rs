@@ -55,10 +55,12 @@ account! {
 
 /// The port of the traffic.
 const PORT: u16 = 8100;
-/// The port of what goes on beside it.
-const BESIDE: u16 = 8101;
+/// The ports of what goes on beside it, one for each kind.
+const BESIDE: [u16; 4] = [8101, 8102, 8103, 8104];
 /// What a writer writes at once.
 const BLOCK: usize = 64 << 10;
+/// How long a client waits for a server that does not accept: longer than for a second SYN.
+const WAIT: Duration = Duration::from_millis(1500);
 /// How long a client waits for a connection of the traffic.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -252,7 +254,13 @@ fn serve(
 
 /// What goes on beside the traffic.
 fn beside(setup: &Setup, ledger: &Arc<Ledger>, trouble: Trouble) {
-    let target = setup.target(BESIDE);
+    let port = match trouble {
+        Trouble::Refused { .. } => BESIDE[0],
+        Trouble::Silent { .. } => BESIDE[1],
+        Trouble::Backlog { .. } => BESIDE[2],
+        _ => BESIDE[3],
+    };
+    let target = setup.target(port);
     let own = Arc::clone(ledger);
     match trouble {
         Trouble::Refused { every } => setup.act(Side::Client, move |hours| {
@@ -262,8 +270,8 @@ fn beside(setup: &Setup, ledger: &Arc<Ledger>, trouble: Trouble) {
             Ok(())
         }),
         Trouble::Silent { patience } => {
-            setup.link().lose_if(|from, segment: &Segment| {
-                from == Side::Client && segment.has(Segment::SYN) && segment.ports[1] == BESIDE
+            setup.link().lose_if(move |from, segment: &Segment| {
+                from == Side::Client && segment.has(Segment::SYN) && segment.ports[1] == port
             });
             for _ in 0..4 {
                 let own = Arc::clone(&own);
@@ -276,8 +284,24 @@ fn beside(setup: &Setup, ledger: &Arc<Ledger>, trouble: Trouble) {
                 });
             }
         }
+        Trouble::Backlog { every } => {
+            setup.keep(setup.listen(port, 4, |_| {}));
+            for _ in 0..4 {
+                let own = Arc::clone(&own);
+                setup.act(Side::Client, move |hours| {
+                    let mut kept = Vec::new();
+                    while hours.pause(every) {
+                        match connect(target, WAIT) {
+                            Ok(stream) => kept.push(stream),
+                            Err(_) => add(&own.given_up, 1),
+                        }
+                    }
+                    Ok(())
+                });
+            }
+        }
         Trouble::Resets { every, unread } => {
-            serve(setup, setup.listen(BESIDE, 128, |_| {}), 4, move |hours, stream| {
+            serve(setup, setup.listen(port, 128, |_| {}), 4, move |hours, stream| {
                 if unread {
                     // The rest of the question stays unread.
                     hours.read(stream, 10)?;

@@ -55,6 +55,8 @@ pub enum Trouble {
     Refused { every: Duration },
     /// Beside the traffic, a client connects to a port whose SYNs vanish, and gives up.
     Silent { patience: Duration },
+    /// Beside the traffic, clients connect to a server that does not accept.
+    Backlog { every: Duration },
     /// Beside the traffic, a server resets its connections; with `unread`, by closing with data
     /// unread.
     Resets { every: Duration, unread: bool },

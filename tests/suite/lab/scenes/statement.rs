@@ -55,6 +55,8 @@ pub enum Statement {
     Resets,
     /// Connections are closed with data unread.
     Unread,
+    /// Connections find the accept queue full.
+    AcceptQueue,
     /// Many short connections.
     Churn,
     /// This host's device drops packets.
@@ -91,6 +93,7 @@ impl Statement {
         S::NoAnswer,
         S::Resets,
         S::Unread,
+        S::AcceptQueue,
         S::Churn,
         S::DeviceDrops,
         S::Counters,
@@ -124,6 +127,7 @@ impl Statement {
             S::NoAnswer => "its SYNs get no answer",
             S::Resets => "connections are reset",
             S::Unread => "its program closes with data unread",
+            S::AcceptQueue => "its accept queue is full",
             S::Churn => "many short connections",
             S::DeviceDrops => "its device drops packets",
             S::Counters => "its counters are unhealthy",
@@ -158,6 +162,7 @@ impl Statement {
             S::NoAnswer => &["TD153"],
             S::Resets => &["TD309"],
             S::Unread => &["TD133"],
+            S::AcceptQueue => &["TD201", "TD203", "TD205", "TD202"],
             S::Churn => &["TD304"],
             S::DeviceDrops => &["TD406"],
             S::Counters => &["TD401"],
@@ -171,6 +176,7 @@ impl Statement {
             S::Unneeded => &["TD114", "TD115", "TD116"],
             S::Queue => &["TD120", "TD303", "TD103"],
             S::PeerWindow => &["TD101", "TD130"],
+            S::AcceptQueue => &["TD201", "TD203"],
             S::NoAnswer => &["TD153", "TD308"],
             S::Unread => &["TD133", "TD309"],
             S::SlowReader => &["TD132", "TD131"],

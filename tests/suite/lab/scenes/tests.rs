@@ -61,7 +61,7 @@ fn a_third_is_calm_and_every_kind_is_drawn() {
     assert!(scenes.iter().all(|scene| scene.troubles.len() <= 2));
     let kinds: std::collections::HashSet<_> =
         scenes.iter().flat_map(|scene| &scene.troubles).map(std::mem::discriminant).collect();
-    assert_eq!(kinds.len(), 14);
+    assert_eq!(kinds.len(), 15);
     let traffic: std::collections::HashSet<_> =
         scenes.iter().map(|scene| std::mem::discriminant(&scene.traffic)).collect();
     assert_eq!(traffic.len(), 8);
@@ -264,6 +264,11 @@ fn failing_connects_are_demanded_where_they_fail() {
     let every = Duration::from_millis(100);
     let client = |trouble| of(&upload(&[trouble]), &seen, Side::Client)[1].clone();
     assert_eq!(client(Trouble::Refused { every }), [Statement::ConnectFails]);
+    seen.queue_full = [0, 9];
+    let client = |trouble| of(&upload(&[trouble]), &seen, Side::Client)[1].clone();
+    let backlog = Trouble::Backlog { every };
+    assert_eq!(client(backlog), [Statement::NoAnswer]);
+    assert_eq!(of(&upload(&[backlog]), &seen, Side::Server)[1], [Statement::AcceptQueue]);
     let patience = Duration::from_millis(500);
     assert_eq!(client(Trouble::Silent { patience }), [Statement::ConnectFails]);
     let patience = Duration::from_secs(3);
