@@ -68,13 +68,17 @@ pub fn write(part: &Part, text: &str) {
 
 fn replaced(old: &str, part: &Part, text: &str) -> String {
     let heading = part.heading();
-    let begin = match part {
-        Part::Matrix => 0,
-        _ => old.find(&heading).unwrap_or(old.len()),
-    };
     // The first part has a title of its own.
-    let after = (begin + heading.len()).min(old.len());
-    let end = old[after..].find("\n## ").map_or(old.len(), |at| after + at + 1);
+    let found = old.find(&heading);
+    let next = |from: usize| old[from..].find("\n## ").map_or(old.len(), |at| from + at + 1);
+    let (begin, end) = match (part, found) {
+        (_, Some(begin)) => (begin, next(begin + heading.len())),
+        (Part::Scenes, None) => {
+            let netem = old.find("## Random scenes over").unwrap_or(old.len());
+            (netem, netem)
+        }
+        (_, None) => (old.len(), old.len()),
+    };
     let whole = format!("{heading}{}{text}", part.introduction());
     let parts = [&old[..begin], &whole, &old[end..]].map(str::trim);
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -108,4 +112,9 @@ fn each_part_keeps_the_others() {
     assert!(again.contains("\nthree\n\n## Random") && again.ends_with("\ntwo\n"), "{again}");
     assert!(!again.contains("one\n") && !again.contains("old"), "{again}");
     assert_eq!(replaced(&again, &netem, "two\n"), again);
+    let reversed = replaced(&replaced("# Faults\n", &netem, "two\n"), &Part::Scenes, "one\n");
+    assert_eq!(
+        reversed,
+        replaced(&replaced("# Faults\n", &Part::Scenes, "one\n"), &netem, "two\n")
+    );
 }

@@ -6,6 +6,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::both_ends::{self, Said};
 use super::confusion::{self, Scored};
 use crate::lab::scenes::{Medium, Outcome, Scene, Statement, play, truth};
@@ -20,9 +22,11 @@ const REDUCED: usize = 12;
 /// Scenes of a set for netem, which those are left out of that it cannot have.
 const NETEM: usize = 40;
 /// Scenes at the same time.
-const ABREAST: usize = 6;
+const ABREAST: u64 = 6;
 /// The same under an emulated kernel.
-const ABREAST_EMULATED: usize = 2;
+const ABREAST_EMULATED: u64 = 2;
+/// More than one of them holds open.
+const DESCRIPTORS: u64 = 200;
 /// The reduced set fails on gross error only: if more than this is missed, beyond chance.
 const MISSED: f64 = 0.4;
 /// The same for what is said though false.
@@ -33,7 +37,7 @@ fn set(seed: u64, count: usize, medium: Medium) -> Vec<Scene> {
     let only: Option<usize> =
         std::env::var("TCPDIAG_SCENE").ok().and_then(|number| number.parse().ok());
     let numbers = only.map_or(0..count, |only| only..only + 1);
-    let scenes = numbers.map(|number| Scene::draw(seed, number));
+    let scenes = numbers.map(|number| Scene::draw(seed, number).available());
     match medium {
         Medium::Link => scenes.collect(),
         Medium::Netem => scenes.filter(Scene::suits_netem).map(Scene::lightened).collect(),
@@ -56,13 +60,20 @@ fn count(usual: usize) -> usize {
     scenes_wanted().map_or(usual, |count| count as usize)
 }
 
+/// How many scenes at a time, with a few descriptors for each connection.
+fn abreast(medium: Medium) -> u64 {
+    let usual = if medium == Medium::Link { ABREAST } else { ABREAST_EMULATED };
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (descriptors / DESCRIPTORS).clamp(1, usual)
+}
+
 /// Plays all, so many at a time; an error where there can be no scenes.
 fn play_all(scenes: &[Scene], medium: Medium) -> Result<Vec<Scored>, String> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..if medium == Medium::Link { ABREAST } else { ABREAST_EMULATED } {
+        for _ in 0..abreast(medium) {
             scope.spawn(|| {
                 while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
                     match play(scene, medium, |setup| both_ends::diagnose(setup, &[])) {

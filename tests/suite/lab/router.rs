@@ -178,12 +178,12 @@ impl Watched {
         let is_again = |sent: &Sent| {
             sent.segment.ports == segment.ports && sent.segment.sequence == segment.sequence
         };
-        let longest = self.longest(from);
+        let (longest, reorder) = (self.longest(from), self.shapes[from].reorder);
         if segment.payload > 0
             && let Some(place) = self.under_way[from].iter().position(is_again)
             && self.under_way[from].get(place).is_some_and(|sent| {
                 let age = at.saturating_duration_since(sent.at);
-                sent.overtaken.is_some() || age > longest
+                (sent.overtaken.is_some() && reorder == 0.0) || age > longest
             })
         {
             self.lose(from, place);
@@ -233,7 +233,8 @@ impl Watched {
         for from in [0, 1] {
             let longest = self.longest(from) + LATEST;
             let shape = self.shapes[from];
-            let jump = if shape.reorder > 0.0 { shape.delay } else { Duration::ZERO };
+            // What jumps the queue overtakes all that wait.
+            let jump = if shape.reorder > 0.0 { self.longest(from) } else { Duration::ZERO };
             let is_lost = |sent: &Sent| {
                 let overtaken = sent.overtaken.map(|then| now.saturating_duration_since(then));
                 now.saturating_duration_since(sent.at) > longest

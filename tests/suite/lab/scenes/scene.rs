@@ -1,9 +1,10 @@
 //! What a scene consists of.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::lab::{Affects, Narrow, Shape, Side};
+use crate::lab::{Affects, Narrow, Shape, Side, Socket};
 
 /// What the programs do all the time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,6 +141,17 @@ impl Scene {
             }
         }
         shapes
+    }
+
+    /// The same with what this kernel has: without bbr, or without IPv6.
+    pub fn available(mut self) -> Self {
+        let socket = Socket::of(Ipv4Addr::LOCALHOST.into());
+        let control = self.control.as_bytes();
+        if socket.set(libc::IPPROTO_TCP, libc::TCP_CONGESTION, control).is_err() {
+            self.control = "reno";
+        }
+        self.is_v6 &= std::fs::exists("/proc/net/if_inet6").is_ok_and(|exists| exists);
+        self
     }
 
     /// Whether netem can make its path: it has no hops, and no choice of segments.
