@@ -89,7 +89,7 @@ impl Claims<'_> {
     fn losses(&mut self, side: Side) {
         let sums = self.observed.of(side);
         let accidents = sums.lost + sums.corrupted;
-        let all = accidents + sums.overflowed;
+        let all = (accidents + sums.overflowed).min(sums.data);
         let share = all as f64 / sums.data.max(1) as f64;
         let surely = at_least(all, sums.data);
         let sends_bulk = self.scene.is_bulk() && side == self.scene.sender();
@@ -106,7 +106,8 @@ impl Claims<'_> {
                 self.rate(side),
                 self.capacity(),
             );
-            self.add(S::Loss, side, surely >= HEAVY_LOSS || has_cost, because);
+            let is_heavy = surely >= HEAVY_LOSS && sums.data >= 20;
+            self.add(S::Loss, side, is_heavy || has_cost, because);
         }
         let overflow = sums.overflowed as f64 / sums.data.max(1) as f64;
         // A path that is full and loses besides looks the same from its ends.
@@ -178,7 +179,7 @@ impl Claims<'_> {
         let sums = self.observed.of(Side::BOTH[1 - side.index()]);
         let share = sums.after_gap as f64 / sums.arrived.max(1) as f64;
         // netem does not tell which segments the receiver's kernel drops.
-        let may_miss = sums.corrupted >= 3;
+        let may_miss = sums.corrupted >= 1;
         if sums.after_gap >= 3 && share >= 0.005 || may_miss {
             let surely = at_least(sums.after_gap, sums.arrived);
             let because = format!(
