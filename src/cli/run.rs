@@ -16,13 +16,13 @@ use super::repeat::RepeatArgs;
 use super::warnings::Warnings;
 use crate::filter::Needs;
 use crate::model::StateSet;
-use crate::monitor::{FilterNames, SocketFilter};
+use crate::monitor::{FilterNames, NameSource, SocketFilter};
 use crate::output::{
     Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
     RowSchema, human, list_columns, summary,
 };
 use crate::procfs::{PortNames, Scope, capabilities};
-use crate::recording::{Sample, localised};
+use crate::recording::{NamespaceChoice, Sample, localised};
 use crate::report::{
     ConnectionPoller, ConnectionTotals, Cost, Document, PollerSettings, RowOptions,
 };
@@ -101,11 +101,13 @@ impl SocketArgs {
         let recorded = self.recorded.sample(&self.filter.netns)?;
         let damaged = recorded.as_ref().is_some_and(|recorded| recorded.damaged);
         let sample = recorded.map(|recorded| recorded.sample);
-        let expr = self.filter.expression(&FilterNames {
-            ports: &ports,
-            past: sample.as_ref(),
-            netns: &self.filter.netns,
-        })?;
+        // The sample has the chosen namespaces only.
+        let chosen = NamespaceChoice::default();
+        let source = match &sample {
+            Some(sample) => NameSource::Recording(sample, &chosen),
+            None => NameSource::Host(&self.filter.netns),
+        };
+        let expr = self.filter.expression(&FilterNames { ports: &ports, source })?;
         let needs = expr.needs();
         if needs.owner && sample.as_ref().is_some_and(|sample| sample.capture) {
             bail!("owners are asked for, and a capture by another program has none");

@@ -19,6 +19,9 @@ pub struct PlanOptions {
     pub mark: bool,
     /// Cgroups: Linux 5.10, else the kernel refuses (`EINVAL`).
     pub cgroup: bool,
+    /// The inode of the network namespace that the plan is for, so that conditions on that are
+    /// decided; `None` for a plan for several.
+    pub netns: Option<u64>,
 }
 
 /// A request to the kernel. A socket has to match every part.
@@ -319,6 +322,10 @@ impl Predicate {
                 is(Condition::Mark { value: *value, mask: *mask })
             }
             Self::Cgroup(id) if options.cgroup => is(Condition::Cgroup(*id)),
+            Self::NetnsInode(inode) => {
+                let here = options.netns?;
+                Some(if here == *inode { Formula::True } else { Formula::False })
+            }
             Self::AutoBound(true) => is(Condition::AutoBound),
             Self::AutoBound(false) => Some(negated(Formula::Is(Condition::AutoBound))),
             _ => None,
@@ -385,7 +392,7 @@ mod tests {
     use crate::filter::{NoNames, parse};
 
     fn plan(text: &str) -> Plan {
-        let options = PlanOptions { mark: true, cgroup: true };
+        let options = PlanOptions { mark: true, cgroup: true, netns: None };
         let expr = parse(text, &NoNames).unwrap_or_else(|error| panic!("{error}"));
         expr.plan(StateSet::DEFAULT, options)
     }
@@ -490,8 +497,23 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_for_one_namespace_has_its_interfaces_only() {
+        let interface = |index| Formula::Is(Condition::Interface(index));
+        let expr = parse("dev br0", &crate::filter::fixture::SomeNames).unwrap();
+        for (netns, wanted) in [
+            (None, Formula::Or(vec![interface(3), interface(5)])),
+            (Some(7), interface(5)),
+            (Some(8), Formula::False),
+        ] {
+            let options = PlanOptions { netns, ..PlanOptions::default() };
+            assert_eq!(expr.formula(true, options), wanted, "{netns:?}");
+            assert_eq!(expr.undecided(options).is_none(), netns.is_some());
+        }
+    }
+
+    #[test]
     fn undecidable_parts_are_reported() {
-        let options = PlanOptions { mark: true, cgroup: true };
+        let options = PlanOptions { mark: true, cgroup: true, netns: None };
         for (text, left) in [
             ("", None),
             ("sport = 22 or dport = 22", None),

@@ -45,7 +45,7 @@ pub use counter_gate::CounterGate;
 pub use counter_watch::{CounterWatch, ReadingTime};
 pub use counter_watches::CounterWatches;
 pub use error::MonitorError;
-pub use filter_names::FilterNames;
+pub use filter_names::{FilterNames, NameSource};
 pub use host_files::HostReading;
 pub use input::{CounterFiles, Side};
 pub use interfaces::{Interface, Interfaces};

@@ -280,7 +280,8 @@ impl NamespaceMonitor {
     ) -> Result<Quality, MonitorError> {
         let (interfaces, mut faults) = (&mut self.interfaces, Vec::new());
         let each = |reply: &Reply<'_>| recorder.add_socket(reply);
-        let received = self.input.record(filter, interfaces, each, &mut faults)?;
+        let received =
+            self.input.record(self.namespace.inode, filter, interfaces, each, &mut faults)?;
         if let Received::NoMore(reason) = received {
             self.no_events = Some(reason);
         }

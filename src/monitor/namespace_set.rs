@@ -202,7 +202,8 @@ impl<C> NamespaceSet<C> {
         Ok(())
     }
 
-    fn is_member(&self, inode: u64) -> bool {
+    /// Whether the namespace with this inode is one of them.
+    pub(super) fn is_member(&self, inode: u64) -> bool {
         self.members.iter().any(|member| member.monitor.namespace.inode == inode)
     }
 }

@@ -376,6 +376,7 @@ impl RecordingRun {
         let known: FxHashSet<u64> = self.set.refused.keys().copied().collect();
         // The next search may succeed.
         let _ = self.set.find(specs, |_, _| Ok(()), |_| ());
+        self.options.filter.retain(|inode| self.set.is_member(inode));
         self.report_refused(&known, report);
     }
 

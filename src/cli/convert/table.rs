@@ -58,17 +58,18 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     convert(command, session, registry, rows, &interrupt)
 }
 
-/// The expression. Where it names interfaces or cgroups, the files are read once more for them.
+/// The expression. Where it names interfaces or cgroups, the files are read before for them.
 fn expression(
     command: &ConvertCommand,
     ports: &PortNames,
     session: &Session,
 ) -> anyhow::Result<Expr> {
     let mut names = RecordedNames::new(ports);
-    if let Ok(expr) = command.which.expression(&names) {
+    let expr = command.which.expression(&names)?;
+    if !names.are_asked() {
         return Ok(expr);
     }
-    session.paths().try_for_each(|path| names.read(path))?;
+    names.look_up(session)?;
     command.which.expression(&names)
 }
 

@@ -11,7 +11,7 @@ use crate::cli::table_args::Form;
 use crate::counters::CounterWidth;
 use crate::diagnosis::{DiagnosisOptions, DiagnosisRun, Question, selected_rules};
 use crate::identity::{Grouping, ServiceRegistry};
-use crate::monitor::FilterNames;
+use crate::monitor::{FilterNames, NameSource};
 use crate::output::summary;
 use crate::output::{
     DiagnosisView, OutputWriter, Progress, diagnosis, diagnosis_csv, diagnosis_jsonl, human,
@@ -33,6 +33,10 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
         CounterWidth::of_machine(&sample.host.machine)
     });
     let filter = &command.filter;
+    let source = match &recorded {
+        Some((session, _)) => NameSource::Recording(session.sample(), session.choice()),
+        None => NameSource::Host(&filter.netns),
+    };
     let options = DiagnosisOptions {
         question: Question {
             limits: config.limits(),
@@ -40,7 +44,7 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
             target_rate: command.target_rate,
             width,
         },
-        sockets: filter.expression(&FilterNames { ports: &ports, past, netns: &filter.netns })?,
+        sockets: filter.expression(&FilterNames { ports: &ports, source })?,
         plan: filter.plan_options(),
         netns: filter.netns.clone(),
         owners: if filter.all_owners { Scope::All } else { Scope::First },
