@@ -121,7 +121,8 @@ static TEXTS: [Column; 28] = [
         "process",
         "PROCESS",
         Align::Left,
-        "Name and id of the process that holds the socket.",
+        "Name and id of the first process that holds the socket, and how many other descriptors of \
+             processes there are.",
         process,
     ),
     text(
@@ -130,7 +131,7 @@ static TEXTS: [Column; 28] = [
         Align::Right,
         "Id of the first process that holds the socket.",
         |c, _, out| {
-            if let Processes::Known([first, ..]) = c.processes {
+            if let Processes::Known { holders: [first, ..], .. } = c.processes {
                 let _ = write!(out, "{}", first.pid);
             }
         },
@@ -439,12 +440,13 @@ fn process(connection: &Connection<'_>, _: bool, out: &mut String) {
     match connection.processes {
         Processes::NotAsked => {}
         Processes::Hidden => out.push_str("(hidden)"),
-        Processes::Known([]) => out.push('-'),
-        Processes::Known([first, rest @ ..]) => {
+        Processes::Known { holders: [], .. } => out.push('-'),
+        Processes::Known { holders: [first, rest @ ..], omitted } => {
             out.push_str(first.comm);
             let _ = write!(out, "/{}", first.pid);
-            if !rest.is_empty() {
-                let _ = write!(out, "+{}", rest.len());
+            let others = omitted + rest.len() as u64;
+            if others > 0 {
+                let _ = write!(out, "+{others}");
             }
         }
     }

@@ -123,7 +123,7 @@ pub use entry::{Datagram, Direction, Entry};
 pub use error::{Damage, ReadError};
 pub use facts::{
     CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
-    NamespaceOf, RunFile, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
+    MOST_HOLDERS, NamespaceOf, RunFile, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
 pub use file::{Output, check_path, create_private};
 pub use join::join;
