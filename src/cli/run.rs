@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, configuration, eprint_line};
+use super::exit::{Exit, configuration, eprint_line, reader_left};
 use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
@@ -73,7 +73,14 @@ impl SocketArgs {
         let mut out = OutputWriter::standard();
         let mut usage = begun;
         loop {
-            out = session.sample(out, usage)?;
+            out = match session.sample(out, usage) {
+                Ok(out) => out,
+                Err(error) => {
+                    // The reader has gone away, or it fails.
+                    reader_left(Err::<(), _>(error))?;
+                    return Ok(session.exit());
+                }
+            };
             if session.total.interrupted || !ticks.wait(&session.interrupt) {
                 break;
             }
@@ -82,13 +89,7 @@ impl SocketArgs {
         if session.repeats {
             eprint_line(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
         }
-        Ok(if session.total.interrupted && session.total.shown == 0 {
-            Exit::Interrupted
-        } else if session.output.strict && (session.damaged || session.total.quality.is_partial()) {
-            Exit::Partial
-        } else {
-            Exit::Done
-        })
+        Ok(session.exit())
     }
 
     /// Resolves the arguments and opens what they name.
@@ -219,6 +220,17 @@ struct Session<W: Write> {
 }
 
 impl<W: Write> Session<W> {
+    /// The exit code, by all samples so far.
+    fn exit(&self) -> Exit {
+        if self.total.interrupted && self.total.shown == 0 {
+            Exit::Interrupted
+        } else if self.output.strict && (self.damaged || self.total.quality.is_partial()) {
+            Exit::Partial
+        } else {
+            Exit::Done
+        }
+    }
+
     /// One sample: dump, rows, closing line.
     fn sample(
         &mut self,
@@ -247,22 +259,35 @@ impl<W: Write> Session<W> {
         let writer = ConnectionWriter::begin(out, form, self.schema, &self.columns, &document)?;
         self.rows.borrow_mut().begin(writer, &captured_at);
         let polled = self.poller.poll(at);
-        let (writer, mut totals) = {
+        let (written, mut totals) = {
             let mut rows = self.rows.borrow_mut();
-            rows.check()?;
-            polled?;
-            rows.end()?
+            let written = rows.check();
+            if written.is_ok() {
+                polled?;
+            }
+            let writer = written.and_then(|()| rows.end());
+            (writer, rows.take_totals())
         };
         let quality = &mut totals.quality;
         self.poller.report_limits(quality);
         quality.permission_limited.extend(self.withheld.iter().cloned());
         let used = usage.elapsed();
-        let (mut out, unseen) =
-            writer.end(totals.shown, quality, Cost::new(used, totals.listed))?;
+        let cost = Cost::new(used, totals.listed);
+        let ended = written.and_then(|writer| writer.end(totals.shown, quality, cost));
+        let (mut out, unseen) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                self.total.add(totals);
+                return Err(error.into());
+            }
+        };
         if appended && !redrawn {
             out.blank()?;
         }
-        out.flush()?;
+        if let Err(error) = out.flush() {
+            self.total.add(totals);
+            return Err(error.into());
+        }
         if !self.repeats {
             eprint_line(summary::one_sample(&totals, used.wall));
         }

@@ -5,7 +5,7 @@ use std::io;
 use anyhow::Context as _;
 
 use super::{DiagnoseCommand, USUAL};
-use crate::cli::exit::{Exit, configuration, eprint_line};
+use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::counters::CounterWidth;
@@ -68,11 +68,8 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
     };
     let diagnosed = run.conclude(|ratio| config.threshold(ratio))?;
     let document = DiagnosisDocument::new(&host, diagnosed, usage);
-    match write(command, &document) {
-        // What was found counts, whether or not somebody reads all of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    // What was found counts, whether or not somebody reads all of it.
+    reader_left(write(command, &document))?;
     let partial = damaged || document.quality.is_partial();
     Ok(if command.fail_on.is_some_and(|least| document.has(least)) {
         Exit::Found
