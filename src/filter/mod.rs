@@ -54,6 +54,7 @@ mod parser;
 mod pattern;
 mod plan;
 mod predicate;
+mod predicate_plan;
 #[cfg(test)]
 mod properties;
 mod terms;

@@ -88,6 +88,7 @@ mod known_facts;
 mod mark;
 mod namespace_choice;
 mod naming;
+mod next_sample;
 mod nlmon_capture;
 mod note;
 mod order;
