@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::registry::{RULES, RuleLimits};
+use crate::counters::Ratio;
 
 /// What the configuration file gets wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -35,12 +36,29 @@ pub enum LimitsError {
 pub struct Limit {
     /// Its name in the configuration file.
     pub key: &'static str,
-    /// The value where the configuration sets none.
-    pub value: f64,
+    /// Gives the value where the configuration sets none.
+    pub default: fn() -> f64,
     /// The value's unit.
     pub unit: &'static str,
     /// What it decides.
     pub meaning: &'static str,
+}
+
+impl Limit {
+    /// The value where the configuration sets none.
+    pub fn value(&self) -> f64 {
+        (self.default)()
+    }
+}
+
+/// The rate in bytes per second from which a connection is fast: 1 Gbit/s. Something always limits
+/// a rate, and there it is no finding that has to be acted on.
+pub(super) const FAST: f64 = 125e6;
+
+/// The threshold above which a ratio of counters is a warning: the limit of a rule that judges the
+/// same share of a connection. Infinite for ratios without one.
+pub(super) fn warn_above(ratio: &str) -> f64 {
+    Ratio::named(ratio).and_then(|ratio| ratio.warn).unwrap_or(f64::INFINITY)
 }
 
 /// Declares the limits of a rule: `key: default, "unit", "meaning";` for each.
@@ -61,7 +79,7 @@ macro_rules! limits {
             pub(in crate::diagnosis) const LIST: &'static [crate::diagnosis::Limit] = &[
                 $(crate::diagnosis::Limit {
                     key: stringify!($key),
-                    value: $value,
+                    default: || $value,
                     unit: $unit,
                     meaning: $meaning,
                 },)*
@@ -143,10 +161,10 @@ mod tests {
             let mut defaults = RuleLimits::default();
             for limit in rule.limits {
                 let value = defaults.get_mut(rule.code, limit.key).copied();
-                assert_eq!(value, Some(limit.value), "{}.{}", rule.code, limit.key);
-                let mut changed = set(rule.code, limit.key, limit.value + 1.0).unwrap();
+                assert_eq!(value, Some(limit.value()), "{}.{}", rule.code, limit.key);
+                let mut changed = set(rule.code, limit.key, limit.value() + 1.0).unwrap();
                 let value = changed.get_mut(rule.code, limit.key).copied();
-                assert_eq!(value, Some(limit.value + 1.0), "{}.{}", rule.code, limit.key);
+                assert_eq!(value, Some(limit.value() + 1.0), "{}.{}", rule.code, limit.key);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::address::{address, endpoint};
 use super::{Tone, human};
+use crate::counters::{Ratio, Verdict};
 use crate::identity::ServiceBasis;
 use crate::model::{Field, Reading, Role, State, Unit, fields, is_link_local};
 use crate::monitor::Interface;
@@ -338,8 +339,15 @@ impl Column {
                 _ => Tone::Warn,
             },
             "retr" | "retrans_ratio" => match fields::RETRANS_RATIO.read(connection.socket) {
-                Reading::Ratio(share) if share >= 0.05 => Tone::Alarm,
-                Reading::Ratio(share) if share >= 0.01 => Tone::Warn,
+                Reading::Ratio(share) => {
+                    let threshold = Ratio::named("retransmission").map(Ratio::threshold);
+                    let verdict = threshold.map(|it| it.verdict(|limit| share > limit));
+                    match verdict {
+                        Some(Verdict::Critical) => Tone::Alarm,
+                        Some(Verdict::Warn) => Tone::Warn,
+                        _ => Tone::Plain,
+                    }
+                }
                 _ => Tone::Plain,
             },
             "limited" => match Limiter::of(connection.socket, connection.delta) {

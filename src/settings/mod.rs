@@ -4,6 +4,7 @@
 //! the figures of sockets that contradictions need come from the caller.
 
 mod conflict;
+pub mod fullness;
 mod rules;
 mod setting;
 mod values;

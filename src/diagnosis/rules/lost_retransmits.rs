@@ -1,11 +1,11 @@
 //! TD113: retransmits lost again.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
-    share: 0.15, "share", "share of the host's retransmits that were lost";
+    share: warn_above("lost_retransmits"), "share", "share of the host's retransmits that were lost";
     least: 5.0, "segments", "least number of lost retransmits";
 }
 

@@ -3,9 +3,10 @@
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
+use crate::settings::fullness;
 
 limits! {
-    share: 0.5, "share", "share of the limit";
+    share: fullness::ORPHANS, "share", "share of the limit";
 }
 
 /// The rule.

@@ -1,7 +1,7 @@
 //! TD130: waiting for the peer to open its window.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 
@@ -9,7 +9,7 @@ limits! {
     share: 0.3, "share", "share of the polls with the window closed";
     least: 2.0, "looks", "least number of polls with the window closed";
     critical: 0.9, "share", "share from which it is critical, if nothing was acknowledged";
-    fast: 125e6, "B/s", "rate from which the finding is only information";
+    fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
 /// The rule.

@@ -1,13 +1,13 @@
 //! TD101: limited by the peer's receive window.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
     share: 0.3, "share", "share of the busy time in which the window limited the sender";
     busy: 0.3, "share", "share of the watched time with data to send";
-    fast: 125e6, "B/s", "rate from which the finding is only information";
+    fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
 /// The rule.

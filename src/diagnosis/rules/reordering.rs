@@ -1,12 +1,12 @@
 //! TD115: segments arrive out of order.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
     least: 5.0, "events", "least number of reordering events";
-    share: 0.001, "share", "reordering events as a share of the segments sent";
+    share: warn_above("reordering"), "share", "reordering events as a share of the segments sent";
 }
 
 /// The rule.

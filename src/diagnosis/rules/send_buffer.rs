@@ -1,7 +1,7 @@
 //! TD102: limited by the send buffer.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 
@@ -9,7 +9,7 @@ limits! {
     share: 0.3, "share", "share of the busy time in which the send buffer limited the sender";
     busy: 0.3, "share", "share of the watched time with data to send";
     looks: 0.6, "share", "share of the polls with the buffer full and all of it in flight";
-    fast: 125e6, "B/s", "rate from which the finding is only information";
+    fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
 /// The rule.

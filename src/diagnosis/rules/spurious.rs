@@ -1,11 +1,11 @@
 //! TD114: unnecessary retransmits.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
-    share: 0.4, "share", "share of the retransmits that were unnecessary";
+    share: warn_above("spurious_retransmits"), "share", "share of the retransmits that were unnecessary";
     least: 5.0, "segments", "least number of unnecessary retransmits";
 }
 

@@ -3,9 +3,10 @@
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
+use crate::settings::fullness;
 
 limits! {
-    share: 0.7, "share", "share of the limit";
+    share: fullness::TIME_WAIT, "share", "share of the limit";
 }
 
 /// The rule.
