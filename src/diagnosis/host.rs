@@ -1,6 +1,6 @@
 //! What the host did while it was watched.
 
-use crate::counters::{Amount, CounterWidth, Delta, Device, Judgement, Kind, Ratio};
+use crate::counters::{Amount, CounterWidth, Delta, Device, Judgement, Kind, Ratio, Verdict};
 use crate::monitor::HostReading;
 
 /// What a host did from the first reading to the last.
@@ -61,6 +61,12 @@ impl HostHistory {
             Delta::Backwards => Amount::Broken,
             Delta::Level { .. } => Amount::Absent,
         }
+    }
+
+    /// The verdict of `stats` on a ratio over the watched time; `None` before it is judged.
+    pub fn verdict(&self, ratio: &str) -> Option<Verdict> {
+        let judged = self.judgements.iter().find(|(judged, _)| judged.id == ratio);
+        judged.map(|(_, judgement)| judgement.verdict)
     }
 
     /// A level at the last reading.

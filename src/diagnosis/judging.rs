@@ -8,6 +8,7 @@ use super::connection_history::ConnectionHistory;
 use super::explanation::{Explained, Match, explain, may_explain};
 use super::finding::{Example, Finding, RuleMatch, Subject};
 use super::groups::{Group, GroupKey, Peer};
+use super::peers;
 use super::registry::RULES;
 use super::rule::{Context, HostInput, Judge, ListenerInput, Rule, RuleInput, ServiceInput};
 use super::watch::Diagnosis;
@@ -123,6 +124,7 @@ impl Diagnosis {
             let MatchedConnections { rule, explains, retrans, .. } = matched;
             findings.push(Finding { rule, subject, rule_match, explains, retrans });
         }
+        peers::complete(&mut findings, &self.groups, self.at);
         self.judge_host(&context, &mut findings);
         sort(&mut findings);
         Conclusion { findings, coverage, context }

@@ -61,6 +61,11 @@ pub(super) fn warn_above(ratio: &str) -> f64 {
     Ratio::named(ratio).and_then(|ratio| ratio.warn).unwrap_or(f64::INFINITY)
 }
 
+/// The same for the threshold from which it is critical.
+pub(super) fn critical_above(ratio: &str) -> f64 {
+    Ratio::named(ratio).and_then(|ratio| ratio.critical).unwrap_or(f64::INFINITY)
+}
+
 /// Declares the limits of a rule: `key: default, "unit", "meaning";` for each.
 ///
 /// Makes a struct `Limits` with one field per limit. `Limits::LIST` documents the limits,

@@ -177,6 +177,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Whether the kernel gives up on sockets without a program later than the advice of three
+    /// timeouts would have it (`tcp_orphan_retries()`; 0 stands for 8).
+    pub(super) fn gives_up_late(&self) -> bool {
+        let retries = self.settings.number("tcp_orphan_retries");
+        retries.is_some_and(|retries| retries == 0 || retries > 3)
+    }
+
     /// Whether bbr is available on this host and is not the congestion control of new connections.
     pub(super) fn can_switch_to_bbr(&self) -> bool {
         let has = |setting: &str| {
