@@ -29,6 +29,7 @@ mod rules;
 mod run;
 mod selection;
 mod sign;
+mod sizing;
 #[cfg(test)]
 mod testing;
 mod watch;

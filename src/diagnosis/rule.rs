@@ -177,6 +177,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// Those of some settings below net.ipv4 that are 0 on this host, with the values that switch
+    /// them on: arguments of `sysctl -w`. `None` if none is.
+    pub(super) fn switch_on(&self, settings: &[(&str, i64)]) -> Option<String> {
+        let is_off = |name: &str| self.settings.number(name) == Some(0);
+        let off = settings.iter().filter(|(name, _)| is_off(name));
+        let words: Vec<String> = off.map(|(name, on)| format!("net.ipv4.{name}={on}")).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// Whether the kernel gives up on sockets without a program later than the advice of three
     /// timeouts would have it (`tcp_orphan_retries()`; 0 stands for 8).
     pub(super) fn gives_up_late(&self) -> bool {
