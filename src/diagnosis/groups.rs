@@ -1,5 +1,6 @@
 //! Connections by service, as far as ports identify it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -31,6 +32,25 @@ impl GroupKey {
         };
         let role = if example.role == Role::Listener { Role::Server } else { example.role };
         Self { role: role.name(), port }
+    }
+}
+
+/// What shares local ports: each can be used once from a local address to a remote address and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Towards {
+    /// The local address.
+    local: IpAddr,
+    /// The remote host.
+    pub(super) remote: ScopedAddress,
+    /// The remote port.
+    pub(super) port: u16,
+}
+
+impl Towards {
+    /// Those of a connection.
+    pub(super) fn of(example: &Example) -> Self {
+        let (local, port) = (example.local.address, example.remote.port);
+        Self { local, remote: example.remote_host(), port }
     }
 }
 

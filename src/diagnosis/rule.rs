@@ -174,6 +174,8 @@ pub struct Context {
     pub polls: u32,
     /// The growth of the host's counters.
     pub host: HostHistory,
+    /// The ports of all listeners of the namespace; `None` if a filter may have left some out.
+    pub listening_ports: Option<Vec<u16>>,
 }
 
 impl Context {
@@ -224,6 +226,19 @@ pub struct ListenerInput<'a> {
 }
 
 impl ListenerInput<'_> {
+    /// The placeholder that tells what limits the backlog: `capped` if net.core.somaxconn does,
+    /// `asked` if the program did in listen().
+    pub(super) fn backlog_limit(&self) -> &'static str {
+        let most = self.context.settings.number("somaxconn");
+        let most = most.and_then(|most| u32::try_from(most).ok());
+        if most.is_some_and(|most| self.listener.backlog >= most) { "capped" } else { "asked" }
+    }
+
+    /// Twice the backlog, as advice has it.
+    pub(super) fn twice_the_backlog(&self) -> String {
+        self.listener.backlog.saturating_mul(2).to_string()
+    }
+
     /// Whether one of the listener's queues was nearly full at some poll, or no other listener can
     /// have dropped something.
     pub fn may_have_been_full(&self) -> bool {

@@ -50,9 +50,6 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let severity = if refused { Severity::Critical } else { Severity::Warning };
-    let most = input.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
-    let is_capped = most.is_some_and(|most| listener.backlog >= most);
-    let word = if is_capped { "capped" } else { "asked" };
     Some(
         RuleMatch::new(severity, Confidence::High, dropped.into())
             .with(
@@ -63,8 +60,8 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("drops", dropped.into(), "segments"))
             .with_growth("ListenOverflows", overflows)
             .with_word("port", listener.example.local.port.to_string())
-            .with_word(word, listener.capacity().to_string())
-            .with_word("more", listener.backlog.saturating_mul(2).to_string()),
+            .with_word(input.backlog_limit(), listener.capacity().to_string())
+            .with_word("more", input.twice_the_backlog()),
     )
 }
 
