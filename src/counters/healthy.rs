@@ -27,7 +27,8 @@ impl Healthy {
     /// The range of the ratio that has a counter in its numerator, if a ratio with a threshold has.
     /// Of several the one with the fewest counters.
     pub(super) fn of_ratio(counter: &str) -> Option<Self> {
-        let has = |ratio: &&Ratio| ratio.warn.is_some() && ratio.numerator.iter().any(|it| it == counter);
+        let has =
+            |ratio: &&Ratio| ratio.warn.is_some() && ratio.numerator.iter().any(|it| it == counter);
         let ratio = Ratio::all().iter().filter(has).min_by_key(|ratio| ratio.numerator.len())?;
         let max = ratio.warn?;
         Some(Self {

@@ -12,6 +12,8 @@ pub struct HostHistory {
     last: HostReading,
     /// Every ratio of `stats` over the watched time.
     pub judgements: Vec<(&'static Ratio, Judgement)>,
+    /// The ports of all listeners of the namespace; `None` if a filter may have left some out.
+    pub listening_ports: Option<Vec<u16>>,
 }
 
 impl HostHistory {
@@ -23,6 +25,7 @@ impl HostHistory {
             first: None,
             last: HostReading::default(),
             judgements: Vec::new(),
+            listening_ports: None,
         }
     }
 

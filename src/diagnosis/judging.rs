@@ -97,14 +97,14 @@ impl Diagnosis {
             .iter()
             .map(|ratio| (ratio, ratio.judge(threshold(ratio), |name| self.host.amount(name))));
         self.host.judgements = judgements.collect();
+        self.host.listening_ports = (!self.is_filtered)
+            .then(|| self.listeners.values().map(|it| it.example.local.port).collect());
         let context = Context {
             settings,
             target_rate: self.question.target_rate,
             elapsed_s: self.at.as_secs_f64(),
             polls: self.poll,
             host: self.host.clone(),
-            listening_ports: (!self.is_filtered)
-                .then(|| self.listeners.values().map(|it| it.example.local.port).collect()),
         };
         let mut coverage = Coverage {
             connections: self.histories.len() as u64,

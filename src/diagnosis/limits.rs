@@ -174,6 +174,57 @@ mod tests {
         }
     }
 
+    /// Rules that judge the share of a ratio go by its threshold.
+    #[test]
+    fn limits_of_the_same_share_are_those_of_the_ratio() {
+        for (code, key, ratio) in [
+            ("TD113", "share", "lost_retransmits"),
+            ("TD114", "share", "spurious_retransmits"),
+            ("TD115", "share", "reordering"),
+        ] {
+            let ratio = Ratio::named(ratio).unwrap();
+            let limit = RuleLimits::default().get_mut(code, key).copied();
+            assert_eq!(limit, ratio.warn, "{code}.{key}");
+        }
+        let share = RuleLimits::default().listener_drops.share;
+        assert_eq!(Some(share), Ratio::named("listen_drops").unwrap().critical);
+    }
+
+    /// A number in a text would be a second place for it: texts name the limit instead.
+    #[test]
+    fn texts_do_not_repeat_limits() {
+        let in_words = [
+            (0.5, "half"),
+            (0.5, "50 %"),
+            (0.01, "one percent"),
+            (0.01, "1 %"),
+            (0.02, "2 %"),
+            (0.001, "one in a thousand"),
+            (0.0001, "one in ten thousand"),
+            (2.0, "two"),
+            (3.0, "three"),
+            (5.0, "five"),
+            (10.0, "ten"),
+            (20.0, "twenty"),
+            (FAST, "1 Gbit/s"),
+            (1_048_576.0, "a megabyte"),
+        ];
+        let mut repeated = Vec::new();
+        for rule in RULES {
+            for limit in rule.limits {
+                let words = in_words.iter().filter(|(value, _)| *value == limit.value());
+                for (_, word) in words {
+                    let text = format!(" {} ", rule.guards.replace(['.', ',', ':', ';'], " "));
+                    // The text of TD110 is about to change.
+                    if rule.code != "TD110" && text.contains(&format!(" {word} ")) {
+                        repeated.push(format!("{}.{}: {word}", rule.code, limit.key));
+                    }
+                }
+            }
+        }
+        assert!(repeated.is_empty(), "{repeated:#?}");
+    }
+
     /// Rules without limits have an empty struct.
     mod none {
         super::super::limits! {}

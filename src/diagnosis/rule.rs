@@ -174,8 +174,6 @@ pub struct Context {
     pub polls: u32,
     /// The growth of the host's counters.
     pub host: HostHistory,
-    /// The ports of all listeners of the namespace; `None` if a filter may have left some out.
-    pub listening_ports: Option<Vec<u16>>,
 }
 
 impl Context {

@@ -91,7 +91,6 @@ pub(super) fn context() -> Context {
         elapsed_s: 10.0,
         polls: 11,
         host: HostHistory::new(CounterWidth::Bits64),
-        listening_ports: Some(Vec::new()),
     }
 }
 

@@ -9,6 +9,6 @@ mod rules;
 mod setting;
 mod values;
 
-pub use conflict::{Conflict, Use, conflicts};
+pub use conflict::{Conflict, Use, conflict_advice, conflicts};
 pub use setting::{Earlier, Scope, Setting};
 pub use values::{Value, Values, is_setting};

@@ -292,12 +292,14 @@ fn nearly(count: Option<u64>, limit: Option<i64>, share: f64) -> Option<(u64, u6
 }
 
 fn time_wait(values: &Values, usage: &Use) -> Option<String> {
-    let (count, limit) = nearly(usage.time_wait, values.number("tcp_max_tw_buckets"), fullness::TIME_WAIT)?;
+    let (count, limit) =
+        nearly(usage.time_wait, values.number("tcp_max_tw_buckets"), fullness::TIME_WAIT)?;
     Some(format!("{count} TIME-WAIT entries of at most {limit}"))
 }
 
 fn orphans(values: &Values, usage: &Use) -> Option<String> {
-    let (count, limit) = nearly(usage.orphans, values.number("tcp_max_orphans"), fullness::ORPHANS)?;
+    let (count, limit) =
+        nearly(usage.orphans, values.number("tcp_max_orphans"), fullness::ORPHANS)?;
     Some(format!("{count} orphans of at most {limit}"))
 }
 

@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The accept queue is full: connections that completed their handshake wait for the program to accept them, and further ones are dropped. Clients see connects that take seconds or time out.",
     evidence: "the accept queue against its capacity at every poll; sk_drops of the listener; ListenOverflows",
-    guards: "A burst can fill the queue for a moment: without drops it has to be full at two polls.",
+    guards: "A burst can fill the queue for a moment: without drops it has to be full at several polls (limit looks), and is a warning: clients wait, and nothing is lost yet.",
     seen_from: "the server",
     other_side: "On clients: repeated SYNs (TD153), or connections that look established and get no answer.",
     advice: &[

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Small segments arrive and full ones do not: a hop with a smaller MTU drops them, and the message about it (ICMP fragmentation needed, packet too big) is filtered. Or the segment size has just shrunk, because such a message arrived or the kernel probed the MTU.",
     evidence: "a full segment in flight that is not acknowledged after timeouts, if the connection never had a full segment acknowledged or if the peer still sends; or a decrease of snd_mss or pmtu",
-    guards: "A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122.",
+    guards: "Stuck segments are critical, since nothing more arrives. A segment size that has shrunk is a warning: the connection goes on. A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122.",
     seen_from: "the sender",
     other_side: "On the receiver the connection is idle since the handshake or the last small message.",
     advice: &[
@@ -130,7 +130,10 @@ mod tests {
         let found = judged(&RULE, shrunk).unwrap();
         assert_eq!(found.confidence, Confidence::High);
         let word = |name| found.words.iter().find(|(it, _)| *it == name).map(|(_, it)| it.as_str());
-        assert_eq!([word("pmtu"), word("size4"), word("size6")], ["1500", "1472", "1452"].map(Some));
+        assert_eq!(
+            [word("pmtu"), word("size4"), word("size6")],
+            ["1500", "1472", "1452"].map(Some)
+        );
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

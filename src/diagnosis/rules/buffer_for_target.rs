@@ -72,7 +72,9 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with_word("bdp", bdp_bytes.to_string())
             .with_word("size", size.to_string());
     // A window with room needs no larger buffer at the receiver.
-    if let (Some([a, b, c]), Some(window)) = (receive, evidence.snd_wnd.filter(|&it| (it as f64) < bdp)) {
+    if let (Some([a, b, c]), Some(window)) =
+        (receive, evidence.snd_wnd.filter(|&it| (it as f64) < bdp))
+    {
         rule_match = rule_match
             .with_word("window", window.to_string())
             .with_word("rmem", format!("{a} {b} {}", c.max(size)));

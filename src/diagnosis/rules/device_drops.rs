@@ -31,8 +31,11 @@ pub(crate) const RULE: Rule = Rule {
             "ethtool -g {device}",
         )
         .only_with("received"),
-        Advice::with_command("See which queue drops what is sent.", "tc -s qdisc show dev {device}")
-            .only_with("sent"),
+        Advice::with_command(
+            "See which queue drops what is sent.",
+            "tc -s qdisc show dev {device}",
+        )
+        .only_with("sent"),
     ],
     references: &["dev_seq_printf_stats() in net/core/net-procfs.c"],
     explained_by: &[],
@@ -51,9 +54,8 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
         let unsent = grown(|device| device.send_drops);
         let share = (bad / (received + bad).max(1.0)).max(unsent / (sent + unsent).max(1.0));
         // The share has to be above the limit beyond chance.
-        let is_above = |part: f64, rest: f64| {
-            is_above(part as u64, (part + rest) as u64, limits.share)
-        };
+        let is_above =
+            |part: f64, rest: f64| is_above(part as u64, (part + rest) as u64, limits.share);
         let (is_receive, is_send) = (is_above(bad, received), is_above(unsent, sent));
         if bad + unsent < limits.least || !is_receive && !is_send {
             continue;

@@ -138,7 +138,10 @@ mod tests {
         let refused = |refused| [("TcpPassiveOpens", 100_000), ("TcpExtTCPMD5Failure", refused)];
         assert_eq!(judged(3, &refused(3)), Some(Warning));
         assert_eq!(judged(3, &refused(1)), Some(Info));
-        assert_eq!(judged(3, &[("TcpPassiveOpens", 100_000), ("TcpExtTCPBacklogDrop", 3)]), Some(Info));
+        assert_eq!(
+            judged(3, &[("TcpPassiveOpens", 100_000), ("TcpExtTCPBacklogDrop", 3)]),
+            Some(Info)
+        );
     }
 
     #[test]

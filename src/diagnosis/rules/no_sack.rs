@@ -57,9 +57,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let rule_match = RuleMatch::new(severity, Confidence::High, evidence.retrans as f64)
         .with(Measure::new("sack", flag(sack), "flag"))
         .with(Measure::new("timestamps", flag(timestamps), "flag"))
-        .with(
-            Measure::new("total_retrans", evidence.retrans as f64, "segments").over(limits.lost),
-        );
+        .with(Measure::new("total_retrans", evidence.retrans as f64, "segments").over(limits.lost));
     let lacking = [(sack, ("tcp_sack", 1)), (timestamps, ("tcp_timestamps", 1))];
     let lacking = lacking.into_iter().filter(|(has, _)| !has).map(|(_, setting)| setting);
     Some(match input.context.switch_on(&lacking.collect::<Vec<_>>()) {

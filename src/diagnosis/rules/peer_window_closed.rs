@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer advertises a window of zero: its receive buffer is full because its program does not read. Only an occasional probe is sent.",
     evidence: "polls with snd_wnd 0 or the zero-window probe timer",
-    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. At 1 Gbit/s and more the finding is only information, because something always limits the rate.",
+    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. At a high rate (limit fast) the finding is only information, because something always limits the rate.",
     seen_from: "the sender",
     other_side: "On the peer recv_q of this connection is full (TD131, TD132): its program hangs, waits for a lock, or has stopped reading.",
     advice: &[

@@ -78,7 +78,7 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if waiting > 0 && !is_reused && settings.number("tcp_timestamps") != Some(0) {
         rule_match = rule_match.with_word("waiting", waiting.to_string());
     }
-    let listening = input.context.listening_ports.as_deref();
+    let listening = input.context.host.listening_ports.as_deref();
     if let Some([from, to]) = listening.and_then(|ports| wider([first, last], ports)) {
         rule_match = rule_match.with_word("range", format!("{from} {to}"));
     }
@@ -121,6 +121,7 @@ mod tests {
             ];
             let mut context = crate::diagnosis::testing::context();
             context.settings = crate::settings::Values::of(&values);
+            context.host.listening_ports = Some(vec![22, 8_080]);
             let group = Group { ports_waiting: waiting, ..of(28_000) };
             let words = service(&RULE, &group, &context).unwrap().words;
             ["range", "waiting"].map(|name| words.iter().any(|(word, _)| *word == name))

@@ -67,7 +67,8 @@ pub(crate) const RULE: Rule = Rule {
 /// Whether round trips grow steadily with the data in flight: then more of it would only wait in a
 /// queue, and the path is the limit.
 fn fills_a_queue(evidence: &Evidence) -> bool {
-    let more = evidence.rtt_us.zip(evidence.min_rtt_us).map(|(now, least)| now.saturating_sub(least));
+    let more =
+        evidence.rtt_us.zip(evidence.min_rtt_us).map(|(now, least)| now.saturating_sub(least));
     let is_steady = more.zip(evidence.rttvar_us).is_some_and(|(more, varies)| varies * 2 < more);
     is_steady && evidence.share_of_polls(Sign::Queued) >= 0.5
 }
@@ -104,9 +105,8 @@ fn with_advice(input: &RuleInput<'_>, size: u64, rule_match: RuleMatch) -> RuleM
     };
     let evidence = input.evidence;
     let wanted = wanted_send_buffer(evidence, size);
-    let mut rule_match = rule_match
-        .with_word("sndbuf", size.to_string())
-        .with_word("wanted", wanted.to_string());
+    let mut rule_match =
+        rule_match.with_word("sndbuf", size.to_string()).with_word("wanted", wanted.to_string());
     if let Some(rtt) = evidence.rtt_us {
         let most = rate_of_buffer(size, rtt) * 8.0 / 1e6;
         rule_match = rule_match
@@ -123,7 +123,8 @@ fn with_advice(input: &RuleInput<'_>, size: u64, rule_match: RuleMatch) -> RuleM
     if !was_full || !evidence.has_fixed_buffer(from, to) {
         return rule_match.with_word("growing", "");
     }
-    let allowed = input.context.settings.number("wmem_max").and_then(|most| u64::try_from(most).ok());
+    let allowed =
+        input.context.settings.number("wmem_max").and_then(|most| u64::try_from(most).ok());
     match allowed.is_some_and(|allowed| allowed < wanted) {
         true => rule_match.with_word("fixed", "").with_word("above_most", ""),
         false => rule_match.with_word("fixed", ""),

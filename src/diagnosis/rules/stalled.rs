@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Data is queued or in flight, and the peer has acknowledged nothing for seconds: the peer or the path is gone. The kernel retransmits at growing intervals until it gives up.",
     evidence: "seconds without an acknowledgement while send_q is not empty; retransmits, backoff",
-    guards: "If the peer answers other connections meanwhile, the finding says so: then it is not gone. A connection without data in flight is idle, not stalled. A closed window is TD130, loss of large segments only is TD141, a closing connection is TD151, a handshake is TD153.",
+    guards: "The severity follows the seconds lost. If the peer answers other connections meanwhile, the finding says so: then it is not gone. A connection without data in flight is idle, not stalled. A closed window is TD130, loss of large segments only is TD141, a closing connection is TD151, a handshake is TD153.",
     seen_from: "the sender",
     other_side: "On the peer, if it is up, the connection is idle or no longer exists. Check whether segments from this host arrive at all.",
     advice: &[

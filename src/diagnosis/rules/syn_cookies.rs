@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The SYN queue was full and the kernel answered with SYN cookies. Such connections lose options (window scaling and SACK, unless timestamps are on). Either it is an attack, or the backlog is too small for the load.",
     evidence: "SyncookiesSent, TCPReqQFullDoCookies",
-    guards: "With net.ipv4.tcp_syncookies = 2 cookies are always sent: the queue has to be full. The kernel counts cookies per host. A listener is reported if it is the only one and no filter leaves out others, or if many requests wait at it.",
+    guards: "No client is turned away, so it is never critical. With net.ipv4.tcp_syncookies = 2 cookies are always sent: the queue has to be full. The kernel counts cookies per host. A listener is reported if it is the only one and no filter leaves out others, or if many requests wait at it.",
     seen_from: "the server",
     other_side: "On clients: connections without window scaling (TD142).",
     advice: &[

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "Requests with an incomplete handshake fill the listener's SYN queue: the clients are far away or gone, it is an attack, or last acknowledgements are lost. Further requests are dropped, or answered with SYN cookies.",
     evidence: "requests in SYN-RECV at every poll against the queue's capacity; TCPReqQFullDrop",
-    guards: "While the accept queue is full, requests wait because of it (TD201). If SYN cookies are sent, it is TD206.",
+    guards: "It is critical when requests were dropped. Before, it is a warning: the next clients are dropped, or lose options to SYN cookies. While the accept queue is full, requests wait because of it (TD201). If SYN cookies are sent, it is TD206.",
     seen_from: "the server",
     other_side: "On clients: repeated SYNs (TD153).",
     advice: &[
@@ -108,7 +108,10 @@ mod tests {
             let words = listener(&RULE, &waiting, &context).unwrap().words;
             assert!(words.iter().any(|(name, _)| *name == word), "{word}: {words:?}");
             let syn_backlog = words.iter().find(|(name, _)| *name == "syn_backlog");
-            assert_eq!(syn_backlog.map(|(_, it)| it.as_str()), (word == "syn_backlog").then_some("171"));
+            assert_eq!(
+                syn_backlog.map(|(_, it)| it.as_str()),
+                (word == "syn_backlog").then_some("171")
+            );
         }
         context = crate::diagnosis::testing::context();
         waiting.requests = 5;

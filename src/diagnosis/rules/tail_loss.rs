@@ -81,8 +81,11 @@ mod tests {
         assert!(judged_in(&RULE, lossy, &context).is_some());
         assert_eq!(judged_in(&RULE, healthy(), &context), None);
         // Only acknowledgements were lost, of a peer that sends no DSACK.
-        let probes =
-            [("TcpExtTCPLossProbes", 22), ("TcpExtTCPFastRetrans", 3), ("TcpExtTCPLossProbeRecovery", 2)];
+        let probes = [
+            ("TcpExtTCPLossProbes", 22),
+            ("TcpExtTCPFastRetrans", 3),
+            ("TcpExtTCPLossProbeRecovery", 2),
+        ];
         context.host = host(&probes);
         assert_eq!(judged_in(&RULE, lossy, &context), None);
         context.host = host(&[probes[0], probes[1], ("TcpExtTCPLossProbeRecovery", 18)]);

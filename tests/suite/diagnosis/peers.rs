@@ -52,5 +52,9 @@ fn check(name: &str, finding: &Value, is_up: bool) {
     }
     let advice = finding["advice"].to_string();
     assert_eq!(advice.contains("ping -c 3"), !is_up, "{name}: {advice}");
-    assert_eq!(advice.contains("firewall") || advice.contains("middlebox"), is_up, "{name}: {advice}");
+    assert_eq!(
+        advice.contains("firewall") || advice.contains("middlebox"),
+        is_up,
+        "{name}: {advice}"
+    );
 }

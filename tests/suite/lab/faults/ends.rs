@@ -8,7 +8,8 @@ use super::fault::{client, long, server};
 use super::healthy::keep_alive;
 use crate::lab::{Side, Ss};
 
-pub const ALL: &[&Fault] = &[&CLOSE_WAIT, &DEAD_PEER, &FORGOTTEN, &DYING_KEEPALIVE, &FORGOTTEN_IDLE, &STUCK_CLOSING];
+pub const ALL: &[&Fault] =
+    &[&CLOSE_WAIT, &DEAD_PEER, &FORGOTTEN, &DYING_KEEPALIVE, &FORGOTTEN_IDLE, &STUCK_CLOSING];
 
 const CLOSE_WAIT: Fault = Fault {
     name: "leaked CLOSE-WAIT",
