@@ -28,11 +28,6 @@ pub(super) fn wanted_send_buffer(evidence: &Evidence, size: u64) -> u64 {
     window(evidence).max(size)
 }
 
-/// Bytes per second that a send buffer of this size carries at a round trip in microseconds.
-pub(super) fn rate_of_buffer(size: u64, rtt_us: u64) -> f64 {
-    size as f64 / 2.0 / (rtt_us.max(1) as f64 / 1e6)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,10 +50,9 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_window_and_the_doubling() {
-        // 100 segments are allowed, and 12,288 bytes of buffer carry 6,144.
+        // 100 segments are allowed.
         let held = Evidence { cwnd: 100, mss: 1_448, ..healthy() };
         assert_eq!(wanted_send_buffer(&held, 12_288), 144_800);
         assert_eq!(wanted_send_buffer(&Evidence { cwnd: 4, ..held }, 12_288), 12_288);
-        assert!((rate_of_buffer(12_288, 40_000) - 153_600.0).abs() < 1e-6);
     }
 }

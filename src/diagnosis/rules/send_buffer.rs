@@ -5,7 +5,7 @@ use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
-use crate::diagnosis::sizing::{is_growing, rate_of_buffer, wanted_send_buffer};
+use crate::diagnosis::sizing::{is_growing, wanted_send_buffer, window};
 
 limits! {
     share: 0.3, "share", "share of the busy time in which the send buffer limited the sender";
@@ -27,7 +27,7 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "Nothing: the receiver only sees data come in bursts, a buffer's worth per round trip.",
     advice: &[
         Advice::with_command(
-            "The buffer was fixed by the program at {sndbuf} bytes (SO_SNDBUF, at most net.core.wmem_max = {net.core.wmem_max}), so it does not grow by itself. At a round trip of {rtt} it carries at most {most}. Leave SO_SNDBUF unset, or ask for {wanted} bytes or more, which the kernel doubles.",
+            "The buffer was fixed by the program at {sndbuf} bytes (SO_SNDBUF, at most net.core.wmem_max = {net.core.wmem_max}), so it does not grow by itself. Leave SO_SNDBUF unset, or ask for {wanted} bytes or more, which the kernel doubles: congestion control lets {window} bytes be in flight.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,rtt,snd_cwnd,sndbuf,sndbuf_limited_share",
         ).only_with("fixed"),
         Advice::with_command(
@@ -36,7 +36,7 @@ pub(crate) const RULE: Rule = Rule {
         )
         .only_with("above_most"),
         Advice::with_command(
-            "The buffer has reached its maximum: net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}. At a round trip of {rtt} it carries at most {most}. Half of it holds overhead.",
+            "The buffer has reached its maximum: net.ipv4.tcp_wmem = {net.ipv4.tcp_wmem}. Congestion control lets {window} bytes be in flight, and the buffer holds as much again of overhead.",
             "sysctl -w net.ipv4.tcp_wmem='{wmem}'",
         ).only_with("grown"),
         Advice::new(
@@ -53,8 +53,7 @@ pub(crate) const RULE: Rule = Rule {
         "remote_address",
         "sndbuf",
         "wanted",
-        "rtt",
-        "most",
+        "window",
         "wmem",
         "fixed",
         "above_most",
@@ -105,14 +104,10 @@ fn with_advice(input: &RuleInput<'_>, size: u64, rule_match: RuleMatch) -> RuleM
     };
     let evidence = input.evidence;
     let wanted = wanted_send_buffer(evidence, size);
-    let mut rule_match =
-        rule_match.with_word("sndbuf", size.to_string()).with_word("wanted", wanted.to_string());
-    if let Some(rtt) = evidence.rtt_us {
-        let most = rate_of_buffer(size, rtt) * 8.0 / 1e6;
-        rule_match = rule_match
-            .with_word("rtt", format!("{:.1} ms", rtt as f64 / 1e3))
-            .with_word("most", format!("{most:.1} Mbit/s"));
-    }
+    let rule_match = rule_match
+        .with_word("sndbuf", size.to_string())
+        .with_word("window", window(evidence).to_string())
+        .with_word("wanted", wanted.to_string());
     let (from, to) = (initial.max(0) as u64, most.max(0) as u64);
     if size == to {
         let wmem = format!("{least} {initial} {}", wanted.saturating_mul(2));
@@ -183,7 +178,7 @@ mod tests {
         };
         let word = words(held);
         assert_eq!(word("wanted").as_deref(), Some("144800"), "100 segments");
-        assert_eq!(word("most").as_deref(), Some("1.2 Mbit/s"));
+        assert_eq!(word("window").as_deref(), Some("144800"));
         assert!(word("above_most").is_some(), "net.core.wmem_max allows 100,000");
         let word = words(crate::diagnosis::Evidence { cwnd: 20, ..held });
         assert_eq!((word("wanted").as_deref(), word("above_most")), (Some("28960"), None));
