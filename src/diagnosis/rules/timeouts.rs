@@ -24,7 +24,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each wait is as long as the timer, 200 ms at least unless a route, a setting or a program has less, and the window starts again from one segment.",
     evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0. total_rto_time counts from the first timeout on: the wait for it comes on top, so that the time lost is at most total_rto_time and one timer for each timeout",
-    guards: "What the peer had received was not lost: then the finding says that the timer fired too early, and TD114 explains it. Its severity follows the share of the time that was lost. Timeouts of a handshake are TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
+    guards: "What the peer had received was not lost: then the finding says that the timer fired too early, and TD114 explains it. Its severity follows the share of the time that was lost. Those behind a queue that the connection fills itself are TD103, those of a handshake TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
     seen_from: "the sender",
     other_side: "On the receiver data arrives after gaps as long as the timer; last_data_recv shows them.",
     advice: &[
@@ -37,7 +37,7 @@ pub(crate) const RULE: Rule = Rule {
         ),
     ],
     references: &["RFC 6298", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
-    explained_by: &["TD122", "TD130", "TD141", "TD151", "TD153"],
+    explained_by: &["TD103", "TD122", "TD130", "TD141", "TD151", "TD153"],
     limits: Limits::LIST,
     placeholders: &["remote_address"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.timeouts)),
