@@ -193,3 +193,22 @@ impl Groups {
         self.groups.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The range of local ports is for one local address and one remote end.
+    #[test]
+    fn local_addresses_have_ports_of_their_own() {
+        let socket = crate::model::example::socket();
+        let mut other = socket;
+        other.local.address = "192.0.2.77".parse().unwrap();
+        let towards = |socket| Towards::of(&Example::of(socket, Role::Client));
+        assert_eq!(towards(&socket), towards(&socket));
+        assert_ne!(towards(&socket), towards(&other));
+        let mut port = socket;
+        port.local.port ^= 1;
+        assert_eq!(towards(&socket), towards(&port));
+    }
+}
