@@ -8,6 +8,7 @@ use super::cells::{
     cgroup, change, limited, netns, number, process, queues, rate, retransmits, role, timer, zone,
 };
 use super::{Tone, human};
+use crate::counters::{Ratio, Verdict};
 use crate::identity::ServiceBasis;
 use crate::model::{Field, Reading, State, fields, is_link_local};
 use crate::report::{Change, Connection, Limiter, Processes};
@@ -341,8 +342,15 @@ impl Column {
                 _ => Tone::Warn,
             },
             "retr" | "retrans_ratio" => match fields::RETRANS_RATIO.read(connection.socket) {
-                Reading::Ratio(share) if share >= 0.05 => Tone::Alarm,
-                Reading::Ratio(share) if share >= 0.01 => Tone::Warn,
+                Reading::Ratio(share) => {
+                    let threshold = Ratio::named("retransmission").map(Ratio::threshold);
+                    let verdict = threshold.map(|it| it.verdict(|limit| share > limit));
+                    match verdict {
+                        Some(Verdict::Critical) => Tone::Alarm,
+                        Some(Verdict::Warn) => Tone::Warn,
+                        _ => Tone::Plain,
+                    }
+                }
                 _ => Tone::Plain,
             },
             "limited" => match Limiter::of(connection.socket, connection.delta) {

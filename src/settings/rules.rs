@@ -2,6 +2,7 @@
 //! to the tests.
 
 use super::conflict::Use;
+use super::fullness;
 use super::values::Values;
 
 /// One contradiction.
@@ -164,8 +165,7 @@ pub(super) static RULES: [Rule; 20] = [
 fn memory_full(values: &Values, usage: &Use) -> Option<String> {
     let [_, pressure, most] = values.triple("tcp_mem")?;
     let pages = usage.memory_pages?;
-    let used = i64::try_from(pages).ok()?;
-    (used > pressure).then(|| {
+    nearly(Some(pages), Some(pressure), fullness::MEMORY).map(|_| {
         format!(
             "TCP uses {pages} pages of memory: above the pressure mark of {pressure} (limit {most})"
         )
@@ -285,19 +285,21 @@ fn abort(values: &Values, _: &Use) -> Option<String> {
     })
 }
 
-/// Whether this many are nearly as many as the limit allows.
-fn nearly(count: Option<u64>, limit: Option<i64>) -> Option<(u64, u64)> {
+/// The count and the limit, if the count reaches this share of the limit.
+fn nearly(count: Option<u64>, limit: Option<i64>, share: f64) -> Option<(u64, u64)> {
     let (count, limit) = (count?, u64::try_from(limit?).ok()?);
-    (limit > 0 && count >= limit / 10 * 9).then_some((count, limit))
+    (limit > 0 && count as f64 >= limit as f64 * share).then_some((count, limit))
 }
 
 fn time_wait(values: &Values, usage: &Use) -> Option<String> {
-    let (count, limit) = nearly(usage.time_wait, values.number("tcp_max_tw_buckets"))?;
+    let (count, limit) =
+        nearly(usage.time_wait, values.number("tcp_max_tw_buckets"), fullness::TIME_WAIT)?;
     Some(format!("{count} TIME-WAIT entries of at most {limit}"))
 }
 
 fn orphans(values: &Values, usage: &Use) -> Option<String> {
-    let (count, limit) = nearly(usage.orphans, values.number("tcp_max_orphans"))?;
+    let (count, limit) =
+        nearly(usage.orphans, values.number("tcp_max_orphans"), fullness::ORPHANS)?;
     Some(format!("{count} orphans of at most {limit}"))
 }
 
