@@ -18,7 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The listener dropped SYNs or the last acknowledgements of handshakes, because a queue was full, memory or a route was missing, or a signature or a filter did not match. Clients try again after one, three and seven seconds.",
     evidence: "growth of sk_drops of the listener, which counts all that it discarded, and the host's counters of what makes a listener drop",
-    guards: "If a full queue was seen, that is the finding (TD201, TD204). Drops that full queues of other listeners explain are not counted as this listener's cause. sk_drops also counts strays, and SYNs that are repeated because the path lost the answer (TCPSynRetrans): with those, or if no counter explains the drops, it is a warning only if their share is above the limit beyond chance. Every growth is at least information.",
+    guards: "If a full queue was seen, that is the finding (TD201, TD204). Drops that full queues of other listeners explain are not counted as this listener's cause. sk_drops also counts strays, SYNs that are repeated because the path lost the answer (TCPSynRetrans), and the reset of a client that takes back its SYN, as health checks do (EmbryonicRsts): with those, or if no counter explains the drops, it is a warning only if their share is above the limit beyond chance. Every growth is at least information.",
     seen_from: "the server",
     other_side: "On clients: handshakes that take a second or more.",
     advice: &[Advice::with_command(
@@ -49,9 +49,9 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let grown: Vec<Measure> = grown.collect();
     let refused = grown.iter().filter(|it| !NO_REFUSALS.contains(&it.field)).map(|it| it.value);
     let refused = refused.fold(0.0, f64::max).min(dropped as f64);
-    // Repeated SYNs of handshakes under way are discarded too (tcp_check_req()).
-    let repeated = host.growth("TcpExtTCPSynRetrans").unwrap_or(0);
-    let unexplained = dropped.saturating_sub(repeated.max(refused as u64));
+    let harmless = HARMLESS.map(|(name, counter, _)| (name, host.growth(counter).unwrap_or(0)));
+    let all_harmless = harmless.iter().map(|(_, events)| events).sum::<u64>();
+    let unexplained = dropped.saturating_sub(all_harmless.max(refused as u64));
     // What could not be read may have grown.
     let is_known =
         |counter: &str| matches!(host.amount(counter), Amount::Events(_) | Amount::Absent);
@@ -65,10 +65,11 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let mut rule_match = RuleMatch::new(severity, Confidence::High, dropped as f64)
         .with(Measure::new("drops", dropped as f64, "segments"));
     if grown.is_empty() && all_are_known {
-        let cause = if unexplained == 0 { REPEATED } else { NOTHING_ELSE };
+        let most = HARMLESS.iter().max_by_key(|(_, counter, _)| host.growth(counter));
+        let cause = most.filter(|_| unexplained == 0).map_or(NOTHING_ELSE, |(_, _, cause)| cause);
         rule_match.cause = Some(cause.to_owned());
-        if repeated > 0 {
-            rule_match = rule_match.with_growth("TCPSynRetrans", Some(repeated));
+        for (name, events) in harmless.into_iter().filter(|(_, events)| *events > 0) {
+            rule_match = rule_match.with_growth(name, Some(events));
         }
     }
     rule_match.evidence.extend(grown);
@@ -96,8 +97,20 @@ const COUNTERS: [(&str, &str); 14] = [
 /// Those of them that grow without a handshake being refused.
 const NO_REFUSALS: [&str; 3] = ["TCPBacklogDrop", "InCsumErrors", "SyncookiesFailed"];
 
-/// The cause where none of them grew, and as many SYNs or answers were repeated.
-const REPEATED: &str = "The listener discarded repeated SYNs of handshakes that were under way: the answers to the first ones were lost on the path or late (TCPSynRetrans). It refused nothing.";
+/// Counters of segments that a listener discards without refusing anything (`tcp_check_req()` in
+/// net/ipv4/tcp_minisocks.c), each with the cause where it explains all drops.
+const HARMLESS: [(&str, &str, &str); 2] = [
+    (
+        "TCPSynRetrans",
+        "TcpExtTCPSynRetrans",
+        "The listener discarded repeated SYNs of handshakes that were under way: the answers to the first ones were lost on the path or late (TCPSynRetrans). It refused nothing.",
+    ),
+    (
+        "EmbryonicRsts",
+        "TcpExtEmbryonicRsts",
+        "The listener discarded resets: clients sent a SYN and took it back before the handshake was complete (EmbryonicRsts). Health checks of load balancers and port scans do that. It refused nothing.",
+    ),
+];
 
 /// The cause where none of them grew.
 const NOTHING_ELSE: &str = "The listener discarded segments, and no counter of the host tells why: a filter of the program (SO_ATTACH_FILTER, eBPF), a missing route or memory for the answer, or segments that belong to no connection.";
@@ -134,6 +147,9 @@ mod tests {
         assert_eq!(judged(50, &repeated), Some(Info));
         let other = [("TcpPassiveOpens", 1_000), ("TcpExtTCPSynRetrans", 5)];
         assert_eq!(judged(50, &other), Some(Warning));
+        // A load balancer's health checks.
+        let taken_back = [("TcpPassiveOpens", 10), ("TcpExtEmbryonicRsts", 8)];
+        assert_eq!((judged(8, &taken_back), judged(16, &taken_back)), (Some(Info), Some(Warning)));
         // A counter of refused handshakes moved with them.
         let refused = |refused| [("TcpPassiveOpens", 100_000), ("TcpExtTCPMD5Failure", refused)];
         assert_eq!(judged(3, &refused(3)), Some(Warning));
@@ -154,6 +170,10 @@ mod tests {
         assert!(silent.cause.unwrap().contains("SO_ATTACH_FILTER"));
         context.host = host(&[("TcpPassiveOpens", 100_000)]);
         assert_eq!(listener(&RULE, &dropping, &context).unwrap().severity, Severity::Info);
+        context.host = host(&[("TcpExtEmbryonicRsts", 41), ("TcpExtTCPSynRetrans", 1)]);
+        let taken_back = listener(&RULE, &dropping, &context).unwrap();
+        assert!(taken_back.cause.unwrap().contains("Health checks"));
+        assert_eq!(taken_back.evidence.len(), 3);
         context.host = host(&[("TcpExtTCPMD5NotFound", 40), ("TcpExtListenDrops", 0)]);
         let found = listener(&RULE, &dropping, &context).unwrap();
         let fields: Vec<&str> = found.evidence.iter().map(|one| one.field).collect();
