@@ -17,5 +17,6 @@ mod filters;
 mod forms;
 mod held_out;
 mod matrix;
+mod peers;
 mod recordings;
 mod table;
