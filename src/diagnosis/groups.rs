@@ -3,6 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::connection_history::{ConnectionHistory, Rtt};
+use super::carrying::Held;
+use super::ending::Ends;
 use super::evidence::Lifecycle;
 use super::finding::Example;
 use crate::model::fields::tcp_info as t;
@@ -41,14 +43,26 @@ pub struct Peer {
     pub data_segs_out: u64,
     /// Segments retransmitted.
     pub retrans: u64,
+    /// Segments with data received.
+    pub data_segs_in: u64,
+    /// Of these, the ones that arrived after a gap.
+    pub out_of_order: u64,
+    /// Those that had more to send than their congestion windows let out.
+    pub held: Held,
+    /// How they ended, and connects that came to nothing.
+    pub ends: Ends,
 }
 
 impl Peer {
     /// Adds the figures of another peer.
-    pub fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: &Self) {
         self.connections += other.connections;
         self.data_segs_out += other.data_segs_out;
         self.retrans += other.retrans;
+        self.data_segs_in += other.data_segs_in;
+        self.out_of_order += other.out_of_order;
+        self.held.add(&other.held);
+        self.ends.add(&other.ends);
     }
 
     /// Retransmitted segments as a share of segments with data.
@@ -106,25 +120,37 @@ impl Group {
             let bytes = |field| history.growth(field).unwrap_or(0);
             self.bytes_of_closed += bytes(&t::BYTES_ACKED) + bytes(&t::BYTES_RECEIVED);
         }
-        if !history.is_active() || history.example.state == State::SynSent {
+        let mut peer = Peer::default();
+        peer.ends.add_connection(history);
+        let is_connection = peer.ends.failures() == 0 && history.example.state != State::SynSent;
+        if history.is_active() && is_connection {
+            let growth = |field| history.growth(field).unwrap_or(0);
+            peer.connections = 1;
+            peer.data_segs_out = growth(&t::DATA_SEGS_OUT);
+            peer.retrans = retrans;
+            peer.data_segs_in = growth(&t::DATA_SEGS_IN);
+            peer.out_of_order = growth(&t::RCV_OOOPACK);
+            if history.wants_more() {
+                peer.held.add_connection(&history.evidence());
+            }
+        }
+        if peer == Peer::default() {
             return;
         }
-        let peer = Peer {
-            connections: 1,
-            data_segs_out: history.growth(&t::DATA_SEGS_OUT).unwrap_or(0),
-            retrans,
-        };
-        self.sum.add(peer);
-        let remote = history.example.remote_host();
-        if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
-            self.peers.entry(remote).or_default().add(peer);
-        }
+        self.add_peer(history.example.remote_host(), &peer);
         // A handshake alone is not a sample of the path: its answer may have been retransmitted.
         if self.rtts.len() < MAX_RTTS
             && peer.data_segs_out >= MIN_DATA_SEGMENTS
             && let Some(rtt) = history.rtt()
         {
             self.rtts.push(rtt);
+        }
+    }
+
+    fn add_peer(&mut self, remote: ScopedAddress, peer: &Peer) {
+        self.sum.add(peer);
+        if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
+            self.peers.entry(remote).or_default().add(peer);
         }
     }
 }
@@ -143,6 +169,15 @@ impl Groups {
         let group = self.group(GroupKey::of(&history.example));
         group.open += 1;
         group.example.get_or_insert(history.example);
+    }
+
+    /// Adds a connect that failed, of which only the peer's address is known.
+    pub(super) fn add_failed_connect(&mut self, example: Example) {
+        let group = self.group(GroupKey::of(&example));
+        group.example.get_or_insert(example);
+        let mut peer = Peer::default();
+        peer.ends.failed = 1;
+        group.add_peer(example.remote_host(), &peer);
     }
 
     /// The group of a key, created if there is none.

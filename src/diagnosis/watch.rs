@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::connection_history::{ConnectionHistory, Inflation};
+use super::connection_history::ConnectionHistory;
+use super::ending::{is_failed_connect, is_wiped, was_never_connected};
 use super::evidence::Lifecycle;
 use super::finding::Example;
 use super::groups::{GroupKey, Groups};
 use super::host::HostHistory;
 use super::listening::ListenerHistory;
+use super::looks::Inflation;
 use super::registry::RuleLimits;
 use crate::counters::CounterWidth;
 use crate::identity::{ListenAddress, Listeners};
@@ -50,6 +52,9 @@ pub struct Diagnosis {
     pub(super) ended: Vec<ConnectionHistory>,
     /// Ended connections beyond [`MAX_ENDED`].
     pub(super) unjudged: u64,
+    /// Those of them that dumps no longer show although no destroy event told their end.
+    vanished: FxHashSet<u64>,
+    lost_events: bool,
     /// The services' sums over ended connections.
     pub(super) groups: Groups,
     /// Sockets in TIME-WAIT in this poll, by group and by remote end.
@@ -85,6 +90,8 @@ impl Diagnosis {
             listeners: FxHashMap::default(),
             ended: Vec::new(),
             unjudged: 0,
+            vanished: FxHashSet::default(),
+            lost_events: false,
             groups: Groups::default(),
             waiting: FxHashMap::default(),
             waiting_towards: FxHashMap::default(),
@@ -171,10 +178,17 @@ impl Diagnosis {
 
     /// Takes a destroy event and the role of its socket, as far as that is known.
     pub fn on_destroy(&mut self, event: &Socket, role: Role) {
-        if self.poll == 0 || event.remote.port == 0 {
+        if self.poll == 0 || self.vanished.remove(&event.cookie) {
             return;
         }
-        let history = match self.histories.look_up(event.cookie) {
+        let known = self.histories.look_up(event.cookie);
+        if known.is_none() && is_wiped(event) {
+            return self.add_wiped(event);
+        }
+        // Only clients connect.
+        let failed = event.tcp_info.as_ref().is_some_and(is_failed_connect);
+        let role = if failed { Role::Client } else { role };
+        let history = match known {
             Some(slot) => self.histories.swap_remove(slot).map(|mut history| {
                 self.shown -= usize::from(history.last_poll == self.poll).min(self.shown);
                 history.on_destroy(event, self.at);
@@ -187,6 +201,19 @@ impl Diagnosis {
         if let Some(history) = history {
             self.finish(history);
         }
+    }
+
+    /// Counts a connect that failed between two polls. The kernel has forgotten all but its peer's
+    /// address; of connections that were dropped with a reset it remembers a round trip too.
+    fn add_wiped(&mut self, event: &Socket) {
+        if was_never_connected(event) {
+            self.groups.add_failed_connect(Example::of(event, Role::Client));
+        }
+    }
+
+    /// Destroy events were lost: connections that vanish may have ended in any way.
+    pub fn lose_events(&mut self) {
+        self.lost_events = true;
     }
 
     /// Ends a poll. `whole`: the dump was complete; `events`: destroy events are received.
@@ -202,6 +229,11 @@ impl Diagnosis {
             let gone = history.is_some_and(|history| history.last_poll + grace <= self.poll);
             if gone && let Some(mut history) = self.histories.swap_remove(slot) {
                 history.lifecycle = Lifecycle::Vanished;
+                history.has_events = events && !self.lost_events;
+                if events && self.vanished.len() < MAX_ENDED {
+                    // Its event comes when its program closes it.
+                    self.vanished.insert(history.example.cookie);
+                }
                 self.finish(history);
             }
         }

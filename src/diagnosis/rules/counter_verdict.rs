@@ -80,7 +80,7 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
     rule_match.explained_by = match ratio.id == RECEIVED_LATE {
-        true => &["TD117"],
+        true => &["TD117", "TD310"],
         false => explainers(&ratio.category),
     };
     rule_match.counts_retransmits = OF_RETRANSMITS.contains(&ratio.category.as_str());
@@ -92,20 +92,20 @@ fn explainers(category: &str) -> &'static [&'static str] {
     match category {
         "retransmission" | "rto" | "ip" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
-            "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
+            "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302", "TD307",
         ],
         "recovery" | "undo" | "dsack" | "reordering" | "sack" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
-            "TD141", "TD301", "TD302",
+            "TD141", "TD301", "TD302", "TD307",
         ],
         "connections" | "listen" | "syncookies" => &[
             "TD110", "TD111", "TD112", "TD153", "TD201", "TD202", "TD203", "TD204", "TD205",
-            "TD206", "TD302", "TD306",
+            "TD206", "TD302", "TD306", "TD308",
         ],
         "time_wait" => &["TD305", "TD306", "TD304"],
         "abort" | "reset" => &[
             "TD133", "TD122", "TD130", "TD131", "TD141", "TD150", "TD151", "TD153", "TD201",
-            "TD402", "TD403",
+            "TD308", "TD309", "TD402", "TD403",
         ],
         "memory" => &["TD131", "TD132", "TD402", "TD403"],
         "window" => &["TD130", "TD131", "TD132", "TD101", "TD151"],
