@@ -76,6 +76,9 @@ pub(super) fn ending(history: &ConnectionHistory) -> Option<Ending> {
     let info = history.last_info()?;
     let state = history.example.state;
     let vanished = history.lifecycle == Lifecycle::Vanished;
+    if vanished && !history.has_events {
+        return None;
+    }
     if state == State::SynSent || state == State::Close && is_failed_connect(info) {
         if !is_failed_connect(info) {
             // It was established between its last poll and its end.
@@ -111,7 +114,9 @@ fn established(history: &ConnectionHistory, info: &TcpInfo) -> Option<Ending> {
     let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
     let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
     Some(Ending::Aborted {
-        lost: history.send_queue() > 1 || syn == 1 && unanswered,
+        // What the last poll showed may have been acknowledged since.
+        lost: history.send_queue() > 1 && history.lifecycle == Lifecycle::Closed
+            || syn == 1 && unanswered,
         unread: history.receive_queue() > 1,
         silent: positive(RETRANSMITS) || positive(PROBES),
     })
@@ -200,5 +205,106 @@ impl Ends {
         self.unread += other.unread;
         self.silent += other.silent;
         self.dropped += other.dropped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::looks::Inflation;
+    use crate::model::Endpoint;
+    use crate::model::example::{socket, tcp_info};
+    use std::time::Duration;
+
+    /// Offsets in `struct tcp_info`.
+    const ACKED: usize = 120;
+    const RECEIVED: usize = 128;
+    const OUT: usize = 136;
+    const IN: usize = 140;
+    const LEAST_RTT: usize = 148;
+    const SENT: usize = 200;
+    const AGAIN: usize = 208;
+    const TOTAL_AGAIN: usize = 100;
+
+    fn event(info: &[(usize, u32)]) -> Socket {
+        Socket { state: State::Close, tcp_info: Some(tcp_info(info)), ..socket() }
+    }
+
+    /// How a connection ended of which only the event is known.
+    fn ended(role: Role, event: &Socket) -> Option<Ending> {
+        ending(&ConnectionHistory::from_destroy_event(event, role, Duration::ZERO, 2))
+    }
+
+    #[test]
+    fn a_fin_that_was_acknowledged_is_an_orderly_end() {
+        let data = [(OUT, 9), (IN, 9), (SENT, 5_000), (AGAIN, 1_000), (RECEIVED, 700)];
+        let acked = |bytes: u32| [data.as_slice(), &[(ACKED, bytes)]].concat();
+        // The SYN of a client counts, that of a server does not.
+        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
+        for (role, bytes, expected) in [
+            (Role::Client, 4_002, Ending::Orderly),
+            (Role::Client, 4_001, aborted),
+            (Role::Server, 4_001, Ending::Orderly),
+            (Role::Server, 4_000, aborted),
+            // Who opened it is not known: orderly, in doubt.
+            (Role::Unknown, 4_001, Ending::Orderly),
+        ] {
+            assert_eq!(ended(role, &event(&acked(bytes))), Some(expected), "{role:?} {bytes}");
+        }
+        let lost = Socket { send_queue: 1_000, ..event(&acked(3_000)) };
+        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        assert_eq!(ended(Role::Server, &lost), Some(expected));
+        let fin = Socket { send_queue: 1, receive_queue: 700, ..event(&acked(4_000)) };
+        let expected = Ending::Aborted { lost: false, unread: true, silent: false };
+        assert_eq!(ended(Role::Server, &fin), Some(expected));
+        // A request without an answer.
+        let asked = event(&[(OUT, 3), (IN, 2), (SENT, 100), (ACKED, 101)]);
+        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        assert_eq!(ended(Role::Client, &asked), Some(expected));
+    }
+
+    #[test]
+    fn connects_that_came_to_nothing() {
+        assert_eq!(ended(Role::Client, &event(&[(OUT, 1), (IN, 1)])), Some(Ending::Refused));
+        let given_up = event(&[(OUT, 1)]);
+        assert_eq!(ended(Role::Client, &given_up), Some(Ending::Unanswered { repeated: false }));
+        let repeated = event(&[(OUT, 3), (TOTAL_AGAIN, 2)]);
+        assert_eq!(ended(Role::Client, &repeated), Some(Ending::Unanswered { repeated: true }));
+        let wiped = |least| {
+            let remote = Endpoint { port: 0, ..socket().remote };
+            Socket { remote, ..event(&[(LEAST_RTT, least)]) }
+        };
+        assert!(was_never_connected(&wiped(u32::MAX)));
+        assert!(!was_never_connected(&wiped(40_000)), "dropped with a reset");
+        assert!(!was_never_connected(&given_up));
+    }
+
+    #[test]
+    fn what_polls_showed_before() {
+        let inflation = Inflation { times: 3.0, least_us: 2e4 };
+        let seen = |state, info: &[(usize, u32)]| {
+            let record = Socket { state, tcp_info: Some(tcp_info(info)), ..socket() };
+            ConnectionHistory::new(&record, Role::Client, true, Duration::ZERO, 2, inflation)
+        };
+        let wiped = Socket { remote: Endpoint { port: 0, ..socket().remote }, ..event(&[]) };
+        let mut connecting = seen(State::SynSent, &[(OUT, 1)]);
+        assert_eq!(ending(&connecting), None, "open");
+        connecting.on_destroy(&wiped, Duration::ZERO);
+        assert_eq!(ending(&connecting), Some(Ending::Failed));
+        let mut connected = seen(State::Established, &[(OUT, 5), (IN, 4), (SENT, 50)]);
+        connected.on_destroy(&wiped, Duration::ZERO);
+        assert_eq!(ending(&connected), Some(Ending::Dropped));
+        // Its program still has it.
+        let mut vanished = seen(State::Established, &[(OUT, 5), (SENT, 50), (ACKED, 51), (RECEIVED, 9)]);
+        vanished.lifecycle = Lifecycle::Vanished;
+        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
+        assert_eq!(ending(&vanished), Some(aborted));
+        vanished.has_events = false;
+        assert_eq!(ending(&vanished), None, "without events nobody knows");
+        let mut ends = Ends::default();
+        ends.add_connection(&connecting);
+        ends.add_connection(&connected);
+        assert_eq!((ends.failed, ends.dropped, ends.connected), (1, 1, 1));
+        assert_eq!((ends.attempts(), ends.ended()), (2, 1));
     }
 }

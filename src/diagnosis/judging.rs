@@ -101,6 +101,7 @@ impl Diagnosis {
             target_rate: self.question.target_rate,
             elapsed_s: self.at.as_secs_f64(),
             polls: self.poll,
+            has_events: self.has_events && !self.lost_events,
             host: self.host.clone(),
         };
         let mut coverage = Coverage {

@@ -96,6 +96,7 @@ pub(super) fn context() -> Context {
         target_rate: None,
         elapsed_s: 10.0,
         polls: 11,
+        has_events: true,
         host: HostHistory::new(CounterWidth::Bits64),
     }
 }

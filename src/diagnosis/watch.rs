@@ -54,7 +54,9 @@ pub struct Diagnosis {
     pub(super) unjudged: u64,
     /// Those of them that dumps no longer show although no destroy event told their end.
     vanished: FxHashSet<u64>,
-    lost_events: bool,
+    pub(super) lost_events: bool,
+    /// Destroy events are received.
+    pub(super) has_events: bool,
     /// The services' sums over ended connections.
     pub(super) groups: Groups,
     /// Sockets in TIME-WAIT in this poll, by group and by remote end.
@@ -92,6 +94,7 @@ impl Diagnosis {
             unjudged: 0,
             vanished: FxHashSet::default(),
             lost_events: false,
+            has_events: false,
             groups: Groups::default(),
             waiting: FxHashMap::default(),
             waiting_towards: FxHashMap::default(),
@@ -218,6 +221,7 @@ impl Diagnosis {
 
     /// Ends a poll. `whole`: the dump was complete; `events`: destroy events are received.
     pub fn end(&mut self, whole: bool, events: bool) {
+        self.has_events = events;
         self.count_requests();
         if !whole || self.shown == self.histories.len() {
             return;

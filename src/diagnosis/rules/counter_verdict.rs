@@ -52,7 +52,28 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
     let few = host.growth("TcpOutSegs").map_or(0.0, |sent| sent as f64 * limits.segments);
     let judgements = host.judgements.iter();
-    judgements.filter_map(|(ratio, judgement)| rule_match(ratio, judgement, few)).collect()
+    let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
+        let found = rule_match(ratio, judgement, few)?;
+        let most = match is_judged_by_cost(&ratio.id, input) {
+            true => Severity::Info,
+            false => found.severity,
+        };
+        Some(RuleMatch { severity: found.severity.min(most), ..found })
+    };
+    judgements.filter_map(found).collect()
+}
+
+/// Whether a ratio counts resets which TD309 and TD133 judge by what they cost: that needs the
+/// destroy events of the connections.
+fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
+    let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
+    let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
+    input.context.has_events
+        && match ratio {
+            "established_resets" | "abort_on_data" | "abort_on_close" => true,
+            "resets_sent" => own() * 2 >= growth("TcpOutRsts"),
+            _ => false,
+        }
 }
 
 fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
@@ -147,6 +168,33 @@ mod tests {
             let found = of_host(&RULE, &context);
             assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
         }
+    }
+
+    /// Load balancers and health checks reset what they have finished with.
+    #[test]
+    fn resets_are_judged_by_what_they_cost() {
+        let mut context = context();
+        context.host = host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
+        let severity = |id, context: &crate::diagnosis::Context| {
+            let ratio = Ratio::named(id).unwrap();
+            let judgement =
+                ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(40));
+            let mut context = crate::diagnosis::Context {
+                settings: crate::settings::Values::recorded(""),
+                host: context.host.clone(),
+                ..*context
+            };
+            context.host.judgements = vec![(ratio, judgement)];
+            of_host(&RULE, &context)[0].severity
+        };
+        for id in ["established_resets", "abort_on_data", "resets_sent"] {
+            assert_eq!(severity(id, &context), Severity::Info, "{id}");
+        }
+        assert_eq!(severity("abort_on_memory", &context), Severity::Warning);
+        context.host = host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 4), ("TcpOutSegs", 400)]);
+        assert_eq!(severity("resets_sent", &context), Severity::Warning);
+        context.has_events = false;
+        assert_eq!(severity("established_resets", &context), Severity::Warning);
     }
 
     #[test]
