@@ -59,7 +59,7 @@ pub(super) fn is_wiped(event: &Socket) -> bool {
 /// Whether a wiped socket was never connected. `tcp_disconnect()` leaves the least round trip.
 pub(super) fn was_never_connected(event: &Socket) -> bool {
     let least = event.tcp_info.as_ref().and_then(|info| read(info, MIN_RTT));
-    is_wiped(event) && !event.remote.address.is_unspecified() && least == Some(NO_RTT)
+    is_wiped(event) && least == Some(NO_RTT)
 }
 
 /// Whether the peer has not completed the handshake of a socket that sent a SYN.

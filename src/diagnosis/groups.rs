@@ -171,13 +171,28 @@ impl Groups {
         group.example.get_or_insert(history.example);
     }
 
-    /// Adds a connect that failed, of which only the peer's address is known.
-    pub(super) fn add_failed_connect(&mut self, example: Example) {
+    /// Adds a connect that failed, or a connection that was dropped with a reset, of which little more
+    /// than the peer's address is known.
+    pub(super) fn add_wiped(&mut self, example: Example, failed: bool) {
         let group = self.group(GroupKey::of(&example));
         group.example.get_or_insert(example);
         let mut peer = Peer::default();
-        peer.ends.failed = 1;
+        (peer.ends.failed, peer.ends.dropped) = (failed.into(), (!failed).into());
         group.add_peer(example.remote_host(), &peer);
+    }
+
+    /// Sets the failed connects of which the port is not known against those to the same hosts that
+    /// succeeded, whatever their port.
+    pub(super) fn share_connects(&mut self) {
+        let key = GroupKey { role: Role::Client.name(), port: 0 };
+        let Some(mut unknown) = self.0.remove(&key) else { return };
+        for (remote, failed) in &mut unknown.peers {
+            let elsewhere = self.0.iter().filter(|(other, _)| other.role == key.role);
+            let connected = elsewhere.filter_map(|(_, group)| group.peers.get(remote));
+            failed.ends.connected = connected.map(|peer| peer.ends.connected).sum();
+            unknown.sum.ends.connected += failed.ends.connected;
+        }
+        self.0.insert(key, unknown);
     }
 
     /// The group of a key, created if there is none.
@@ -188,5 +203,35 @@ impl Groups {
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Group)> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Socket};
+
+    #[test]
+    fn connects_of_unknown_port_are_set_against_those_that_succeeded() {
+        let event = |host: &str| Socket {
+            remote: Endpoint { address: host.parse().unwrap(), port: 0 },
+            ..crate::model::example::socket()
+        };
+        let example = |host| Example::of(&event(host), Role::Client);
+        let mut groups = Groups::default();
+        for host in ["10.0.0.1", "10.0.0.1", "10.0.0.2"] {
+            groups.add_wiped(example(host), true);
+        }
+        let key = |port| GroupKey { role: Role::Client.name(), port };
+        for port in [80, 443] {
+            let mut good = Peer::default();
+            good.ends.connected = 20;
+            groups.group(key(port)).add_peer(example("10.0.0.1").remote_host(), &good);
+        }
+        groups.share_connects();
+        let group = groups.group(key(0));
+        assert_eq!((group.sum.ends.failures(), group.sum.ends.attempts()), (3, 43));
+        let one = group.peers[&example("10.0.0.2").remote_host()].ends;
+        assert_eq!((one.failures(), one.attempts()), (1, 1));
     }
 }

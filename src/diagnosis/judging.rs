@@ -114,6 +114,7 @@ impl Diagnosis {
         };
         let mut matches = self.judge_connections(&context, &mut coverage);
         self.count_ports();
+        self.groups.share_connects();
         let mut findings = Vec::new();
         self.judge_listeners(&context, &mut findings);
         self.judge_groups(&context, &mut matches, &mut findings);

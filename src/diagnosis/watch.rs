@@ -68,6 +68,8 @@ pub struct Diagnosis {
     waiting_on: FxHashMap<u64, u32>,
     /// The listeners of this poll and of the one before, in the kernel's order.
     listed: [Vec<(ListenAddress, u64)>; 2],
+    /// Their ports.
+    listening_ports: FxHashSet<u16>,
     /// The same, to find those that requests wait on.
     listening: Listeners,
     pub(super) host: HostHistory,
@@ -101,6 +103,7 @@ impl Diagnosis {
             requests: FxHashMap::default(),
             waiting_on: FxHashMap::default(),
             listed: Default::default(),
+            listening_ports: FxHashSet::default(),
             listening: Listeners::default(),
             host,
             poll: 0,
@@ -206,12 +209,16 @@ impl Diagnosis {
         }
     }
 
-    /// Counts a connect that failed between two polls. The kernel has forgotten all but its peer's
-    /// address; of connections that were dropped with a reset it remembers a round trip too.
+    /// Counts a connect that failed between two polls, or a connection that was dropped with a reset.
+    /// The kernel has forgotten all but the local port and the peer's address.
     fn add_wiped(&mut self, event: &Socket) {
-        if was_never_connected(event) {
-            self.groups.add_failed_connect(Example::of(event, Role::Client));
+        if event.remote.address.is_unspecified() {
+            return;
         }
+        let failed = was_never_connected(event);
+        let is_server = !failed && self.listening_ports.contains(&event.local.port);
+        let role = if is_server { Role::Server } else { Role::Client };
+        self.groups.add_wiped(Example::of(event, role), failed);
     }
 
     /// Destroy events were lost: connections that vanish may have ended in any way.
@@ -252,6 +259,9 @@ impl Diagnosis {
         if listed != before {
             self.listening.clear();
             listed.iter().for_each(|(at, cookie)| self.listening.insert(*at, *cookie));
+            self.listening_ports.clear();
+            let listeners = self.listeners.values();
+            self.listening_ports.extend(listeners.map(|one| one.example.local.port));
         }
         self.waiting_on.clear();
         for ((local, interface), count) in &self.requests {

@@ -81,9 +81,15 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         .with(Measure::new("not_told", ends.failed as f64, "connects"))
         .with_growth("AttemptFails", counted)
         .with_growth("TCPAbortOnTimeout", host.growth("TcpExtTCPAbortOnTimeout"))
-        .with_word("peer", address);
+        .with_word("peer", address.clone());
     found.cause = Some(cause(ends));
-    found.about = about;
+    found.about = match (about, input.key.port) {
+        // A port that is not known is no service.
+        (None, 0) if group.peers.len() == 1 => Some(format!("peer {address}, port not known")),
+        (None, 0) => Some(format!("{} peers, ports not known", group.peers.len())),
+        (Some(peer), 0) => Some(format!("{peer}, port not known")),
+        (about, _) => about,
+    };
     if ends.refused > 0 {
         found = found.with_word("refused", "");
     }

@@ -100,9 +100,11 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         .with_word("advice", ratio.advice.clone());
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
-    rule_match.explained_by = match ratio.id == RECEIVED_LATE {
-        true => &["TD117", "TD310"],
-        false => explainers(&ratio.category),
+    rule_match.explained_by = match ratio.id.as_str() {
+        RECEIVED_LATE => &["TD117", "TD310"],
+        // Connections that ended, among those about handshakes.
+        "established_resets" => explainers("reset"),
+        _ => explainers(&ratio.category),
     };
     rule_match.counts_retransmits = OF_RETRANSMITS.contains(&ratio.category.as_str());
     Some(rule_match)

@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     evidence: "polls with one segment in flight that is smaller than the MSS, less than an MSS unsent, and congestion window to spare; rtt against min_rtt",
     guards: "Nothing may be lost or repeated, the peer's window has to have room, and the program may have set no rate. Round trips have to contain the delay of the acknowledgements: where the peer answers at once, holding small writes costs one round trip and saves segments. A program that holds data back itself (TCP_CORK, MSG_MORE) looks the same while a small segment is in flight.",
     seen_from: "the sender",
-    other_side: "On the receiver TCPDelayedACKs grows: DelayedACKs of `nstat`. TCP_QUICKACK there helps only until the next one.",
+    other_side: "On the receiver the counter DelayedACKs grows. TCP_QUICKACK there helps only for a moment.",
     advice: &[
         Advice::with_command(
             "Write each message with one call (writev(), a buffer that is flushed), or set TCP_NODELAY in the program. Find the program.",
