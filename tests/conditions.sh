@@ -75,7 +75,7 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- $CONDITIONS
 
 mapfile -t binaries < <(cargo test --locked --no-run --message-format=json |
-	grep '"test":true' | grep -o '"executable":"[^"]*"' | cut -d'"' -f4)
+	grep '"profile":{[^}]*"test":true}' | grep -o '"executable":"[^"]*"' | cut -d'"' -f4)
 [ ${#binaries[@]} -gt 0 ] || { echo "the tests cannot be built" >&2; exit 1; }
 
 failed=()

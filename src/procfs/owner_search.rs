@@ -235,6 +235,10 @@ impl<'search> OwnerSearch<'search> {
                 continue;
             }
             if self.walk.is_refused(table) {
+                if table.open.is_none() && self.walk.goes_on_without_leader(pid) {
+                    self.without_descriptors.push(pid);
+                    continue;
+                }
                 self.examined.insert(pid);
                 self.refused.insert(pid);
                 continue;
@@ -382,6 +386,9 @@ impl<'search> OwnerSearch<'search> {
             Reading::Refused => match self.walk.table(pid).map(|table| table.open) {
                 // A zombie belongs to root, but has nothing that could be refused.
                 Some(Some(0)) => self.examine_other_threads(pid)?,
+                Some(None) if self.walk.goes_on_without_leader(pid) => {
+                    self.examine_other_threads(pid)?;
+                }
                 Some(_) => drop(self.refused.insert(pid)),
                 None => {}
             },

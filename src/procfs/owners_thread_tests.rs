@@ -17,7 +17,7 @@ struct Script {
 impl Script {
     /// `None` where there is no Python. The script calls `listener()` to make and print one, and
     /// `ready()` when it is done.
-    fn start(script: &str) -> Option<Self> {
+    fn start(script: &str) -> Self {
         let prelude = format!(
             "import ctypes, os, socket, sys, threading, time\n\
              libc = ctypes.CDLL(None)\n\
@@ -43,11 +43,11 @@ impl Script {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .ok()?;
+            .expect("this test needs python3");
         let output = std::io::BufReader::new(child.stdout.take().unwrap());
         let mut script = Self { child, output, sockets: Vec::new() };
         script.read_sockets();
-        Some(script)
+        script
     }
 
     /// Reads what the script prints, until it is ready.
@@ -124,10 +124,7 @@ time.sleep(60)
 
 #[test]
 fn threads_with_their_own_descriptor_table() {
-    let Some(script) = Script::start(OWN_TABLES) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let script = Script::start(OWN_TABLES);
     for scope in [Scope::First, Scope::All] {
         let mut owners = owners();
         owners.resolve(&script.wanted(), scope, None).unwrap();
@@ -147,10 +144,7 @@ fn threads_with_their_own_descriptor_table() {
 
 #[test]
 fn own_tables_are_found_on_older_kernels() {
-    let Some(script) = Script::start(OWN_TABLES) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let script = Script::start(OWN_TABLES);
     for counts in [true, false] {
         let mut owners = owners();
         owners.walk.without_comparison(counts);
@@ -163,10 +157,7 @@ fn own_tables_are_found_on_older_kernels() {
 
 #[test]
 fn threads_left_unread_hide_owners() {
-    let Some(script) = Script::start(OWN_TABLES) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let script = Script::start(OWN_TABLES);
     let limited = [
         ThreadBudget { threads: 0, ..ThreadBudget::default() },
         ThreadBudget { descriptors: 0, ..ThreadBudget::default() },
@@ -199,10 +190,7 @@ start(own)
 ready()
 time.sleep(60)
 ";
-    let Some(mut script) = Script::start(script) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let mut script = Script::start(script);
     let mut owners = owners();
     let compared = |owners: &mut Owners| {
         // Closed before it is searched for.
@@ -229,10 +217,7 @@ def own(): unshare(); listener(); ready(); sys.stdin.read(1); end_thread()
 start(own)
 time.sleep(60)
 ";
-    let Some(mut script) = Script::start(script) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let mut script = Script::start(script);
     let mut owners = owners();
     owners.resolve(&script.wanted(), Scope::First, None).unwrap();
     assert_eq!(script.found(&owners), script.by_thread());
@@ -255,10 +240,7 @@ ready()
 sys.stdin.read(1)
 end_thread()
 ";
-    let Some(mut script) = Script::start(script) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let mut script = Script::start(script);
     let (pid, thread) = (script.child.id(), script.sockets[1].2);
     script.end_thread(pid);
     let expected: Vec<_> =
@@ -285,10 +267,7 @@ ready()
 sys.stdin.read(1)
 end_thread()
 ";
-    let Some(mut script) = Script::start(script) else {
-        eprintln!("skipped: needs python3");
-        return;
-    };
+    let mut script = Script::start(script);
     let (pid, (_, fd, thread)) = (script.child.id(), script.sockets[0]);
     let mut owners = owners();
     owners.resolve(&script.wanted(), Scope::First, None).unwrap();

@@ -209,6 +209,14 @@ impl ProcWalk {
         links.checked_sub(2)
     }
 
+    /// Whether the leader of a process has ended while other threads go on. The descriptors of the
+    /// leader belong to root then, those of the threads still to their user (`task_dump_owner()` in
+    /// fs/proc/base.c).
+    pub fn goes_on_without_leader(&mut self, pid: u32) -> bool {
+        self.thread_count(pid).is_some_and(|count| count > 1)
+            && self.stat(pid).is_some_and(|stat| stat.leader_ended)
+    }
+
     /// Whether two threads share one descriptor table, exactly; `None` when the kernel does not
     /// answer. Costs less than half of a `stat` of both tables.
     #[must_use]

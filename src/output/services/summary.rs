@@ -3,8 +3,8 @@
 use crate::attribution::{Polls, ServiceInterval};
 use crate::output::human;
 
-/// The closing line of a run, `2 intervals in 2s; polled 2 times, 0 of them early; 0.5% of one
-/// processor used`, or `12 intervals of the recording's 1min; 13 polls read in 0.4s`.
+/// The closing line of a run, `2 intervals in 2s; 2 polls, 0 of them early; 0.5% of one processor
+/// used`, or `12 intervals of the recording's 1min; 13 polls read in 0.4s`.
 pub fn services_summary(whole: &ServiceInterval, intervals: u64, is_replay: bool) -> String {
     let mut line = human::counted(intervals, "interval");
     let Polls { regular, early, skipped, cpu_budget, .. } = whole.polls;
@@ -19,12 +19,9 @@ pub fn services_summary(whole: &ServiceInterval, intervals: u64, is_replay: bool
         return line;
     }
     line.push_str(" in ");
-    human::microseconds(wall.as_micros() as u64, &mut line);
-    line.push_str(&format!(
-        "; polled {} times, {} of them early; ",
-        human::grouped(regular + early),
-        human::grouped(early)
-    ));
+    human::microseconds(whole.length.as_micros() as u64, &mut line);
+    let polls = human::counted(regular + early, "poll");
+    line.push_str(&format!("; {polls}, {} of them early; ", human::grouped(early)));
     let used = (whole.used.user + whole.used.system).as_secs_f64();
     human::share(used / wall.as_secs_f64().max(1e-9), &mut line);
     line.push_str(" of one processor used");

@@ -34,7 +34,21 @@ struct Summaries {
     polling_alone: Summary,
 }
 
+/// Runs in which no destroy event was lost. Ordinary users cannot raise the limit of the socket's
+/// buffer, and on a busy host the program may be scheduled too late.
 fn observe(scenario: &Scenario, duration: Duration) -> Option<(Truth, Summaries)> {
+    const ATTEMPTS: usize = 3;
+    for _ in 0..ATTEMPTS {
+        let (truth, seen) = run(scenario, duration)?;
+        let lost = |summary: &Summary| summary.document["quality"]["events_lost"] != 0;
+        if !seen.whole.iter().any(lost) {
+            return Some((truth, seen));
+        }
+    }
+    panic!("destroy events were lost in each of {ATTEMPTS} runs");
+}
+
+fn run(scenario: &Scenario, duration: Duration) -> Option<(Truth, Summaries)> {
     scenario.run_with(duration, |running| {
         let whole =
             Side::BOTH.map(|side| Observer::begin(running, side, &["1s", "--cpu-budget", BUDGET]));
@@ -134,7 +148,6 @@ fn check_attribution(scenario: &Scenario, duration: Duration) {
     println!("{connections} connections");
     for (side, summary) in Side::BOTH.into_iter().zip(&seen.whole) {
         println!("{side:?}: {}", summary.closing.lines().last().unwrap_or(""));
-        assert_eq!(summary.document["quality"]["events_lost"], 0);
         if truth.is_traced() {
             check_summary(side, &truth, summary);
         }

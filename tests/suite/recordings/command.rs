@@ -1,6 +1,7 @@
 //! `tcpdiag record` on this machine, without privileges.
 
 use std::net::{TcpListener, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -33,9 +34,47 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// A recorder that is killed if its test fails.
+pub struct Recorder(Option<Child>);
+
+impl Recorder {
+    /// Starts it.
+    pub fn spawn(file: &Path, arguments: &[&str]) -> Self {
+        Self(Some(command(arguments).arg(file).spawn().unwrap()))
+    }
+
+    /// Waits for its end and returns what it has printed.
+    pub fn wait_with_output(mut self) -> std::io::Result<Output> {
+        self.0.take().unwrap().wait_with_output()
+    }
+}
+
+impl Deref for Recorder {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Recorder {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Starts it and waits until it has flushed a first sample.
-pub fn start(file: &Path, arguments: &[&str]) -> Child {
-    let child = command(arguments).arg(file).spawn().unwrap();
+pub fn start(file: &Path, arguments: &[&str]) -> Recorder {
+    let child = Recorder::spawn(file, arguments);
     wait_for(|| samples(file) > 0);
     child
 }
@@ -203,6 +242,20 @@ fn document(arguments: &[&str]) -> serde_json::Value {
     document
 }
 
+/// Removes other holders than this process: children of other tests hold its sockets until they
+/// have executed their program.
+fn keep_own_holder(document: &mut serde_json::Value) {
+    let own = u64::from(std::process::id());
+    for rows in ["connections", "listeners"] {
+        for row in document.get_mut(rows).and_then(|rows| rows.as_array_mut()).into_iter().flatten()
+        {
+            let processes = row["processes"].as_array_mut().unwrap();
+            processes.retain(|process| process["pid"] == own);
+            assert_eq!(processes.len(), 1, "{row}");
+        }
+    }
+}
+
 #[test]
 fn a_recording_is_queried_like_the_host() {
     let connection = Connection::new();
@@ -216,8 +269,10 @@ fn a_recording_is_queried_like_the_host() {
         &["conns", "--process", "no-such-process"],
         &["listeners", "--port", &server],
     ] {
-        let live = document(arguments);
-        let then = document(&[arguments, &["--read", path]].concat());
+        let mut live = document(arguments);
+        let mut then = document(&[arguments, &["--read", path]].concat());
+        keep_own_holder(&mut live);
+        keep_own_holder(&mut then);
         let count = |document: &serde_json::Value| {
             let rows = document.get("connections").or(document.get("listeners")).unwrap();
             rows.as_array().unwrap().len()

@@ -1,21 +1,21 @@
 //! The ring: the last minutes, written on request.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tcpdiag::recording::{Compression, Direction, Ending, HostFacts, Kind, NamespaceOf};
 
 use super::command::{
-    Connection, command, items, json, new_file, notes, record, sockets, stderr, wait_for,
+    Connection, Recorder, items, json, new_file, notes, record, sockets, stderr, wait_for,
 };
 use super::content::{Item, Timed, read};
 use crate::lab::{Firewall, Socket, Tcpdiag, lab};
 
 /// Starts it and waits until it handles signals.
-fn start(file: &Path, arguments: &[&str]) -> Child {
-    let child = command(arguments).arg(file).spawn().unwrap();
+fn start(file: &Path, arguments: &[&str]) -> Recorder {
+    let child = Recorder::spawn(file, arguments);
     let status = format!("/proc/{}/status", child.id());
     let caught = || {
         let text = std::fs::read_to_string(&status).unwrap();
@@ -78,7 +78,10 @@ fn a_signal_writes_the_ring() {
     let others = || {
         let entries = std::fs::read_dir(directory.path()).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| *path != file);
-        paths.collect::<Vec<_>>()
+        // A file that is being written has another name.
+        let is_named =
+            |path: &PathBuf| !path.file_name().unwrap().as_encoded_bytes().starts_with(b".");
+        paths.filter(is_named).collect::<Vec<_>>()
     };
     signal(&child, Signal::USR1);
     wait_for(|| others().first().is_some_and(|other| is_whole(other)));

@@ -13,7 +13,7 @@ use tcpdiag::recording::{
 use tcpdiag::socket_diag::DumpOutcome;
 use tcpdiag::sys::Clocks;
 
-use super::command::{samples, start, wait_for};
+use super::command::{Recorder, samples, start, wait_for};
 use super::content::{NAMESPACE, writer};
 use super::convert::{Connection, stderr, stdout, tcpdiag};
 use super::diff::FakeSocket;
@@ -67,8 +67,7 @@ fn recorded() -> Recorded {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut whole = start(&single, &["-i", "20ms"]);
     let rotation = ["--rotate", "150ms", "-i", "20ms"];
-    let mut parts =
-        super::command::command(&rotation).arg(rotated.join("part.pcapng.zst")).spawn().unwrap();
+    let mut parts = Recorder::spawn(&rotated.join("part.pcapng.zst"), &rotation);
     let wait = |more: usize| {
         let before = [samples(&single), all_samples(&rotated)];
         wait_for(|| samples(&single) >= before[0] + more);
