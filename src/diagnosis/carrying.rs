@@ -15,7 +15,13 @@ const OTHER_LIMIT: f64 = 0.3;
 const AGREES: [f64; 2] = [0.35, 2.5];
 
 /// The largest slow start threshold by the least, up to which every loss came at the same window.
-const STEADY: f64 = 1.4;
+const STEADY: f64 = 1.6;
+
+/// The mean round trip by the least one, from which a queue is often there.
+const LONGER: f64 = 1.1;
+
+/// Microseconds that it has to be longer at least: shorter ones are jitter of the hosts.
+const LONGER_US: f64 = 2_000.0;
 
 /// How a congestion control answers loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,23 +96,34 @@ pub(super) fn is_held_by_window(evidence: &Evidence) -> bool {
     let share = |limited| evidence.share_of_busy(limited).unwrap_or(0.0);
     let full = evidence.share_of_polls(Sign::CwndFull);
     let wants = full.max(evidence.share_of_polls(Sign::Unsent));
-    let paced = evidence.max_pacing_rate.is_some_and(|most| evidence.busy_rate() >= 0.8 * most as f64);
+    let paced =
+        evidence.max_pacing_rate.is_some_and(|most| evidence.busy_rate() >= 0.8 * most as f64);
     evidence.polls >= 3
         && wants >= 0.5
         && evidence.share_of_polls(Sign::AppLimited) < 0.5
         && share(evidence.rwnd_limited_us) < OTHER_LIMIT
         && share(evidence.sndbuf_limited_us) < OTHER_LIMIT
         && !paced
-        && !fills_its_path(evidence)
+        && !meets_a_queue(evidence)
+        && !finds_its_rate(evidence)
 }
 
-/// Whether the loss is likely that of a queue which the connection fills: round trips grow, or every
-/// loss came at the same window.
-pub(super) fn fills_its_path(evidence: &Evidence) -> bool {
-    let steady = evidence.thresholds.is_some_and(|[least, largest]| {
-        least >= 4 && largest as f64 <= STEADY * least as f64
+/// Whether round trips are longer than the path needs, so that a queue may have dropped what was lost.
+pub(super) fn meets_a_queue(evidence: &Evidence) -> bool {
+    let means = evidence.mean_rtt_us.zip(evidence.min_rtt_us);
+    let longer = means.is_some_and(|(mean, least)| {
+        let (mean, least) = (mean as f64, least as f64);
+        mean >= LONGER * least && mean >= least + LONGER_US
     });
-    evidence.share_of_polls(Sign::Queued) >= OTHER_LIMIT || steady
+    longer || evidence.share_of_polls(Sign::Queued) >= OTHER_LIMIT
+}
+
+/// Whether every loss came at the same window: so it is where a connection fills its path alone, and
+/// finds the rate that it can have.
+pub(super) fn finds_its_rate(evidence: &Evidence) -> bool {
+    evidence
+        .thresholds
+        .is_some_and(|[least, largest]| least >= 4 && largest as f64 <= STEADY * least as f64)
 }
 
 /// Whether a rate is what a model says.
@@ -217,7 +234,7 @@ mod tests {
 
     #[test]
     fn other_limits_are_not_the_window() {
-        let held = Evidence { ..healthy().shows(Sign::CwndFull, 9) };
+        let held = healthy().shows(Sign::CwndFull, 9);
         assert!(is_held_by_window(&held));
         let us = Some(8_000_000);
         for other in [
@@ -228,6 +245,7 @@ mod tests {
             Evidence { sndbuf_limited_us: us, ..held },
             Evidence { max_pacing_rate: Some(1_100_000), ..held },
             Evidence { thresholds: Some([20, 24]), ..held },
+            Evidence { mean_rtt_us: Some(47_000), min_rtt_us: Some(40_000), ..held },
             Evidence { polls: 2, ..held },
         ] {
             assert!(!is_held_by_window(&other), "{other:?}");

@@ -152,10 +152,8 @@ pub struct Ends {
 impl Ends {
     pub(super) fn add_connection(&mut self, history: &ConnectionHistory) {
         let ending = ending(history);
-        let failed = matches!(
-            ending,
-            Some(Ending::Refused | Ending::Unanswered { .. } | Ending::Failed)
-        );
+        let failed =
+            matches!(ending, Some(Ending::Refused | Ending::Unanswered { .. } | Ending::Failed));
         let is_client = history.example.role == Role::Client;
         let established = history.example.state != State::SynSent || ending.is_some();
         let connected = is_client && history.opened_while_watched && established && !failed;
@@ -295,7 +293,8 @@ mod tests {
         connected.on_destroy(&wiped, Duration::ZERO);
         assert_eq!(ending(&connected), Some(Ending::Dropped));
         // Its program still has it.
-        let mut vanished = seen(State::Established, &[(OUT, 5), (SENT, 50), (ACKED, 51), (RECEIVED, 9)]);
+        let mut vanished =
+            seen(State::Established, &[(OUT, 5), (SENT, 50), (ACKED, 51), (RECEIVED, 9)]);
         vanished.lifecycle = Lifecycle::Vanished;
         let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
         assert_eq!(ending(&vanished), Some(aborted));

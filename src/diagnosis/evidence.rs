@@ -176,6 +176,19 @@ impl Evidence {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
     }
 
+    /// About how many segments were missing when others arrived: all that follow a missing one in the
+    /// same round trip arrive after a gap.
+    pub fn missing(&self) -> f64 {
+        let late = self.out_of_order.unwrap_or(0) as f64;
+        let rtt = self.rcv_rtt_us.max(self.min_rtt_us).map_or(0.0, |us| us as f64 / 1e6);
+        let per_round_trip = match self.watched_s > 0.0 {
+            true => self.data_segs_in as f64 * rtt / self.watched_s,
+            // Shorter than the time between polls: the first window of most senders.
+            false => self.data_segs_in.min(10) as f64,
+        };
+        late / per_round_trip.max(1.0)
+    }
+
     /// Bytes per second that the peer acknowledged while data was queued.
     pub fn busy_rate(&self) -> f64 {
         match self.busy_us {

@@ -84,8 +84,7 @@ impl Extremes {
         evidence.mean_rtt_us = self.sum_rtt.checked_div(self.rtts.into());
         evidence.least_rto_us = if self.least_rto == u32::MAX { 0 } else { self.least_rto.into() };
         // Fewer changes do not show whether it always changes to the same.
-        evidence.thresholds =
-            (self.changes >= MIN_CHANGES).then(|| [least.into(), largest.into()]);
+        evidence.thresholds = (self.changes >= MIN_CHANGES).then(|| [least.into(), largest.into()]);
         evidence.largest_rcv_wnd = Some(self.window.into()).filter(|&window: &u64| window > 0);
     }
 }

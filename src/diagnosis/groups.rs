@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::connection_history::{ConnectionHistory, Rtt};
 use super::carrying::Held;
+use super::connection_history::{ConnectionHistory, Rtt};
 use super::ending::Ends;
 use super::evidence::Lifecycle;
 use super::finding::Example;
@@ -47,6 +47,8 @@ pub struct Peer {
     pub data_segs_in: u64,
     /// Of these, the ones that arrived after a gap.
     pub out_of_order: u64,
+    /// About how many segments were missing before them, in thousandths.
+    pub missing: u64,
     /// Those that had more to send than their congestion windows let out.
     pub held: Held,
     /// How they ended, and connects that came to nothing.
@@ -61,6 +63,7 @@ impl Peer {
         self.retrans += other.retrans;
         self.data_segs_in += other.data_segs_in;
         self.out_of_order += other.out_of_order;
+        self.missing += other.missing;
         self.held.add(&other.held);
         self.ends.add(&other.ends);
     }
@@ -132,6 +135,9 @@ impl Group {
             peer.out_of_order = growth(&t::RCV_OOOPACK);
             if history.wants_more() {
                 peer.held.add_connection(&history.evidence());
+            }
+            if peer.out_of_order > 0 {
+                peer.missing = (history.evidence().missing() * 1e3) as u64;
             }
         }
         if peer == Peer::default() {

@@ -53,8 +53,7 @@ pub(super) fn signs_of(socket: &Socket, info: Option<&TcpInfo>, inflation: Infla
     };
     let queued = || rtts.is_some_and(|(_, more, least)| more >= 5e3 && more * 5.0 >= least);
     let buffer_full = || {
-        let (queued, size) =
-            (word(uapi::SK_MEMINFO_WMEM_QUEUED)?, word(uapi::SK_MEMINFO_SNDBUF)?);
+        let (queued, size) = (word(uapi::SK_MEMINFO_WMEM_QUEUED)?, word(uapi::SK_MEMINFO_SNDBUF)?);
         let all = read(NOTSENT_BYTES)? == 0 && unacked > 0 && unacked < read(SND_CWND)?;
         Some(queued >= size && all)
     };
@@ -65,7 +64,8 @@ pub(super) fn signs_of(socket: &Socket, info: Option<&TcpInfo>, inflation: Infla
         let sent = u64::from(socket.send_queue).checked_sub(unsent)?;
         let small = unsent > 0 && unsent < mss && unacked == 1 && sent > 0 && sent < mss;
         let calm = read(CA_STATE)? == u64::from(uapi::TCP_CA_OPEN) && !unanswered;
-        let room = read(SND_CWND)? > 1 && figure(&t::SND_WND).is_none_or(|window| window >= 2 * mss);
+        let room =
+            read(SND_CWND)? > 1 && figure(&t::SND_WND).is_none_or(|window| window >= 2 * mss);
         let paced = t::MAX_PACING_RATE.integer_of(info?, socket.state).is_some();
         Some(small && calm && room && !paced)
     };
@@ -114,4 +114,3 @@ fn stream_rtts(info: &TcpInfo, state: State) -> Option<(f64, f64, f64)> {
     let (rtt, least) = (t::RTT.integer_of(info, state)?, t::MIN_RTT.integer_of(info, state)?);
     Some((rtt as f64, rtt.saturating_sub(least) as f64, least as f64))
 }
-

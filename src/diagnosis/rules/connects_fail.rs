@@ -65,12 +65,14 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     };
     let host = &input.context.host;
     let counted = host.growth("TcpAttemptFails");
-    if counted == Some(0) && ends.refused + ends.unanswered + ends.failed > 0 && ends.given_up == 0 {
+    if counted == Some(0) && ends.refused + ends.unanswered + ends.failed > 0 && ends.given_up == 0
+    {
         return None;
     }
     let none = ends.connected == 0 && is_above(ends.failures(), ends.attempts(), limits.critical);
     let severity = if none { Severity::Critical } else { Severity::Warning };
-    let confidence = if ends.failed * 2 > ends.failures() { Confidence::Medium } else { Confidence::High };
+    let confidence =
+        if ends.failed * 2 > ends.failures() { Confidence::Medium } else { Confidence::High };
     let share = ends.failures() as f64 / ends.attempts().max(1) as f64;
     let mut found = RuleMatch::new(severity, confidence, ends.failures() as f64)
         .with(Measure::new("failed_connects", ends.failures() as f64, "connects"))

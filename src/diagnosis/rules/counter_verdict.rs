@@ -63,17 +63,18 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     judgements.filter_map(found).collect()
 }
 
-/// Whether a ratio counts resets which TD309 and TD133 judge by what they cost: that needs the
-/// destroy events of the connections.
+/// Whether a ratio counts what another rule judges by what it costs: TD117 and TD310 gaps, TD309 and
+/// TD133 resets, which needs the destroy events of the connections.
 fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
     let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
     let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
-    input.context.has_events
-        && match ratio {
-            "established_resets" | "abort_on_data" | "abort_on_close" => true,
-            "resets_sent" => own() * 2 >= growth("TcpOutRsts"),
-            _ => false,
-        }
+    let has_events = input.context.has_events;
+    match ratio {
+        RECEIVED_LATE => true,
+        "established_resets" | "abort_on_data" | "abort_on_close" => has_events,
+        "resets_sent" => has_events && own() * 2 >= growth("TcpOutRsts"),
+        _ => false,
+    }
 }
 
 fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
@@ -115,7 +116,8 @@ fn explainers(category: &str) -> &'static [&'static str] {
     match category {
         "retransmission" | "rto" | "ip" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
-            "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302", "TD307",
+            "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
+            "TD307",
         ],
         "recovery" | "undo" | "dsack" | "reordering" | "sack" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
@@ -176,11 +178,11 @@ mod tests {
     #[test]
     fn resets_are_judged_by_what_they_cost() {
         let mut context = context();
-        context.host = host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
+        context.host =
+            host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
         let severity = |id, context: &crate::diagnosis::Context| {
             let ratio = Ratio::named(id).unwrap();
-            let judgement =
-                ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(40));
+            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(40));
             let mut context = crate::diagnosis::Context {
                 settings: crate::settings::Values::recorded(""),
                 host: context.host.clone(),
@@ -189,11 +191,12 @@ mod tests {
             context.host.judgements = vec![(ratio, judgement)];
             of_host(&RULE, &context)[0].severity
         };
-        for id in ["established_resets", "abort_on_data", "resets_sent"] {
+        for id in ["established_resets", "abort_on_data", "resets_sent", RECEIVED_LATE] {
             assert_eq!(severity(id, &context), Severity::Info, "{id}");
         }
         assert_eq!(severity("abort_on_memory", &context), Severity::Warning);
-        context.host = host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 4), ("TcpOutSegs", 400)]);
+        context.host =
+            host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 4), ("TcpOutSegs", 400)]);
         assert_eq!(severity("resets_sent", &context), Severity::Warning);
         context.has_events = false;
         assert_eq!(severity("established_resets", &context), Severity::Warning);

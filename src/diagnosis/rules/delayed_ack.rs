@@ -22,12 +22,10 @@ pub(crate) const RULE: Rule = Rule {
     guards: "Nothing may be lost or repeated, the peer's window has to have room, and the program may have set no rate. Round trips have to contain the delay of the acknowledgements: where the peer answers at once, holding small writes costs one round trip and saves segments. A program that holds data back itself (TCP_CORK, MSG_MORE) looks the same while a small segment is in flight.",
     seen_from: "the sender",
     other_side: "On the receiver the counter DelayedACKs grows. TCP_QUICKACK there helps only for a moment.",
-    advice: &[
-        Advice::with_command(
-            "Write each message with one call (writev(), a buffer that is flushed), or set TCP_NODELAY in the program. Find the program.",
-            "tcpdiag conns --remote-ip {remote_address} --processes --columns remote,notsent_bytes,unacked,rtt,min_rtt,process",
-        ),
-    ],
+    advice: &[Advice::with_command(
+        "Write each message with one call (writev(), a buffer that is flushed), or set TCP_NODELAY in the program. Find the program.",
+        "tcpdiag conns --remote-ip {remote_address} --processes --columns remote,notsent_bytes,unacked,rtt,min_rtt,process",
+    )],
     references: &[
         "RFC 9293 3.7.4",
         "RFC 9293 3.8.6.3",

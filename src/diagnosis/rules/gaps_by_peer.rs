@@ -9,6 +9,7 @@ use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, Service
 limits! {
     share: 0.02, "share", "share of the received segments with data that arrived after a gap";
     least: 10.0, "segments", "least number of segments after a gap";
+    missing: 0.01, "share", "share of the segments that were missing, from which it is more than information";
     peer: 0.04, "share", "the same share for a single peer of many";
 }
 
@@ -20,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "The connections of this service, or those to one of its peers, together receive many segments while an earlier one is missing, but none of them often enough to be a finding of its own: on the way here segments are lost, or overtake each other.",
     evidence: "rcv_ooopack against data_segs_in, summed over the connections of a service and over each peer, ended ones included",
-    guards: "The share has to be above the limit beyond chance. If single connections were found to have gaps, that is the finding. The receiver cannot tell loss from reordering: the sender can.",
+    guards: "The share has to be above the limit beyond chance. Where fewer segments are missing than the limit says, it is information, as for TD117. If single connections were found to have gaps, that is the finding. The receiver cannot tell loss from reordering: the sender can.",
     seen_from: "the receiver",
     other_side: "On the senders: TD110 or TD302 if segments are lost, TD115 if they are reordered.",
     advice: &[
@@ -55,8 +56,11 @@ fn gaps(peer: &Peer, limits: &Limits, share: f64) -> Option<RuleMatch> {
         return None;
     }
     let found = late as f64 / all.max(1) as f64;
+    let missing = peer.missing as f64 / 1e3 / all.max(1) as f64;
+    let severity = if missing < limits.missing { Severity::Info } else { Severity::Warning };
     Some(
-        RuleMatch::new(Severity::Warning, Confidence::High, found)
+        RuleMatch::new(severity, Confidence::High, found)
+            .with(Measure::new("missing_share", missing, "share").over(limits.missing))
             .with(Measure::new("out_of_order_share", found, "share").over(share))
             .with(Measure::new("rcv_ooopack", late as f64, "segments"))
             .with(Measure::new("data_segs_in", all as f64, "segments"))
@@ -77,11 +81,15 @@ mod tests {
             connections: 50,
             out_of_order,
             data_segs_in,
+            missing: 300 * out_of_order,
             ..Peer::default()
         };
         let context = context();
         let sum = |sum| service(&RULE, &Group { sum, ..Group::default() }, &context);
-        assert_eq!(sum(peer(60, 1_000)).unwrap().about, None);
+        let found = sum(peer(60, 1_000)).unwrap();
+        assert_eq!((found.severity, found.about), (Severity::Warning, None));
+        let few = Peer { missing: 5_000, ..peer(60, 1_000) };
+        assert_eq!(sum(few).unwrap().severity, Severity::Info);
         assert_eq!(sum(peer(20, 1_000)), None, "within chance of 2 %");
         assert_eq!(sum(peer(9, 10)), None, "few");
         let mut group = Group { sum: peer(80, 10_000), ..Group::default() };

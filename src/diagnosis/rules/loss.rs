@@ -2,7 +2,7 @@
 
 use crate::counters::is_above;
 use crate::diagnosis::carrying::{
-    Control, agrees, fills_its_path, is_held_by_window, losses_per_recovery,
+    Control, agrees, finds_its_rate, is_held_by_window, losses_per_recovery, meets_a_queue,
 };
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
@@ -83,9 +83,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let repairing_us = repaired as f64 * rtt + evidence.timeout_ms.unwrap_or(0) as f64 * 1e3;
     let delayed = evidence.busy_us.filter(|&busy| busy > 0).map(|busy| repairing_us / busy as f64);
-    // Losses of a queue that it fills alone are how it finds the rate of its path, and bbr does not
-    // slow down for them.
-    let own = fills_its_path(evidence) && evidence.share_of_polls(Sign::Queued) < limits.queued;
+    // bbr does not slow down for losses.
+    let own = finds_its_rate(evidence);
     let costs = match slow {
         true => rate < limits.fast,
         false => !own && carries.is_some() && delayed.is_none_or(|part| part >= limits.delayed),
@@ -102,19 +101,22 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         .with(Measure::new("mean_rtt", rtt, "us"))
         .with(Measure::new("busy_rate", rate, "B/s"))
         .with_known(carries.map(|carries| Measure::new("carried_rate", carries, "B/s")))
-        .with_known(delayed.map(|part| Measure::new("repair_time", part, "share").over(limits.delayed)));
+        .with_known(
+            delayed.map(|part| Measure::new("repair_time", part, "share").over(limits.delayed)),
+        );
     if let (true, Some(control), Some(carries)) = (slow, control, carries) {
         rule_match.cause = Some(limited(control, carries, rate));
-        rule_match = rule_match
-            .with_word("control", control.name())
-            .with_word("carries", megabits(carries));
+        rule_match =
+            rule_match.with_word("control", control.name()).with_word("carries", megabits(carries));
         if control != Control::Bbr && input.context.can_switch_to_bbr() {
             rule_match = rule_match.with_word("bbr", "");
         }
     }
     let queued = evidence.share_of_polls(Sign::Queued);
-    if queued >= limits.queued {
-        rule_match = rule_match.with(Measure::new("queued_looks", queued, "share"));
+    if queued >= limits.queued || meets_a_queue(evidence) {
+        let least = evidence.min_rtt_us.map(|us| Measure::new("min_rtt", us as f64, "us"));
+        rule_match =
+            rule_match.with(Measure::new("queued_looks", queued, "share")).with_known(least);
         rule_match.cause = Some(QUEUED.to_owned());
     }
     Some(rule_match)
@@ -180,6 +182,7 @@ mod tests {
     fn loss_below_one_percent_may_limit_the_rate() {
         let held = Evidence {
             mean_rtt_us: Some(40_000),
+            min_rtt_us: Some(39_000),
             bytes_acked: 6_300_000,
             data_segs_out: 4_400,
             ..lossy(18).shows(Sign::CwndFull, 9)
@@ -197,6 +200,7 @@ mod tests {
             Evidence { bytes_acked: 600_000, ..held },
             Evidence { congestion: Some(CongestionName::new(b"bbr")), ..held },
             Evidence { thresholds: Some([10, 13]), ..held },
+            Evidence { min_rtt_us: Some(34_000), ..held },
             held.shows(Sign::Queued, 5),
             Evidence { retrans: 4, ..held },
         ] {
@@ -204,6 +208,7 @@ mod tests {
         }
         let fast = Evidence {
             mean_rtt_us: Some(100),
+            min_rtt_us: Some(90),
             bytes_acked: 2_500_000_000,
             ..held
         };

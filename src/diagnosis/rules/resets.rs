@@ -149,8 +149,12 @@ fn cause(found: &Causes, ends: &Ends, sent: Option<u64>) -> String {
         ends.ended()
     );
     let from = match sent {
-        Some(0) => "were reset from the network (this host sent no reset; whether the peer or something between did is not told)",
-        _ => "were reset, most likely from the network (whether by the peer or by something between is not told)",
+        Some(0) => {
+            "were reset from the network (this host sent no reset; whether the peer or something between did is not told)"
+        }
+        _ => {
+            "were reset, most likely from the network (whether by the peer or by something between is not told)"
+        }
     };
     for (count, how) in [
         (found.received, from),
@@ -163,7 +167,10 @@ fn cause(found: &Causes, ends: &Ends, sent: Option<u64>) -> String {
         }
     }
     if ends.lost > 0 {
-        text += &format!("; {} with data that was not acknowledged or a request without any answer", ends.lost);
+        text += &format!(
+            "; {} with data that was not acknowledged or a request without any answer",
+            ends.lost
+        );
     }
     text + "."
 }

@@ -95,9 +95,11 @@ mod tests {
 
     #[test]
     fn one_peer_among_others() {
-        let peer = |retrans| Peer { connections: 9, data_segs_out: 900, retrans, ..Peer::default() };
+        let peer =
+            |retrans| Peer { connections: 9, data_segs_out: 900, retrans, ..Peer::default() };
         let mut group = Group::default();
-        for (address, peer) in [("10.0.0.1", peer(0)), ("10.0.0.2", peer(0)), ("10.0.0.3", peer(70))]
+        for (address, peer) in
+            [("10.0.0.1", peer(0)), ("10.0.0.2", peer(0)), ("10.0.0.3", peer(70))]
         {
             group.sum.add(&Peer { data_segs_out: 9 * peer.data_segs_out, ..peer });
             group.peers.insert(ScopedAddress::of(address.parse().unwrap(), 0), peer);

@@ -42,7 +42,7 @@ const REFUSED_BLOCKING: Fault = Fault {
         let target = setup.target(8111);
         setup.act(Side::Client, move |hours| {
             while hours.pause(Duration::from_millis(80)) {
-                let _ = rustix::net::connect(&Socket::of(target.ip()), &target);
+                let _ = rustix::net::connect(Socket::of(target.ip()), &target);
             }
             Ok(())
         });

@@ -29,9 +29,7 @@ const DELAYED_ACK: Fault = Fault {
         }
     },
     holds: |setup| {
-        let waits = |ss: &Ss| {
-            ss.number("notsent") > Some(0.0) && ss.number("unacked") == Some(1.0)
-        };
+        let waits = |ss: &Ss| ss.number("notsent") > Some(0.0) && ss.number("unacked") == Some(1.0);
         setup.count(Side::Client, waits) > 0 && setup.growth(Side::Server, "DelayedACKs") > 10
     },
 };
