@@ -173,6 +173,7 @@ impl Sockets {
                 program: None,
                 cgroup: None,
             }],
+            omitted: 0,
             hidden: false,
         })
     }

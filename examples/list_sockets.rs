@@ -39,7 +39,7 @@ fn list(filter: Filter) -> Result<(), Error> {
     let snapshot = Snapshot::take(&SnapshotOptions::new().filter(filter).owners())?;
     for row in &snapshot.rows {
         let owners = match &row.owners {
-            Owners::Known(owners) => {
+            Owners::Known(owners) | Owners::First(owners, _) => {
                 owners.iter().map(|owner| format!("{} ({})", owner.comm, owner.pid)).collect()
             }
             Owners::Hidden => vec!["hidden".to_owned()],

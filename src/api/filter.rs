@@ -7,9 +7,9 @@ use super::error::Error;
 use super::names::AnyName;
 use crate::filter::{Plan, PlanOptions, parse};
 use crate::model::StateSet;
-use crate::monitor::{FilterNames, SocketFilter};
+use crate::monitor::{FilterNames, NameSource, SocketFilter};
 use crate::procfs::{PortNames, capabilities};
-use crate::recording::Sample;
+use crate::recording::{NamespaceChoice, Sample};
 
 /// Which sockets: an expression in the language of `ss`, and more.
 ///
@@ -67,16 +67,23 @@ impl Filter {
         &self.0
     }
 
-    /// Looks up its names, in the sample of a recording or on this host.
+    /// Looks up its names, in a sample of a recording that has the chosen network namespaces only, or
+    /// on this host.
     pub(super) fn resolve(
         &self,
         ports: &PortNames,
         sample: Option<&Sample>,
         netns: &[String],
     ) -> Result<ResolvedFilter, Error> {
-        let expr = parse(&self.0, &FilterNames { ports, past: sample, netns })?;
+        let chosen = NamespaceChoice::default();
+        let source = match sample {
+            Some(sample) => NameSource::Recording(sample, &chosen),
+            None => NameSource::Host(netns),
+        };
+        let expr = parse(&self.0, &FilterNames { ports, source })?;
         // The kernel compares marks for holders of CAP_NET_ADMIN only (inet_diag.c).
-        let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
+        let options =
+            PlanOptions { mark: capabilities::has_net_admin(), cgroup: true, netns: None };
         let plan = expr.plan(StateSet::DEFAULT, options);
         let needs_program = expr.needs().program;
         Ok(ResolvedFilter { filter: SocketFilter::new(expr), plan, needs_program })

@@ -1,6 +1,6 @@
 //! Names in filters that are only checked.
 
-use crate::filter::Names;
+use crate::filter::{InterfaceIndex, Names};
 use crate::procfs::PortNames;
 
 /// Accepts every name of an interface, cgroup or user, to check the rest of a filter.
@@ -13,12 +13,12 @@ impl Names for AnyName<'_> {
         self.ports.port(service)
     }
 
-    fn interface(&self, _: &str) -> Option<u32> {
-        Some(1)
+    fn interface(&self, _: &str) -> Vec<InterfaceIndex> {
+        vec![InterfaceIndex { netns: None, index: 1 }]
     }
 
-    fn cgroup(&self, _: &str) -> Option<u64> {
-        Some(1)
+    fn cgroup(&self, _: &str) -> Vec<u64> {
+        vec![1]
     }
 
     fn user(&self, _: &str) -> Option<u32> {

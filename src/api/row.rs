@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::identity::ServiceBasis;
 use crate::model::fields::{self, tcp_info};
 use crate::model::{Endpoint, Field, Reading, Role, RoleBasis, Socket, State, Unit, is_link_local};
-use crate::monitor::{Identity, Interfaces, Namespace, Processes};
+use crate::monitor::{Holder, Identity, Interfaces, Namespace, Processes};
 
 /// A process that holds a socket open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Owners {
     /// These processes. None for a socket that is not accepted yet, that its program has closed, or
     /// that the kernel itself uses.
     Known(Vec<Owner>),
+    /// The first ones, and how many others a recording leaves out: it has 16 for each socket.
+    First(Vec<Owner>, u64),
 }
 
 /// One number of a socket.
@@ -91,12 +93,12 @@ impl SocketRow {
         let interface = interfaces.interface(socket.interface);
         let owners = match identity.owner.processes() {
             Processes::Hidden if has_owners => Owners::Hidden,
-            Processes::Known(holders) if has_owners => Owners::Known(
-                holders
-                    .iter()
-                    .map(|it| Owner { pid: it.pid, comm: it.comm.to_owned(), fd: it.fd })
-                    .collect(),
-            ),
+            Processes::Known { holders, omitted } if has_owners => {
+                let owner =
+                    |it: &Holder<'_>| Owner { pid: it.pid, comm: it.comm.to_owned(), fd: it.fd };
+                let owners = holders.iter().map(owner).collect();
+                if omitted > 0 { Owners::First(owners, omitted) } else { Owners::Known(owners) }
+            }
             _ => Owners::NotLookedUp,
         };
         Self {

@@ -24,6 +24,7 @@ mod polls;
 mod reason;
 mod reconcile;
 mod service_watch;
+mod service_watch_options;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use listener_queues::ListenerQueue;
 pub use polls::Polls;
 pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
-pub use service_watch::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
+pub use service_watch::{ServiceInterval, ServiceWatch};
+pub use service_watch_options::{EarlyPolls, ServiceWatchOptions};
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
 pub use work::{Hints, Work};

@@ -1,11 +1,10 @@
 //! A run of `services`, live or on a recording: polls by the schedule, and intervals as results.
 
 use std::mem;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{IntervalSum, NamespaceAttribution, Polls};
-use crate::counters::{CounterWidth, Selection};
+use super::{IntervalSum, NamespaceAttribution, Polls, ServiceWatchOptions};
+use crate::counters::CounterWidth;
 use crate::identity::ServiceRegistry;
 use crate::monitor::{
     CounterFiles, CounterGate, CpuBudget, IntervalSchedule, Looks, MonitorError, Namespace,
@@ -14,38 +13,7 @@ use crate::monitor::{
 };
 use crate::procfs::{Host, NetNamespace, Scope};
 use crate::recording::Session;
-use crate::socket_diag::EventOptions;
 use crate::sys::{Clocks, Interrupt, Usage, UsageSince};
-
-/// Polls between the ends of intervals, as soon as a counter that indicates trouble moves.
-#[derive(Debug, Clone, Copy)]
-pub struct EarlyPolls {
-    /// How often the counters are read for that; `None` without.
-    pub every: Option<Duration>,
-    /// The share of one processor that this program may take then.
-    pub cpu_budget: f64,
-}
-
-/// What is watched.
-#[derive(Debug)]
-pub struct ServiceWatchOptions {
-    /// Live namespaces, as they were named.
-    pub netns: Vec<String>,
-    /// The length of intervals; `None` for the recording's own.
-    pub interval: Option<Duration>,
-    /// The most intervals.
-    pub count: Option<u64>,
-    /// The longest time.
-    pub duration: Option<Duration>,
-    /// How destroy events are received; `None` for none.
-    pub events: Option<EventOptions>,
-    /// Counters that call for early polls; by default all that indicate trouble.
-    pub selection: Option<Selection>,
-    /// When to poll early. Not for recordings.
-    pub early: EarlyPolls,
-    /// The file to which all that is read is recorded. Not for recordings.
-    pub record: Option<PathBuf>,
-}
 
 /// The result of an interval, or of the whole run.
 #[derive(Debug)]

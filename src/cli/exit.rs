@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::config::Config;
 use crate::filter::SyntaxError;
 pub(super) use crate::output::eprint_line;
-use crate::sys::missing_time_zone;
+use crate::sys::{FILE_SIZE_LIMIT, missing_time_zone};
 
 /// Exit codes that other programs rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,13 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
 /// An error and its causes, each once: many an error names its cause itself.
 pub(super) fn causes(error: &anyhow::Error) -> String {
     let mut said = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<io::Error>()
+    {
+        // Of standard output, which may be a file.
+        Some(error) if error.raw_os_error() == Some(libc::EFBIG) => FILE_SIZE_LIMIT.to_owned(),
+        _ => cause.to_string(),
+    };
+    for cause in error.chain().map(words) {
         if said.is_empty() {
             said = cause;
         } else if !said.contains(&cause) {
@@ -106,8 +112,19 @@ pub(super) fn configuration(given: Option<&Path>) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// What remains of a failure to write to standard output whose reader has gone away: nothing is
+/// wrong, but nothing more is written. Returns whether it has. What else a command does it still does,
+/// and what it knows by then decides its exit code.
+pub(super) fn reader_left<E: Into<anyhow::Error>>(written: Result<(), E>) -> anyhow::Result<bool> {
+    match written.map_err(Into::into) {
+        Ok(()) => Ok(false),
+        Err(error) if is_closed_pipe(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the reader of standard output has gone away, as `head` does.
-pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
     })
@@ -130,6 +147,11 @@ mod tests {
         let text = "Operation not permitted (os error 1)";
         let naming = anyhow::Error::from(Failure { source: source() }).context("--read");
         assert_eq!(causes(&naming), format!("--read: cannot open x: {text}"));
+        let full = anyhow::Error::from(io::Error::from_raw_os_error(libc::EFBIG));
+        assert_eq!(
+            causes(&full.context("standard output")),
+            format!("standard output: {FILE_SIZE_LIMIT}")
+        );
         let silent = Err::<(), _>(source()).context("cannot open x").unwrap_err();
         assert_eq!(causes(&silent), format!("cannot open x: {text}"));
         assert_eq!(causes(&anyhow!("alone")), "alone");

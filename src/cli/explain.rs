@@ -1,9 +1,11 @@
 //! `tcpdiag explain`.
 
+use std::io;
+
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, eprint_line};
+use super::exit::{Exit, eprint_line, reader_left};
 use super::recording_args::SampleArgs;
 use super::table_args::{Form, TableArgs};
 use crate::output::{
@@ -69,11 +71,15 @@ impl Explain {
         let partial = self.strict && quality.as_ref().is_some_and(Quality::is_partial);
         let exit = if partial { Exit::Partial } else { Exit::Done };
         let entries = self.entries(&reference)?;
+        reader_left(self.write(&entries, quality))?;
+        Ok(exit)
+    }
+
+    fn write(&self, entries: &[&Explanation], quality: Option<Quality>) -> io::Result<()> {
         let mut out = OutputWriter::standard();
         if self.markdown {
-            markdown(&mut out, &entries)?;
-            out.flush()?;
-            return Ok(exit);
+            markdown(&mut out, entries)?;
+            return out.flush();
         }
         match self.table.output {
             Form::Table => {
@@ -86,16 +92,12 @@ impl Explain {
                 }
             }
             Form::Json => {
-                json_line(
-                    &mut out,
-                    &ExplainDocument { schema: EXPLAIN, entries: &entries, quality },
-                )?;
+                json_line(&mut out, &ExplainDocument { schema: EXPLAIN, entries, quality })?;
             }
             Form::Jsonl => entries.iter().try_for_each(|entry| json_line(&mut out, entry))?,
-            Form::Csv => explanation_csv(&mut out, &entries)?,
+            Form::Csv => explanation_csv(&mut out, entries)?,
         }
-        out.flush()?;
-        Ok(exit)
+        out.flush()
     }
 
     fn entries<'c>(&self, reference: &'c Reference) -> anyhow::Result<Vec<&'c Explanation>> {

@@ -47,7 +47,7 @@ impl FilterArgs {
     /// What the kernel may be asked to decide. It decides marks for holders of
     /// CAP_NET_ADMIN only.
     pub(super) fn plan_options(&self) -> PlanOptions {
-        PlanOptions { mark: capabilities::has_net_admin(), cgroup: true }
+        PlanOptions { mark: capabilities::has_net_admin(), cgroup: true, netns: None }
     }
 }
 
@@ -185,7 +185,7 @@ fn below(path: &str, names: &dyn Names) -> anyhow::Result<Expr> {
         .unwrap_or(path)
         .trim_matches('/');
     let own = format!("/{inner}");
-    if !own.contains('*') && names.cgroup(&own).is_none() {
+    if !own.contains('*') && names.cgroup(&own).is_empty() {
         bail!("--cgroup {path}: no such cgroup; accepted are paths of cgroup v2, `*` allowed");
     }
     let children = format!("{}/*", own.trim_end_matches('/'));
@@ -252,11 +252,10 @@ fn prefixes(
     for prefix in prefixes {
         let inside = Predicate::Prefix { side: Some(side), net: prefix.net }.into();
         let zone = prefix.zone.as_deref().map(|zone| filter::interface(zone, names));
-        let zone = zone.transpose().map_err(|error| {
+        let zone = zone.unwrap_or(Ok(Expr::True)).map_err(|error| {
             anyhow!("{flag} {prefix}: {}; accepted: {}", error.message, error.accepted)
         })?;
-        wanted
-            .push(zone.map_or(Expr::True, |index| Predicate::Interface(index).into()).and(inside));
+        wanted.push(zone.and(inside));
     }
     Ok(any_of(wanted))
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, configuration, eprint_line};
+use super::exit::{Exit, configuration, eprint_line, reader_left};
 use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
@@ -16,13 +16,13 @@ use super::repeat::RepeatArgs;
 use super::warnings::Warnings;
 use crate::filter::Needs;
 use crate::model::StateSet;
-use crate::monitor::{FilterNames, SocketFilter};
+use crate::monitor::{FilterNames, NameSource, SocketFilter};
 use crate::output::{
     Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
     RowSchema, human, list_columns, summary,
 };
 use crate::procfs::{PortNames, Scope, capabilities};
-use crate::recording::{Sample, localised};
+use crate::recording::{NamespaceChoice, Sample, localised};
 use crate::report::{
     ConnectionPoller, ConnectionTotals, Cost, Document, PollerSettings, RowOptions,
 };
@@ -73,7 +73,14 @@ impl SocketArgs {
         let mut out = OutputWriter::standard();
         let mut usage = begun;
         loop {
-            out = session.sample(out, usage)?;
+            out = match session.sample(out, usage) {
+                Ok(out) => out,
+                Err(error) => {
+                    // The reader has gone away, or it fails.
+                    reader_left(Err::<(), _>(error))?;
+                    return Ok(session.exit());
+                }
+            };
             if session.total.interrupted || !ticks.wait(&session.interrupt) {
                 break;
             }
@@ -82,13 +89,7 @@ impl SocketArgs {
         if session.repeats {
             eprint_line(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
         }
-        Ok(if session.total.interrupted && session.total.shown == 0 {
-            Exit::Interrupted
-        } else if session.output.strict && (session.damaged || session.total.quality.is_partial()) {
-            Exit::Partial
-        } else {
-            Exit::Done
-        })
+        Ok(session.exit())
     }
 
     /// Resolves the arguments and opens what they name.
@@ -101,11 +102,13 @@ impl SocketArgs {
         let recorded = self.recorded.sample(&self.filter.netns)?;
         let damaged = recorded.as_ref().is_some_and(|recorded| recorded.damaged);
         let sample = recorded.map(|recorded| recorded.sample);
-        let expr = self.filter.expression(&FilterNames {
-            ports: &ports,
-            past: sample.as_ref(),
-            netns: &self.filter.netns,
-        })?;
+        // The sample has the chosen namespaces only.
+        let chosen = NamespaceChoice::default();
+        let source = match &sample {
+            Some(sample) => NameSource::Recording(sample, &chosen),
+            None => NameSource::Host(&self.filter.netns),
+        };
+        let expr = self.filter.expression(&FilterNames { ports: &ports, source })?;
         let needs = expr.needs();
         if needs.owner && sample.as_ref().is_some_and(|sample| sample.capture) {
             bail!("owners are asked for, and a capture by another program has none");
@@ -217,6 +220,17 @@ struct Session<W: Write> {
 }
 
 impl<W: Write> Session<W> {
+    /// The exit code, by all samples so far.
+    fn exit(&self) -> Exit {
+        if self.total.interrupted && self.total.shown == 0 {
+            Exit::Interrupted
+        } else if self.output.strict && (self.damaged || self.total.quality.is_partial()) {
+            Exit::Partial
+        } else {
+            Exit::Done
+        }
+    }
+
     /// One sample: dump, rows, closing line.
     fn sample(
         &mut self,
@@ -245,22 +259,35 @@ impl<W: Write> Session<W> {
         let writer = ConnectionWriter::begin(out, form, self.schema, &self.columns, &document)?;
         self.rows.borrow_mut().begin(writer, &captured_at);
         let polled = self.poller.poll(at);
-        let (writer, mut totals) = {
+        let (written, mut totals) = {
             let mut rows = self.rows.borrow_mut();
-            rows.check()?;
-            polled?;
-            rows.end()?
+            let written = rows.check();
+            if written.is_ok() {
+                polled?;
+            }
+            let writer = written.and_then(|()| rows.end());
+            (writer, rows.take_totals())
         };
         let quality = &mut totals.quality;
         self.poller.report_limits(quality);
         quality.permission_limited.extend(self.withheld.iter().cloned());
         let used = usage.elapsed();
-        let (mut out, unseen) =
-            writer.end(totals.shown, quality, Cost::new(used, totals.listed))?;
+        let cost = Cost::new(used, totals.listed);
+        let ended = written.and_then(|writer| writer.end(totals.shown, quality, cost));
+        let (mut out, unseen) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                self.total.add(totals);
+                return Err(error.into());
+            }
+        };
         if appended && !redrawn {
             out.blank()?;
         }
-        out.flush()?;
+        if let Err(error) = out.flush() {
+            self.total.add(totals);
+            return Err(error.into());
+        }
         if !self.repeats {
             eprint_line(summary::one_sample(&totals, used.wall));
         }

@@ -5,11 +5,11 @@ use std::io::Write;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::exit::{Exit, eprint_line};
+use super::exit::{Exit, eprint_line, reader_left};
 use super::table_args::{Form, TableArgs};
 use crate::monitor::find_namespaces;
 use crate::output::{OutputWriter, escape, json_line, summary, sysctl, sysctl_csv};
-use crate::procfs::Host;
+use crate::procfs::{Host, NetNamespace};
 use crate::report::{
     Namespace, NamespaceSettings, SysctlDocument, UnknownSetting, choose_settings,
 };
@@ -62,11 +62,30 @@ impl Sysctl {
         let settings = chosen(&self.names)?;
         let host = Host::this();
         let (namespaces, mut unreachable) = find_namespaces(&self.netns)?;
+        let mut partial = false;
+        let written =
+            self.show(&namespaces, &settings, &host, used, &mut unreachable, &mut partial);
+        if !reader_left(written)? {
+            unreachable.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
+        }
+        partial |= !unreachable.is_empty();
+        Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
+    }
+
+    /// Writes the settings of all namespaces. What is not reported with one is left in `unreachable`.
+    fn show(
+        &self,
+        namespaces: &[NetNamespace],
+        settings: &[&'static Setting],
+        host: &Host,
+        used: Usage,
+        unreachable: &mut Vec<String>,
+        partial: &mut bool,
+    ) -> anyhow::Result<()> {
         let mut out = OutputWriter::standard();
-        let mut headed = false;
-        let (mut partial, mut failed) = (false, 0);
+        let (mut headed, mut failed) = (false, 0);
         let many = namespaces.len() > 1;
-        for namespace in &namespaces {
+        for namespace in namespaces {
             let mut read = match namespace.inside(NamespaceSettings::read) {
                 Ok(read) => read,
                 // One that went away since it was found does not end the others.
@@ -77,10 +96,10 @@ impl Sysctl {
                 }
                 Err(error) => return Err(error.into()),
             };
-            read.quality.permission_limited.append(&mut unreachable);
-            partial |= read.quality.is_partial();
+            read.quality.permission_limited.append(unreachable);
+            *partial |= read.quality.is_partial();
             let netns = Namespace { inode: namespace.inode, name: namespace.name.clone() };
-            let document = read.document(&host, netns, &settings, used.elapsed());
+            let document = read.document(host, netns, settings, used.elapsed());
             if many && self.table.output == Form::Table {
                 let name = namespace.name.as_deref().unwrap_or("without a name");
                 out.line(format_args!("network namespace {name} ({})", namespace.inode))?;
@@ -94,10 +113,7 @@ impl Sysctl {
                 eprint_line(format_args!("tcpdiag: {warning}"));
             }
         }
-        out.flush()?;
-        unreachable.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
-        partial |= !unreachable.is_empty();
-        Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
+        Ok(out.flush()?)
     }
 
     fn write(

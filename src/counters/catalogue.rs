@@ -9,6 +9,7 @@ use super::category::Category;
 use super::entry::Entry;
 use super::error::CatalogueError;
 use super::group::Group;
+use super::healthy::Healthy;
 use super::spelling::{fold, matches};
 use super::suggest::suggest;
 
@@ -70,6 +71,10 @@ impl Catalogue {
         for (name, text) in files {
             let file: EntryFile = toml::from_str(text).map_err(failed(name))?;
             entries.extend(file.counter);
+        }
+        for entry in &mut entries {
+            // One table decides what is healthy.
+            entry.healthy = Healthy::of_ratio(&entry.name).or(entry.healthy.take());
         }
         let rank: HashMap<&str, usize> = categories
             .iter()

@@ -43,6 +43,9 @@ pub struct Ratio {
     pub meaning: String,
     /// Advice, in one line.
     pub advice: String,
+    /// A command that shows more, if there is one.
+    #[serde(default)]
+    pub command: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +100,10 @@ mod tests {
             assert!(ratio.least > 0, "{id} would divide by 0");
             assert!(ratio.meaning.ends_with('.'), "{id}");
             assert!(!ratio.advice.contains('\n') && ratio.advice.len() < 140, "{id}");
+            // A command in the text would be wrapped.
+            let named =
+                ["tcpdiag ", "sysctl ", "ip route"].iter().any(|it| ratio.advice.contains(it));
+            assert!(!named && ratio.advice.ends_with('.'), "{id}: {}", ratio.advice);
             assert!(ratio.title.len() <= 28, "{id}: {}", ratio.title);
             assert_eq!(ratio.warn.is_some(), ratio.reason.is_some(), "{id}");
             assert_eq!(ratio.threshold().fault(), None, "{id}");

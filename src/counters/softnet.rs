@@ -30,6 +30,12 @@ const COLUMNS: [&str; 15] = [
 /// Position of the column that names the CPU.
 const CPU: usize = 12;
 
+/// The most rows that are read: `NR_CPUS` of x86, the largest of all architectures.
+const MOST_CPUS: usize = 8192;
+
+/// The most columns of a row, of those that later kernels may add.
+const MOST_COLUMNS: usize = 32;
+
 /// The row of one CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoftnetCpu {
@@ -54,9 +60,10 @@ impl SoftnetCpu {
 /// All rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Softnet {
-    /// One row per online CPU.
+    /// One row per online CPU, in the order of their numbers.
     pub cpus: Vec<SoftnetCpu>,
-    /// Rows that could not be understood and were skipped.
+    /// Rows that were skipped: not understood, not in the kernel's order, or more than there can be
+    /// CPUs.
     pub malformed: usize,
 }
 
@@ -74,9 +81,10 @@ impl Softnet {
     /// Growth of a column since `before`, over the CPUs that both have; `None` if there is none,
     /// or if a column fell.
     pub fn growth(&self, before: &Self, name: &str) -> Option<u64> {
-        let mut sum = None;
+        let (mut sum, mut others) = (None, before.cpus.iter().peekable());
         for cpu in &self.cpus {
-            let Some(old) = before.cpus.iter().find(|old| old.cpu == cpu.cpu) else { continue };
+            while others.next_if(|old| old.cpu < cpu.cpu).is_some() {}
+            let Some(old) = others.next_if(|old| old.cpu == cpu.cpu) else { continue };
             let (Some(old), Some(new)) = (old.get(name), cpu.get(name)) else { continue };
             sum = Some(sum.unwrap_or(0) + wrap::growth(old, new)?);
         }
@@ -90,15 +98,19 @@ pub fn parse_softnet(text: &str) -> Softnet {
     for (line_number, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
         let columns: Option<Vec<u32>> = line
             .split_ascii_whitespace()
+            .take(MOST_COLUMNS)
             .map(|column| u32::from_str_radix(column, 16).ok())
             .collect();
-        match columns {
-            Some(columns) => {
-                let cpu = columns.get(CPU).copied();
-                let cpu = cpu.unwrap_or_else(|| u32::try_from(line_number).unwrap_or(u32::MAX));
-                softnet.cpus.push(SoftnetCpu { cpu, columns });
-            }
-            None => softnet.malformed += 1,
+        let row = columns.map(|columns| {
+            let cpu = columns.get(CPU).copied();
+            let cpu = cpu.unwrap_or_else(|| u32::try_from(line_number).unwrap_or(u32::MAX));
+            SoftnetCpu { cpu, columns }
+        });
+        // `softnet_seq_start()` goes through the CPUs by their numbers.
+        let last = softnet.cpus.last().map(|row| row.cpu);
+        match row.filter(|row| last.is_none_or(|last| row.cpu > last)) {
+            Some(row) if softnet.cpus.len() < MOST_CPUS => softnet.cpus.push(row),
+            _ => softnet.malformed += 1,
         }
     }
     softnet
@@ -118,6 +130,37 @@ mod tests {
         assert_eq!(of(2, 6).growth(&before, "processed"), None);
         assert_eq!(of(2, 9).growth(&before, "received_rps"), None);
         assert_eq!(of(2, 9).growth(&Softnet::default(), "processed"), None);
+    }
+
+    /// Rows of these CPUs.
+    fn of_cpus(cpus: impl Iterator<Item = u32>, processed: u32) -> Softnet {
+        let row = |cpu| format!("{processed:08x}{} {cpu:08x}\n", " 00000000".repeat(11));
+        parse_softnet(&cpus.map(row).collect::<String>())
+    }
+
+    #[test]
+    fn cpus_that_come_or_go_are_left_out_of_the_growth() {
+        let before = of_cpus([0, 2, 3, 7].into_iter(), 10);
+        for (cpus, growth) in [
+            (vec![0, 2, 3, 7], Some(20)),
+            (vec![1, 2, 7, 9], Some(10)),
+            (vec![3], Some(5)),
+            (vec![1, 4, 5, 6, 8], None),
+        ] {
+            let now = of_cpus(cpus.iter().copied(), 15);
+            assert_eq!(now.growth(&before, "processed"), growth, "{cpus:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_bounded_and_in_order() {
+        let many = of_cpus(0..100_000, 1);
+        assert_eq!((many.cpus.len(), many.malformed), (MOST_CPUS, 100_000 - MOST_CPUS));
+        let again = of_cpus([0, 0, 5, 3, 6].into_iter(), 1);
+        assert_eq!(again.cpus.iter().map(|row| row.cpu).collect::<Vec<_>>(), [0, 5, 6]);
+        assert_eq!(again.malformed, 2);
+        let wide = parse_softnet(&"1 ".repeat(100_000));
+        assert_eq!(wide.cpus[0].columns.len(), MOST_COLUMNS);
     }
 
     const NEW: &str = "\

@@ -65,7 +65,8 @@ impl Threshold {
         }
     }
 
-    fn verdict(self, is_above: impl Fn(f64) -> bool) -> Verdict {
+    /// The verdict on a share: `is_above` tells whether it is above a limit.
+    pub fn verdict(self, is_above: impl Fn(f64) -> bool) -> Verdict {
         match (self.warn.is_some_and(&is_above), self.critical.is_some_and(&is_above)) {
             (_, true) => Verdict::Critical,
             (true, false) => Verdict::Warn,

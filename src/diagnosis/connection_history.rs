@@ -323,6 +323,15 @@ impl ConnectionHistory {
         self.polls >= 3 && u32::from(most) * 2 >= self.polls
     }
 
+    /// When something last came from the peer, since the first poll; `None` if nothing came while it
+    /// was watched, or if this kernel does not tell.
+    pub(super) fn answered_at(&self) -> Option<Duration> {
+        self.growth(&t::SEGS_IN).filter(|&segments| segments > 0)?;
+        let ages = [&t::LAST_ACK_RECV, &t::LAST_DATA_RECV];
+        let age = ages.into_iter().filter_map(|field| self.level(field)).min()?;
+        Some(self.taken_at.saturating_sub(Duration::from_millis(age)))
+    }
+
     /// Whether it did something.
     pub(super) fn is_active(&self) -> bool {
         self.is_active

@@ -59,6 +59,17 @@ pub struct RuleMatch {
     pub explained_by: &'static [&'static str],
     /// It is about retransmits of the host: findings explain it that cover most of them.
     pub counts_retransmits: bool,
+    /// It is that the peer does not answer on this connection.
+    pub silence: Option<Silence>,
+}
+
+/// A peer that does not answer on a connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Silence {
+    /// Seconds since something last came from it on this connection, or since it was opened.
+    pub seconds: f64,
+    /// The cause if the same peer answers other connections meanwhile.
+    pub cause_if_up: &'static str,
 }
 
 impl RuleMatch {
@@ -74,7 +85,17 @@ impl RuleMatch {
             cause: None,
             explained_by: &[],
             counts_retransmits: false,
+            silence: None,
         }
+    }
+
+    /// The same, of a peer that has not answered on this connection for some seconds. `cause_if_up`
+    /// replaces the cause if it answers other connections meanwhile. The finding then sets the
+    /// placeholder `elsewhere`, and `nowhere` otherwise.
+    #[must_use]
+    pub fn of_silent_peer(mut self, seconds: f64, cause_if_up: &'static str) -> Self {
+        self.silence = Some(Silence { seconds, cause_if_up });
+        self
     }
 
     /// Adds a figure.

@@ -1,5 +1,8 @@
 //! Connections by service, as far as ports identify it.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 
 use super::carrying::Held;
@@ -10,7 +13,7 @@ use super::finding::Example;
 use crate::model::fields::tcp_info as t;
 use crate::model::{Role, ScopedAddress, State};
 
-/// Remote addresses that are kept per group.
+/// Remote addresses that are kept per group, and of all.
 const MAX_REMOTES: usize = 4096;
 
 /// The role, and the port of the server.
@@ -31,6 +34,25 @@ impl GroupKey {
         };
         let role = if example.role == Role::Listener { Role::Server } else { example.role };
         Self { role: role.name(), port }
+    }
+}
+
+/// What shares local ports: each can be used once from a local address to a remote address and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Towards {
+    /// The local address.
+    local: IpAddr,
+    /// The remote host.
+    pub(super) remote: ScopedAddress,
+    /// The remote port.
+    pub(super) port: u16,
+}
+
+impl Towards {
+    /// Those of a connection.
+    pub(super) fn of(example: &Example) -> Self {
+        let (local, port) = (example.local.address, example.remote.port);
+        Self { local, remote: example.remote_host(), port }
     }
 }
 
@@ -163,11 +185,21 @@ impl Group {
 
 /// All groups.
 #[derive(Debug, Clone, Default)]
-pub struct Groups(FxHashMap<GroupKey, Group>);
+pub struct Groups {
+    groups: FxHashMap<GroupKey, Group>,
+    /// When something last came from each remote host, since the first poll.
+    answered: FxHashMap<ScopedAddress, Duration>,
+}
 
 impl Groups {
     pub(super) fn add(&mut self, history: &ConnectionHistory) {
-        self.0.entry(GroupKey::of(&history.example)).or_default().add(history);
+        self.groups.entry(GroupKey::of(&history.example)).or_default().add(history);
+        let Some(at) = history.answered_at() else { return };
+        let host = history.example.remote_host();
+        if self.answered.len() < MAX_REMOTES || self.answered.contains_key(&host) {
+            let last = self.answered.entry(host).or_default();
+            *last = at.max(*last);
+        }
     }
 
     /// Adds a connection that did nothing.
@@ -191,29 +223,54 @@ impl Groups {
     /// succeeded, whatever their port.
     pub(super) fn share_connects(&mut self) {
         let key = GroupKey { role: Role::Client.name(), port: 0 };
-        let Some(mut unknown) = self.0.remove(&key) else { return };
+        let Some(mut unknown) = self.groups.remove(&key) else { return };
         for (remote, failed) in &mut unknown.peers {
-            let elsewhere = self.0.iter().filter(|(other, _)| other.role == key.role);
+            let elsewhere = self.groups.iter().filter(|(other, _)| other.role == key.role);
             let connected = elsewhere.filter_map(|(_, group)| group.peers.get(remote));
             failed.ends.connected = connected.map(|peer| peer.ends.connected).sum();
             unknown.sum.ends.connected += failed.ends.connected;
         }
-        self.0.insert(key, unknown);
+        self.groups.insert(key, unknown);
     }
 
     /// The group of a key, created if there is none.
     pub(super) fn group(&mut self, key: GroupKey) -> &mut Group {
-        self.0.entry(key).or_default()
+        self.groups.entry(key).or_default()
+    }
+
+    /// When something last came from a remote host on any connection, since the first poll; `None`
+    /// if nothing did while it was watched, or if there are too many hosts.
+    pub(super) fn answered_at(&self, host: ScopedAddress) -> Option<Duration> {
+        self.answered.get(&host).copied()
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Group)> {
-        self.0.iter()
+        self.groups.iter()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// The range of local ports is for one local address and one remote end.
+    #[test]
+    fn local_addresses_have_ports_of_their_own() {
+        let socket = crate::model::example::socket();
+        let mut other = socket;
+        other.local.address = "192.0.2.77".parse().unwrap();
+        let towards = |socket| Towards::of(&Example::of(socket, Role::Client));
+        assert_eq!(towards(&socket), towards(&socket));
+        assert_ne!(towards(&socket), towards(&other));
+        let mut port = socket;
+        port.local.port ^= 1;
+        assert_eq!(towards(&socket), towards(&port));
+    }
+}
+
+#[cfg(test)]
+mod wiped_tests {
     use super::*;
     use crate::model::{Endpoint, Socket};
 

@@ -1,6 +1,6 @@
 //! What the host did while it was watched.
 
-use crate::counters::{Amount, CounterWidth, Delta, Device, Judgement, Kind, Ratio};
+use crate::counters::{Amount, CounterWidth, Delta, Device, Judgement, Kind, Ratio, Verdict};
 use crate::monitor::HostReading;
 
 /// What a host did from the first reading to the last.
@@ -12,6 +12,8 @@ pub struct HostHistory {
     last: HostReading,
     /// Every ratio of `stats` over the watched time.
     pub judgements: Vec<(&'static Ratio, Judgement)>,
+    /// The ports of all listeners of the namespace; `None` if a filter may have left some out.
+    pub listening_ports: Option<Vec<u16>>,
 }
 
 impl HostHistory {
@@ -23,6 +25,7 @@ impl HostHistory {
             first: None,
             last: HostReading::default(),
             judgements: Vec::new(),
+            listening_ports: None,
         }
     }
 
@@ -61,6 +64,12 @@ impl HostHistory {
             Delta::Backwards => Amount::Broken,
             Delta::Level { .. } => Amount::Absent,
         }
+    }
+
+    /// The verdict of `stats` on a ratio over the watched time; `None` before it is judged.
+    pub fn verdict(&self, ratio: &str) -> Option<Verdict> {
+        let judged = self.judgements.iter().find(|(judged, _)| judged.id == ratio);
+        judged.map(|(_, judgement)| judgement.verdict)
     }
 
     /// A level at the last reading.

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use super::connection_history::ConnectionHistory;
 use super::explanation::{Explained, Match, explain, may_explain};
 use super::finding::{Example, Finding, RuleMatch, Subject};
-use super::groups::{Group, GroupKey, Peer};
+use super::groups::{Group, GroupKey, Peer, Towards};
+use super::peers;
 use super::registry::RULES;
 use super::rule::{Context, HostInput, Judge, ListenerInput, Rule, RuleInput, ServiceInput};
 use super::watch::Diagnosis;
@@ -96,6 +97,8 @@ impl Diagnosis {
             .iter()
             .map(|ratio| (ratio, ratio.judge(threshold(ratio), |name| self.host.amount(name))));
         self.host.judgements = judgements.collect();
+        self.host.listening_ports = (!self.is_filtered)
+            .then(|| self.listeners.values().map(|it| it.example.local.port).collect());
         let context = Context {
             settings,
             target_rate: self.question.target_rate,
@@ -125,6 +128,7 @@ impl Diagnosis {
             let MatchedConnections { rule, explains, retrans, .. } = matched;
             findings.push(Finding { rule, subject, rule_match, explains, retrans });
         }
+        peers::complete(&mut findings, &self.groups, self.at);
         self.judge_host(&context, &mut findings);
         sort(&mut findings);
         Conclusion { findings, coverage, context }
@@ -263,14 +267,15 @@ impl Diagnosis {
             let Some(history) = self.histories.get(slot) else { break };
             if history.example.role == Role::Client {
                 let example = &history.example;
-                *towards.entry((example.remote_host(), example.remote.port)).or_default() += 1;
+                *towards.entry(Towards::of(example)).or_default() += 1;
             }
         }
-        for ((address, port), used) in towards {
+        for (towards, used) in towards {
+            let port = towards.port;
             let group = self.groups.group(GroupKey { role: Role::Client.name(), port });
             if group.ports.is_none_or(|(_, most)| used > most) {
-                group.ports = Some((address, used));
-                group.ports_waiting = waiting.get(&(address, port)).copied().unwrap_or(0);
+                group.ports = Some((towards.remote, used));
+                group.ports_waiting = waiting.get(&towards).copied().unwrap_or(0);
             }
         }
         for (key, (example, count)) in &self.waiting {

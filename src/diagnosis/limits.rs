@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::registry::{RULES, RuleLimits};
+use crate::counters::Ratio;
 
 /// What the configuration file gets wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -35,12 +36,34 @@ pub enum LimitsError {
 pub struct Limit {
     /// Its name in the configuration file.
     pub key: &'static str,
-    /// The value where the configuration sets none.
-    pub value: f64,
+    /// Gives the value where the configuration sets none.
+    pub default: fn() -> f64,
     /// The value's unit.
     pub unit: &'static str,
     /// What it decides.
     pub meaning: &'static str,
+}
+
+impl Limit {
+    /// The value where the configuration sets none.
+    pub fn value(&self) -> f64 {
+        (self.default)()
+    }
+}
+
+/// The rate in bytes per second from which a connection is fast: 1 Gbit/s. Something always limits
+/// a rate, and there it is no finding that has to be acted on.
+pub(super) const FAST: f64 = 125e6;
+
+/// The threshold above which a ratio of counters is a warning: the limit of a rule that judges the
+/// same share of a connection. Infinite for ratios without one.
+pub(super) fn warn_above(ratio: &str) -> f64 {
+    Ratio::named(ratio).and_then(|ratio| ratio.warn).unwrap_or(f64::INFINITY)
+}
+
+/// The same for the threshold from which it is critical.
+pub(super) fn critical_above(ratio: &str) -> f64 {
+    Ratio::named(ratio).and_then(|ratio| ratio.critical).unwrap_or(f64::INFINITY)
 }
 
 /// Declares the limits of a rule: `key: default, "unit", "meaning";` for each.
@@ -61,7 +84,7 @@ macro_rules! limits {
             pub(in crate::diagnosis) const LIST: &'static [crate::diagnosis::Limit] = &[
                 $(crate::diagnosis::Limit {
                     key: stringify!($key),
-                    value: $value,
+                    default: || $value,
                     unit: $unit,
                     meaning: $meaning,
                 },)*
@@ -143,12 +166,63 @@ mod tests {
             let mut defaults = RuleLimits::default();
             for limit in rule.limits {
                 let value = defaults.get_mut(rule.code, limit.key).copied();
-                assert_eq!(value, Some(limit.value), "{}.{}", rule.code, limit.key);
-                let mut changed = set(rule.code, limit.key, limit.value + 1.0).unwrap();
+                assert_eq!(value, Some(limit.value()), "{}.{}", rule.code, limit.key);
+                let mut changed = set(rule.code, limit.key, limit.value() + 1.0).unwrap();
                 let value = changed.get_mut(rule.code, limit.key).copied();
-                assert_eq!(value, Some(limit.value + 1.0), "{}.{}", rule.code, limit.key);
+                assert_eq!(value, Some(limit.value() + 1.0), "{}.{}", rule.code, limit.key);
             }
         }
+    }
+
+    /// Rules that judge the share of a ratio go by its threshold.
+    #[test]
+    fn limits_of_the_same_share_are_those_of_the_ratio() {
+        for (code, key, ratio) in [
+            ("TD113", "share", "lost_retransmits"),
+            ("TD114", "share", "spurious_retransmits"),
+            ("TD115", "share", "reordering"),
+        ] {
+            let ratio = Ratio::named(ratio).unwrap();
+            let limit = RuleLimits::default().get_mut(code, key).copied();
+            assert_eq!(limit, ratio.warn, "{code}.{key}");
+        }
+        let share = RuleLimits::default().listener_drops.share;
+        assert_eq!(Some(share), Ratio::named("listen_drops").unwrap().critical);
+    }
+
+    /// A number in a text would be a second place for it: texts name the limit instead.
+    #[test]
+    fn texts_do_not_repeat_limits() {
+        let in_words = [
+            (0.5, "half"),
+            (0.5, "50 %"),
+            (0.01, "one percent"),
+            (0.01, "1 %"),
+            (0.02, "2 %"),
+            (0.001, "one in a thousand"),
+            (0.0001, "one in ten thousand"),
+            (2.0, "two"),
+            (3.0, "three"),
+            (5.0, "five"),
+            (10.0, "ten"),
+            (20.0, "twenty"),
+            (FAST, "1 Gbit/s"),
+            (1_048_576.0, "a megabyte"),
+        ];
+        let mut repeated = Vec::new();
+        for rule in RULES {
+            for limit in rule.limits {
+                let words = in_words.iter().filter(|(value, _)| *value == limit.value());
+                for (_, word) in words {
+                    let text = format!(" {} ", rule.guards.replace(['.', ',', ':', ';'], " "));
+                    // The text of TD110 is about to change.
+                    if rule.code != "TD110" && text.contains(&format!(" {word} ")) {
+                        repeated.push(format!("{}.{}: {word}", rule.code, limit.key));
+                    }
+                }
+            }
+        }
+        assert!(repeated.is_empty(), "{repeated:#?}");
     }
 
     /// Rules without limits have an empty struct.

@@ -134,7 +134,7 @@ mod tests {
             assert!(!rule.advice.is_empty() && !rule.references.is_empty(), "{code}");
             for limit in rule.limits {
                 assert!(!limit.meaning.is_empty() && !limit.unit.is_empty(), "{code}");
-                assert!(limit.value.is_finite() && limit.value >= 0.0, "{code}");
+                assert!(limit.value().is_finite() && limit.value() >= 0.0, "{code}");
             }
         }
     }

@@ -179,6 +179,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// Those of some settings below net.ipv4 that are 0 on this host, with the values that switch
+    /// them on: arguments of `sysctl -w`. `None` if none is.
+    pub(super) fn switch_on(&self, settings: &[(&str, i64)]) -> Option<String> {
+        let is_off = |name: &str| self.settings.number(name) == Some(0);
+        let off = settings.iter().filter(|(name, _)| is_off(name));
+        let words: Vec<String> = off.map(|(name, on)| format!("net.ipv4.{name}={on}")).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// Whether the kernel gives up on sockets without a program later than the advice of three
+    /// timeouts would have it (`tcp_orphan_retries()`; 0 stands for 8).
+    pub(super) fn gives_up_late(&self) -> bool {
+        let retries = self.settings.number("tcp_orphan_retries");
+        retries.is_some_and(|retries| retries == 0 || retries > 3)
+    }
+
     /// Whether bbr is available on this host and is not the congestion control of new connections.
     pub(super) fn can_switch_to_bbr(&self) -> bool {
         let has = |setting: &str| {
@@ -210,6 +226,19 @@ pub struct ListenerInput<'a> {
 }
 
 impl ListenerInput<'_> {
+    /// The placeholder that tells what limits the backlog: `capped` if net.core.somaxconn does,
+    /// `asked` if the program did in listen().
+    pub(super) fn backlog_limit(&self) -> &'static str {
+        let most = self.context.settings.number("somaxconn");
+        let most = most.and_then(|most| u32::try_from(most).ok());
+        if most.is_some_and(|most| self.listener.backlog >= most) { "capped" } else { "asked" }
+    }
+
+    /// Twice the backlog, as advice has it.
+    pub(super) fn twice_the_backlog(&self) -> String {
+        self.listener.backlog.saturating_mul(2).to_string()
+    }
+
     /// Whether one of the listener's queues was nearly full at some poll, or no other listener can
     /// have dropped something.
     pub fn may_have_been_full(&self) -> bool {

@@ -8,14 +8,14 @@ use super::connection_history::ConnectionHistory;
 use super::ending::{is_failed_connect, is_wiped, was_never_connected};
 use super::evidence::Lifecycle;
 use super::finding::Example;
-use super::groups::{GroupKey, Groups};
+use super::groups::{GroupKey, Groups, Towards};
 use super::host::HostHistory;
 use super::listening::ListenerHistory;
 use super::looks::Inflation;
 use super::registry::RuleLimits;
 use crate::counters::CounterWidth;
 use crate::identity::{ListenAddress, Listeners};
-use crate::model::{Endpoint, Role, RoleBasis, ScopedAddress, Socket, State};
+use crate::model::{Endpoint, Role, RoleBasis, Socket, State};
 use crate::monitor::HostReading;
 use crate::tracking::SocketTable;
 
@@ -59,9 +59,9 @@ pub struct Diagnosis {
     pub(super) has_events: bool,
     /// The services' sums over ended connections.
     pub(super) groups: Groups,
-    /// Sockets in TIME-WAIT in this poll, by group and by remote end.
+    /// Sockets in TIME-WAIT in this poll, by group, and by local address and remote end.
     pub(super) waiting: FxHashMap<GroupKey, (Example, u64)>,
-    pub(super) waiting_towards: FxHashMap<(ScopedAddress, u16), u64>,
+    pub(super) waiting_towards: FxHashMap<Towards, u64>,
     /// Requests in SYN-RECV in this poll, by their local end and interface.
     requests: FxHashMap<(Endpoint, u32), u32>,
     /// The same by the listener that they may wait on.
@@ -177,7 +177,7 @@ impl Diagnosis {
         let (_, count) = self.waiting.entry(key).or_insert_with(|| (Example::of(socket, role), 0));
         *count += 1;
         if role == Role::Client {
-            let towards = (Example::of(socket, role).remote_host(), socket.remote.port);
+            let towards = Towards::of(&Example::of(socket, role));
             *self.waiting_towards.entry(towards).or_default() += 1;
         }
     }

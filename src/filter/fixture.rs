@@ -1,6 +1,6 @@
 //! Sockets and names for this module's tests.
 
-use super::{Candidate, Known, Names, Owner, Process, Service};
+use super::{Candidate, InterfaceIndex, Known, Names, Owner, Process, Service};
 pub(super) use crate::model::example::{skmem, socket, tcp_info};
 use crate::model::{Role, Socket};
 
@@ -14,16 +14,27 @@ impl Names for SomeNames {
             .find_map(|&(name, port)| (name == service).then_some(port))
     }
 
-    fn interface(&self, name: &str) -> Option<u32> {
-        (name == "eth0").then_some(3)
+    /// `eth0` of one namespace, and `br0` of two.
+    fn interface(&self, name: &str) -> Vec<InterfaceIndex> {
+        let found: &[(Option<u64>, u32)] = match name {
+            "eth0" => &[(None, 3)],
+            "br0" => &[(Some(4_026_531_840), 3), (Some(7), 5)],
+            _ => &[],
+        };
+        found.iter().map(|&(netns, index)| InterfaceIndex { netns, index }).collect()
     }
 
     fn interfaces(&self) -> Vec<String> {
         vec!["lo".to_owned(), "eth0".to_owned()]
     }
 
-    fn cgroup(&self, path: &str) -> Option<u64> {
-        (path == "/system.slice/app.service").then_some(77)
+    /// A service, and one that was started again.
+    fn cgroup(&self, path: &str) -> Vec<u64> {
+        match path {
+            "/system.slice/app.service" => vec![77],
+            "/system.slice/again.service" => vec![78, 79],
+            _ => Vec::new(),
+        }
     }
 
     fn user(&self, name: &str) -> Option<u32> {

@@ -1,5 +1,6 @@
 //! Addresses, prefixes and ports in the syntax of ss.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -7,7 +8,7 @@ use ipnet::IpNet;
 use super::error::{Fault, Span, quoted};
 use super::expr::Expr;
 use super::predicate::{Comparison, Family, Predicate};
-use super::{Names, Side};
+use super::{InterfaceIndex, Names, Side};
 
 const HOST: &str = "ADDRESS[%INTERFACE][/LENGTH][:PORT], [V6-ADDRESS[%INTERFACE]][/LENGTH][:PORT] \
     with the outer brackets, :PORT, *, each after inet: or inet6: if wanted";
@@ -23,12 +24,12 @@ pub(super) struct Scope<'a> {
 }
 
 /// The value of `src` and `dst`. Parts that are left out match everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Host {
     family: Option<Family>,
     net: Option<IpNet>,
-    /// The interface that the socket is bound to: the zone of the address.
-    zone: Option<u32>,
+    /// That the socket is bound to the zone of the address, an interface; true without a zone.
+    zone: Expr,
     port: Option<u16>,
 }
 
@@ -36,14 +37,15 @@ impl Host {
     /// The condition that one end is this host; without a side, that either end is.
     pub(super) fn on(self, side: Option<Side>) -> Expr {
         let Some(side) = side else {
-            return Expr::any(vec![self.on(Some(Side::Local)), self.on(Some(Side::Remote))]);
+            let local = self.clone().on(Some(Side::Local));
+            return Expr::any(vec![local, self.on(Some(Side::Remote))]);
         };
         let side = Some(side);
+        let is = |predicate: Option<Predicate>| predicate.map_or(Expr::True, Expr::Is);
         let family = self.family.map(Predicate::Family);
         let net = self.net.map(|net| Predicate::Prefix { side, net });
         let port = self.port.map(|port| Predicate::Port { side, op: Comparison::Equal, port });
-        let zone = self.zone.map(Predicate::Interface);
-        Expr::all([family, net, zone, port].into_iter().flatten().map(Expr::Is).collect())
+        Expr::all(vec![is(family), is(net), self.zone, is(port)])
     }
 }
 
@@ -58,11 +60,11 @@ impl Scope<'_> {
     pub(super) fn host(&self, word: &str) -> Result<Host, Fault> {
         let (family, rest) = family(word);
         if rest.is_empty() && family.is_some() {
-            return Ok(Host { family, net: None, zone: None, port: None });
+            return Ok(Host { family, net: None, zone: Expr::True, port: None });
         }
         let (address, port) = self.cut(rest)?;
         let (net, zone) = match address {
-            "" | "*" => (None, None),
+            "" | "*" => (None, Expr::True),
             address => {
                 let (net, zone) = self.net(address)?;
                 (Some(net), zone)
@@ -118,13 +120,13 @@ impl Scope<'_> {
     }
 
     /// Reads an address with or without a zone and the length of a prefix.
-    fn net(&self, word: &str) -> Result<(IpNet, Option<u32>), Fault> {
+    fn net(&self, word: &str) -> Result<(IpNet, Expr), Fault> {
         let (written, length) = match word.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (word, None),
         };
         let (written, zone) = split_zone(written);
-        let zone = zone.map(|zone| self.interface(zone)).transpose()?;
+        let zone = zone.map_or(Ok(Expr::True), |zone| self.interface(zone))?;
         let address = address(written, length.is_some()).ok_or_else(|| self.no_address(written))?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let bits = match length {
@@ -147,10 +149,13 @@ impl Scope<'_> {
         Fault::new(self.span(word), message).accepting(HOST)
     }
 
-    /// The index of an interface that is given by name or index.
-    pub(super) fn interface(&self, word: &str) -> Result<u32, Fault> {
-        let index = self.names.interface(word).or_else(|| plain(word).filter(|_| !word.is_empty()));
-        index.ok_or_else(|| {
+    /// The sockets that are bound to an interface, which is given by name or index.
+    pub(super) fn interface(&self, word: &str) -> Result<Expr, Fault> {
+        let mut found = self.names.interface(word);
+        if found.is_empty() && !word.is_empty() {
+            found.extend(plain(word).map(|index| InterfaceIndex { netns: None, index }));
+        }
+        if found.is_empty() {
             let names = self.names.interfaces();
             let known = if names.is_empty() {
                 String::new()
@@ -162,15 +167,20 @@ impl Scope<'_> {
             };
             let message = match word {
                 "" => "an interface is missing".to_owned(),
-                word if names.iter().any(|name| name == word) => format!(
-                    "{} has another index in each of several network namespaces: choose one with --netns",
-                    quoted(word)
-                ),
                 word => format!("no interface {}", quoted(word)),
             };
-            Fault::new(self.span(word), message)
-                .accepting(format!("the name or the index of an interface{known}"))
-        })
+            return Err(Fault::new(self.span(word), message)
+                .accepting(format!("the name or the index of an interface{known}")));
+        }
+        let mut namespaces: BTreeMap<u32, Vec<Expr>> = BTreeMap::new();
+        for InterfaceIndex { netns, index } in found {
+            let here = netns.map_or(Expr::True, |inode| Predicate::NetnsInode(inode).into());
+            namespaces.entry(index).or_default().push(here);
+        }
+        let bound = namespaces.into_iter().map(|(index, namespaces)| {
+            Expr::from(Predicate::Interface(index)).and(Expr::any(namespaces))
+        });
+        Ok(Expr::any(bound.collect()))
     }
 
     fn port_number(&self, word: &str) -> Result<u16, Fault> {
@@ -271,7 +281,7 @@ mod tests {
             ("inet:", Some(V4), None, None),
         ] {
             let net = net.map(|net| net.parse().unwrap());
-            assert_eq!(read(text), Host { family, net, zone: None, port }, "{text}");
+            assert_eq!(read(text), Host { family, net, zone: Expr::True, port }, "{text}");
         }
     }
 }

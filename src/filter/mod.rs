@@ -24,7 +24,8 @@
 //! ```
 //! `HOST` is `[FAMILY:]ADDRESS[%INTERFACE][/LENGTH][:PORT]`, as ss prints it. With an interface, the
 //! socket has to be bound to it, as the kernel binds sockets with link-local addresses. `INTERFACE`
-//! is a name or an index.
+//! is a name or an index. A name means the interface of that name in each network namespace, and an
+//! index the same number in all of them.
 //!
 //! `OP` is one of `= == eq != ne neq > gt < lt >= ge geq <= le leq`. Text with
 //! blanks or operators needs quotes, single or double. `*` in a pattern matches anything.
@@ -53,6 +54,7 @@ mod parser;
 mod pattern;
 mod plan;
 mod predicate;
+mod predicate_plan;
 #[cfg(test)]
 mod properties;
 mod terms;
@@ -69,18 +71,29 @@ pub use predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
 
 pub use crate::wire::bytecode::Side;
 
+/// The index of an interface. Network namespaces count their interfaces apart from each other, so
+/// that the same index means another interface in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InterfaceIndex {
+    /// The network namespace in which it has the index, by inode; `None` if the expression is about
+    /// one namespace only.
+    pub netns: Option<u64>,
+    /// The index (`ifindex`), from 1.
+    pub index: u32,
+}
+
 /// Looks up the names in an expression.
 pub trait Names {
     /// The port of a service (`/etc/services`).
     fn port(&self, service: &str) -> Option<u16>;
-    /// The index of an interface. None where it has another index in each of several namespaces.
-    fn interface(&self, name: &str) -> Option<u32>;
+    /// The interfaces of this name; none if there is none.
+    fn interface(&self, name: &str) -> Vec<InterfaceIndex>;
     /// The names of all interfaces, for an error message.
     fn interfaces(&self) -> Vec<String> {
         Vec::new()
     }
-    /// The id of a cgroup.
-    fn cgroup(&self, path: &str) -> Option<u64>;
+    /// The ids of the cgroup of this path: several if it was made again. None if there is none.
+    fn cgroup(&self, path: &str) -> Vec<u64>;
     /// The id of a user.
     fn user(&self, name: &str) -> Option<u32>;
 }
@@ -94,12 +107,12 @@ impl Names for NoNames {
         None
     }
 
-    fn interface(&self, _: &str) -> Option<u32> {
-        None
+    fn interface(&self, _: &str) -> Vec<InterfaceIndex> {
+        Vec::new()
     }
 
-    fn cgroup(&self, _: &str) -> Option<u64> {
-        None
+    fn cgroup(&self, _: &str) -> Vec<u64> {
+        Vec::new()
     }
 
     fn user(&self, _: &str) -> Option<u32> {
@@ -115,11 +128,12 @@ pub fn parse(text: &str, names: &dyn Names) -> Result<Expr, SyntaxError> {
     parser::expression(host::Scope { text, names }).map_err(|fault| fault.within(text))
 }
 
-/// The index of an interface that is given by name or index.
+/// The sockets that are bound to an interface, which is given by name or index. A name means the
+/// interface of that name in each network namespace, an index the same number in all of them.
 ///
 /// # Errors
 /// [`SyntaxError`] if there is none.
-pub fn interface(text: &str, names: &dyn Names) -> Result<u32, SyntaxError> {
+pub fn interface(text: &str, names: &dyn Names) -> Result<Expr, SyntaxError> {
     host::Scope { text, names }.interface(text).map_err(|fault| fault.within(text))
 }
 

@@ -6,10 +6,11 @@
 
 use super::Side;
 use super::expr::Expr;
-use super::predicate::{Attribute, Comparison, Family, Predicate};
-use crate::model::{Families, Group, Role, State, StateSet};
+use super::predicate::{Comparison, Predicate};
+use super::predicate_plan::{all, any, negated};
+use crate::model::{Families, State, StateSet};
 use crate::wire::Reply;
-use crate::wire::bytecode::{Condition, Formula, Subject, accepts, assemble, verify};
+use crate::wire::bytecode::{Formula, Subject, accepts, assemble, verify};
 
 /// The conditions that the kernel's program may have. Others count as true there. The default needs
 /// neither a recent kernel nor a capability.
@@ -19,6 +20,9 @@ pub struct PlanOptions {
     pub mark: bool,
     /// Cgroups: Linux 5.10, else the kernel refuses (`EINVAL`).
     pub cgroup: bool,
+    /// The inode of the network namespace that the plan is for, so that conditions on that are
+    /// decided; `None` for a plan for several.
+    pub netns: Option<u64>,
 }
 
 /// A request to the kernel. A socket has to match every part.
@@ -237,155 +241,14 @@ impl Plan {
     }
 }
 
-impl Predicate {
-    /// The keyword.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::State(_) => "state",
-            Self::Family(_) => "family",
-            Self::Prefix { .. } => "addr",
-            Self::Port { .. } => "port",
-            Self::Interface(_) => "dev",
-            Self::Mark { .. } => "fwmark",
-            Self::Cgroup(_) => "cgroup",
-            Self::CgroupPath(_) | Self::Known(Attribute::CgroupPath) => "cgroup with *",
-            Self::AutoBound(_) => "autobound",
-            Self::Field(test) => test.field.name,
-            Self::Role(_) => "role",
-            Self::Uid(_) => "uid",
-            Self::Pid(_) => "pid",
-            Self::Comm(_) | Self::Known(Attribute::Process) => "comm",
-            Self::Unit(_) | Self::Known(Attribute::Unit) => "unit",
-            Self::Container(_) | Self::Known(Attribute::Container) => "container",
-            Self::Service(_) | Self::Known(Attribute::Service) => "service",
-            Self::Congestion(_) | Self::Known(Attribute::Congestion) => "congestion",
-            Self::NetnsName(_) | Self::NetnsInode(_) => "netns",
-        }
-    }
-
-    /// States of the sockets for which it may be true.
-    fn states(&self) -> StateSet {
-        const LISTENING: StateSet = StateSet::of(&[State::Listen]);
-        let without = |states: &[State]| StateSet::of(states).complement();
-        match self {
-            Self::State(states) => *states,
-            Self::Role(Role::Listener) => LISTENING,
-            Self::Field(test) => match (test.field.group, test.field.name) {
-                // A TIME-WAIT record has no `tcp_info` and no memory.
-                (Group::TcpInfo, _) if test.field.is_of_listeners() => without(&[State::TimeWait]),
-                (Group::TcpInfo | Group::Derived, _) => without(&[State::TimeWait, State::Listen]),
-                (Group::Skmem, _) => without(&[State::TimeWait]),
-                (Group::Socket, "accept_queue" | "accept_queue_max") => LISTENING,
-                (Group::Socket, _) => StateSet::ALL,
-            },
-            _ => StateSet::ALL,
-        }
-    }
-
-    fn families(&self, wanted: bool) -> Families {
-        match self {
-            Self::Family(family) => {
-                let v4 = (*family == Family::V4) == wanted;
-                Families { v4, v6: !v4 }
-            }
-            Self::Prefix { net, .. } if wanted && net.addr().is_ipv6() => {
-                Families { v4: false, v6: true }
-            }
-            _ => Families::BOTH,
-        }
-    }
-
-    /// The formula that equals this, if the kernel has one.
-    fn formula(&self, options: PlanOptions) -> Option<Formula> {
-        let is = |condition| Some(Formula::Is(condition));
-        match self {
-            Self::Port { side, op: Comparison::Different, port } => {
-                Some(negated(on_either(*side, |side| at_port(side, Comparison::Equal, *port))))
-            }
-            Self::Port { side, op, port } => {
-                Some(on_either(*side, |side| at_port(side, *op, *port)))
-            }
-            Self::Prefix { side, net } => Some(on_either(*side, |side| {
-                Formula::Is(Condition::Prefix(side, net.addr(), net.prefix_len()))
-            })),
-            // IPv6 prefixes match IPv6 sockets only, and the empty prefix all of those.
-            Self::Family(family) => {
-                let any = std::net::Ipv6Addr::UNSPECIFIED.into();
-                let v6 = Formula::Is(Condition::Prefix(Side::Local, any, 0));
-                Some(if *family == Family::V6 { v6 } else { negated(v6) })
-            }
-            Self::Interface(index) => is(Condition::Interface(*index)),
-            Self::Mark { value, mask } if options.mark => {
-                is(Condition::Mark { value: *value, mask: *mask })
-            }
-            Self::Cgroup(id) if options.cgroup => is(Condition::Cgroup(*id)),
-            Self::AutoBound(true) => is(Condition::AutoBound),
-            Self::AutoBound(false) => Some(negated(Formula::Is(Condition::AutoBound))),
-            _ => None,
-        }
-    }
-}
-
-fn at_port(side: Side, op: Comparison, port: u16) -> Formula {
-    let is = Formula::Is;
-    match op {
-        Comparison::Equal => is(Condition::PortIs(side, port)),
-        Comparison::Different => negated(is(Condition::PortIs(side, port))),
-        Comparison::AtLeast => is(Condition::PortAtLeast(side, port)),
-        Comparison::AtMost => is(Condition::PortAtMost(side, port)),
-        Comparison::Greater => negated(is(Condition::PortAtMost(side, port))),
-        Comparison::Less => negated(is(Condition::PortAtLeast(side, port))),
-    }
-}
-
-fn on_either(side: Option<Side>, on: impl Fn(Side) -> Formula) -> Formula {
-    match side {
-        Some(side) => on(side),
-        None => any(vec![on(Side::Local), on(Side::Remote)]),
-    }
-}
-
-fn negated(formula: Formula) -> Formula {
-    match formula {
-        Formula::True => Formula::False,
-        Formula::False => Formula::True,
-        Formula::Not(inner) => *inner,
-        formula => Formula::Not(Box::new(formula)),
-    }
-}
-
-fn all(parts: Vec<Formula>) -> Formula {
-    if parts.contains(&Formula::False) {
-        return Formula::False;
-    }
-    let mut parts: Vec<Formula> = parts.into_iter().filter(|part| *part != Formula::True).collect();
-    match parts.len() {
-        0 => Formula::True,
-        1 => parts.pop().unwrap_or(Formula::True),
-        _ => Formula::And(parts),
-    }
-}
-
-fn any(parts: Vec<Formula>) -> Formula {
-    if parts.contains(&Formula::True) {
-        return Formula::True;
-    }
-    let mut parts: Vec<Formula> =
-        parts.into_iter().filter(|part| *part != Formula::False).collect();
-    match parts.len() {
-        0 => Formula::False,
-        1 => parts.pop().unwrap_or(Formula::False),
-        _ => Formula::Or(parts),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::filter::{NoNames, parse};
+    use crate::wire::bytecode::Condition;
 
     fn plan(text: &str) -> Plan {
-        let options = PlanOptions { mark: true, cgroup: true };
+        let options = PlanOptions { mark: true, cgroup: true, netns: None };
         let expr = parse(text, &NoNames).unwrap_or_else(|error| panic!("{error}"));
         expr.plan(StateSet::DEFAULT, options)
     }
@@ -490,8 +353,23 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_for_one_namespace_has_its_interfaces_only() {
+        let interface = |index| Formula::Is(Condition::Interface(index));
+        let expr = parse("dev br0", &crate::filter::fixture::SomeNames).unwrap();
+        for (netns, wanted) in [
+            (None, Formula::Or(vec![interface(3), interface(5)])),
+            (Some(7), interface(5)),
+            (Some(8), Formula::False),
+        ] {
+            let options = PlanOptions { netns, ..PlanOptions::default() };
+            assert_eq!(expr.formula(true, options), wanted, "{netns:?}");
+            assert_eq!(expr.undecided(options).is_none(), netns.is_some());
+        }
+    }
+
+    #[test]
     fn undecidable_parts_are_reported() {
-        let options = PlanOptions { mark: true, cgroup: true };
+        let options = PlanOptions { mark: true, cgroup: true, netns: None };
         for (text, left) in [
             ("", None),
             ("sport = 22 or dport = 22", None),

@@ -200,7 +200,7 @@ fn lets_pass(plan: &Plan, socket: &Socket) -> bool {
         && accepts(&plan.program, &socket.as_filter_subject())
 }
 
-const ALL_OPTIONS: PlanOptions = PlanOptions { mark: true, cgroup: true };
+const ALL_OPTIONS: PlanOptions = PlanOptions { mark: true, cgroup: true, netns: None };
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
@@ -234,7 +234,7 @@ proptest! {
         candidates in proptest::collection::vec((sockets(), roles(), owners()), 8),
     ) {
         let expr = Expr::all(parts);
-        let options = PlanOptions { mark: options.0, cgroup: options.1 };
+        let options = PlanOptions { mark: options.0, cgroup: options.1, netns: None };
         if expr.undecided(options).is_none() {
             let plan = expr.plan(StateSet::ALL, options);
             for (socket, role, owner) in &candidates {
@@ -250,7 +250,7 @@ proptest! {
         options in (any::<bool>(), any::<bool>()),
         candidates in proptest::collection::vec((sockets(), roles(), owners()), 8),
     ) {
-        let options = PlanOptions { mark: options.0, cgroup: options.1 };
+        let options = PlanOptions { mark: options.0, cgroup: options.1, netns: None };
         let plan = expr.plan(StateSet::ALL, options);
         prop_assert_eq!(verify(&plan.program), Ok(()));
         let by_default = expr.plan(StateSet::DEFAULT, options);

@@ -177,7 +177,10 @@ impl Parser<'_> {
                 let value = self.value(word, "a host")?;
                 self.scope.host(self.text(value))?.on(side)
             }
-            Keyword::Interface => self.by_interface(word)?,
+            Keyword::Interface => {
+                let value = self.value(word, "an interface's name or index")?;
+                self.scope.interface(self.text(value))?
+            }
             Keyword::Mark => self.by_mark(word)?,
             Keyword::Family => self.by_family(word)?,
             Keyword::Role => self.by_role(word)?,
@@ -202,11 +205,6 @@ impl Parser<'_> {
             (None, _) => Err(Fault::new(value.span, "`*` is any port, and only `=` goes with it")
                 .accepting("a number from 0 to 65535 or a service's name")),
         }
-    }
-
-    fn by_interface(&mut self, word: Token) -> Result<Expr, Fault> {
-        let value = self.value(word, "an interface's name or index")?;
-        Ok(Predicate::Interface(self.scope.interface(self.text(value))?).into())
     }
 
     fn by_mark(&mut self, word: Token) -> Result<Expr, Fault> {
@@ -238,11 +236,12 @@ impl Parser<'_> {
         if !pattern.is_exact() {
             return Ok(named(Attribute::CgroupPath, Predicate::CgroupPath(pattern), differs));
         }
-        let id = self.scope.names.cgroup(path).ok_or_else(|| {
-            Fault::new(value.span, format!("no cgroup {}", quoted(path)))
-                .accepting("the path of a cgroup, or a pattern with *")
-        })?;
-        let equal = Expr::Is(Predicate::Cgroup(id));
+        let ids = self.scope.names.cgroup(path);
+        if ids.is_empty() {
+            return Err(Fault::new(value.span, format!("no cgroup {}", quoted(path)))
+                .accepting("the path of a cgroup, or a pattern with *"));
+        }
+        let equal = Expr::any(ids.into_iter().map(|id| Predicate::Cgroup(id).into()).collect());
         Ok(if differs { !equal } else { equal })
     }
 

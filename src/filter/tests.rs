@@ -89,6 +89,19 @@ fn expressions_of_ss() {
         ("src *", Expr::True),
         // The zone of an address is the interface that the socket is bound to.
         ("dst fe80::1%eth0", net(Remote, "fe80::1/128").and(is(Predicate::Interface(3)))),
+        // An index belongs to a namespace, where several are meant.
+        (
+            "dev br0",
+            Expr::any(vec![
+                is(Predicate::Interface(3)).and(is(Predicate::NetnsInode(4_026_531_840))),
+                is(Predicate::Interface(5)).and(is(Predicate::NetnsInode(7))),
+            ]),
+        ),
+        ("cgroup /system.slice/app.service", is(Predicate::Cgroup(77))),
+        (
+            "cgroup /system.slice/again.service",
+            Expr::any(vec![is(Predicate::Cgroup(78)), is(Predicate::Cgroup(79))]),
+        ),
         ("src fe80::1%7", net(Local, "fe80::1/128").and(is(Predicate::Interface(7)))),
         ("src fe80::%eth0/64", net(Local, "fe80::/64").and(is(Predicate::Interface(3)))),
         ("dst != [fe80::1%eth0]", !net(Remote, "fe80::1/128").and(is(Predicate::Interface(3)))),

@@ -17,14 +17,16 @@ mod owner;
 mod registry;
 mod rules;
 mod sharing;
+mod subject;
 mod trust;
 
 pub use basis::ServiceBasis;
 pub use ephemeral::{DEFAULT_EPHEMERAL, ephemeral_range};
 pub use key::{Grouping, ServiceId, ServiceKey};
 pub use listeners::{ListenAddress, ListenerGroup, Listeners};
-pub use namespace::{Identified, Lookup, NamespaceIdentity, Subject};
+pub use namespace::NamespaceIdentity;
 pub use owner::Owner;
 pub use registry::ServiceRegistry;
 pub use rules::{Rule, Rules, RulesError};
 pub use sharing::roles_by_shared_ports;
+pub use subject::{Identified, Lookup, Subject};

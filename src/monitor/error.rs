@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::shortage::Shortage;
 use crate::counters::ReadError;
 use crate::procfs::{NamespaceError, WalkError};
 use crate::recording::{StoreError, TriggerError};
@@ -58,8 +59,7 @@ pub enum MonitorError {
     AllAndOthers,
     /// Watching a namespace would leave too few descriptors for the rest.
     #[error(
-        "the network namespace {namespace} is left out: of {limit} descriptors (`ulimit -n`) too \
-         few are left"
+        "the network namespace {namespace} is left out: of {limit} descriptors too few are left"
     )]
     Descriptors {
         /// Its name, or else its inode.
@@ -76,11 +76,12 @@ pub enum MonitorError {
 }
 
 impl MonitorError {
-    /// Whether it concerns one network namespace only, so that others can still be watched.
+    /// Whether others can still be watched: it concerns one network namespace only, or is a shortage,
+    /// which is not the namespace's fault and may be over at the next attempt.
     pub fn is_of_namespace(&self) -> bool {
         matches!(
             self,
             Self::Dump(_) | Self::Namespace(_) | Self::Counters(_) | Self::Descriptors { .. }
-        )
+        ) || Shortage::of(self).is_some()
     }
 }

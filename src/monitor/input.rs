@@ -231,17 +231,18 @@ impl NamespaceInput {
         Ok(())
     }
 
-    /// Records a sample as the kernel sends it, without decoding it; `each` gets the replies.
+    /// Records a sample of the namespace with this inode as the kernel sends it, without decoding it; `each` gets the replies.
     /// `faults` gets the files that could not be read whole.
     pub(super) fn record(
         &mut self,
+        namespace: u64,
         filter: &mut RecordingFilter,
         interfaces: &mut Interfaces,
         mut each: impl FnMut(&Reply<'_>),
         faults: &mut Vec<FileFault>,
     ) -> Result<Received, MonitorError> {
         faults.extend(self.record_counters()?);
-        let (query, seen) = filter.query();
+        let (query, seen) = filter.query(namespace);
         self.read_recorded(&query, |reply| {
             seen.add(reply);
             each(reply);
@@ -251,7 +252,7 @@ impl NamespaceInput {
             return Err(MonitorError::Program("the filter"));
         }
         self.record_interfaces(interfaces);
-        let received = self.drain(|reply| filter.takes_event(reply), |_| ());
+        let received = self.drain(|reply| filter.takes_event(namespace, reply), |_| ());
         faults.extend(self.record_counters()?);
         Ok(received)
     }

@@ -1,13 +1,15 @@
 //! One network namespace that is polled.
 
-use std::ops::{ControlFlow, RangeInclusive};
+mod listeners;
+
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
-use super::consumer::{Consumer, Identities, Identity, Level, Placement, PollBegun, PollEnded};
+use super::consumer::{Consumer, Identities, Identity, Placement, PollBegun, PollEnded};
 use super::counter_gate::CounterGate;
 use super::error::MonitorError;
 use super::host_files::{HostReading, read_host};
@@ -23,17 +25,14 @@ use super::request::PollRequest;
 use super::settings::{port_range, read_settings, recorded_port_range};
 use crate::counters::{Counters, Fault};
 use crate::identity::{NamespaceIdentity, ServiceRegistry, Subject};
-use crate::model::{Families, Role, RoleBasis, Socket, State, StateSet};
+use crate::model::{Role, RoleBasis, Socket, State, StateSet};
 use crate::procfs::NetNamespace;
 use crate::recording::RecordedNamespace;
 use crate::settings::Values;
 use crate::socket_diag::{Drained, DumpOutcome, Error, EventOptions, Events, Query};
 use crate::sys::{NetlinkSocket, Usage};
 use crate::tracking::{Ending, Watch};
-use crate::wire::{EcnWord, Extensions, Reply};
-
-/// How often the listeners are read if the kernel reports that they changed meanwhile.
-const TRIES: u32 = 3;
+use crate::wire::{EcnWord, Reply};
 
 /// What all namespaces of a run have in common.
 #[derive(Debug)]
@@ -280,7 +279,8 @@ impl NamespaceMonitor {
     ) -> Result<Quality, MonitorError> {
         let (interfaces, mut faults) = (&mut self.interfaces, Vec::new());
         let each = |reply: &Reply<'_>| recorder.add_socket(reply);
-        let received = self.input.record(filter, interfaces, each, &mut faults)?;
+        let received =
+            self.input.record(self.namespace.inode, filter, interfaces, each, &mut faults)?;
         if let Received::NoMore(reason) = received {
             self.no_events = Some(reason);
         }
@@ -383,84 +383,6 @@ impl NamespaceMonitor {
             each(socket, &Identity { role, role_basis, identified, owner, placement, registry });
         }
         Ok(())
-    }
-
-    /// Reads the listeners and identifies their owners. Their holders are looked up again at the
-    /// end of each interval, and when there are new ones.
-    fn read_listeners(
-        &mut self,
-        shared: &mut Shared,
-        request: &PollRequest<'_>,
-    ) -> Result<DumpOutcome, MonitorError> {
-        let query = Query {
-            families: Families::BOTH,
-            states: StateSet::of(&[State::Listen]),
-            extensions: request.query.extensions.with(Extensions::SKMEMINFO),
-            local_port: 0,
-            remote_port: 0,
-            program: &[],
-        };
-        let (found, ecn) = (&mut self.found, shared.ecn);
-        let mut socket = Socket::BLANK;
-        let mut outcome = DumpOutcome::default();
-        for _ in 0..TRIES {
-            found.clear();
-            outcome = self.input.dump(&query, |reply| {
-                if socket.fill(reply, ecn) {
-                    found.push(socket);
-                }
-                ControlFlow::Continue(())
-            })?;
-            if outcome.interrupted == 0 {
-                break;
-            }
-        }
-        outcome.decode_errors += outcome.sockets - found.len() as u64;
-        self.identity.set_listeners(found);
-        let is_new = found.iter().any(|socket| !self.known.contains(&socket.cookie));
-        // Connections alone may not need them.
-        let is_lazy = !request.query.states.contains(State::Listen) && !request.ends_interval;
-        if request.names_services && is_new && is_lazy && shared.recorder.is_none() {
-            self.is_unresolved = true;
-        } else if request.names_services && (request.ends_interval || is_new) {
-            self.is_unresolved = false;
-            let of = OwnerScope::Listeners(self.namespace.inode);
-            shared.owners.resolve(found.iter(), of, false)?;
-            self.known.clear();
-            self.known.extend(found.iter().map(|socket| socket.cookie));
-            if let Some(recorder) = &mut shared.recorder {
-                recorder.write_owners(found.iter(), &shared.owners);
-            }
-            for socket in &*found {
-                let info = shared.owners.info(socket);
-                self.identity.set_listener_owner(socket, &info.owner());
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// Delivers the listeners, if requested. Returns whether the consumer ends the dump.
-    fn deliver_listeners(
-        &mut self,
-        shared: &mut Shared,
-        request: &PollRequest<'_>,
-        consumer: &mut dyn Consumer,
-        quality: &mut Quality,
-    ) -> Result<bool, MonitorError> {
-        if !request.query.states.contains(State::Listen) {
-            return Ok(false);
-        }
-        let (identity, interfaces) = (&mut self.identity, &mut self.interfaces);
-        let mut pass = Pass::new(consumer, identity, interfaces, quality, shared);
-        for socket in &self.found {
-            let interest = pass.consumer.observe(socket);
-            if interest.level > Level::Nothing && pass.meet_listener(socket, interest).is_break() {
-                break;
-            }
-        }
-        let stopped = pass.stopped;
-        pass.finish()?;
-        Ok(stopped)
     }
 
     /// Reads all other sockets.

@@ -1,16 +1,16 @@
 //! The network namespaces of a run, each with its consumer.
 
-use std::time::Duration;
-
-use rustc_hash::FxHashMap;
+use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
 use super::error::MonitorError;
 use super::namespace_monitor::{NamespaceMonitor, Opening, Shared};
 use super::namespaces::{find_namespaces, wants_all};
 use super::quality::Namespace;
+use super::refusals::Refusals;
 use super::request::PollRequest;
-use super::unreachable::{Unreachable, reason, too_few_descriptors};
+use super::shortage::Shortage;
+use super::unreachable::{Unreachable, described, reason, too_few_descriptors};
 use crate::procfs::NetNamespace;
 use crate::recording::{NamespaceChoice, Sample};
 use crate::sys::{descriptor_limit, descriptors_left};
@@ -42,8 +42,8 @@ pub struct NamespaceSet<C> {
     unreachable: Unreachable,
     /// Whether it has, or is to have, more than one.
     has_many: bool,
-    /// Why namespaces could not be entered, by inode.
-    pub(super) refused: FxHashMap<u64, String>,
+    /// Namespaces that could not be entered, or not be read any more.
+    refused: Refusals,
     opening: Opening,
 }
 
@@ -55,7 +55,7 @@ impl<C> NamespaceSet<C> {
             members: Vec::new(),
             unreachable: Unreachable::default(),
             has_many: false,
-            refused: FxHashMap::default(),
+            refused: Refusals::default(),
             opening,
         }
     }
@@ -66,7 +66,7 @@ impl<C> NamespaceSet<C> {
     }
 
     /// Opens the namespaces of these specifications that are not open yet, and closes those that
-    /// are gone. Returns how many there were before the new ones. Calls `prepare` with each new one
+    /// are gone. Those of `all` that failed before are tried again less and less often. Returns how many there were before the new ones. Calls `prepare` with each new one
     /// before opening it, and `consumer` to make its consumer.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl<C> NamespaceSet<C> {
         self.unreachable = Unreachable::new(hidden);
         self.has_many |= wants_all(specs) || found.len() > 1;
         let is_found = |inode| found.iter().any(|new| new.inode == inode);
-        self.refused.retain(|inode, _| is_found(*inode));
+        self.refused.retain(is_found);
         let owners = &mut self.shared.owners;
         self.members.retain(|Member { monitor, .. }| {
             let is_left = is_found(monitor.namespace.inode);
@@ -91,22 +91,29 @@ impl<C> NamespaceSet<C> {
             }
             is_left
         });
-        let before = self.members.len();
+        let (before, now) = (self.members.len(), Instant::now());
         for namespace in &found {
             if self.is_member(namespace.inode) {
+                continue;
+            }
+            if wants_all(specs)
+                && let Some(reason) = self.refused.waits(namespace.inode, now)
+            {
+                self.unreachable.add(reason);
                 continue;
             }
             prepare(&mut self.shared, namespace)?;
             match self.open(namespace, found.len()) {
                 Ok(monitor) => {
                     let consumer = consumer(&monitor);
-                    self.refused.remove(&namespace.inode);
+                    self.refused.open(namespace.inode);
                     self.members.push(Member { monitor, consumer });
                 }
                 Err(error) if wants_all(specs) => {
-                    let reason = error.to_string();
+                    let reason = described(&error);
                     self.unreachable.add(&reason);
-                    self.refused.insert(namespace.inode, reason);
+                    let is_lasting = Shortage::of(&error).is_none();
+                    self.refused.add(namespace.inode, reason, is_lasting, now);
                 }
                 Err(error) => return Err(error),
             }
@@ -140,11 +147,17 @@ impl<C> NamespaceSet<C> {
         self.unreachable.texts()
     }
 
+    /// Why namespaces are not watched, as far as that was not returned before.
+    pub(super) fn take_refused(&mut self) -> Vec<String> {
+        self.refused.take_new()
+    }
+
     /// Does something with all namespaces but the first `skip`. One of several for which that fails
     /// is closed, and reported as unreachable.
     ///
     /// # Errors
-    /// When it fails for the only one, or for a reason that concerns all.
+    /// When it fails for the only one, or for a reason that concerns all. A shortage of descriptors,
+    /// threads or memory ends a run over one namespace only.
     pub fn for_each(
         &mut self,
         skip: usize,
@@ -154,7 +167,7 @@ impl<C> NamespaceSet<C> {
         while let Some(member) = self.members.get_mut(index) {
             match work(&mut self.shared, member) {
                 Ok(()) => index += 1,
-                Err(error) => self.lose(index, error)?,
+                Err(error) => index += usize::from(!self.lose(index, error)?),
             }
         }
         Ok(())
@@ -172,7 +185,7 @@ impl<C> NamespaceSet<C> {
         let Some(member) = self.members.get_mut(index) else { return Ok(None) };
         match work(&mut self.shared, member) {
             Ok(result) => Ok(Some(result)),
-            Err(error) => self.lose(index, error).map(|()| None),
+            Err(error) => self.lose(index, error).map(|_| None),
         }
     }
 
@@ -187,10 +200,17 @@ impl<C> NamespaceSet<C> {
         Ok(cost.flatten())
     }
 
-    /// Closes a namespace that cannot be read any more.
-    fn lose(&mut self, index: usize, error: MonitorError) -> Result<(), MonitorError> {
-        if !self.has_many || self.members.len() < 2 || !error.is_of_namespace() {
+    /// Closes a namespace that cannot be read any more. The last of several stays if that is for a
+    /// shortage, and is read again the next time. Returns whether it was closed.
+    fn lose(&mut self, index: usize, error: MonitorError) -> Result<bool, MonitorError> {
+        let shortage = Shortage::of(&error);
+        let is_last = self.members.len() < 2;
+        if !self.has_many || is_last && shortage.is_none() || !error.is_of_namespace() {
             return Err(error);
+        }
+        if is_last {
+            self.unreachable.add(&described(&error));
+            return Ok(false);
         }
         let Member { monitor, .. } = self.members.remove(index);
         let Namespace { inode, name } = &monitor.namespace;
@@ -198,11 +218,12 @@ impl<C> NamespaceSet<C> {
         monitor.declare_gone();
         let reason = reason(name.as_deref(), *inode, &error);
         self.unreachable.add(&reason);
-        self.refused.insert(*inode, reason);
-        Ok(())
+        self.refused.add(*inode, reason, shortage.is_none(), Instant::now());
+        Ok(true)
     }
 
-    fn is_member(&self, inode: u64) -> bool {
+    /// Whether the namespace with this inode is one of them.
+    pub(super) fn is_member(&self, inode: u64) -> bool {
         self.members.iter().any(|member| member.monitor.namespace.inode == inode)
     }
 }
@@ -298,9 +319,10 @@ fn most_event_sockets(namespaces: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::ReadError;
     use crate::identity::{Grouping, Rules, ServiceRegistry};
     use crate::monitor::{CounterFiles, CounterGate, OwnerResolver};
-    use crate::procfs::PortNames;
+    use crate::procfs::{NamespaceError, PortNames};
     use crate::recording::RecordedNamespace;
     use crate::wire::EcnWord;
 
@@ -325,8 +347,16 @@ mod tests {
         set
     }
 
+    /// A failure of the namespace itself.
     fn failure(inode: u64) -> MonitorError {
-        MonitorError::Descriptors { namespace: inode.to_string(), limit: 1 }
+        let path = format!("/proc/{inode}/ns/net").into();
+        MonitorError::Namespace(NamespaceError::Replaced { path })
+    }
+
+    /// A failure that no namespace is to blame for.
+    fn shortage() -> MonitorError {
+        let source = std::io::Error::from_raw_os_error(libc::EMFILE);
+        MonitorError::Counters(ReadError::Open { path: "/proc/net/snmp".into(), source })
     }
 
     #[test]
@@ -341,11 +371,49 @@ mod tests {
         assert_eq!(seen, [1, 2, 3], "those behind it get their turn");
         assert_eq!(set.members.len(), 2);
         let unreachable = set.unreachable();
-        assert!(unreachable[0].starts_with("the network namespace 2 is left out: "));
+        assert!(unreachable[0].starts_with(
+            "the network namespace 2 is left out, and what happened in it since its last sample is \
+             missing: "
+        ));
         assert_eq!(set.for_one(1, |_, member| Ok(member.consumer)).unwrap(), Some(3));
         assert_eq!(set.for_one(1, |_, _| Err::<(), _>(failure(3))).unwrap(), None);
         // Nothing is left to go on with.
         assert!(set.for_each(0, |_, _| Err(failure(1))).is_err());
+    }
+
+    #[test]
+    fn one_that_fails_each_time_is_told_once() {
+        let mut set = set(&[1, 2]);
+        for expected in [1, 0, 0] {
+            set.for_each(0, |_, member| match member.consumer {
+                2 => Err(failure(2)),
+                _ => Ok(()),
+            })
+            .unwrap();
+            assert_eq!(set.take_refused().len(), expected);
+            // It is opened again.
+            let recorded = RecordedNamespace { inode: 2, ..RecordedNamespace::default() };
+            let monitor = NamespaceMonitor::replay(&recorded, set.opening.clone());
+            set.members.push(Member { monitor, consumer: 2 });
+        }
+        assert!(set.refused.waits(2, Instant::now() + Duration::from_secs(19)).is_some());
+        assert!(set.refused.waits(2, Instant::now() + Duration::from_secs(21)).is_none());
+    }
+
+    #[test]
+    fn a_shortage_ends_no_run_over_several_and_is_told_with_what_to_do() {
+        let mut several = set(&[1, 2]);
+        for _ in 0..3 {
+            several.for_each(0, |_, _| Err(shortage())).unwrap();
+        }
+        assert_eq!(several.members.len(), 1, "one is there to go on with");
+        for text in several.unreachable() {
+            for words in ["cannot open /proc/net/snmp: Too many open files", "raise `ulimit -n`"] {
+                assert!(text.contains(words), "{text}");
+            }
+        }
+        assert_eq!(several.unreachable().len(), 2);
+        assert!(set(&[1]).for_each(0, |_, _| Err(shortage())).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::Socket;
 use crate::procfs::{
     Cgroups, OwnerLimits, Owners, Ownership, Scope, Wanted, capabilities, placement,
 };
-use crate::recording::{Sample, SocketHolder, SocketOwners};
+use crate::recording::{MOST_HOLDERS, Sample, SocketHolder, SocketOwners};
 
 /// A process that holds a socket open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -33,8 +33,13 @@ pub enum Processes<'a> {
     NotAsked,
     /// Perhaps a process whose descriptors may not be read.
     Hidden,
-    /// These; none if empty.
-    Known(&'a [Holder<'a>]),
+    /// Known.
+    Known {
+        /// By pid and descriptor; none if empty.
+        holders: &'a [Holder<'a>],
+        /// How many others hold it, which a recording leaves out.
+        omitted: u64,
+    },
 }
 
 /// The sockets whose holders are looked up. Holders of listeners are kept between polls.
@@ -71,6 +76,8 @@ enum Source {
 #[derive(Debug, Default)]
 pub struct OwnerInfo<'a> {
     holders: Vec<Holder<'a>>,
+    /// Holders that the recording leaves out.
+    omitted: u64,
     program: Option<&'a str>,
     is_looked_up: bool,
     is_hidden: bool,
@@ -265,6 +272,7 @@ impl OwnerResolver {
                 let found = owners.get(&socket.inode).filter(|_| socket.inode != 0);
                 let Some(owners) = found else { return info };
                 info.is_hidden = owners.hidden;
+                info.omitted = owners.omitted;
                 info.holders = owners
                     .holders
                     .iter()
@@ -328,13 +336,15 @@ pub(super) fn wanted(socket: &Socket) -> Wanted {
     Wanted { inode: socket.inode, uid: socket.uid, cgroup_id: socket.cgroup_id }
 }
 
-/// The owners of a socket, as recorded.
+/// The owners of a socket, as recorded: so many holders that what is recorded of a socket does not
+/// grow with them.
 pub(super) fn socket_owners(inode: u32, found: Ownership<'_>) -> SocketOwners {
     let hidden = matches!(found, Ownership::Hidden);
     let Ownership::Known(holders) = found else {
-        return SocketOwners { inode, holders: Vec::new(), hidden };
+        return SocketOwners { inode, holders: Vec::new(), omitted: 0, hidden };
     };
-    let holders = holders.iter().map(|holder| SocketHolder {
+    let omitted = holders.len().saturating_sub(MOST_HOLDERS) as u64;
+    let holders = holders.iter().take(MOST_HOLDERS).map(|holder| SocketHolder {
         pid: holder.pid,
         fd: holder.fd,
         comm: holder.process.comm.clone(),
@@ -342,7 +352,7 @@ pub(super) fn socket_owners(inode: u32, found: Ownership<'_>) -> SocketOwners {
             .then(|| holder.process.program().to_owned()),
         cgroup: holder.process.cgroup().map(str::to_owned),
     });
-    SocketOwners { inode, holders: holders.collect(), hidden }
+    SocketOwners { inode, holders: holders.collect(), omitted, hidden }
 }
 
 /// The holders that either scope has found.
@@ -386,7 +396,7 @@ impl<'a> OwnerInfo<'a> {
         match (self.is_looked_up, self.is_hidden) {
             (false, _) => Processes::NotAsked,
             (true, true) => Processes::Hidden,
-            (true, false) => Processes::Known(&self.holders),
+            (true, false) => Processes::Known { holders: &self.holders, omitted: self.omitted },
         }
     }
 
@@ -410,6 +420,27 @@ impl<'a> OwnerInfo<'a> {
             (true, true, _) => filter::Owner::Hidden,
             (true, false, []) => filter::Owner::None,
             (true, false, processes) => filter::Owner::Known(processes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procfs;
+
+    #[test]
+    fn what_is_recorded_of_a_socket_does_not_grow_with_its_holders() {
+        let holders: Vec<procfs::Holder> =
+            (0..50_000).map(|fd| procfs::Holder::example(u32::MAX, fd)).collect();
+        for (count, named, omitted) in
+            [(1, 1, 0), (MOST_HOLDERS, MOST_HOLDERS, 0), (50_000, MOST_HOLDERS, 49_984)]
+        {
+            let owners = socket_owners(7, Ownership::Known(&holders[..count]));
+            assert_eq!((owners.holders.len(), owners.omitted), (named, omitted));
+            let line = serde_json::to_string(&owners).unwrap();
+            assert!(line.len() < 4096, "{}", line.len());
+            assert_eq!(line.contains("omitted"), omitted > 0, "absent where all are named");
         }
     }
 }

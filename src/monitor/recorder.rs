@@ -22,7 +22,7 @@ use crate::recording::{
     SampleBegun, SampleEnded, SharedWriter, StoreError, Writer, check_path,
 };
 use crate::socket_diag::{Drained, DumpOutcome, Query};
-use crate::sys::{Clocks, NetlinkSocket, explain_write_error};
+use crate::sys::{Clocks, NetlinkSocket};
 use crate::wire::Reply;
 
 /// The recording of a run.
@@ -247,7 +247,6 @@ impl Recorder {
 
     fn failure(&self, source: std::io::Error) -> MonitorError {
         let samples = self.totals().samples;
-        let source = explain_write_error(source);
         MonitorError::Record { path: self.path.clone(), samples, source }
     }
 }

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
-
 use super::counter_gate::CounterGate;
 use super::error::MonitorError;
 use super::input::CounterFiles;
@@ -17,6 +15,8 @@ use super::pace::next_tick;
 use super::quality::Quality;
 use super::recorder::Recorder;
 use super::recording_filter::RecordingFilter;
+use super::shortage::Shortage;
+use super::unreachable::described;
 use crate::identity::{Grouping, Rules, ServiceRegistry};
 use crate::procfs::{NetNamespace, PortNames, Scope};
 use crate::recording::{
@@ -165,10 +165,12 @@ impl RecordingRun {
     /// be written.
     pub fn open(options: RecordingOptions, report: Report<'_>) -> Result<Self, MonitorError> {
         // Everything that can fail without a file comes before creating one.
-        let set = open_namespaces(&options.namespaces, options.with_keys)?;
+        let mut set = open_namespaces(&options.namespaces, options.with_keys)?;
         for reason in set.unreachable() {
             report(RecordingEvent::NotRecorded(&reason));
         }
+        // They were just reported.
+        set.take_refused();
         let trigger = match &options.trigger {
             Some(threshold) => Some(CounterTrigger::open(threshold, first(&set)?)?),
             None => None,
@@ -262,7 +264,6 @@ impl RecordingRun {
         recorder.begin_sample(now, false);
         let filter = &mut self.options.filter;
         filter.begin();
-        let known: FxHashSet<u64> = self.set.refused.keys().copied().collect();
         let (unread, reported) = (&mut self.quality, &mut self.reported);
         self.set.for_each(0, |shared, Member { monitor, .. }| {
             let Some(recorder) = &mut shared.recorder else { return Ok(()) };
@@ -279,12 +280,24 @@ impl RecordingRun {
             }
             Ok(())
         })?;
-        self.report_refused(&known, report);
+        self.report_refused(report);
         let Shared { recorder: Some(recorder), owners, .. } = &mut self.set.shared else {
             return Ok(());
         };
-        recorder.write_holders(owners)?;
-        let limits = Quality { permission_limited: self.set.unreachable(), ..Quality::default() };
+        let unsearched = match recorder.write_holders(owners) {
+            // Those of sockets that were there before are in the samples before.
+            Err(error) if Shortage::of(&error).is_some() => Some(described(&error)),
+            found => found.map(|()| None)?,
+        };
+        let mut permission_limited = self.set.unreachable();
+        if let Some(reason) = unsearched {
+            if !self.reported.contains(&reason) {
+                report(RecordingEvent::NotRead(&reason));
+                self.reported.push(reason.clone());
+            }
+            permission_limited.push(reason);
+        }
+        let limits = Quality { permission_limited, ..Quality::default() };
         let Some(recorder) = &mut self.set.shared.recorder else { return Ok(()) };
         recorder.end_sample(&limits)?;
         self.growth = recorder.written() - written;
@@ -292,12 +305,10 @@ impl RecordingRun {
         Ok(())
     }
 
-    /// Reports the namespaces that cannot be recorded, besides those that are known.
-    fn report_refused(&self, known: &FxHashSet<u64>, report: Report<'_>) {
-        for (inode, reason) in &self.set.refused {
-            if !known.contains(inode) {
-                report(RecordingEvent::NotRecorded(reason));
-            }
+    /// Reports the namespaces that cannot be recorded, each once.
+    fn report_refused(&mut self, report: Report<'_>) {
+        for reason in self.set.take_refused() {
+            report(RecordingEvent::NotRecorded(&reason));
         }
     }
 
@@ -373,10 +384,10 @@ impl RecordingRun {
             return;
         }
         self.searched = Instant::now();
-        let known: FxHashSet<u64> = self.set.refused.keys().copied().collect();
         // The next search may succeed.
         let _ = self.set.find(specs, |_, _| Ok(()), |_| ());
-        self.report_refused(&known, report);
+        self.options.filter.retain(|inode| self.set.is_member(inode));
+        self.report_refused(report);
     }
 
     /// Bytes of the file that is written.

@@ -1,6 +1,9 @@
 //! Network namespaces that could not be watched.
 
+use std::error::Error as _;
+
 use super::error::MonitorError;
+use super::shortage::Shortage;
 use crate::procfs::NetNamespace;
 
 /// As many are named; the others are counted.
@@ -43,9 +46,32 @@ impl Unreachable {
     }
 }
 
-/// Why a namespace is not watched any more.
+/// Why a namespace is not watched any more. What happened in it since it was last read whole is in no
+/// sum, and is not known.
 pub(super) fn reason(name: Option<&str>, inode: u64, error: &MonitorError) -> String {
-    format!("the network namespace {} is left out: {error}", label(name, inode))
+    format!(
+        "the network namespace {} is left out, and what happened in it since its last sample is \
+         missing: {}",
+        label(name, inode),
+        described(error)
+    )
+}
+
+/// An error with its causes, and with what to do about it if it is a shortage.
+pub(super) fn described(error: &MonitorError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.extend([": ", &words]);
+        }
+        next = cause.source();
+    }
+    if let Some(shortage) = Shortage::of(error) {
+        text.extend(["; ", shortage.advice()]);
+    }
+    text
 }
 
 /// The name of a namespace, or else its inode.

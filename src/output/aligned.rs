@@ -19,6 +19,7 @@ enum Line {
     Row(Vec<Cell>),
     Heading(String),
     Text { text: String, indent: usize, tone: Tone },
+    Command { text: String, indent: usize },
     Blank,
 }
 
@@ -72,6 +73,13 @@ impl Aligned {
         self.lines.push(Line::Text { text, indent, tone });
     }
 
+    /// Adds a command. It is one line whatever the width: a terminal wraps it so that it can still be
+    /// copied as one.
+    pub fn command(&mut self, indent: usize, text: &str) {
+        let text = escape::bounded(text, LONGEST).into_owned();
+        self.lines.push(Line::Command { text, indent });
+    }
+
     /// Adds an empty line, unless it would be the first line or a second empty one.
     pub fn blank(&mut self) {
         if !matches!(self.lines.last(), None | Some(Line::Blank)) {
@@ -114,6 +122,13 @@ impl Aligned {
                         lines.end_line();
                     }
                     out.text(&lines)?;
+                }
+                Line::Command { text, indent } => {
+                    let mut line = SafeText::default();
+                    line.push_spaces(*indent);
+                    line.push_toned(text, Tone::Good, style);
+                    line.end_line();
+                    out.text(&line)?;
                 }
                 Line::Blank => out.blank()?,
             }
@@ -261,6 +276,19 @@ mod tests {
             }
         }
         assert!(written(None, Style::new(false)).contains("What a is, in a sentence."));
+    }
+
+    #[test]
+    fn commands_stay_on_one_line() {
+        let command = "tcpdiag conns 'backoff > 0' --columns remote,rtt,rto,total_rto,backoff";
+        let mut table = Aligned::new(&[], 0);
+        table.command(6, command);
+        for width in [None, Some(40)] {
+            let mut out = OutputWriter::new(Vec::new());
+            table.write(&mut out, width, Style::new(false)).unwrap();
+            let text = String::from_utf8(out.into_inner()).unwrap();
+            assert_eq!(text, format!("      {command}\n"));
+        }
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use super::address::{address, endpoint};
+use super::cells::{
+    cgroup, change, limited, netns, number, process, queues, rate, retransmits, role, timer, zone,
+};
 use super::{Tone, human};
+use crate::counters::{Ratio, Verdict};
 use crate::identity::ServiceBasis;
-use crate::model::{Field, Reading, Role, State, Unit, fields, is_link_local};
-use crate::monitor::Interface;
+use crate::model::{Field, Reading, State, fields, is_link_local};
 use crate::report::{Change, Connection, Limiter, Processes};
 use fields::tcp_info as t;
 
@@ -121,7 +124,8 @@ static TEXTS: [Column; 28] = [
         "process",
         "PROCESS",
         Align::Left,
-        "Name and id of the process that holds the socket.",
+        "Name and id of the first process that holds the socket, and how many other descriptors of \
+             processes there are.",
         process,
     ),
     text(
@@ -130,7 +134,7 @@ static TEXTS: [Column; 28] = [
         Align::Right,
         "Id of the first process that holds the socket.",
         |c, _, out| {
-            if let Processes::Known([first, ..]) = c.processes {
+            if let Processes::Known { holders: [first, ..], .. } = c.processes {
                 let _ = write!(out, "{}", first.pid);
             }
         },
@@ -338,8 +342,15 @@ impl Column {
                 _ => Tone::Warn,
             },
             "retr" | "retrans_ratio" => match fields::RETRANS_RATIO.read(connection.socket) {
-                Reading::Ratio(share) if share >= 0.05 => Tone::Alarm,
-                Reading::Ratio(share) if share >= 0.01 => Tone::Warn,
+                Reading::Ratio(share) => {
+                    let threshold = Ratio::named("retransmission").map(Ratio::threshold);
+                    let verdict = threshold.map(|it| it.verdict(|limit| share > limit));
+                    match verdict {
+                        Some(Verdict::Critical) => Tone::Alarm,
+                        Some(Verdict::Warn) => Tone::Warn,
+                        _ => Tone::Plain,
+                    }
+                }
                 _ => Tone::Plain,
             },
             "limited" => match Limiter::of(connection.socket, connection.delta) {
@@ -359,163 +370,6 @@ impl Column {
     /// Whether the cells of this column are addresses, which are shortened only on a terminal.
     pub fn is_address(&self) -> bool {
         matches!(self.name, "local" | "remote" | "laddr" | "raddr")
-    }
-}
-
-fn number(unit: Unit, reading: Reading, plain: bool, out: &mut String) {
-    match (reading, plain) {
-        (Reading::Absent, _) | (Reading::Unset, true) => {}
-        (Reading::Unset, false) => out.push('-'),
-        (Reading::Integer(value), true) => human::count(value, out),
-        (Reading::Ratio(value), true) => {
-            let _ = write!(out, "{value:.6}");
-        }
-        (Reading::Ratio(value), false) => human::share(value, out),
-        (Reading::Integer(value), false) => match unit {
-            Unit::Microseconds => human::microseconds(value, out),
-            Unit::Milliseconds => human::microseconds(value.saturating_mul(1000), out),
-            Unit::Bytes => human::bytes(value, out),
-            Unit::BytesPerSecond => human::bit_rate(value as f64, out),
-            _ => human::count(value, out),
-        },
-    }
-}
-
-/// Growth per second; for times the share of the interval, for bytes bits per second.
-fn rate(field: &Field, connection: &Connection<'_>, plain: bool, out: &mut String) {
-    let growth = connection.delta.and_then(|delta| delta.growth(field));
-    let (Some(growth), Some(seconds)) = (growth, connection.interval_s) else { return };
-    let rate = growth as f64 / seconds;
-    if plain {
-        let _ = write!(out, "{rate:.3}");
-        return;
-    }
-    match field.unit {
-        Unit::Microseconds => human::share(rate / 1e6, out),
-        Unit::Milliseconds => human::share(rate / 1e3, out),
-        Unit::Bytes => human::bit_rate(rate, out),
-        _ => human::count(rate.round() as u64, out),
-    }
-}
-
-fn change(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    out.push_str(match (connection.change, plain) {
-        (None, _) => "",
-        (Some(Change::Opened), false) => "+",
-        (Some(Change::Closed), false) => "-",
-        (Some(Change::Opened), true) => "opened",
-        (Some(Change::Closed), true) => "closed",
-    });
-}
-
-fn netns(connection: &Connection<'_>, _: bool, out: &mut String) {
-    let Some(netns) = connection.netns else { return };
-    match &netns.name {
-        Some(name) => out.push_str(name),
-        None => {
-            let _ = write!(out, "{}", netns.inode);
-        }
-    }
-}
-
-fn role(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    out.push_str(match (connection.role, plain) {
-        (role, true) => role.name(),
-        (Role::Server, false) => "srv",
-        (Role::Client, false) => "cli",
-        (Role::Listener, false) => "lsn",
-        (Role::Unknown, false) => "?",
-    });
-}
-
-/// The interface that the socket is bound to, as it stands behind an address.
-fn zone<'a>(connection: &Connection<'a>) -> Option<Interface<'a>> {
-    let index = connection.socket.interface;
-    let name = connection.interface.and_then(|interface| interface.name);
-    (index != 0).then_some(Interface { index, name })
-}
-
-fn process(connection: &Connection<'_>, _: bool, out: &mut String) {
-    match connection.processes {
-        Processes::NotAsked => {}
-        Processes::Hidden => out.push_str("(hidden)"),
-        Processes::Known([]) => out.push('-'),
-        Processes::Known([first, rest @ ..]) => {
-            out.push_str(first.comm);
-            let _ = write!(out, "/{}", first.pid);
-            if !rest.is_empty() {
-                let _ = write!(out, "+{}", rest.len());
-            }
-        }
-    }
-}
-
-fn cgroup(connection: &Connection<'_>, _: bool, out: &mut String) {
-    match (connection.cgroup_path, connection.socket.cgroup_id) {
-        (Some(path), _) => out.push_str(path),
-        (None, Some(id)) => {
-            let _ = write!(out, "id:{id}");
-        }
-        (None, None) => {}
-    }
-}
-
-fn queues(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    let (one, other) = if connection.socket.state == State::Listen {
-        (&fields::ACCEPT_QUEUE, &fields::ACCEPT_QUEUE_MAX)
-    } else {
-        (&fields::RECV_Q, &fields::SEND_Q)
-    };
-    let (first, second) = (one.read(connection.socket), other.read(connection.socket));
-    if first == Reading::Absent {
-        return;
-    }
-    number(one.unit, first, plain, out);
-    out.push('/');
-    number(other.unit, second, plain, out);
-}
-
-fn retransmits(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    let read = |field: &Field| field.integer(connection.socket);
-    let (Some(now), Some(total)) = (read(&t::RETRANS), read(&t::TOTAL_RETRANS)) else { return };
-    human::count(now, out);
-    out.push('/');
-    human::count(total, out);
-    let share = fields::RETRANS_RATIO.read(connection.socket);
-    if let (Reading::Ratio(share), false, 1..) = (share, plain, total) {
-        out.push(' ');
-        human::share(share, out);
-    }
-}
-
-fn limited(connection: &Connection<'_>, _: bool, out: &mut String) {
-    match Limiter::of(connection.socket, connection.delta) {
-        Some(Limiter::ReceiveWindow(share)) => {
-            out.push_str("rwnd ");
-            human::share(share, out);
-        }
-        Some(Limiter::SendBuffer(share)) => {
-            out.push_str("sndbuf ");
-            human::share(share, out);
-        }
-        Some(Limiter::Congestion) => out.push_str("cwnd"),
-        Some(Limiter::Application) => out.push_str("app"),
-        Some(Limiter::Idle) => out.push_str("idle"),
-        None => {}
-    }
-}
-
-fn timer(connection: &Connection<'_>, plain: bool, out: &mut String) {
-    let Some(timer) = connection.socket.timer else { return };
-    out.push_str(timer.kind.name());
-    out.push(' ');
-    if plain {
-        let _ = write!(out, "{}", timer.expires_ms);
-    } else {
-        human::microseconds(u64::from(timer.expires_ms) * 1000, out);
-    }
-    if let Some(unanswered) = timer.unanswered() {
-        let _ = write!(out, " {unanswered}");
     }
 }
 

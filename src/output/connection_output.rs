@@ -68,7 +68,7 @@ impl<W: Write> ConnectionOutput<W> {
     ///
     /// # Errors
     /// The first error of the writer, or when no sample was begun.
-    pub fn end(&mut self) -> io::Result<(ConnectionWriter<W>, ConnectionTotals)> {
+    pub fn end(&mut self) -> io::Result<ConnectionWriter<W>> {
         let descending = self.order.sort.as_ref().is_some_and(|(_, descending)| *descending);
         let mut held = std::mem::take(&mut self.held);
         held.sort_by(|(one, _), (other, _)| one.compare(other, descending));
@@ -77,9 +77,12 @@ impl<W: Write> ConnectionOutput<W> {
             row.with(&captured_at, |row| self.write(row));
         }
         self.check()?;
-        let writer = self.writer.take();
-        let writer = writer.ok_or_else(|| io::Error::other("no sample was begun"))?;
-        Ok((writer, std::mem::take(&mut self.totals)))
+        self.writer.take().ok_or_else(|| io::Error::other("no sample was begun"))
+    }
+
+    /// The sums of the sample, also of one that could not be written.
+    pub fn take_totals(&mut self) -> ConnectionTotals {
+        std::mem::take(&mut self.totals)
     }
 
     /// Writes one row, up to the limit.
@@ -205,7 +208,8 @@ mod tests {
     }
 
     fn written(mut output: ConnectionOutput<Vec<u8>>) -> (String, ConnectionTotals) {
-        let (writer, totals) = output.end().unwrap();
+        let writer = output.end().unwrap();
+        let totals = output.take_totals();
         let cost = Cost { wall_ms: 0.0, cpu_user_ms: 0.0, cpu_sys_ms: 0.0, sockets_dumped: 0 };
         let (out, _) = writer.end(totals.shown, &totals.quality, cost).unwrap();
         let bytes = out.into_inner();

@@ -190,10 +190,13 @@ fn identity(line: &mut Wrapped, connection: &Connection<'_>, cell: &dyn Fn(&str)
     match connection.processes {
         Processes::NotAsked => {}
         Processes::Hidden => line.pair("process", "(hidden)"),
-        Processes::Known(holders) => {
+        Processes::Known { holders, omitted } => {
             for holder in holders {
                 let (name, pid, fd) = (holder.comm, holder.pid, holder.fd);
                 line.pair("process", &format!("{name}/{pid} fd {fd}"));
+            }
+            if omitted > 0 {
+                line.pair("processes_omitted", &omitted.to_string());
             }
         }
     }

@@ -107,7 +107,7 @@ fn write_finding(text: &mut Aligned, finding: &FindingEntry) {
     for advice in &finding.advice {
         text.text(2, &format!("-> {}", advice.text), Tone::Plain);
         if let Some(command) = &advice.command {
-            text.text(6, command, Tone::Good);
+            text.command(6, command);
         }
     }
     text.text(2, &format!("Other side: {}", finding.other_side), Tone::Quiet);

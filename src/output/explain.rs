@@ -162,7 +162,8 @@ fn healthy(healthy: &Healthy) -> String {
         None if healthy.max > 0.0 => format!("up to {} per interval", healthy.max),
         None => "not at all".to_owned(),
     };
-    format!("{limit}. {}", healthy.reason)
+    let ratio = healthy.ratio.as_ref().map(|id| format!(" (ratio {id})")).unwrap_or_default();
+    format!("{limit}{ratio}. {}", healthy.reason)
 }
 
 fn twin(twin: &Twin) -> String {

@@ -5,6 +5,7 @@
 
 mod address;
 mod aligned;
+mod cells;
 mod column;
 mod column_sets;
 mod comparison;

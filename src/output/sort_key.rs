@@ -133,8 +133,8 @@ fn end(end: Endpoint, interface: u32) -> Value {
 /// Name and id of the first process that holds the socket.
 fn first_holder<'r>(row: &'r Connection<'_>) -> Option<(&'r str, u32)> {
     match row.processes {
-        Processes::Known([first, ..]) => Some((first.comm, first.pid)),
-        Processes::Known([]) | Processes::Hidden | Processes::NotAsked => None,
+        Processes::Known { holders: [first, ..], .. } => Some((first.comm, first.pid)),
+        Processes::Known { holders: [], .. } | Processes::Hidden | Processes::NotAsked => None,
     }
 }
 

@@ -148,6 +148,9 @@ fn attention(table: &mut Aligned, ratio: &RatioRow, stats: &Stats<'_>) {
     table.text(INDENT, &counted, Tone::Quiet);
     table.text(INDENT, ratio.meaning, Tone::Plain);
     table.text(INDENT, &format!("-> {}", ratio.advice), Tone::Plain);
+    if let Some(command) = ratio.command {
+        table.command(INDENT + 4, command);
+    }
 }
 
 fn names(counters: &[String]) -> String {

@@ -152,6 +152,15 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// One of a process that does not exist, with the longest name.
+    #[cfg(test)]
+    pub(crate) fn example(pid: u32, fd: u32) -> Self {
+        let comm = "\u{1}".repeat(15);
+        let stat = Stat { comm, leader_ended: false, parent: 1, start_time: 1 };
+        let process = Arc::new(ProcessFacts::new(stat, PathBuf::from("/nonexistent")));
+        Self { pid, tid: None, fd, process }
+    }
+
     /// Where its descriptor is.
     pub(super) fn task(&self) -> Task {
         Task { pid: self.pid, tid: self.tid }

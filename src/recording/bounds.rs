@@ -121,16 +121,25 @@ mod tests {
     #[test]
     fn what_is_held_grows_with_the_sockets() {
         let mut allowance = Allowance::default();
-        // 500,000 of 700 bytes, counted a few times only.
-        let mut counts = 0;
+        // 500,000 of 700 bytes. They are counted when what is allowed is used up: 8 MiB at first, then
+        // 8 MiB + 128 KiB and 2 KiB for each that was there, so each time about three times as many.
+        let mut counts = Vec::new();
         for sockets in 1..=500_000 {
             let shown = || {
-                counts += 1;
+                counts.push(sockets);
                 Shown { sockets, namespaces: 1 }
             };
             allowance.take(700, shown).unwrap();
         }
-        assert!((2..20).contains(&counts), "{counts}");
+        let mut expected = vec![BASE / 700 + 1];
+        while let Some(last) = expected.last()
+            && let next = (BASE + PER_NAMESPACE + PER_SOCKET * last) / 700 + 1
+            && next <= 500_000
+        {
+            expected.push(next);
+        }
+        assert_eq!(counts, expected);
+        assert_eq!(counts.len(), 4);
         allowance.clear();
         let none = || Shown { sockets: 3, namespaces: 1 };
         let fits = (0..).take_while(|_| allowance.take(1 << 20, none).is_ok()).count();

@@ -52,6 +52,9 @@ pub enum Damage {
     /// Owners and names of more than the sockets that there are.
     #[error("it names more owners, cgroups and interfaces than its sockets can have")]
     Facts,
+    /// Names in an expression that mean more than is compared with each socket.
+    #[error("the names in the expression mean more than {0} interfaces and cgroups")]
+    Meanings(usize),
     /// A note that is longer than those of its kind can be.
     #[error("a note of kind {kind} with more than {most} bytes")]
     NoteLength {

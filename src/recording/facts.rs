@@ -221,14 +221,21 @@ impl From<Drained> for EventsDrained {
     }
 }
 
+/// The most holders that a line has. A server with 64 workers and ten SO_REUSEPORT listeners in each
+/// of them holds every one of its 640 sockets 64 times.
+pub const MOST_HOLDERS: usize = 16;
+
 /// A line of [`Kind::Owners`](super::Kind::Owners). Holds from its sample on, until there is
 /// another line for the inode or the inode is missing in a dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketOwners {
     /// The socket's.
     pub inode: u32,
-    /// By pid and descriptor; empty if no process holds it.
+    /// By pid and descriptor, the first [`MOST_HOLDERS`]; empty if no process holds it.
     pub holders: Vec<SocketHolder>,
+    /// How many others there are. Earlier versions recorded all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u64,
     /// No visible process holds it, but some processes are not visible.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,

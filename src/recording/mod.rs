@@ -88,6 +88,7 @@ mod known_facts;
 mod mark;
 mod namespace_choice;
 mod naming;
+mod next_sample;
 mod nlmon_capture;
 mod note;
 mod order;
@@ -123,7 +124,7 @@ pub use entry::{Datagram, Direction, Entry};
 pub use error::{Damage, ReadError};
 pub use facts::{
     CgroupPath, DumpBegun, DumpEnded, Ending, EventsDrained, FilterFact, HostFacts, InterfaceName,
-    NamespaceOf, RunFile, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
+    MOST_HOLDERS, NamespaceOf, RunFile, SampleBegun, SampleEnded, SocketHolder, SocketOwners,
 };
 pub use file::{Output, check_path, create_private};
 pub use join::join;

@@ -19,7 +19,7 @@ enum Choice {
 
 impl NamespaceChoice {
     /// The namespaces of these names or inodes, the first known one without any.
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         wanted: &[String],
         mut known: impl Iterator<Item = (u64, Option<&'a str>)> + Clone,
     ) -> Result<Self, SessionError> {
@@ -46,13 +46,15 @@ impl NamespaceChoice {
 
     /// Whether a namespace is among them.
     pub fn includes(&self, namespace: &RecordedNamespace) -> bool {
+        self.includes_called(namespace.inode, namespace.name.as_deref())
+    }
+
+    /// The same of a namespace with this inode and name.
+    pub fn includes_called(&self, inode: u64, name: Option<&str>) -> bool {
         match &self.0 {
             Choice::All => true,
-            Choice::One(inode) => namespace.inode == *inode,
-            Choice::Named(names) => {
-                let name = namespace.name.as_deref();
-                names.iter().any(|wanted| is_called(namespace.inode, name, wanted))
-            }
+            Choice::One(chosen) => inode == *chosen,
+            Choice::Named(names) => names.iter().any(|wanted| is_called(inode, name, wanted)),
         }
     }
 }

@@ -76,7 +76,8 @@ impl Recorded<'_> {
                 let inode = second as u32 + 1;
                 let comm = "a".to_owned();
                 let holder = SocketHolder { pid: 1, fd: 3, comm, program: None, cgroup: None };
-                let owners = SocketOwners { inode, holders: vec![holder], hidden: false };
+                let owners =
+                    SocketOwners { inode, holders: vec![holder], omitted: 0, hidden: false };
                 writer.json_lines(Kind::Owners, 0, [owners]).unwrap();
                 let cgroup = CgroupPath { id: second, path: format!("/{second}") };
                 writer.json_lines(Kind::Cgroup, 0, [cgroup]).unwrap();

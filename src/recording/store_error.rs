@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sys::explain_write_error;
-
 /// Why a recording cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -59,6 +57,6 @@ pub enum StoreError {
 impl StoreError {
     /// That a file cannot be written.
     pub fn write(path: &Path, error: io::Error) -> Self {
-        Self::Write { path: path.to_owned(), source: explain_write_error(error) }
+        Self::Write { path: path.to_owned(), source: error }
     }
 }

@@ -8,7 +8,7 @@ use super::mark::Mark;
 use super::session::SessionOptions;
 use super::session_error::SessionError;
 use super::session_files::{SessionFile, SessionFiles};
-use super::timeline::{Place, Timeline};
+use super::timeline::{TimePosition, Timeline};
 use super::when::When;
 use super::{Sample, Span, Walk};
 use crate::sys::Clocks;
@@ -109,7 +109,7 @@ impl Surveyor<'_> {
         let is_repeated = |timeline: &Timeline| {
             times
                 .iter()
-                .any(|time| matches!(timeline.place(*time), Place::In(marks) if marks.len() > 1))
+                .any(|time| matches!(timeline.position(*time), TimePosition::Recorded(marks) if marks.len() > 1))
         };
         if !is_whole && self.timeline.as_ref().is_some_and(is_repeated) {
             // Only the samples show which of the places was meant.
@@ -174,10 +174,10 @@ impl Surveyor<'_> {
             monotonic_ns: last.monotonic_ns.saturating_add(timeline.interval),
         };
         if timeline.first().is_some_and(|first| mark.is_before(first)) {
-            return Err(self.out_of_range(timeline, mark.realtime_ns, Place::Before));
+            return Err(self.out_of_range(timeline, mark.realtime_ns, TimePosition::Before));
         }
         if timeline.last().is_some_and(|last| mark.is_after(late(last))) {
-            return Err(self.out_of_range(timeline, mark.realtime_ns, Place::After));
+            return Err(self.out_of_range(timeline, mark.realtime_ns, TimePosition::After));
         }
         Ok(mark)
     }
@@ -189,11 +189,11 @@ impl Surveyor<'_> {
         survey: &mut Survey,
     ) -> Result<Mark, SessionError> {
         let Some(timeline) = &self.timeline else { return Ok(Mark::wall(time)) };
-        match timeline.place(time) {
-            Place::In(marks) => Ok(self.choose(time, &marks, survey)),
-            Place::Between(mark) => Ok(mark),
-            place @ (Place::Before | Place::After) if !is_strict => {
-                let monotonic_ns = if place == Place::Before { 0 } else { u64::MAX };
+        match timeline.position(time) {
+            TimePosition::Recorded(marks) => Ok(self.choose(time, &marks, survey)),
+            TimePosition::Between(mark) => Ok(mark),
+            position @ (TimePosition::Before | TimePosition::After) if !is_strict => {
+                let monotonic_ns = if position == TimePosition::Before { 0 } else { u64::MAX };
                 let mark = Mark::monotonic(Clocks { realtime_ns: time, monotonic_ns });
                 Ok(if timeline.is_by_wall() { Mark::wall(time) } else { mark })
             }
@@ -219,12 +219,12 @@ impl Surveyor<'_> {
         marks.get(taken).copied().unwrap_or(Mark::wall(time))
     }
 
-    fn out_of_range(&self, timeline: &Timeline, time: u64, place: Place) -> SessionError {
+    fn out_of_range(&self, timeline: &Timeline, time: u64, position: TimePosition) -> SessionError {
         SessionError::OutOfRange {
             name: self.name.to_owned(),
             time,
-            is_before: place == Place::Before,
-            is_after: place == Place::After,
+            is_before: position == TimePosition::Before,
+            is_after: position == TimePosition::After,
             ranges: timeline.ranges(),
         }
     }

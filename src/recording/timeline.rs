@@ -24,11 +24,11 @@ pub(super) struct Timeline {
     pub(super) interval: u64,
 }
 
-/// Where a time is.
+/// Where a time of the wall clock is among the samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TimePosition {
     /// Once, or several times because the wall clock was set back.
-    In(Vec<Mark>),
+    Recorded(Vec<Mark>),
     /// The wall clock was set forward past it.
     Between(Mark),
     /// Before the first sample.
@@ -105,7 +105,7 @@ impl Timeline {
     }
 
     /// Where a time of the wall clock is.
-    pub(super) fn place(&self, time: u64) -> Place {
+    pub(super) fn position(&self, time: u64) -> TimePosition {
         let mut found = Vec::new();
         let mut skipped = None;
         for (at, stretch) in self.stretches.iter().enumerate() {
@@ -124,11 +124,11 @@ impl Timeline {
         }
         let all = |test: &dyn Fn(&Stretch) -> bool| self.stretches.iter().all(test);
         match skipped {
-            _ if !found.is_empty() => Place::In(found),
-            Some(mark) => Place::Between(mark),
-            None if all(&|stretch| time < stretch.first.realtime_ns) => Place::Before,
-            None if all(&|stretch| time > stretch.last.realtime_ns) => Place::After,
-            None => Place::Never,
+            _ if !found.is_empty() => TimePosition::Recorded(found),
+            Some(mark) => TimePosition::Between(mark),
+            None if all(&|stretch| time < stretch.first.realtime_ns) => TimePosition::Before,
+            None if all(&|stretch| time > stretch.last.realtime_ns) => TimePosition::After,
+            None => TimePosition::Never,
         }
     }
 
@@ -165,12 +165,12 @@ mod tests {
     }
 
     /// The monotonic seconds at which a time occurs.
-    fn at(timeline: &Timeline, second: u64) -> Result<Vec<u64>, Place> {
-        match timeline.place(second * 1_000_000_000) {
-            Place::In(marks) => {
+    fn at(timeline: &Timeline, second: u64) -> Result<Vec<u64>, TimePosition> {
+        match timeline.position(second * 1_000_000_000) {
+            TimePosition::Recorded(marks) => {
                 Ok(marks.iter().map(|mark| mark.monotonic_ns / 1_000_000_000).collect())
             }
-            place => Err(place),
+            position => Err(position),
         }
     }
 
@@ -191,8 +191,8 @@ mod tests {
         }
         // The last sample stands for one interval.
         assert_eq!(at(&timeline, 107), Ok(vec![14]));
-        assert_eq!(at(&timeline, 108), Err(Place::After));
-        assert_eq!(at(&timeline, 99), Err(Place::Before));
+        assert_eq!(at(&timeline, 108), Err(TimePosition::After));
+        assert_eq!(at(&timeline, 99), Err(TimePosition::Before));
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
         let timeline = timeline(&[100, 101, 200, 201]);
         assert_eq!(at(&timeline, 101), Ok(vec![6]));
         assert_eq!(at(&timeline, 200), Ok(vec![7]));
-        let Err(Place::Between(mark)) = at(&timeline, 150) else { panic!() };
+        let Err(TimePosition::Between(mark)) = at(&timeline, 150) else { panic!() };
         assert!(mark.is_after(clocks(101, 6)) && mark.is_before(clocks(200, 7)));
     }
 
@@ -209,9 +209,9 @@ mod tests {
         let timeline = timeline(&[9000, 9001, 100, 101]);
         assert_eq!(at(&timeline, 9001), Ok(vec![6]));
         assert_eq!(at(&timeline, 101), Ok(vec![8]));
-        assert_eq!(at(&timeline, 5000), Err(Place::Never));
-        assert_eq!(at(&timeline, 99), Err(Place::Before));
-        assert_eq!(at(&timeline, 9500), Err(Place::After));
+        assert_eq!(at(&timeline, 5000), Err(TimePosition::Never));
+        assert_eq!(at(&timeline, 99), Err(TimePosition::Before));
+        assert_eq!(at(&timeline, 9500), Err(TimePosition::After));
         let step = timeline.steps().next().unwrap();
         assert_eq!(step.by_ns(), -8_902_000_000_000);
     }

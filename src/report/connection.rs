@@ -137,7 +137,10 @@ impl Connection<'_> {
         match self.processes {
             Processes::NotAsked => {}
             Processes::Hidden => map.serialize_entry("processes_hidden", &true)?,
-            Processes::Known(holders) => map.serialize_entry("processes", holders)?,
+            Processes::Known { holders, omitted } => {
+                map.serialize_entry("processes", holders)?;
+                optional(map, "processes_omitted", (omitted > 0).then_some(omitted))?;
+            }
         }
         optional(map, "unit", self.unit)?;
         optional(map, "container", self.container)?;

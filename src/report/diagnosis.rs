@@ -336,6 +336,8 @@ fn words(finding: &Finding, names: &SocketNames) -> Words {
         let remote = name.map(|name| format!("{}%{name}", host.address()));
         words.set("remote_address", remote.unwrap_or_else(|| host.to_string()));
         words.set("local_port", one.local.port.to_string());
+        let is_ipv4 = host.address().to_canonical().is_ipv4();
+        words.set(if is_ipv4 { "ipv4" } else { "ipv6" }, "");
     }
     for (name, word) in &finding.rule_match.words {
         words.set(name, word.clone());

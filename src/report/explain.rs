@@ -119,7 +119,7 @@ impl RulePage {
             |one: &Advice| AdviceEntry { text: plain(one.text), command: one.command.map(plain) };
         let limit = |one: &Limit| LimitEntry {
             key: one.key,
-            value: one.value,
+            value: one.value(),
             unit: one.unit,
             meaning: one.meaning,
         };

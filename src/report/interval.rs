@@ -174,9 +174,7 @@ const OTHER_COLUMNS: [OtherColumn; 30] = [
     ("uid", "User id of the owner, as long as a program holds it.", |row| {
         number(fields::UID.integer(row.socket))
     }),
-    ("inode", "Inode of the socket's file; 0 when no program holds it.", |row| {
-        number(fields::INODE.integer(row.socket))
-    }),
+    ("inode", fields::INODE.meaning, |row| number(fields::INODE.integer(row.socket))),
     ("cgroup", "Path of the cgroup it was made in.", |row| text(row.cgroup)),
     ("unit", "systemd unit, from the cgroup.", |row| text(row.unit)),
     ("container", "Container, from the cgroup.", |row| text(row.container)),
@@ -289,6 +287,20 @@ mod tests {
         assert_eq!(read("time"), Value::Text("2023-11-14T22:13:20.000000001Z".into()));
         for name in ["rtt_us", "recv_q", "total_retrans_delta", "reset", "interval_s", "pid"] {
             assert_eq!(read(name), Value::Absent, "{name}");
+        }
+        let mut destroyed = socket;
+        destroyed.state = crate::model::State::Close;
+        let mut unheld = socket;
+        unheld.inode = 0;
+        for (socket, inode) in [
+            (&destroyed, Value::Absent),
+            (&unheld, Value::Integer(0)),
+            (&socket, Value::Integer(socket.inode.into())),
+        ] {
+            let row = IntervalRow { socket, ..row };
+            let column = interval_columns().iter().find(|column| column.name == "inode").unwrap();
+            assert_eq!(column.read(&row), inode);
+            assert!(column.meaning.contains("absent of TIME-WAIT"), "{}", column.meaning);
         }
         let shown = IntervalRow { figures: true, ..row };
         let recv_q = interval_columns().iter().find(|column| column.name == "recv_q").unwrap();

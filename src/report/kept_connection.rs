@@ -21,6 +21,8 @@ pub struct KeptConnection {
     container: Option<Box<str>>,
     /// `None` where they were not looked up, or are hidden.
     holders: Option<Vec<(u32, Box<str>, u32)>>,
+    /// Holders that are not known, besides these.
+    omitted: u64,
     is_hidden: bool,
     change: Option<Change>,
     repeats: bool,
@@ -35,10 +37,14 @@ impl KeptConnection {
     pub fn of(row: &Connection<'_>) -> Self {
         let text = |text: Option<&str>| text.map(Into::into);
         let holders = match row.processes {
-            Processes::Known(holders) => Some(
+            Processes::Known { holders, .. } => Some(
                 holders.iter().map(|holder| (holder.pid, holder.comm.into(), holder.fd)).collect(),
             ),
             Processes::NotAsked | Processes::Hidden => None,
+        };
+        let omitted = match row.processes {
+            Processes::Known { omitted, .. } => omitted,
+            Processes::NotAsked | Processes::Hidden => 0,
         };
         Self {
             socket: *row.socket,
@@ -52,6 +58,7 @@ impl KeptConnection {
             unit: text(row.unit),
             container: text(row.container),
             holders,
+            omitted,
             is_hidden: row.processes == Processes::Hidden,
             change: row.change,
             repeats: row.repeats,
@@ -93,7 +100,7 @@ impl KeptConnection {
         let holders: Vec<Holder<'_>> =
             holders.map(|(pid, comm, fd)| Holder { pid: *pid, comm, fd: *fd }).collect();
         let processes = match (&self.holders, self.is_hidden) {
-            (Some(_), _) => Processes::Known(&holders),
+            (Some(_), _) => Processes::Known { holders: &holders, omitted: self.omitted },
             (None, true) => Processes::Hidden,
             (None, false) => Processes::NotAsked,
         };

@@ -147,6 +147,9 @@ pub struct RatioRow {
     pub meaning: &'static str,
     /// What to do.
     pub advice: &'static str,
+    /// A command that shows more; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<&'static str>,
 }
 
 impl RatioRow {
@@ -163,6 +166,7 @@ impl RatioRow {
             denominator_counters: &ratio.denominator,
             meaning: &ratio.meaning,
             advice: &ratio.advice,
+            command: ratio.command.as_deref(),
         }
     }
 

@@ -35,6 +35,11 @@ pub struct Conflict {
     pub advice: &'static str,
 }
 
+/// The advice for each kind of contradiction.
+pub fn conflict_advice() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.advice)
+}
+
 /// Every contradiction, warnings first.
 pub fn conflicts(values: &Values, usage: &Use) -> Vec<Conflict> {
     let mut found: Vec<Conflict> = RULES

@@ -4,10 +4,11 @@
 //! the figures of sockets that contradictions need come from the caller.
 
 mod conflict;
+pub mod fullness;
 mod rules;
 mod setting;
 mod values;
 
-pub use conflict::{Conflict, Use, conflicts};
+pub use conflict::{Conflict, Use, conflict_advice, conflicts};
 pub use setting::{Earlier, Scope, Setting};
 pub use values::{Value, Values, is_setting};

@@ -105,7 +105,7 @@ impl Values {
 
     /// From given values, for tests.
     #[cfg(test)]
-    pub(super) fn of(values: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(values: &[(&str, &str)]) -> Self {
         let value = |setting: &Setting| {
             let found = values.iter().find(|(name, _)| *name == setting.short());
             found.map_or(Value::Absent, |(_, text)| Value::Text((*text).to_owned()))

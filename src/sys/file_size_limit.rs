@@ -13,13 +13,14 @@ pub fn fail_at_file_size_limit() {
     let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
+/// What a write beyond the limit is told as.
+pub const FILE_SIZE_LIMIT: &str =
+    "the limit on the size of files is reached (ulimit -f, or that of the file system)";
+
 /// The error of a write, in words that name the limit if that is why.
 pub fn explain_write_error(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::FileTooLarge => io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "the limit on the size of files is reached (ulimit -f, or that of the file system)",
-        ),
+        io::ErrorKind::FileTooLarge => io::Error::new(io::ErrorKind::FileTooLarge, FILE_SIZE_LIMIT),
         _ => error,
     }
 }

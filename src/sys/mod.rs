@@ -26,7 +26,7 @@ mod users;
 pub use clocks::Clocks;
 pub use descriptors::{descriptor_limit, descriptors_left, raise_descriptor_limit};
 pub use event_socket::{EventSocket, Received, Subscription};
-pub use file_size_limit::{explain_write_error, fail_at_file_size_limit};
+pub use file_size_limit::{FILE_SIZE_LIMIT, explain_write_error, fail_at_file_size_limit};
 pub use heap::give_memory_back;
 pub use interrupt::Interrupt;
 pub use kcmp::share_descriptor_table;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::random_bytes;
+use super::{explain_write_error, random_bytes};
 
 /// Names of this process's own descriptors. They are links, which only the kernel can change.
 const DESCRIPTORS: [&str; 5] =
@@ -99,7 +99,11 @@ impl NewFile {
     /// # Errors
     /// When the file system refuses. A stream has nothing to wait for.
     pub fn sync(&self) -> io::Result<()> {
-        if self.file.metadata()?.is_file() { self.file.sync_all() } else { Ok(()) }
+        if self.file.metadata()?.is_file() {
+            self.file.sync_all().map_err(explain_write_error)
+        } else {
+            Ok(())
+        }
     }
 
     /// Gives the file its name.
@@ -107,7 +111,7 @@ impl NewFile {
         if let State::Beside(beside) = &self.state {
             if self.lasting {
                 // After a crash the name has the old content or this.
-                self.file.sync_data()?;
+                self.file.sync_data().map_err(explain_write_error)?;
             }
             fs::rename(beside, &self.path)?;
         }
@@ -118,7 +122,7 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.write(bytes).map_err(explain_write_error)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -81,7 +81,7 @@ fn row<'a>(socket: &'a Socket, delta: Option<&'a Delta>) -> Connection<'a> {
         cgroup_path: Some("/system.slice/shop.service"),
         unit: Some("shop.service"),
         container: Some("0123456789ab"),
-        processes: Processes::Known(HOLDERS),
+        processes: Processes::Known { holders: HOLDERS, omitted: 0 },
         change: Some(Change::Opened),
         repeats: true,
         captured_at: "2026-11-21T00:00:00.000000000Z",

@@ -96,8 +96,9 @@ fn sample(connections: u32) -> Sample {
     };
     let holder =
         |fd: u32| SocketHolder { pid: 7, fd, comm: "app".to_owned(), program: None, cgroup: None };
-    let owners = (1..connections + 2)
-        .map(|inode| (inode, SocketOwners { inode, holders: vec![holder(inode)], hidden: false }));
+    let owners = (1..connections + 2).map(|inode| {
+        (inode, SocketOwners { inode, holders: vec![holder(inode)], omitted: 0, hidden: false })
+    });
     Sample {
         namespaces: vec![RecordedNamespace { inode: 1, part, ..RecordedNamespace::default() }],
         owners: owners.collect(),

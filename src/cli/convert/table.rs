@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, anyhow, bail};
 
 use super::{ConvertCommand, create};
-use crate::cli::exit::{Exit, configuration, eprint_line};
+use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
 use crate::cli::recording_args::{complain, opened};
 use crate::filter::Expr;
 use crate::identity::{Grouping, ServiceRegistry};
@@ -58,17 +58,18 @@ pub(super) fn run(command: &ConvertCommand) -> anyhow::Result<Exit> {
     convert(command, session, registry, rows, &interrupt)
 }
 
-/// The expression. Where it names interfaces or cgroups, the files are read once more for them.
+/// The expression. Where it names interfaces or cgroups, the files are read before for them.
 fn expression(
     command: &ConvertCommand,
     ports: &PortNames,
     session: &Session,
 ) -> anyhow::Result<Expr> {
     let mut names = RecordedNames::new(ports);
-    if let Ok(expr) = command.which.expression(&names) {
+    let expr = command.which.expression(&names)?;
+    if !names.are_asked() {
         return Ok(expr);
     }
-    session.paths().try_for_each(|path| names.read(path))?;
+    names.look_up(session)?;
     command.which.expression(&names)
 }
 
@@ -80,6 +81,10 @@ fn convert(
     rows: IntervalRows<Out>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Exit> {
+    let cannot_write = || match &command.into {
+        Some(path) => format!("cannot write {}", path.display()),
+        None => "cannot write the table".to_owned(),
+    };
     let minisocks = rows.has_minisocks();
     let rows = Rc::new(RefCell::new(rows));
     let mut intervals = RecordedIntervals::new(&session, registry, Rc::clone(&rows), minisocks);
@@ -93,7 +98,10 @@ fn convert(
         samples += 1;
         rows.borrow_mut().begin_sample(&session);
         intervals.take(session.sample_mut())?;
-        rows.borrow_mut().end_sample().context("cannot write the table")?;
+        if reader_left(rows.borrow_mut().end_sample().with_context(cannot_write))? {
+            let partial = complain(&session) || intervals.gaps().is_partial();
+            return Ok(if command.strict && partial { Exit::Partial } else { Exit::Done });
+        }
         progress.show(session.progress(), || {
             format!("{} samples, {} rows", grouped(samples), grouped(rows.borrow().written))
         });
@@ -108,15 +116,17 @@ fn convert(
     let rows = Rc::into_inner(rows).ok_or_else(|| anyhow!("the rows are still being written"))?;
     let rows = rows.into_inner();
     let (written, sockets) = (rows.written, rows.sockets);
-    rows.end().context("cannot write the table")?;
-    eprint_line(format_args!(
-        "{}: {} rows of {} sockets from {} samples in {}",
-        session.name(),
-        grouped(written),
-        grouped(sockets),
-        grouped(samples),
-        progress.took(),
-    ));
+    let is_left = reader_left(rows.end().with_context(cannot_write))?;
+    if !is_left {
+        eprint_line(format_args!(
+            "{}: {} rows of {} sockets from {} samples in {}",
+            session.name(),
+            grouped(written),
+            grouped(sockets),
+            grouped(samples),
+            progress.took(),
+        ));
+    }
     gaps.sentences().iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
     let partial = complain(&session) || gaps.is_partial();
     Ok(if interrupted && written == 0 {

@@ -5,13 +5,13 @@ use std::io;
 use anyhow::Context as _;
 
 use super::{DiagnoseCommand, USUAL};
-use crate::cli::exit::{Exit, configuration, eprint_line};
+use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::counters::CounterWidth;
 use crate::diagnosis::{DiagnosisOptions, DiagnosisRun, Question, selected_rules};
 use crate::identity::{Grouping, ServiceRegistry};
-use crate::monitor::FilterNames;
+use crate::monitor::{FilterNames, NameSource};
 use crate::output::summary;
 use crate::output::{
     DiagnosisView, OutputWriter, Progress, diagnosis, diagnosis_csv, diagnosis_jsonl, human,
@@ -33,6 +33,10 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
         CounterWidth::of_machine(&sample.host.machine)
     });
     let filter = &command.filter;
+    let source = match &recorded {
+        Some((session, _)) => NameSource::Recording(session.sample(), session.choice()),
+        None => NameSource::Host(&filter.netns),
+    };
     let options = DiagnosisOptions {
         question: Question {
             limits: config.limits(),
@@ -40,7 +44,7 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
             target_rate: command.target_rate,
             width,
         },
-        sockets: filter.expression(&FilterNames { ports: &ports, past, netns: &filter.netns })?,
+        sockets: filter.expression(&FilterNames { ports: &ports, source })?,
         plan: filter.plan_options(),
         netns: filter.netns.clone(),
         owners: if filter.all_owners { Scope::All } else { Scope::First },
@@ -64,11 +68,8 @@ pub(super) fn run(command: &DiagnoseCommand) -> anyhow::Result<Exit> {
     };
     let diagnosed = run.conclude(|ratio| config.threshold(ratio))?;
     let document = DiagnosisDocument::new(&host, diagnosed, usage);
-    match write(command, &document) {
-        // What was found counts, whether or not somebody reads all of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    // What was found counts, whether or not somebody reads all of it.
+    reader_left(write(command, &document))?;
     let partial = damaged || document.quality.is_partial();
     Ok(if command.fail_on.is_some_and(|least| document.has(least)) {
         Exit::Found

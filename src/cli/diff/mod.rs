@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::exit::{Exit, configuration, eprint_line};
+use super::exit::{Exit, configuration, eprint_line, reader_left};
 use super::output::{Colour, at_least_one, width};
 use super::recording_args::{complain, opened};
 use crate::comparison::{Side, SideError, SideReader, SideSource, compare};
@@ -99,15 +99,15 @@ impl DiffCommand {
         let document = compare(before, after, self.all);
         document.gaps.iter().for_each(|line| eprint_line(format_args!("tcpdiag: {line}")));
         let mut out = OutputWriter::standard();
-        match self.output {
-            Form::Json => json_line(&mut out, &document)?,
+        let written = match self.output {
+            Form::Json => json_line(&mut out, &document),
             Form::Table => {
                 let layout = TableLayout { width: Some(width()), style: self.color.style() };
                 let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-                diff(&mut out, &document, limit, layout)?;
+                diff(&mut out, &document, limit, layout)
             }
-        }
-        out.flush()?;
+        };
+        reader_left(written.and_then(|()| out.flush()))?;
         let partial = damaged || before.is_partial() || after.is_partial();
         Ok(if self.strict && partial { Exit::Partial } else { Exit::Done })
     }

@@ -36,7 +36,8 @@ use crate::recording::{
 
 The file is pcapng, compressed with zstd, whatever its name. It holds what root may see where
 root records it: addresses and process names, but no keys of TCP-MD5. It is made readable for
-its owner only.
+its owner only. Of the descriptors that hold a socket it has the first 16, by process id, and how
+many others there are.
 
 With --rotate the time at which a file begins, in UTC, goes into its name:
 day-20261121T054512Z.pcapng.zst. Every file is a recording by itself; given their directory, the

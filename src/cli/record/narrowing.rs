@@ -6,7 +6,7 @@ use clap::Args;
 use crate::cli::expression::{Prefix, WhichArgs, prefix, states};
 use crate::filter::PlanOptions;
 use crate::model::{State, StateSet};
-use crate::monitor::{FilterNames, RecordingFilter};
+use crate::monitor::{FilterNames, NameSource, RecordingFilter};
 use crate::procfs::{PortNames, capabilities};
 
 /// Filters that the kernel applies, so that what is recorded is what it sent.
@@ -47,10 +47,12 @@ impl Narrowing {
     /// Names of interfaces are those of the network namespaces that are recorded.
     pub(super) fn filter(&self, netns: &[String]) -> anyhow::Result<RecordingFilter> {
         let ports = PortNames::load();
-        let names = FilterNames { ports: &ports, past: None, netns };
+        let names = FilterNames { ports: &ports, source: NameSource::Host(netns) };
         let arguments = self.arguments();
         let expr = arguments.expression(&names)?;
-        let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true };
+        // Each namespace has a plan of its own, in which conditions on namespaces are decided.
+        let netns = Some(0);
+        let options = PlanOptions { mark: capabilities::has_net_admin(), cgroup: true, netns };
         let needs = expr.needs();
         let undecided = if needs.program {
             // Destroy events do not have it.
@@ -66,10 +68,9 @@ impl Narrowing {
                  (`conns --read` takes everything)"
             );
         }
-        let bare = PlanOptions { mark: false, cgroup: false };
+        let bare = PlanOptions { mark: false, cgroup: false, netns };
         let decides_destroyed = expr.undecided(bare).is_none();
-        let plan = expr.plan(StateSet::ALL, options);
-        Ok(RecordingFilter::new(plan, self.text(), decides_destroyed))
+        Ok(RecordingFilter::new(expr, options, self.text(), decides_destroyed))
     }
 
     fn arguments(&self) -> WhichArgs {

@@ -6,13 +6,13 @@ use anyhow::{Context as _, Error};
 
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
-use crate::cli::exit::{Exit, configuration, eprint_line};
+use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
 use crate::counters::{Counters, Selection};
 use crate::identity::ServiceRegistry;
-use crate::monitor::{CounterWatch, MonitorError};
+use crate::monitor::{CounterWatch, MonitorError, Quality};
 use crate::output::{OutputWriter, ServicesWriter, human, services_summary, summary};
 use crate::procfs::PortNames;
 use crate::recording::Sample;
@@ -52,18 +52,29 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         human::microseconds(command.interval().as_micros() as u64, &mut time);
         eprint_line(format_args!("watching for {time}; Ctrl-C shows what was seen until then"));
     }
+    let mut seen = Quality::default();
     while let Some(interval) = watch.next_interval(&interrupt).map_err(named)? {
-        output.show(&interval, &watch)?;
+        seen.add(interval.quality.clone());
+        if reader_left(output.show(&interval, &watch))? {
+            let damaged = watch.session().is_some_and(complain);
+            // What is recorded so far is kept.
+            watch.finish().map_err(named)?;
+            return Ok(exit(command, seen.is_partial() || damaged));
+        }
         output.report_missing_events(&mut watch);
     }
     let damaged = watch.session().is_some_and(complain);
     let Some(whole) = watch.finish().map_err(named)? else { return Ok(Exit::Interrupted) };
-    if watch.intervals > 1 {
-        output.show(&whole, &watch)?;
+    if watch.intervals > 1 && reader_left(output.show(&whole, &watch))? {
+        return Ok(exit(command, whole.quality.is_partial() || damaged));
     }
     eprint_line(services_summary(&whole, watch.intervals, name.is_some()));
     let partial = whole.quality.is_partial() || damaged;
-    Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
+    Ok(exit(command, partial))
+}
+
+fn exit(command: &ServicesCommand, is_partial: bool) -> Exit {
+    if command.strict && is_partial { Exit::Partial } else { Exit::Done }
 }
 
 /// The options of the engine.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::StatsCommand;
-use crate::cli::exit::{Exit, configuration, eprint_line};
+use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
@@ -72,26 +72,36 @@ fn show(
     usage: Usage,
 ) -> anyhow::Result<Exit> {
     let mut output = Output::new(command, reporter, watches.watches.len() > 1);
-    if command.repeat.interval.is_some() {
-        let interrupt = Interrupt::install()?;
-        output.first(&mut watches, usage)?;
-        let mut samples = 1;
-        while let Some(usage) = watches.next_interval(&interrupt)? {
-            output.show_all(&mut watches, Basis::Interval, usage)?;
-            samples += 1;
-        }
-        output.close(&watches.watches, samples, usage)?;
-    } else if watches.session().is_some() {
-        watches.take_last()?;
-        output.show_all(&mut watches, Basis::WholeRun, usage)?;
-    } else {
-        output.first(&mut watches, usage)?;
-    }
+    // A baseline is saved, and what is missing counts, whether or not somebody reads the rest.
+    reader_left(show_samples(command, &mut output, &mut watches, usage))?;
     if let (Some(path), [watch]) = (&command.save, &watches.watches[..]) {
         keep(path, watch, reporter.host)?;
     }
     let damaged = watches.session().is_some_and(complain);
     Ok(if command.strict && (output.partial || damaged) { Exit::Partial } else { Exit::Done })
+}
+
+fn show_samples(
+    command: &StatsCommand,
+    output: &mut Output<'_>,
+    watches: &mut CounterWatches,
+    usage: Usage,
+) -> anyhow::Result<()> {
+    if command.repeat.interval.is_some() {
+        let interrupt = Interrupt::install()?;
+        output.first(watches, usage)?;
+        let mut samples = 1;
+        while let Some(usage) = watches.next_interval(&interrupt)? {
+            output.show_all(watches, Basis::Interval, usage)?;
+            samples += 1;
+        }
+        output.close(&watches.watches, samples, usage)
+    } else if watches.session().is_some() {
+        watches.take_last()?;
+        output.show_all(watches, Basis::WholeRun, usage)
+    } else {
+        output.first(watches, usage)
+    }
 }
 
 /// Saves the last reading as a baseline.
@@ -128,16 +138,16 @@ fn compare(
     let selection = selection(command, Some(watch))?;
     let document = ComparisonDocument::new(baseline, watch, host, width, &selection, usage);
     let mut out = OutputWriter::standard();
-    match command.table.output {
+    let written = match command.table.output {
         Form::Table => {
             let limit = if command.all { usize::MAX } else { FIRST };
-            comparison(&mut out, &document, limit, command.table.layout())?;
+            comparison(&mut out, &document, limit, command.table.layout())
         }
-        Form::Json => json_line(&mut out, &document)?,
-        Form::Jsonl => comparison_jsonl(&mut out, &document)?,
-        Form::Csv => comparison_csv(&mut out, &document)?,
-    }
-    out.flush()?;
+        Form::Json => json_line(&mut out, &document),
+        Form::Jsonl => comparison_jsonl(&mut out, &document),
+        Form::Csv => comparison_csv(&mut out, &document),
+    };
+    reader_left(written.and_then(|()| out.flush()))?;
     let quality = &document.quality;
     quality.warnings().iter().for_each(|warning| eprint_line(format_args!("tcpdiag: {warning}")));
     let partial = quality.is_partial() || damaged;

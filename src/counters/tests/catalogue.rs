@@ -81,7 +81,7 @@ fn every_text_is_written_and_ends_well() {
         if let Some(healthy) = &entry.healthy {
             assert!(healthy.reason.ends_with('.'), "{name}");
             assert!(healthy.max >= 0.0 && (healthy.of.is_none() || healthy.max > 0.0), "{name}");
-            if let Some(of) = &healthy.of {
+            for of in healthy.of.iter().flat_map(|of| of.split(" + ")) {
                 assert!(Catalogue::builtin().entry(of).is_some(), "{name}: share of unknown {of}");
             }
         }

@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The accept queue is full: connections that completed their handshake wait for the program to accept them, and further ones are dropped. Clients see connects that take seconds or time out.",
     evidence: "the accept queue against its capacity at every poll; sk_drops of the listener; ListenOverflows",
-    guards: "A burst can fill the queue for a moment: without drops it has to be full at two polls.",
+    guards: "A burst can fill the queue for a moment: without drops it has to be full at several polls (limit looks), and is a warning: clients wait, and nothing is lost yet.",
     seen_from: "the server",
     other_side: "On clients: repeated SYNs (TD153), or connections that look established and get no answer.",
     advice: &[
@@ -50,9 +50,6 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let severity = if refused { Severity::Critical } else { Severity::Warning };
-    let most = input.context.settings.number("somaxconn").and_then(|most| u32::try_from(most).ok());
-    let is_capped = most.is_some_and(|most| listener.backlog >= most);
-    let word = if is_capped { "capped" } else { "asked" };
     Some(
         RuleMatch::new(severity, Confidence::High, dropped.into())
             .with(
@@ -63,8 +60,8 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("drops", dropped.into(), "segments"))
             .with_growth("ListenOverflows", overflows)
             .with_word("port", listener.example.local.port.to_string())
-            .with_word(word, listener.capacity().to_string())
-            .with_word("more", listener.backlog.saturating_mul(2).to_string()),
+            .with_word(input.backlog_limit(), listener.capacity().to_string())
+            .with_word("more", input.twice_the_backlog()),
     )
 }
 

@@ -15,9 +15,9 @@ pub(crate) const RULE: Rule = Rule {
     name: "accept-queue-growing",
     title: "accept queue is filling",
     scope: RuleScope::Listener,
-    meaning: "Connections arrive faster than the program accepts them: the accept queue is more than half full, or grows from poll to poll. When it is full, connections are turned away.",
+    meaning: "Connections arrive faster than the program accepts them: the accept queue is filling up, or grows from poll to poll. When it is full, connections are turned away.",
     evidence: "the accept queue at the first and at the last poll, against its capacity",
-    guards: "A queue that is emptied between polls is a burst and is left alone.",
+    guards: "It is a warning although nothing is lost yet: clients already wait, and are turned away soon. A queue that is emptied between polls is a burst and is left alone.",
     seen_from: "the server",
     other_side: "Nothing yet: clients wait a little longer for the first answer.",
     advice: &[Advice::with_command(

@@ -18,7 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The program had nothing to send for most of the time. Neither the network nor the peer limited it: the receiver waits for the program.",
     evidence: "busy_time as a share of the watched time; delivery_rate_app_limited",
-    guards: "Only connections that sent at least a megabyte are reported: the rate of an occasional request does not matter.",
+    guards: "Only connections that sent much (limit least) are reported: the rate of an occasional request does not matter. It is information: the program may have nothing to say.",
     seen_from: "the sender",
     other_side: "On the receiver the receive queue is empty (recv_q 0): it waits too.",
     advice: &[Advice::new(

@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The listener's backlog equals net.core.somaxconn, and its queue is well used. The program may have asked for more, and the setting limited it in listen().",
     evidence: "backlog against net.core.somaxconn; the largest accept queue seen",
-    guards: "The program may have asked for exactly this value. It is therefore only information, and only if the queue was at least half full.",
+    guards: "The program may have asked for exactly this value. It is therefore only information, as nothing is lost, and only if the queue was well used (limit share).",
     seen_from: "the server",
     other_side: "Nothing.",
     advice: &[Advice::with_command(

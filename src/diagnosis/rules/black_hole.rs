@@ -1,6 +1,5 @@
 //! TD141: large segments do not arrive.
 
-use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
@@ -18,18 +17,25 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Small segments arrive and full ones do not: a hop with a smaller MTU drops them, and the message about it (ICMP fragmentation needed, packet too big) is filtered. Or the segment size has just shrunk, because such a message arrived or the kernel probed the MTU.",
     evidence: "a full segment in flight that is not acknowledged after timeouts, if the connection never had a full segment acknowledged or if the peer still sends; or a decrease of snd_mss or pmtu",
-    guards: "A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122.",
+    guards: "Stuck segments are critical, since nothing more arrives. A segment size that has shrunk is a warning: the connection goes on. A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122.",
     seen_from: "the sender",
     other_side: "On the receiver the connection is idle since the handshake or the last small message.",
     advice: &[
         Advice::with_command(
-            "Try different sizes: 1472 passes on a path with an MTU of 1500 bytes.",
-            "ping -c 3 -M do -s 1472 {remote_address}",
-        ),
+            "Try different sizes: {size4} bytes pass where the MTU of the whole path is {pmtu}, as the kernel believes.",
+            "ping -c 3 -M do -s {size4} {remote_address}",
+        )
+        .only_with("ipv4"),
         Advice::with_command(
-            "Let the kernel probe for the path MTU (net.ipv4.tcp_mtu_probing = {net.ipv4.tcp_mtu_probing}; 1: when it suspects a black hole).",
+            "Try different sizes: {size6} bytes pass where the MTU of the whole path is {pmtu}, as the kernel believes.",
+            "ping -c 3 -M do -s {size6} {remote_address}",
+        )
+        .only_with("ipv6"),
+        Advice::with_command(
+            "The kernel does not probe for the path MTU (net.ipv4.tcp_mtu_probing = 0): let it when it suspects a black hole.",
             "sysctl -w net.ipv4.tcp_mtu_probing=1",
-        ),
+        )
+        .only_with("unprobed"),
         Advice::new(
             "Repair the path: let ICMP type 3 code 4 and ICMPv6 type 2 pass, or clamp the MSS at the tunnel.",
         ),
@@ -37,7 +43,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 1191", "RFC 2923", "RFC 4821", "tcp_mtu_probing() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD130"],
     limits: Limits::LIST,
-    placeholders: &["remote_address"],
+    placeholders: &["remote_address", "ipv4", "ipv6", "pmtu", "size4", "size6", "unprobed"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.black_hole)),
 };
 
@@ -50,7 +56,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         && evidence.data_segs_out > 0
         && (shrunk.min(pmtu) >= 40 || shrunk >= 200 && evidence.retrans > 0)
     {
-        return Some(rule_match(evidence, Confidence::High, Severity::Warning, shrunk));
+        return Some(rule_match(input, Confidence::High, Severity::Warning, shrunk));
     }
     let stuck = evidence.sends()
         && evidence.retransmits.max(evidence.backoff) as f64 >= limits.least
@@ -64,27 +70,39 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         && evidence.stalled_s * 1e3 >= 2_000.0;
     let never = evidence.bytes_acked_ever? < evidence.mss;
     (stuck && (never || peer_is_up))
-        .then(|| rule_match(evidence, Confidence::Medium, Severity::Critical, evidence.mss))
+        .then(|| rule_match(input, Confidence::Medium, Severity::Critical, evidence.mss))
 }
 
 fn rule_match(
-    evidence: &Evidence,
+    input: &RuleInput<'_>,
     confidence: Confidence,
     severity: Severity,
     effect: u64,
 ) -> RuleMatch {
+    let evidence = input.evidence;
     let acked = evidence.bytes_acked_ever.unwrap_or(0) as f64;
-    RuleMatch::new(severity, confidence, effect as f64)
+    // The size that was believed before it shrank. A ping has a header of 8 bytes behind that of IP.
+    let pmtu = evidence.largest_pmtu.max(evidence.pmtu);
+    let size = |header: u64| pmtu.saturating_sub(header + 8).to_string();
+    let rule_match = RuleMatch::new(severity, confidence, effect as f64)
         .with(Measure::new("snd_mss", evidence.mss as f64, "bytes"))
         .with(Measure::new("largest_mss", evidence.largest_mss as f64, "bytes"))
         .with(Measure::new("pmtu", evidence.pmtu as f64, "bytes"))
         .with(Measure::new("retransmits", evidence.retransmits as f64, "events"))
         .with(Measure::new("bytes_acked", acked, "bytes").over_lifetime())
+        .with_word("pmtu", pmtu.to_string())
+        .with_word("size4", size(20))
+        .with_word("size6", size(40));
+    match input.context.settings.number("tcp_mtu_probing") {
+        Some(0) => rule_match.with_word("unprobed", ""),
+        _ => rule_match,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::Evidence;
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
@@ -109,7 +127,13 @@ mod tests {
         };
         assert!(judged(&RULE, peer_sends).is_some());
         let shrunk = Evidence { mss: 1348, pmtu: 1400, ..healthy() };
-        assert_eq!(judged(&RULE, shrunk).unwrap().confidence, Confidence::High);
+        let found = judged(&RULE, shrunk).unwrap();
+        assert_eq!(found.confidence, Confidence::High);
+        let word = |name| found.words.iter().find(|(it, _)| *it == name).map(|(_, it)| it.as_str());
+        assert_eq!(
+            [word("pmtu"), word("size4"), word("size6")],
+            ["1500", "1472", "1452"].map(Some)
+        );
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "Connections are opened and closed at a high rate, each for a few bytes. Each one costs a handshake, a slow start, and a minute of TIME-WAIT on the side that closes first.",
     evidence: "connections opened and closed per second, and the bytes of those that closed",
-    guards: "Information only: this is normal for servers of short requests. Possible consequences are TD305 and TD306.",
+    guards: "Information only, whatever the rate: this is normal for servers of short requests. Possible consequences are TD305 and TD306.",
     seen_from: "both sides",
     other_side: "The same rate.",
     advice: &[Advice::new(

@@ -18,7 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer has closed, and the program still keeps its end open (CLOSE-WAIT): it does not close the connection. Each such connection costs a descriptor and memory, until there are none left.",
     evidence: "CLOSE-WAIT; the time since anything arrived from the peer; nothing sent meanwhile",
-    guards: "A program may go on sending to a peer that has only shut down its writing side, so connections that send are left alone. A program may also take a moment to close.",
+    guards: "A program may go on sending to a peer that has only shut down its writing side, so connections that send are left alone. A program may also take a moment to close: in the first minute the confidence is medium.",
     seen_from: "the side that does not close",
     other_side: "On the peer: FIN-WAIT-2, or no such connection.",
     advice: &[

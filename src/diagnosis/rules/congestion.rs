@@ -37,10 +37,13 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD101", "TD102", "TD130"],
     limits: Limits::LIST,
     placeholders: &["bbr"],
-    judge: Judge::Connection(|input, limits| judge(input, &limits.congestion)),
+    judge: Judge::Connection(|input, limits| {
+        judge(input, &limits.congestion, limits.loss.queued)
+    }),
 };
 
-fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+/// `least_queued`: the share of polls with longer round trips from which a queue is likely (TD110).
+fn judge(input: &RuleInput<'_>, limits: &Limits, least_queued: f64) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let loss = evidence.retransmitted_share();
     let full = evidence.share_of_polls(Sign::CwndFull);
@@ -48,7 +51,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if full < limits.share
         || loss < limits.loss
         || (evidence.retrans as f64) < limits.least
-        || queued < 0.3
+        || queued < least_queued
     {
         return None;
     }

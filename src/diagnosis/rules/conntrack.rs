@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "The table of tracked connections (netfilter) is nearly full. Beyond its limit, packets of new connections are dropped, which looks like unanswered SYNs.",
     evidence: "nf_conntrack_count against nf_conntrack_max",
-    guards: "Without connection tracking there is nothing to read, and no finding.",
+    guards: "Nothing is lost below the limit, and every new connection of the host beyond it: it is a warning before and critical close to it. Without connection tracking there is nothing to read, and no finding.",
     seen_from: "the host that tracks",
     other_side: "Clients see unanswered SYNs (TD153).",
     advice: &[

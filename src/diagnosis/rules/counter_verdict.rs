@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events of fewer than one in a thousand segments sent are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent (limit segments) are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing.",
     advice: &[
@@ -29,12 +29,13 @@ pub(crate) const RULE: Rule = Rule {
             "See what the ratio means and what is normal.",
             "tcpdiag explain {ratio}",
         ),
-        Advice::new("{advice}"),
+        Advice::with_command("{advice}", "{command}").only_with("command"),
+        Advice::new("{advice}").only_with("no_command"),
     ],
     references: &["net/ipv4/proc.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["ratio", "advice"],
+    placeholders: &["ratio", "advice", "command", "no_command"],
     judge: Judge::Host(|input, limits| judge(input, &limits.counter_verdict)),
 };
 
@@ -98,7 +99,11 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         .with(Measure::new("events", judgement.numerator? as f64, "events"))
         .with(Measure::new("of", judgement.denominator? as f64, "events"))
         .with_word("ratio", ratio.id.clone())
-        .with_word("advice", ratio.advice.clone());
+        .with_word("advice", ratio.advice.clone())
+        .with_word(
+            if ratio.command.is_some() { "command" } else { "no_command" },
+            ratio.command.clone().unwrap_or_default(),
+        );
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
     rule_match.explained_by = match ratio.id.as_str() {

@@ -1,6 +1,6 @@
 //! TD406: a network device drops packets.
 
-use crate::counters::Device;
+use crate::counters::{Device, is_above};
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
@@ -26,12 +26,21 @@ pub(crate) const RULE: Rule = Rule {
             "See which counter of the device grows.",
             "ip -s -s link show dev {device}",
         ),
-        Advice::with_command("If buffers are missing, enlarge the ring.", "ethtool -g {device}"),
+        Advice::with_command(
+            "If buffers were missing for what arrived, see whether the ring can be larger.",
+            "ethtool -g {device}",
+        )
+        .only_with("received"),
+        Advice::with_command(
+            "See which queue drops what is sent.",
+            "tc -s qdisc show dev {device}",
+        )
+        .only_with("sent"),
     ],
     references: &["dev_seq_printf_stats() in net/core/net-procfs.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["device"],
+    placeholders: &["device", "received", "sent"],
     judge: Judge::Host(|input, limits| judge(input, &limits.device_drops)),
 };
 
@@ -44,7 +53,11 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
         let bad = grown(|device| device.receive_drops + device.receive_errors);
         let unsent = grown(|device| device.send_drops);
         let share = (bad / (received + bad).max(1.0)).max(unsent / (sent + unsent).max(1.0));
-        if bad + unsent < limits.least || share < limits.share {
+        // The share has to be above the limit beyond chance.
+        let is_above =
+            |part: f64, rest: f64| is_above(part as u64, (part + rest) as u64, limits.share);
+        let (is_receive, is_send) = (is_above(bad, received), is_above(unsent, sent));
+        if bad + unsent < limits.least || !is_receive && !is_send {
             continue;
         }
         let mut rule_match = RuleMatch::new(Severity::Warning, Confidence::Medium, share)
@@ -52,6 +65,9 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
             .with(Measure::new("rx_dropped_or_broken", bad, "packets"))
             .with(Measure::new("tx_dropped", unsent, "packets"))
             .with_word("device", now.name.clone());
+        for word in [is_receive.then_some("received"), is_send.then_some("sent")] {
+            rule_match.words.extend(word.map(|word| (word, String::new())));
+        }
         rule_match.about = Some(format!("device {}", now.name));
         rule_matches.push(rule_match);
     }
@@ -69,7 +85,8 @@ mod tests {
     #[test]
     fn drops_are_judged_by_share() {
         let mut context = context();
-        for (dropped, found) in [(0, 0), (5, 0), (500, 1)] {
+        // Of 10,000: 14 are within chance of the limit.
+        for (dropped, found) in [(0, 0), (5, 0), (14, 0), (500, 1)] {
             context.host = HostHistory::new(CounterWidth::Bits64);
             for (packets, dropped) in [(100, 0), (10_100, dropped)] {
                 let text =
@@ -77,7 +94,11 @@ mod tests {
                 let devices = parse_devices(&text);
                 context.host.read(HostReading { devices, ..HostReading::default() }, 1_000);
             }
-            assert_eq!(of_host(&RULE, &context).len(), found, "{dropped}");
+            let matches = of_host(&RULE, &context);
+            assert_eq!(matches.len(), found, "{dropped}");
+            let words = matches.iter().flat_map(|it| &it.words).map(|(name, _)| *name);
+            let has = |word| words.clone().any(|it| it == word);
+            assert_eq!((has("received"), has("sent")), (found == 1, false));
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleSco
 limits! {
     least: 5.0, "segments", "least number of duplicates";
     share: 0.001, "share", "duplicates as a share of the segments sent";
+    harmful: 0.01, "share", "duplicates as a share of the segments sent, from which it is a warning";
     times: 3.0, "times", "multiple of the retransmits that duplicates have to exceed";
 }
 
@@ -18,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer reports more segments that it received twice than this side has retransmitted: a device on the path sends packets twice. The copies cost bandwidth. Linux may take them for the trace of an unnecessary retransmit.",
     evidence: "growth of dsack_dups against total_retrans and data_segs_out",
-    guards: "Retransmits of segments that had arrived are reported in the same way: duplicates have to exceed a multiple of the retransmits; fewer are TD114. Duplicated acknowledgements carry no DSACK and are not seen.",
+    guards: "A few copies (below limit harmful) cost next to nothing: that is information. Retransmits of segments that had arrived are reported in the same way: duplicates have to exceed a multiple of the retransmits; fewer are TD114. Duplicated acknowledgements carry no DSACK and are not seen.",
     seen_from: "the sender",
     other_side: "On the receiver TCPDSACKOldSent grows.",
     advice: &[Advice::new(
@@ -39,8 +40,9 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if doubles < limits.least || doubles <= retrans * limits.times || share < limits.share {
         return None;
     }
+    let severity = if share >= limits.harmful { Severity::Warning } else { Severity::Info };
     Some(
-        RuleMatch::new(Severity::Warning, Confidence::High, share)
+        RuleMatch::new(severity, Confidence::High, share)
             .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
             .with(Measure::new("total_retrans", retrans, "segments"))
             .with(Measure::new("duplicated_share", share, "share").over(limits.share)),
@@ -59,7 +61,9 @@ mod tests {
             retrans,
             ..healthy()
         };
-        assert!(judged(&RULE, doubles(40, 0)).is_some());
+        // Of 7,000 segments.
+        assert_eq!(judged(&RULE, doubles(40, 0)).unwrap().severity, Severity::Info);
+        assert_eq!(judged(&RULE, doubles(80, 0)).unwrap().severity, Severity::Warning);
         assert!(judged(&RULE, doubles(40, 10)).is_some());
         assert_eq!(judged(&RULE, doubles(40, 40)), None);
         assert_eq!(judged(&RULE, doubles(3, 0)), None);

@@ -1,11 +1,11 @@
 //! TD113: retransmits lost again.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
-    share: 0.15, "share", "share of the host's retransmits that were lost";
+    share: warn_above("lost_retransmits"), "share", "share of the host's retransmits that were lost";
     least: 5.0, "segments", "least number of lost retransmits";
 }
 
@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Retransmitted segments were lost again: by long outages, by a policer that drops whatever arrives too soon, or by chance under very heavy loss.",
     evidence: "the host's TCPLostRetransmit against RetransSegs, if this connection has most of the retransmits",
-    guards: "The kernel counts lost retransmits per host only. A connection is reported if half of the host's retransmits are its own, with medium confidence.",
+    guards: "Each costs a round trip or a timeout more; what that takes in time is TD112. The kernel counts lost retransmits per host only. A connection is reported if half of the host's retransmits are its own, with medium confidence.",
     seen_from: "the sender",
     other_side: "On the receiver nothing shows it.",
     advice: &[Advice::new(

@@ -3,9 +3,10 @@
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
+use crate::settings::fullness;
 
 limits! {
-    share: 0.9, "share", "share of the pressure limit";
+    share: fullness::MEMORY, "share", "share of the second number of net.ipv4.tcp_mem";
 }
 
 /// The rule.

@@ -24,15 +24,19 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "The same option is missing there. Find the side whose SYN did not offer it.",
     advice: &[
         Advice::with_command(
-            "On this host net.ipv4.tcp_sack = {net.ipv4.tcp_sack}, net.ipv4.tcp_timestamps = {net.ipv4.tcp_timestamps}; both have to be 1 on both ends.",
-            "tcpdiag sysctl tcp_sack tcp_timestamps",
-        ),
-        Advice::new("If they are, a middlebox removes the options."),
+            "On this host net.ipv4.tcp_sack = {net.ipv4.tcp_sack}, net.ipv4.tcp_timestamps = {net.ipv4.tcp_timestamps}: switch on what is missing. The settings are for connections that are opened after it.",
+            "sysctl -w {missing}",
+        )
+        .only_with("missing"),
+        Advice::new(
+            "This host offers what is missing: look at net.ipv4.tcp_sack and net.ipv4.tcp_timestamps of the peer. If they are on there too, a middlebox removes the options.",
+        )
+        .only_with("offered"),
     ],
     references: &["RFC 2018", "RFC 7323 3", "tcp_parse_options() in net/ipv4/tcp_input.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["missing", "offered"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.no_sack)),
 };
 
@@ -50,15 +54,16 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let is_harmful = !sack && evidence.retrans as f64 >= limits.lost;
     let severity = if is_harmful { Severity::Warning } else { Severity::Info };
     let flag = |on: bool| if on { 1.0 } else { 0.0 };
-    Some(
-        RuleMatch::new(severity, Confidence::High, evidence.retrans as f64)
-            .with(Measure::new("sack", flag(sack), "flag"))
-            .with(Measure::new("timestamps", flag(timestamps), "flag"))
-            .with(
-                Measure::new("total_retrans", evidence.retrans as f64, "segments")
-                    .over(limits.lost),
-            ),
-    )
+    let rule_match = RuleMatch::new(severity, Confidence::High, evidence.retrans as f64)
+        .with(Measure::new("sack", flag(sack), "flag"))
+        .with(Measure::new("timestamps", flag(timestamps), "flag"))
+        .with(Measure::new("total_retrans", evidence.retrans as f64, "segments").over(limits.lost));
+    let lacking = [(sack, ("tcp_sack", 1)), (timestamps, ("tcp_timestamps", 1))];
+    let lacking = lacking.into_iter().filter(|(has, _)| !has).map(|(_, setting)| setting);
+    Some(match input.context.switch_on(&lacking.collect::<Vec<_>>()) {
+        Some(missing) => rule_match.with_word("missing", missing),
+        None => rule_match.with_word("offered", ""),
+    })
 }
 
 #[cfg(test)]
@@ -73,5 +78,17 @@ mod tests {
         assert_eq!(judged(&RULE, of(5, 9)).unwrap().severity, Severity::Warning);
         assert_eq!(judged(&RULE, of(6, 9)).unwrap().severity, Severity::Info);
         assert_eq!(judged(&RULE, of(7, 9)), None);
+        let mut context = crate::diagnosis::testing::context();
+        for (sack, options, word) in [
+            ("0", 5, ("missing", "net.ipv4.tcp_sack=1")),
+            ("1", 5, ("offered", "")),
+            // Timestamps are what the connection lacks.
+            ("0", 6, ("offered", "")),
+        ] {
+            let settings = [("tcp_sack", sack), ("tcp_timestamps", "1")];
+            context.settings = crate::settings::Values::of(&settings);
+            let found = crate::diagnosis::testing::judged_in(&RULE, of(options, 9), &context);
+            assert_eq!(found.unwrap().words, [(word.0, word.1.to_owned())]);
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::wire::uapi::TCPI_OPT_WSCALE;
 limits! {
     least: 65_536.0, "bytes", "least number of bytes sent or received";
     rtt: 5.0, "ms", "round trip in milliseconds from which it is a warning";
+    used: 0.3, "share", "share of what the window allows that is used while there is something to send, from which it is a warning";
 }
 
 /// The rule.
@@ -19,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "One of the ends did not offer window scaling in the handshake, so at most 64 KiB can be in flight in each direction. At a round trip of 50 ms that is 10 Mbit/s.",
     evidence: "options without window scaling; rtt, and the rate",
-    guards: "Only connections that carried data are reported. If the round trip is so short that 64 KiB are enough, it is only information.",
+    guards: "Only connections that carried data are reported. If the round trip is so short that 64 KiB are enough, or the connection does not use what they allow, it is only information.",
     seen_from: "both sides",
     other_side: "The same option is missing there. Find the side whose SYN did not offer it.",
     advice: &[
@@ -52,10 +53,18 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let rtt_us = evidence.rtt_us? as f64;
     let rtt_ms = rtt_us / 1e3;
-    let severity = if rtt_ms >= limits.rtt { Severity::Warning } else { Severity::Info };
+    let most = 65_535.0 / (rtt_ms.max(0.001) / 1e3);
+    // What is idle or sends little at a time does not wait for the window.
+    let busy_s = evidence.busy_us.map_or(evidence.watched_s, |us| us as f64 / 1e6).max(0.001);
+    let sent = evidence.bytes_acked as f64 / busy_s;
+    let received = evidence.bytes_received as f64 / evidence.watched_s.max(0.001);
+    let used = sent.max(received) / most;
+    let is_harmful = rtt_ms >= limits.rtt && used >= limits.used;
+    let severity = if is_harmful { Severity::Warning } else { Severity::Info };
     let rule_match = RuleMatch::new(severity, Confidence::High, rtt_ms)
         .with(Measure::new("rtt", rtt_us, "us").over(limits.rtt * 1e3))
-        .with(Measure::new("most_possible", 65_535.0 / (rtt_ms / 1e3), "B/s"))
+        .with(Measure::new("most_possible", most, "B/s"))
+        .with(Measure::new("used_share", used, "share").over(limits.used))
         .with(Measure::new("rate", evidence.rate(), "B/s"));
     Some(match input.context.settings.number("tcp_window_scaling") {
         Some(0) => rule_match.with_word("off", ""),
@@ -75,6 +84,8 @@ mod tests {
         assert_eq!(judged(&RULE, without).unwrap().severity, Severity::Warning);
         let near = crate::diagnosis::Evidence { rtt_us: Some(200), ..without };
         assert_eq!(judged(&RULE, near).unwrap().severity, Severity::Info);
+        let little = crate::diagnosis::Evidence { bytes_acked: 200_000, ..without };
+        assert_eq!(judged(&RULE, little).unwrap().severity, Severity::Info, "it needs no more");
         let small = crate::diagnosis::Evidence { bytes_acked: 100, bytes_received: 100, ..without };
         assert_eq!(judged(&RULE, small), None);
         assert_eq!(judged(&RULE, healthy()), None);

@@ -16,7 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The program limits its own rate (SO_MAX_PACING_RATE), and sends at that rate.",
     evidence: "bytes acknowledged per second against max_pacing_rate",
-    guards: "The rule applies only if the program set a limit: the kernel's own pacing follows the congestion window.",
+    guards: "It is information: the program chose the limit. The rule applies only if the program set a limit: the kernel's own pacing follows the congestion window.",
     seen_from: "the sender",
     other_side: "The receiver sees a steady rate.",
     advice: &[Advice::new(

@@ -1,7 +1,7 @@
 //! TD130: waiting for the peer to open its window.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 
@@ -9,7 +9,7 @@ limits! {
     share: 0.3, "share", "share of the polls with the window closed";
     least: 2.0, "looks", "least number of polls with the window closed";
     critical: 0.9, "share", "share from which it is critical, if nothing was acknowledged";
-    fast: 125e6, "B/s", "rate from which the finding is only information";
+    fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
 /// The rule.
@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer advertises a window of zero: its receive buffer is full because its program does not read. Only an occasional probe is sent.",
     evidence: "polls with snd_wnd 0 or the zero-window probe timer",
-    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. At 1 Gbit/s and more the finding is only information, because something always limits the rate.",
+    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. At a high rate (limit fast) the finding is only information, because something always limits the rate.",
     seen_from: "the sender",
     other_side: "On the peer recv_q of this connection is full (TD131, TD132): its program hangs, waits for a lock, or has stopped reading.",
     advice: &[

@@ -19,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "While this connection sends a stream, its round trips are several times as long as the path needs: its segments wait in a queue, usually at the bottleneck that it fills itself. All other traffic through that queue waits too.",
     evidence: "rtt against min_rtt at polls with at least 8 segments in flight, and rttvar",
-    guards: "With fewer segments in flight a round trip includes the peer's delayed acknowledgement and processing time. If round trips vary as much as they are inflated, it is jitter. min_rtt covers the last five minutes. A high but constant round trip is a long path, not a finding.",
+    guards: "It is a warning, because all that shares the queue waits, whatever this connection loses. With fewer segments in flight a round trip includes the peer's delayed acknowledgement and processing time. If round trips vary as much as they are inflated, it is jitter. min_rtt covers the last five minutes. A high but constant round trip is a long path, not a finding.",
     seen_from: "the sender",
     other_side: "On the receiver, its own connections through the same bottleneck show the same.",
     advice: &[

@@ -1,13 +1,14 @@
 //! TD101: limited by the peer's receive window.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+use crate::diagnosis::sizing::is_growing;
 
 limits! {
     share: 0.3, "share", "share of the busy time in which the window limited the sender";
     busy: 0.3, "share", "share of the watched time with data to send";
-    fast: 125e6, "B/s", "rate from which the finding is only information";
+    fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
 /// The rule.
@@ -18,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer advertises a window that is smaller than the data ready to be sent. The sender waits for the peer's program to read, or for a larger receive buffer there. The network is not the limit.",
     evidence: "rwnd_limited as a share of busy_time, both over the watched time",
-    guards: "Connections with little to send are left out (limit busy). At 1 Gbit/s and more the finding is only information, because something always limits the rate. A window that is closed is TD130.",
+    guards: "Connections with little to send are left out (limit busy), and young ones whose window the receiver is still enlarging. At a high rate (limit fast) the finding is only information, because something always limits the rate. A window that is closed is TD130.",
     seen_from: "the sender",
     other_side: "On the peer, `tcpdiag diagnose` shows a slow reader (TD132) or a receive buffer that does not grow: look at recv_q, rcv_space and net.ipv4.tcp_rmem.",
     advice: &[
@@ -40,7 +41,7 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let share = evidence.share_of_busy(evidence.rwnd_limited_us)?;
-    if share < limits.share || evidence.busy_share()? < limits.busy {
+    if share < limits.share || evidence.busy_share()? < limits.busy || is_growing(evidence) {
         return None;
     }
     let fast = evidence.rate() >= limits.fast;
@@ -70,6 +71,18 @@ mod tests {
         let found = judged(&RULE, limited(60)).unwrap();
         assert_eq!(found.severity, Severity::Warning);
         assert_eq!(found.evidence[0].value, 0.6);
+        // Half a second at 40 ms.
+        let young = crate::diagnosis::Evidence {
+            opened_while_watched: true,
+            watched_s: 0.6,
+            busy_us: Some(500_000),
+            rwnd_limited_us: Some(300_000),
+            min_rtt_us: Some(40_000),
+            ..healthy()
+        };
+        assert_eq!(judged(&RULE, young), None);
+        let near = crate::diagnosis::Evidence { min_rtt_us: Some(1_000), ..young };
+        assert!(judged(&RULE, near).is_some());
         // Little to send, a high rate, or a kernel without the field.
         let seldom = crate::diagnosis::Evidence { busy_us: Some(10_000), ..limited(60) };
         assert_eq!(judged(&RULE, seldom), None);

@@ -1,12 +1,12 @@
 //! TD115: segments arrive out of order.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
     least: 5.0, "events", "least number of reordering events";
-    share: 0.001, "share", "reordering events as a share of the segments sent";
+    share: warn_above("reordering"), "share", "reordering events as a share of the segments sent";
 }
 
 /// The rule.
@@ -24,15 +24,14 @@ pub(crate) const RULE: Rule = Rule {
         Advice::new(
             "Find what spreads one connection's segments over several paths: bonding in mode balance-rr, per-packet load balancing, receive steering without flow hashing, a jittery queue.",
         ),
-        Advice::with_command(
-            "The kernel now tolerates {reordering} segments on this connection. A higher initial value (net.ipv4.tcp_reordering = {net.ipv4.tcp_reordering}) helps new connections from the start.",
-            "sysctl -w net.ipv4.tcp_reordering={reordering}",
+        Advice::new(
+            "The kernel has learnt to wait for late segments on this connection. New ones start again from net.ipv4.tcp_reordering = {net.ipv4.tcp_reordering}: until the path is repaired, few long connections suffer less than many short ones.",
         ),
     ],
     references: &["RFC 4737", "RFC 8985 6", "tcp_check_sack_reordering() in net/ipv4/tcp_input.c"],
     explained_by: &["TD122"],
     limits: Limits::LIST,
-    placeholders: &["reordering"],
+    placeholders: &[],
     judge: Judge::Connection(|input, limits| judge(input, &limits.reordering)),
 };
 
@@ -49,8 +48,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("reordering_share", share, "share").over(limits.share))
             .with(
                 Measure::new("reordering", evidence.reordering as f64, "segments").over_lifetime(),
-            )
-            .with_word("reordering", evidence.reordering.clamp(3, 127).to_string()),
+            ),
     )
 }
 

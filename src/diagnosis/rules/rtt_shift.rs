@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "The round trips of most connections of this service are far longer than the least that the same connections had in the last minutes: a route changed, something on the path queues or delays, or the peers answer late.",
     evidence: "the medians of rtt and min_rtt over active connections",
-    guards: "At least three connections have to show it, and the increase has to be both a multiple and many milliseconds: more than delayed acknowledgements cause (40 ms, or a round trip). A high but constant round trip is a long path. If connections fill a queue themselves, that is the finding (TD120).",
+    guards: "Several connections have to show it (limit least), and the increase has to be both a multiple and many milliseconds: more than delayed acknowledgements cause (40 ms, or a round trip). A high but constant round trip is a long path. If connections fill a queue themselves, that is the finding (TD120).",
     seen_from: "the sender",
     other_side: "On the peers check their round trips to this host.",
     advice: &[Advice::with_command(

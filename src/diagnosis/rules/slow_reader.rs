@@ -1,7 +1,7 @@
 //! TD132: the program reads more slowly than data arrives.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::State;
@@ -9,7 +9,7 @@ use crate::model::State;
 limits! {
     share: 0.7, "share", "share of the polls with much data unread";
     least: 4096.0, "bytes", "least number of unread bytes, at every poll";
-    fast: 125e6, "B/s", "rate from which a reading program is not slow";
+    fast: FAST, "B/s", "rate from which a reading program is not slow";
 }
 
 /// The rule.

@@ -6,6 +6,7 @@ use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleSco
 
 limits! {
     least: 1.0, "packets", "least number of dropped packets";
+    share: 0.0001, "share", "share of the packets, below which it is information";
 }
 
 /// The rule.
@@ -16,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A processor's backlog of received packets was full, and packets were dropped before any protocol handled them. To TCP this is loss. Often one processor does the work for all.",
     evidence: "softnet_stat: growth of dropped, against processed",
-    guards: "The file covers the whole host, also if a namespace is diagnosed. time_squeeze alone only means that there was more work than one turn allows.",
+    guards: "A drop in ten thousand packets or fewer (limit share) is information. The file covers the whole host, also if a namespace is diagnosed. time_squeeze alone only means that there was more work than one turn allows.",
     seen_from: "the receiver",
     other_side: "Senders see loss (TD110).",
     advice: &[
@@ -46,7 +47,10 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     }
     let processed = host.softnet("processed");
     let backlog = input.context.settings.number("netdev_max_backlog").unwrap_or(1000);
-    let mut rule_match = RuleMatch::new(Severity::Warning, Confidence::High, dropped)
+    // Drops are counted among the processed or not, depending on where they happen.
+    let share = dropped / processed.map_or(dropped, |all| dropped.max(all as f64));
+    let severity = if share >= limits.share { Severity::Warning } else { Severity::Info };
+    let mut rule_match = RuleMatch::new(severity, Confidence::High, dropped)
         .with(Measure::new("softnet.dropped", dropped, "packets").over(limits.least))
         .with_word("more", (backlog.saturating_mul(2)).to_string());
     if let Some(processed) = processed {
@@ -66,14 +70,20 @@ mod tests {
     #[test]
     fn any_drop_matches() {
         let mut context = context();
-        for (dropped, found) in [("00000000", 0), ("00000005", 1)] {
+        use crate::diagnosis::rule::Severity::{Info, Warning};
+        for (dropped, processed, found) in [
+            ("00000000", "00000100", None),
+            ("00000005", "00000100", Some(Warning)),
+            ("00000005", "00100000", Some(Info)),
+        ] {
             context.host =
                 crate::diagnosis::HostHistory::new(crate::counters::CounterWidth::Bits64);
-            for dropped in ["00000000", dropped] {
-                let softnet = Some(parse_softnet(&format!("00000100 {dropped} 00000000\n")));
+            for [processed, dropped] in [["00000000"; 2], [processed, dropped]] {
+                let softnet = Some(parse_softnet(&format!("{processed} {dropped} 00000000\n")));
                 context.host.read(HostReading { softnet, ..HostReading::default() }, 1_000);
             }
-            assert_eq!(of_host(&RULE, &context).len(), found);
+            let severity = of_host(&RULE, &context).first().map(|it| it.severity);
+            assert_eq!(severity, found);
         }
     }
 }

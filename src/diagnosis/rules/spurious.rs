@@ -1,11 +1,11 @@
 //! TD114: unnecessary retransmits.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::limits;
+use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
-    share: 0.4, "share", "share of the retransmits that were unnecessary";
+    share: warn_above("spurious_retransmits"), "share", "share of the retransmits that were unnecessary";
     least: 5.0, "segments", "least number of unnecessary retransmits";
 }
 
@@ -15,9 +15,9 @@ pub(crate) const RULE: Rule = Rule {
     name: "received-twice",
     title: "unnecessary retransmits",
     scope: RuleScope::Connection,
-    meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair halves the window.",
+    meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair reduces the window, until the kernel finds out and undoes it.",
     evidence: "growth of dsack_dups against total_retrans",
-    guards: "If the same connection shows reordering, that is the cause and TD115 is reported.",
+    guards: "If there are far more duplicates than retransmits, the path made them (TD116). One in a thousand segments costs little. If the same connection shows reordering, that is the cause and TD115 is reported.",
     seen_from: "the sender",
     other_side: "On the receiver sk_drops and DelayedACKLost grow with every duplicate segment.",
     advice: &[
@@ -25,14 +25,15 @@ pub(crate) const RULE: Rule = Rule {
             "Sudden delays (a radio link, a virtual machine that is not scheduled, a queue that fills at once) make the timer fire too early: see rttvar. Lost acknowledgements have the same effect.",
         ),
         Advice::with_command(
-            "The kernel reverts unnecessary reductions of the window if these are on: net.ipv4.tcp_frto = {net.ipv4.tcp_frto}, tcp_dsack = {net.ipv4.tcp_dsack}, tcp_timestamps = {net.ipv4.tcp_timestamps}.",
-            "tcpdiag sysctl tcp_frto tcp_dsack tcp_timestamps",
-        ),
+            "Settings by which the kernel undoes unnecessary reductions of the window are off: switch them on.",
+            "sysctl -w {undo}",
+        )
+        .only_with("undo"),
     ],
     references: &["RFC 2883", "RFC 3708", "RFC 5682", "tcp_check_dsack() in net/ipv4/tcp_input.c"],
     explained_by: &["TD115"],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["undo"],
     judge: Judge::Connection(|input, limits| {
         judge(input, &limits.spurious, limits.duplicated.times)
     }),
@@ -53,12 +54,15 @@ fn judge(input: &RuleInput<'_>, limits: &Limits, most: f64) -> Option<RuleMatch>
     if doubles < limits.least || share < limits.share || rare {
         return None;
     }
-    Some(
-        RuleMatch::new(Severity::Warning, Confidence::High, doubles)
-            .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
-            .with(Measure::new("spurious_share", share, "share").over(limits.share))
-            .with_known(evidence.rttvar_us.map(|us| Measure::new("rttvar", us as f64, "us"))),
-    )
+    let rule_match = RuleMatch::new(Severity::Warning, Confidence::High, doubles)
+        .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
+        .with(Measure::new("spurious_share", share, "share").over(limits.share))
+        .with_known(evidence.rttvar_us.map(|us| Measure::new("rttvar", us as f64, "us")));
+    let undo = input.context.switch_on(&[("tcp_frto", 2), ("tcp_dsack", 1), ("tcp_timestamps", 1)]);
+    Some(match undo {
+        Some(undo) => rule_match.with_word("undo", undo),
+        None => rule_match,
+    })
 }
 
 #[cfg(test)]
@@ -74,6 +78,19 @@ mod tests {
             ..healthy()
         };
         assert!(judged(&RULE, doubles(30, 40)).is_some());
+        let mut context = crate::diagnosis::testing::context();
+        for (values, undo) in [
+            ([("tcp_frto", "2"), ("tcp_dsack", "1"), ("tcp_timestamps", "1")], None),
+            (
+                [("tcp_frto", "0"), ("tcp_dsack", "1"), ("tcp_timestamps", "0")],
+                Some("net.ipv4.tcp_frto=2 net.ipv4.tcp_timestamps=1"),
+            ),
+        ] {
+            context.settings = crate::settings::Values::of(&values);
+            let found = crate::diagnosis::testing::judged_in(&RULE, doubles(30, 40), &context);
+            let words = found.unwrap().words;
+            assert_eq!(words.first().map(|(_, word)| word.as_str()), undo);
+        }
         assert_eq!(judged(&RULE, doubles(3, 3)), None);
         assert_eq!(judged(&RULE, doubles(6, 100)), None);
         assert_eq!(judged(&RULE, doubles(30, 0)), None, "nothing was retransmitted");

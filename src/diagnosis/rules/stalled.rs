@@ -10,6 +10,9 @@ limits! {
     critical: 5.0, "s", "seconds from which it is critical";
 }
 
+/// The cause where the peer answers other connections.
+const IS_UP: &str = "Data is queued or in flight, and the peer has acknowledged nothing on this connection for seconds, while it answers other connections of this host. The peer is up: something on the path drops this connection alone (a stateful firewall, a NAT entry that timed out, an MTU that its segments exceed), or the peer no longer has it and its reset does not arrive.";
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD122",
@@ -18,11 +21,21 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Data is queued or in flight, and the peer has acknowledged nothing for seconds: the peer or the path is gone. The kernel retransmits at growing intervals until it gives up.",
     evidence: "seconds without an acknowledgement while send_q is not empty; retransmits, backoff",
-    guards: "A connection without data in flight is idle, not stalled. A closed window is TD130, loss of large segments only is TD141, a closing connection is TD151, a handshake is TD153.",
+    guards: "The severity follows the seconds lost. If the peer answers other connections meanwhile, the finding says so: then it is not gone. A connection without data in flight is idle, not stalled. A closed window is TD130, loss of large segments only is TD141, a closing connection is TD151, a handshake is TD153.",
     seen_from: "the sender",
     other_side: "On the peer, if it is up, the connection is idle or no longer exists. Check whether segments from this host arrive at all.",
     advice: &[
-        Advice::with_command("See whether the peer answers.", "ping -c 3 {remote_address}"),
+        Advice::with_command("See whether the peer answers.", "ping -c 3 {remote_address}")
+            .only_with("nowhere"),
+        Advice::with_command(
+            "Compare the connection with the others of the peer.",
+            "tcpdiag conns --remote-ip {remote_address} --columns state,local,remote,last_ack_recv,send_q,backoff,snd_mss,pmtu",
+        )
+        .only_with("elsewhere"),
+        Advice::new(
+            "Look for what keeps state per connection: a firewall or NAT whose entry timed out, or a load balancer. If only large segments are stuck, look at the MTU of the path.",
+        )
+        .only_with("elsewhere"),
         Advice::with_command(
             "The kernel gives up after net.ipv4.tcp_retries2 = {net.ipv4.tcp_retries2} timeouts (15: about a quarter of an hour). A program that must know sooner can set TCP_USER_TIMEOUT.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,timer,backoff,send_q,last_ack_recv --processes",
@@ -31,7 +44,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 9293 3.8.3", "RFC 5482", "tcp_write_timeout() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD130", "TD141", "TD151", "TD153"],
     limits: Limits::LIST,
-    placeholders: &["remote_address"],
+    placeholders: &["remote_address", "elsewhere", "nowhere"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.stalled)),
 };
 
@@ -57,7 +70,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("last_ack_recv", silent, "s").over(limits.least))
             .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
             .with(Measure::new("retransmits", evidence.retransmits as f64, "events"))
-            .with(Measure::new("rto", evidence.rto_us as f64, "us")),
+            .with(Measure::new("rto", evidence.rto_us as f64, "us"))
+            .of_silent_peer(silent, IS_UP),
     )
 }
 

@@ -11,6 +11,9 @@ limits! {
     least: 2.0, "s", "seconds in such a state";
 }
 
+/// The cause where the peer answers other connections.
+const IS_UP: &str = "The program has closed the connection, and the peer does not acknowledge the last data or the FIN, while it answers other connections of this host. The peer is up: a firewall or NAT on the path has forgotten this connection, or the peer no longer has it and its reset does not arrive.";
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD151",
@@ -27,10 +30,19 @@ pub(crate) const RULE: Rule = Rule {
             "See how many there are, and to which peers.",
             "tcpdiag conns --state fin_wait_1 --state last_ack --columns state,remote,send_q,timer",
         ),
+        Advice::new(
+            "The peer answers other connections: look for a firewall or NAT that forgot these, and for programs on the peer that do not read.",
+        )
+        .only_with("elsewhere"),
         Advice::with_command(
-            "The kernel gives up after net.ipv4.tcp_orphan_retries = {net.ipv4.tcp_orphan_retries} timeouts (0 stands for 8). The same holds for a peer whose window stays closed.",
+            "The kernel gives up after net.ipv4.tcp_orphan_retries = {net.ipv4.tcp_orphan_retries} timeouts (0 stands for 8). The same holds for a peer whose window stays closed. A lower number frees the sockets sooner.",
             "sysctl -w net.ipv4.tcp_orphan_retries=3",
-        ),
+        )
+        .only_with("orphan"),
+        Advice::new(
+            "The program still has the connection: the kernel gives up after net.ipv4.tcp_retries2 = {net.ipv4.tcp_retries2} timeouts. TCP_USER_TIMEOUT makes it give up sooner.",
+        )
+        .only_with("held"),
     ],
     references: &[
         "RFC 9293 3.6",
@@ -38,7 +50,7 @@ pub(crate) const RULE: Rule = Rule {
     ],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["elsewhere", "orphan", "held"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.stuck_closing)),
 };
 
@@ -57,12 +69,19 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if waits < limits.least || !is_retransmitting {
         return None;
     }
-    Some(
+    let rule_match =
         RuleMatch::new(Severity::Warning, Confidence::High, evidence.send_queue as f64)
             .with(Measure::new("stuck", waits, "s").over(limits.least))
             .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
-            .with(Measure::new("retransmits", evidence.unanswered() as f64, "events")),
-    )
+            .with(Measure::new("retransmits", evidence.unanswered() as f64, "events"));
+    // A peer that acknowledges probes is up.
+    let rule_match = if probed { rule_match } else { rule_match.of_silent_peer(silent, IS_UP) };
+    // The setting is for sockets without a program.
+    Some(match (evidence.has_inode, input.context.gives_up_late()) {
+        (true, _) => rule_match.with_word("held", ""),
+        (false, true) => rule_match.with_word("orphan", ""),
+        (false, false) => rule_match,
+    })
 }
 
 #[cfg(test)]
@@ -81,7 +100,16 @@ mod tests {
             last_ack_recv_ms: Some(12_000),
             ..healthy()
         };
-        assert!(judged(&RULE, stuck).is_some());
+        let has = |found: &RuleMatch, word| found.words.iter().any(|(name, _)| *name == word);
+        let held = judged(&RULE, stuck).unwrap();
+        assert!(has(&held, "held") && !has(&held, "orphan") && held.silence.is_some());
+        let mut context = crate::diagnosis::testing::context();
+        let orphan = crate::diagnosis::Evidence { has_inode: false, ..stuck };
+        for (retries, offered) in [("0", true), ("8", true), ("3", false), ("1", false)] {
+            context.settings = crate::settings::Values::of(&[("tcp_orphan_retries", retries)]);
+            let found = crate::diagnosis::testing::judged_in(&RULE, orphan, &context).unwrap();
+            assert_eq!((has(&found, "orphan"), has(&found, "held")), (offered, false));
+        }
         let open = crate::diagnosis::Evidence { state: State::Established, ..stuck };
         assert_eq!(judged(&RULE, open), None);
         let quick =

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "The SYN queue was full and the kernel answered with SYN cookies. Such connections lose options (window scaling and SACK, unless timestamps are on). Either it is an attack, or the backlog is too small for the load.",
     evidence: "SyncookiesSent, TCPReqQFullDoCookies",
-    guards: "With net.ipv4.tcp_syncookies = 2 cookies are always sent: the queue has to be full. The kernel counts cookies per host. A listener is reported if it is the only one and no filter leaves out others, or if many requests wait at it.",
+    guards: "No client is turned away, so it is never critical. With net.ipv4.tcp_syncookies = 2 cookies are always sent: the queue has to be full. The kernel counts cookies per host. A listener is reported if it is the only one and no filter leaves out others, or if many requests wait at it.",
     seen_from: "the server",
     other_side: "On clients: connections without window scaling (TD142).",
     advice: &[
@@ -25,15 +25,18 @@ pub(crate) const RULE: Rule = Rule {
             "See how many cookies are sent, and how many clients answer.",
             "tcpdiag stats syncookies",
         ),
+        Advice::new(
+            "The program asked for a backlog of {asked} in listen(): if it is load and not an attack, it may ask for up to net.core.somaxconn = {net.core.somaxconn}.",
+        ),
         Advice::with_command(
-            "If it is load and not an attack, a larger backlog helps: raise the program's own, at most to net.core.somaxconn = {net.core.somaxconn}.",
-            "tcpdiag listeners --port {port}",
+            "The backlog of {capped} is the most that net.core.somaxconn allows: if it is load and not an attack, raise it and restart the program, because listen() reads it once.",
+            "sysctl -w net.core.somaxconn={more}",
         ),
     ],
     references: &["RFC 4987 3.6", "tcp_syn_flood_action() in net/ipv4/tcp_input.c"],
     explained_by: &["TD201"],
     limits: Limits::LIST,
-    placeholders: &["port"],
+    placeholders: &["asked", "capped", "more"],
     judge: Judge::Listener(|input, limits| judge(input, &limits.syn_cookies)),
 };
 
@@ -60,7 +63,8 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new(counter, sent, "events").over(limits.least))
             .with_growth("SyncookiesRecv", answered)
             .with(Measure::new("syn_recv", listener.requests.into(), "requests"))
-            .with_word("port", listener.example.local.port.to_string()),
+            .with_word(input.backlog_limit(), listener.backlog.to_string())
+            .with_word("more", input.twice_the_backlog()),
     )
 }
 

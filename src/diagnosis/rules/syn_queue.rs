@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Listener,
     meaning: "Requests with an incomplete handshake fill the listener's SYN queue: the clients are far away or gone, it is an attack, or last acknowledgements are lost. Further requests are dropped, or answered with SYN cookies.",
     evidence: "requests in SYN-RECV at every poll against the queue's capacity; TCPReqQFullDrop",
-    guards: "While the accept queue is full, requests wait because of it (TD201). If SYN cookies are sent, it is TD206.",
+    guards: "It is critical when requests were dropped. Before, it is a warning: the next clients are dropped, or lose options to SYN cookies. While the accept queue is full, requests wait because of it (TD201). If SYN cookies are sent, it is TD206.",
     seen_from: "the server",
     other_side: "On clients: repeated SYNs (TD153).",
     advice: &[
@@ -26,14 +26,26 @@ pub(crate) const RULE: Rule = Rule {
             "tcpdiag conns --state syn_recv --local-port {port}",
         ),
         Advice::with_command(
-            "The queue holds as many requests as the backlog ({backlog}). Without SYN cookies (net.ipv4.tcp_syncookies = {net.ipv4.tcp_syncookies}) net.ipv4.tcp_max_syn_backlog = {net.ipv4.tcp_max_syn_backlog} limits it too.",
-            "sysctl -w net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=8192",
+            "SYN cookies are off (net.ipv4.tcp_syncookies = 0): with them a full queue refuses nobody.",
+            "sysctl -w net.ipv4.tcp_syncookies=1",
+        )
+        .only_with("without_cookies"),
+        Advice::with_command(
+            "Without SYN cookies the queue holds no more than three quarters of net.ipv4.tcp_max_syn_backlog = {net.ipv4.tcp_max_syn_backlog}, less than the backlog.",
+            "sysctl -w net.ipv4.tcp_max_syn_backlog={syn_backlog}",
+        ),
+        Advice::new(
+            "The program asked for a backlog of {asked} in listen(): if it is load and not an attack, it may ask for up to net.core.somaxconn = {net.core.somaxconn}.",
+        ),
+        Advice::with_command(
+            "The backlog of {capped} is the most that net.core.somaxconn allows: if it is load and not an attack, raise it and restart the program, because listen() reads it once.",
+            "sysctl -w net.core.somaxconn={more}",
         ),
     ],
     references: &["RFC 4987", "tcp_conn_request() in net/ipv4/tcp_input.c"],
     explained_by: &["TD201", "TD206"],
     limits: Limits::LIST,
-    placeholders: &["port", "backlog"],
+    placeholders: &["port", "without_cookies", "syn_backlog", "asked", "capped", "more"],
     judge: Judge::Listener(|input, limits| judge(input, &limits.syn_queue)),
 };
 
@@ -48,15 +60,27 @@ fn judge(input: &ListenerInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let severity = if drops { Severity::Critical } else { Severity::Warning };
+    let mut rule_match = RuleMatch::new(severity, Confidence::High, requests)
+        .with(
+            Measure::new("syn_recv", requests, "requests")
+                .over(f64::from(listener.backlog) * limits.share),
+        )
+        .with_growth("TCPReqQFullDrop", dropped)
+        .with_word("port", listener.example.local.port.to_string());
+    let settings = &input.context.settings;
+    if settings.number("tcp_syncookies") == Some(0) {
+        rule_match = rule_match.with_word("without_cookies", "");
+        // The last quarter is for hosts that are known (tcp_conn_request()).
+        let most = settings.number("tcp_max_syn_backlog");
+        let needed = i64::from(listener.backlog) * 4 / 3 + 1;
+        if most.is_some_and(|most| most < needed) {
+            return Some(rule_match.with_word("syn_backlog", needed.to_string()));
+        }
+    }
     Some(
-        RuleMatch::new(severity, Confidence::High, requests)
-            .with(
-                Measure::new("syn_recv", requests, "requests")
-                    .over(f64::from(listener.backlog) * limits.share),
-            )
-            .with_growth("TCPReqQFullDrop", dropped)
-            .with_word("port", listener.example.local.port.to_string())
-            .with_word("backlog", listener.backlog.to_string()),
+        rule_match
+            .with_word(input.backlog_limit(), listener.backlog.to_string())
+            .with_word("more", input.twice_the_backlog()),
     )
 }
 
@@ -72,6 +96,24 @@ mod tests {
         assert_eq!(listener(&RULE, &waiting, &context), None);
         waiting.requests = 120;
         assert_eq!(listener(&RULE, &waiting, &context).unwrap().severity, Severity::Warning);
+        for (cookies, backlog, word) in
+            [("1", "64", "asked"), ("0", "4096", "without_cookies"), ("0", "64", "syn_backlog")]
+        {
+            let values = [
+                ("tcp_syncookies", cookies),
+                ("tcp_max_syn_backlog", backlog),
+                ("somaxconn", "4096"),
+            ];
+            context.settings = crate::settings::Values::of(&values);
+            let words = listener(&RULE, &waiting, &context).unwrap().words;
+            assert!(words.iter().any(|(name, _)| *name == word), "{word}: {words:?}");
+            let syn_backlog = words.iter().find(|(name, _)| *name == "syn_backlog");
+            assert_eq!(
+                syn_backlog.map(|(_, it)| it.as_str()),
+                (word == "syn_backlog").then_some("171")
+            );
+        }
+        context = crate::diagnosis::testing::context();
         waiting.requests = 5;
         assert_eq!(listener(&RULE, &waiting, &context), None);
         context.host = host(&[("TcpExtTCPReqQFullDrop", 9)]);

@@ -11,6 +11,9 @@ limits! {
     chance: 0.25, "share", "share of repeated SYNs among the host's connects, up to which a single repeat is chance";
 }
 
+/// The cause where the peer answers other connections.
+const IS_UP: &str = "A SYN was sent and repeated without any answer, not even a refusal, while the peer answers other connections of this host. The peer is up: a firewall drops what goes to this port, or the listener's queue is full.";
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD153",
@@ -23,7 +26,12 @@ pub(crate) const RULE: Rule = Rule {
     seen_from: "the client",
     other_side: "On the server check whether the SYNs arrive at all. If they do, its listener is full (TD201, TD204) or the path back is broken.",
     advice: &[
-        Advice::with_command("See whether the host answers at all.", "ping -c 3 {remote_address}"),
+        Advice::with_command("See whether the host answers at all.", "ping -c 3 {remote_address}")
+            .only_with("nowhere"),
+        Advice::new(
+            "The host answers other connections: look for a firewall rule for this port, and for a full queue of its listener.",
+        )
+        .only_with("elsewhere"),
         Advice::with_command(
             "The kernel tries net.ipv4.tcp_syn_retries = {net.ipv4.tcp_syn_retries} times (6: two minutes). A program that cannot wait can set TCP_USER_TIMEOUT or use its own timeout.",
             "tcpdiag conns --state syn_sent --processes --columns remote,timer,process",
@@ -32,7 +40,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 9293 3.5", "RFC 6298 5.7", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["remote_address"],
+    placeholders: &["remote_address", "elsewhere", "nowhere"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.syn_unanswered)),
 };
 
@@ -54,7 +62,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     Some(
         RuleMatch::new(severity, Confidence::High, repeated as f64)
             .with(Measure::new("repeated_syns", repeated as f64, "events").over(limits.least))
-            .with(Measure::new("rto", evidence.rto_us as f64, "us")),
+            .with(Measure::new("rto", evidence.rto_us as f64, "us"))
+            .of_silent_peer(evidence.watched_s, IS_UP),
     )
 }
 

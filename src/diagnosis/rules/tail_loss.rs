@@ -18,7 +18,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The end of a burst is lost. No later segment makes the peer report the gap, so a loss probe repairs it after two round trips, and the reader waits that long.",
     evidence: "growth of total_retrans, while most of the host's repairs began with loss probes (TCPLossProbes against TCPFastRetrans; after a probe the rest of a lost tail is repaired by fast retransmission)",
-    guards: "The kernel does not count probes per connection. The host's share of probes decides, so the confidence is medium at most. Timeouts are TD112. Probes that sent new data, or data that the peer already had (DSACK), repaired nothing.",
+    guards: "The kernel does not count probes per connection. The host's share of probes decides, so the confidence is medium at most. Timeouts are TD112. Probes that sent new data, or data that the peer already had (DSACK), repaired nothing. If neither probes (TCPLossProbeRecovery) nor fast retransmission repaired half as much as was sent again, only acknowledgements were lost or late.",
     seen_from: "the sender",
     other_side: "On the receiver nothing shows it: a lost tail leaves no gap.",
     advice: &[
@@ -49,6 +49,12 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if mix < limits.probes || probes < repaired / 2 {
         return None;
     }
+    // A probe whose answer shows a loss is counted, or the rest of the tail is repaired after it.
+    // Otherwise only acknowledgements were lost, or late.
+    let recovered = input.context.host.growth("TcpExtTCPLossProbeRecovery");
+    if recovered.is_some_and(|recovered| (recovered + fast) * 2 < repaired) {
+        return None;
+    }
     Some(
         RuleMatch::new(Severity::Warning, Confidence::Medium, repaired as f64)
             .with(
@@ -57,7 +63,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             )
             .with(Measure::new("retrans_share", share, "share"))
             .with(Measure::new("TCPLossProbes", probes as f64, "events"))
-            .with(Measure::new("TCPFastRetrans", fast as f64, "segments")),
+            .with(Measure::new("TCPFastRetrans", fast as f64, "segments"))
+            .with_growth("TCPLossProbeRecovery", recovered),
     )
 }
 
@@ -73,6 +80,16 @@ mod tests {
         context.host = host(&[("TcpExtTCPLossProbes", 22), ("TcpExtTCPFastRetrans", 3)]);
         assert!(judged_in(&RULE, lossy, &context).is_some());
         assert_eq!(judged_in(&RULE, healthy(), &context), None);
+        // Only acknowledgements were lost, of a peer that sends no DSACK.
+        let probes = [
+            ("TcpExtTCPLossProbes", 22),
+            ("TcpExtTCPFastRetrans", 3),
+            ("TcpExtTCPLossProbeRecovery", 2),
+        ];
+        context.host = host(&probes);
+        assert_eq!(judged_in(&RULE, lossy, &context), None);
+        context.host = host(&[probes[0], probes[1], ("TcpExtTCPLossProbeRecovery", 18)]);
+        assert!(judged_in(&RULE, lossy, &context).is_some());
         context.host = host(&[("TcpExtTCPLossProbes", 3), ("TcpExtTCPFastRetrans", 22)]);
         assert_eq!(judged_in(&RULE, lossy, &context), None);
     }

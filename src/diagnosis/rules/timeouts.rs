@@ -8,8 +8,13 @@ use crate::model::State;
 
 limits! {
     least: 2.0, "events", "least number of timeouts";
-    critical: 0.5, "share", "share of the watched time spent in timeouts, from which it is critical";
+    harmful: 0.01, "share", "share of the watched time that timeouts took at most, below which it is information";
+    critical: 0.5, "share", "share of the watched time that timeouts took at most, from which it is critical";
+    twice: 0.8, "share", "share of the retransmits that the peer had received, from which the timer fired too early";
 }
+
+/// The cause where the peer had received what was sent again.
+const TOO_EARLY: &str = "The retransmission timer fired while the answers were on their way: the peer reports that it received the segments twice (DSACK). Nothing or little was lost. Round trips grew at once beyond the timer, or acknowledgements were lost.";
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -17,9 +22,9 @@ pub(crate) const RULE: Rule = Rule {
     name: "timeouts",
     title: "retransmission timeouts",
     scope: RuleScope::Connection,
-    meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each timeout costs at least the retransmission timer, 200 ms unless a route or a program sets less, and the window starts again from one segment.",
-    evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0",
-    guards: "Timeouts of a handshake are TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
+    meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each wait is as long as the timer, 200 ms at least unless a route, a setting or a program has less, and the window starts again from one segment.",
+    evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0. total_rto_time counts from the first timeout on: the wait for it comes on top, so that the time lost is at most total_rto_time and one timer for each timeout",
+    guards: "What the peer had received was not lost: then the finding says that the timer fired too early, and TD114 explains it. Its severity follows the share of the time that was lost. Those behind a queue that the connection fills itself are TD103, those of a handshake TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
     seen_from: "the sender",
     other_side: "On the receiver data arrives after gaps as long as the timer; last_data_recv shows them.",
     advice: &[
@@ -32,7 +37,7 @@ pub(crate) const RULE: Rule = Rule {
         ),
     ],
     references: &["RFC 6298", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
-    explained_by: &["TD122", "TD130", "TD141", "TD151", "TD153"],
+    explained_by: &["TD103", "TD122", "TD130", "TD141", "TD151", "TD153"],
     limits: Limits::LIST,
     placeholders: &["remote_address"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.timeouts)),
@@ -50,13 +55,26 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let spent = evidence.timeout_ms.map(|ms| ms as f64 / 1e3);
-    let share = spent.map_or(0.0, |spent| spent / evidence.watched_s.max(1.0));
-    let critical = share >= limits.critical;
-    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    // total_rto_time begins when the timer fires (tcp_update_rto_stats()).
+    let waits = timeouts as f64 * evidence.least_rto_us as f64 / 1e6;
+    let lost = (spent.unwrap_or(0.0) + waits).min(evidence.watched_s);
+    let share = lost / evidence.watched_s.max(1.0);
+    let severity = match share {
+        _ if share >= limits.critical => Severity::Critical,
+        _ if share >= limits.harmful => Severity::Warning,
+        _ => Severity::Info,
+    };
     let confidence = if counted.is_some() { Confidence::High } else { Confidence::Medium };
-    let rule_match = RuleMatch::new(severity, confidence, timeouts as f64)
+    let mut rule_match = RuleMatch::new(severity, confidence, timeouts as f64)
         .with(Measure::new("total_rto", timeouts as f64, "events").over(limits.least))
-        .with(Measure::new("rto", evidence.rto_us as f64, "us"));
+        .with(Measure::new("rto", evidence.rto_us as f64, "us"))
+        .with(Measure::new("lost_at_most", lost, "s"));
+    let doubles = evidence.dsack_dups.unwrap_or(0) as f64;
+    if evidence.retrans > 0 && doubles >= limits.twice * evidence.retrans as f64 {
+        rule_match.cause = Some(TOO_EARLY.to_owned());
+        rule_match.explained_by = &["TD114"];
+        rule_match = rule_match.with(Measure::new("dsack_dups", doubles, "segments"));
+    }
     Some(match spent {
         Some(spent) => rule_match.with(Measure::new("total_rto_time", spent, "s")),
         None => rule_match,
@@ -79,10 +97,26 @@ mod tests {
         assert_eq!(judged(&RULE, waited(3)).unwrap().severity, Severity::Warning);
         let long = crate::diagnosis::Evidence { timeout_ms: Some(7_000), ..waited(3) };
         assert_eq!(judged(&RULE, long).unwrap().severity, Severity::Critical);
+        let rare = crate::diagnosis::Evidence { watched_s: 300.0, ..waited(3) };
+        let rare = judged(&RULE, rare).unwrap();
+        assert_eq!(rare.severity, Severity::Info);
+        // 1.5 s since the timer fired, and three waits of 204 ms until it did.
+        let lost = rare.evidence.iter().find(|one| one.field == "lost_at_most").unwrap();
+        assert!((lost.value - 2.112).abs() < 1e-9, "{lost:?}");
         let old = crate::diagnosis::Evidence { timeouts: None, timeout_ms: None, ..healthy() };
         assert_eq!(judged(&RULE, old), None);
         let seen = judged(&RULE, old.shows(Sign::Timeout, 4)).unwrap();
         assert_eq!(seen.confidence, Confidence::Medium);
+        // A path whose round trips grew beyond the timer.
+        let late = |doubles| crate::diagnosis::Evidence {
+            retrans: 5,
+            dsack_dups: Some(doubles),
+            ..waited(3)
+        };
+        assert_eq!(judged(&RULE, late(1)).unwrap().cause, None);
+        let early = judged(&RULE, late(5)).unwrap();
+        assert!(early.cause.unwrap().contains("received the segments twice"));
+        assert_eq!(early.explained_by, ["TD114"]);
         // A repeated handshake.
         let connecting = crate::diagnosis::Evidence {
             state: State::SynSent,

@@ -188,7 +188,10 @@ fn ratio(ratio: &Ratio) -> Explanation {
         category: ratio.category.clone(),
         aliases: vec![ratio.title.clone()],
         meaning: ratio.meaning.clone(),
-        check: Some(ratio.advice.clone()),
+        check: Some(match &ratio.command {
+            Some(command) => format!("{} {command}", ratio.advice),
+            None => ratio.advice.clone(),
+        }),
         source: Some(format!(
             "{} divided by {}, with at least {} of the latter",
             ratio.numerator.join(" + "),

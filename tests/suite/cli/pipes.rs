@@ -88,3 +88,58 @@ fn standard_output_may_be_closed_between_intervals() {
         assert!(messages.is_empty(), "{messages:?}");
     }
 }
+
+/// An unreadable file of counters is missing data, and a reader that left does not change that.
+#[test]
+fn what_is_missing_counts_without_a_reader() {
+    let damaged = cut_recording();
+    let file = damaged.path().join("cut.pcapng.zst");
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["conns", "--state", "all", "--read", file][..],
+        &["conns", "--state", "all", "--sort", "rtt", "--read", file],
+        &["listeners", "--read", file],
+        &["stats", "--read", file],
+        // What follows an interval is not read any more.
+        &["services", "--interval", "1h", "--read", file],
+        &["diagnose", "--read", file],
+        &["convert", "--all-rows", "--state", "all", file],
+        &["diff", file, file],
+    ] {
+        for (strict, code) in [(&[][..], 0), (&["--strict"][..], 3)] {
+            let all = [arguments, strict].concat();
+            let mut command = tcpdiag(&all);
+            let output = command.stdout(closed()).stderr(Stdio::piped()).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{all:?}: {stderr}");
+        }
+    }
+}
+
+/// A recording that was cut short.
+fn cut_recording() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = directory.path().join("whole.pcapng.zst");
+    let path = whole.to_str().unwrap();
+    let recorded = tcpdiag(&["record", path, "--count", "6", "-i", "20ms"]).output().unwrap();
+    assert!(recorded.status.success());
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(directory.path().join("cut.pcapng.zst"), &bytes[..bytes.len() - 200]).unwrap();
+    directory
+}
+
+#[test]
+fn a_baseline_is_saved_without_a_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("baseline");
+    let path = path.to_str().unwrap();
+    for form in ["table", "json", "jsonl", "csv"] {
+        let all = ["stats", "--no-history", "--all", "--save", path, "-o", form];
+        let output = tcpdiag(&all).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert!(stderr.contains("tcpdiag: saved "), "{stderr}");
+        let against = tcpdiag(&["stats", "--against", path]).output().unwrap();
+        assert_eq!(against.status.code(), Some(0));
+    }
+}

@@ -53,6 +53,43 @@ fn recorded_values_are_shown() {
     );
 }
 
+/// What `explain` calls healthy is what `stats` warns of from.
+#[test]
+fn healthy_ranges_are_the_thresholds_of_stats() {
+    let home = tempfile::tempdir().unwrap();
+    let stats = json(home.path(), &["stats", "-o", "json"]);
+    let explained = json(home.path(), &["explain", "--all", "-o", "json"]);
+    let entries = explained["entries"].as_array().unwrap();
+    let mut compared = 0;
+    for ratio in stats["ratios"].as_array().unwrap() {
+        let known = tcpdiag::counters::Ratio::named(ratio["id"].as_str().unwrap()).unwrap();
+        let Some(warn) = ratio["threshold"]["warn"].as_f64() else { continue };
+        for counter in &known.numerator {
+            let entry =
+                entries.iter().find(|it| it["kind"] == "counter" && it["name"] == **counter);
+            let healthy = &entry.unwrap()["healthy"];
+            assert_eq!(healthy["max"], warn, "{counter}: {healthy}");
+            assert_eq!(healthy["ratio"], ratio["id"], "{counter}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+/// A share in the reason for thresholds is one of them.
+#[test]
+fn reasons_name_no_other_shares() {
+    for ratio in tcpdiag::counters::Ratio::all() {
+        let reason = ratio.reason.as_deref().unwrap_or_default();
+        for (before, _) in reason.match_indices(" %").map(|(at, _)| reason.split_at(at)) {
+            let number = before.rsplit(' ').next().unwrap().parse::<f64>().unwrap() / 100.0;
+            let known =
+                [ratio.warn, ratio.critical].iter().flatten().any(|it| (it - number).abs() < 1e-9);
+            assert!(known, "{}: {number} in {reason:?}", ratio.id);
+        }
+    }
+}
+
 #[test]
 fn the_document_has_every_field() {
     let home = tempfile::tempdir().unwrap();

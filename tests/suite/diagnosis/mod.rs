@@ -12,5 +12,6 @@ mod documentation;
 mod filters;
 mod forms;
 mod matrix;
+mod peers;
 mod recordings;
 mod table;

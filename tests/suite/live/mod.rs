@@ -8,6 +8,7 @@
 mod filters;
 mod forgery;
 mod identity;
+mod interfaces;
 mod interval;
 mod kernels;
 mod ledger;

@@ -175,7 +175,7 @@ fn recording(kernel: Kernel) -> Vec<u8> {
         program: Some("ledger-java".to_owned()),
         cgroup: Some(path),
     };
-    let owners = SocketOwners { inode: 9, holders: vec![holder], hidden: false };
+    let owners = SocketOwners { inode: 9, holders: vec![holder], omitted: 5, hidden: false };
     writer.json_lines(Kind::Owners, 0, [owners]).unwrap();
     let ended = SampleEnded {
         clocks: clocks(1),

@@ -376,3 +376,53 @@ fn half_a_million_sockets_in_a_sample_are_read() {
     let messages = tcpdiag::wire::Messages::new(&sample.namespaces[0].part.dump);
     assert_eq!(messages.flatten().count() as u64, SOCKETS);
 }
+
+/// A reply of a socket that was made in the cgroup with this id.
+fn reply_in(number: u64, cgroup: u64) -> Vec<u8> {
+    // INET_DIAG_CGROUP_ID
+    let attribute = [12u16.to_ne_bytes(), 21u16.to_ne_bytes()].concat();
+    let mut message = [reply(number, 0), attribute, cgroup.to_ne_bytes().to_vec()].concat();
+    let length = message.len() as u32;
+    message[..4].copy_from_slice(&length.to_ne_bytes());
+    message
+}
+
+#[test]
+fn names_of_a_host_with_many_cgroups_are_found() {
+    const CGROUPS: u64 = 33_000;
+    let pod = "/kubepods.slice/kubepods-burstable.slice".to_owned() + &"/p".repeat(110);
+    let mut writer = Writer::new(Vec::new(), Compression::Zstd, &ABOUT, &NAMESPACE).unwrap();
+    begin(&mut writer);
+    for sample in 0..2 {
+        begin_sample(&mut writer, sample);
+        let first = CGROUPS * u64::from(sample);
+        for number in 0..8000 {
+            // The service was started again between the samples, in a new cgroup of the same path.
+            let cgroup = first + number % 4;
+            let datagram = reply_in(8000 * u64::from(sample) + number, cgroup);
+            writer.datagram(0, Direction::Received, &datagram).unwrap();
+        }
+        end_dump(&mut writer);
+        let line = |at| format!("{{\"id\":{},\"path\":\"{pod}{at}\"}}\n", first as usize + at);
+        let paths: Vec<String> = (0..CGROUPS as usize).map(line).collect();
+        for part in paths.chunks(5000) {
+            writer.note(Kind::Cgroup, 0, part.concat().as_bytes()).unwrap();
+        }
+        end_sample(&mut writer);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("host.pcapng.zst");
+    std::fs::write(&file, writer.finish().unwrap()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpdiag"))
+        .args(["convert", file.to_str().unwrap(), "-o", "csv", "--columns", "sample", "--all-rows"])
+        .arg(format!("cgroup = {pod}3"))
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    let rows = String::from_utf8_lossy(&output.stdout);
+    for sample in ["0", "1"] {
+        let count = rows.lines().filter(|line| *line == sample).count();
+        assert_eq!(count, 2000, "sample {sample}: {message}");
+    }
+}

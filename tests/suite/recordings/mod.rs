@@ -15,6 +15,7 @@ mod early_end;
 mod fixtures;
 mod hostile;
 mod keys;
+mod many_holders;
 mod namespaces;
 mod narrowing;
 mod overwriting;

@@ -8,6 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use super::command::{record, stderr};
 
+/// What a full file is told as.
+const LIMIT: &str =
+    ": the limit on the size of files is reached (ulimit -f, or that of the file system)";
+
 fn tcpdiag(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tcpdiag")).args(arguments).output().unwrap()
 }
@@ -60,16 +64,13 @@ fn a_failure_leaves_the_old_file() {
     assert!(record(Path::new(&source), &["--count", "3", "-i", "20ms"]).status.success());
     fs::write(&old, "old").unwrap();
     // A file may have one kilobyte, and the signal that tells so is ignored.
-    let limited = |arguments: &[&str]| {
+    let shell = |script: &str, arguments: &[&str]| {
+        let script = format!("trap '' XFSZ; ulimit -f 1; {script}");
         let mut shell = Command::new("bash");
-        shell.args([
-            "-c",
-            "trap '' XFSZ; ulimit -f 1; exec \"$@\"",
-            "-",
-            env!("CARGO_BIN_EXE_tcpdiag"),
-        ]);
-        shell.args(arguments).output().unwrap()
+        shell.args(["-c", &script, "-", env!("CARGO_BIN_EXE_tcpdiag")]).args(arguments);
+        shell.current_dir(directory.path()).env("XDG_STATE_HOME", path("state")).output().unwrap()
     };
+    let limited = |arguments: &[&str]| shell("exec \"$@\"", arguments);
     let _listeners: Vec<_> =
         (0..60).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     for into in [&old, &path("new")] {
@@ -81,12 +82,27 @@ fn a_failure_leaves_the_old_file() {
             let output = limited(arguments);
             assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
             let message = stderr(&output);
-            let says = ["the limit on the size of files", "File too large"];
-            assert!(says.iter().any(|words| message.contains(words)), "{message}");
+            let says = format!("cannot write {into}");
+            assert!(message.contains(&says), "{arguments:?}: {message}");
+            assert!(message.contains(LIMIT), "{arguments:?}: {message}");
             assert_eq!(names(directory.path()), ["old", "source"], "{arguments:?}");
             assert_eq!(fs::read(&old).unwrap(), b"old");
         }
     }
+    // A baseline and a reading for the next run; standard output may be a file too.
+    let state = path("state");
+    let saved = limited(&["stats", "--all", "--no-history", "--save", &path("new")]);
+    assert_eq!(saved.status.code(), Some(2), "{}", stderr(&saved));
+    let message = stderr(&saved);
+    assert!(message.contains(&path("new")) && message.contains(LIMIT), "{message}");
+    let kept = limited(&["stats", "--all"]);
+    let message = stderr(&kept);
+    assert!(message.contains(&state) && message.contains(LIMIT), "{message}");
+    let printed = shell("exec \"$@\" > printed", &["explain", "--all"]);
+    assert_eq!(printed.status.code(), Some(2));
+    assert!(stderr(&printed).contains(LIMIT), "{}", stderr(&printed));
+    fs::remove_dir_all(&state).unwrap();
+    fs::remove_file(path("printed")).unwrap();
     let replaced = tcpdiag(&["record", "--count", "1", "--force", &old]);
     assert!(replaced.status.success());
     assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, 0o600);

@@ -62,7 +62,8 @@ fn recording(samples: &[(u64, Vec<u8>)]) -> Vec<u8> {
         writer.json(Kind::DumpEnd, inode, &()).unwrap();
         // An event belongs to no dump.
         writer.datagram(0, Direction::Received, dump).unwrap();
-        let owners = SocketOwners { inode: 100 + number, holders: Vec::new(), hidden: true };
+        let owners =
+            SocketOwners { inode: 100 + number, holders: Vec::new(), omitted: 0, hidden: true };
         writer.json_lines(Kind::Owners, 0, [owners]).unwrap();
         let cgroup = CgroupPath { id: number.into(), path: format!("/{number}") };
         writer.json_lines(Kind::Cgroup, 0, [cgroup]).unwrap();

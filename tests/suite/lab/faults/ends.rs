@@ -8,7 +8,8 @@ use super::fault::{client, long, server};
 use super::healthy::keep_alive;
 use crate::lab::{Side, Ss};
 
-pub const ALL: &[&Fault] = &[&CLOSE_WAIT, &DEAD_PEER, &DYING_KEEPALIVE, &STUCK_CLOSING];
+pub const ALL: &[&Fault] =
+    &[&CLOSE_WAIT, &DEAD_PEER, &FORGOTTEN, &DYING_KEEPALIVE, &FORGOTTEN_IDLE, &STUCK_CLOSING];
 
 const CLOSE_WAIT: Fault = Fault {
     name: "leaked CLOSE-WAIT",
@@ -48,6 +49,55 @@ const DEAD_PEER: Fault = Fault {
         setup.count(Side::Client, |ss| {
             ss.number("unacked") > Some(0.0) && ss.number("backoff") > Some(0.0)
         }) == 3
+    },
+};
+
+const FORGOTTEN: Fault = Fault {
+    name: "one connection forgotten by a firewall",
+    does: "of four uploads to one peer nothing of the first arrives any more, in either direction",
+    shapes: long(20),
+    settings: &[],
+    arguments: &[],
+    must: &[client(&["TD122"])],
+    may: &["TD112", "TD113", "TD121", "TD302", "TD401"],
+    provoke: |setup| {
+        setup.uploads(8065, 1, Some(300_000));
+        setup.uploads(8064, 3, Some(300_000));
+        let link = setup.link();
+        setup.act(Side::Client, move |hours| {
+            hours.pause(Duration::from_millis(500));
+            link.lose_if(|_, segment| segment.ports.contains(&8065));
+            Ok(())
+        });
+    },
+    holds: |setup| setup.count(Side::Client, |ss| ss.number("backoff") > Some(0.0)) == 1,
+};
+
+const FORGOTTEN_IDLE: Fault = Fault {
+    name: "idle connections forgotten by a firewall",
+    does: "keepalive probes of two idle connections do not arrive, while another one talks to the peer",
+    shapes: long(5),
+    settings: &[],
+    arguments: &[],
+    must: &[client(&["TD150"])],
+    may: &[],
+    provoke: |setup| {
+        for pair in setup.pairs(8066, 2, |side, socket| {
+            if side == Side::Client {
+                keep_alive(socket, 60);
+            }
+        }) {
+            setup.keep(pair);
+        }
+        setup.link().lose_if(|_, segment| segment.ports.contains(&8066));
+        setup.talks(8067, 1, [300, 3000], Duration::from_millis(50));
+    },
+    holds: |setup| {
+        let probes = |ss: &Ss| {
+            ss.figures.get("timer").is_some_and(|timer| timer == "keepalive")
+                && ss.number("timer.retransmits") > Some(0.0)
+        };
+        setup.count(Side::Client, probes) == 2
     },
 };
 
