@@ -45,7 +45,7 @@ use tcpdiag::settings::Values;
 use tcpdiag::socket_diag::{Query, Sockets};
 use tcpdiag::wire::{DumpRequest, EcnWord, Extensions, Form, Messages, Reply};
 
-const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO);
+const EXTENSIONS: Extensions = Extensions::INFO.with(Extensions::SKMEMINFO).with(Extensions::CONG);
 
 /// A sample and its share of the evaluation may cost this part of the floor, beyond decoding.
 const TARGET: f64 = 0.5;

@@ -2,33 +2,20 @@
 
 use std::time::Duration;
 
+use super::ending::is_wiped;
 use super::evidence::{Evidence, Lifecycle};
+use super::extremes::Extremes;
 use super::finding::Example;
 use super::growth::Growth;
+use super::looks::{Inflation, signs_of};
 use super::sign::Sign;
 use crate::model::fields::tcp_info as t;
-use crate::model::{Field, Role, RoleBasis, Socket, State, Timer, TimerKind};
+use crate::model::{CongestionName, Field, Role, RoleBasis, Socket, State, Timer};
 use crate::tracking::HasCookie;
 use crate::wire::{Slot, TcpInfo, uapi};
 
 /// `tcp_info` has no fields behind this offset that change while a socket is idle.
 const AFTER_CLOCKS: usize = 60;
-
-/// Unread bytes from which a socket shows [`Sign::MuchUnread`], whatever its buffer.
-const MUCH_UNREAD: u64 = 64 << 10;
-
-/// Segments in flight from which round trips measure the path. With fewer they contain the peer's
-/// delayed acknowledgements and processing time.
-const STREAM_SEGMENTS: u64 = 8;
-
-/// Limits from which round trips are [`Sign::Inflated`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Inflation {
-    /// Multiple of the least round trip.
-    pub(super) times: f64,
-    /// Microseconds above the least round trip.
-    pub(super) least_us: f64,
-}
 
 /// Round trips of a connection, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +35,8 @@ macro_rules! slots {
 }
 
 slots! {
-    CA_STATE UNACKED NOTSENT_BYTES RTO SND_CWND RCV_WND SND_MSS PMTU BYTES_ACKED SEGS_OUT BYTES_SENT
+    BYTES_ACKED SEGS_OUT BYTES_SENT
 }
-
-/// The least congestion window in which three duplicate acknowledgements can report a loss.
-const MIN_CWND: u64 = 4;
 
 /// What one connection did from the first poll to the last: about 700 bytes, updated in place.
 #[derive(Debug, Clone)]
@@ -72,17 +56,21 @@ pub struct ConnectionHistory {
     /// When something was last acknowledged, or nothing was queued.
     progress_at: Duration,
     timer: Option<Timer>,
-    signs: u16,
+    signs: u32,
     sign_polls: [u16; Sign::COUNT],
     first_receive_queue: u32,
     least_receive_queue: u32,
     receive_queue: u32,
     send_queue: u32,
     buffers: [Option<u32>; 2],
-    largest_mss: u32,
-    largest_pmtu: u32,
-    largest_rtt: u32,
-    least_rto: u32,
+    /// The receive buffer at the first poll.
+    first_rcvbuf: Option<u32>,
+    extremes: Extremes,
+    congestion: Option<CongestionName>,
+    /// Its destroy event had nothing but addresses.
+    pub(super) wiped: bool,
+    /// Destroy events are received: none came where it vanished.
+    pub(super) has_events: bool,
     growth: Growth,
     last: TcpInfo,
     /// When `last` was read. Its clocks have advanced since.
@@ -157,10 +145,11 @@ impl ConnectionHistory {
             receive_queue: socket.receive_queue,
             send_queue: socket.send_queue,
             buffers: [None; 2],
-            largest_mss: 0,
-            largest_pmtu: 0,
-            largest_rtt: 0,
-            least_rto: u32::MAX,
+            first_rcvbuf: None,
+            extremes: Extremes::default(),
+            congestion: socket.congestion,
+            wiped: false,
+            has_events: true,
             growth: if opened_while_watched {
                 Growth::since_opened(&last)
             } else {
@@ -217,7 +206,7 @@ impl ConnectionHistory {
     fn apply(&mut self, socket: &Socket, inflation: Inflation, fresh: bool) {
         let Some(info) = &socket.tcp_info else {
             self.apply_queues(socket);
-            self.signs = self.signs_of(socket, None, inflation);
+            self.signs = signs_of(socket, None, inflation);
             return;
         };
         let grew = |slot: Option<Slot>| {
@@ -233,15 +222,10 @@ impl ConnectionHistory {
         if !no_progress {
             self.progress_at = self.last_at;
         }
-        let signs = self.signs_of(socket, Some(info), inflation);
+        let signs = signs_of(socket, Some(info), inflation);
         self.signs = if no_progress { signs | Sign::NoProgress.bit() } else { signs };
         self.take(info, reset);
-        let (mss, pmtu) = (read_or(info, SND_MSS), read_or(info, PMTU));
-        let rtt = t::RTT.integer_of(info, socket.state).unwrap_or(0) as u32;
-        self.largest_mss = self.largest_mss.max(mss);
-        self.largest_pmtu = self.largest_pmtu.max(pmtu);
-        self.largest_rtt = self.largest_rtt.max(rtt);
-        self.least_rto = self.least_rto.min(read_or(info, RTO));
+        self.extremes.take(info, socket.state);
         self.apply_queues(socket);
     }
 
@@ -274,66 +258,8 @@ impl ConnectionHistory {
             word(uapi::SK_MEMINFO_RCVBUF).or(self.buffers[0]),
             word(uapi::SK_MEMINFO_SNDBUF).or(self.buffers[1]),
         ];
-    }
-
-    fn signs_of(&self, socket: &Socket, info: Option<&TcpInfo>, inflation: Inflation) -> u16 {
-        let read = |slot: Option<Slot>| info?.read(slot?);
-        let word = |index| socket.skmem.as_ref()?.word(index).map(u64::from);
-        let (unread, rcvbuf) = (u64::from(socket.receive_queue), word(uapi::SK_MEMINFO_RCVBUF));
-        let used = word(uapi::SK_MEMINFO_RMEM_ALLOC);
-        let full = used.zip(rcvbuf).is_some_and(|(used, size)| used * 4 > size * 3);
-        let half = used.zip(rcvbuf).is_some_and(|(used, size)| used * 2 >= size);
-        let kind = socket.timer.map(|timer| timer.kind);
-        let unanswered = socket.timer.is_some_and(|timer| timer.retransmits > 0);
-        let figure = |field: &Field| field.integer_of(info?, socket.state);
-        let unacked = read(UNACKED).unwrap_or(0);
-        let rtts = info.and_then(|info| stream_rtts(info, socket.state));
-        let inflated = || {
-            rtts.is_some_and(|(rtt, more, least)| {
-                // A variation as large as the excess is jitter, not a queue.
-                let steady = figure(&t::RTTVAR).is_some_and(|var| var as f64 * 2.0 < more);
-                steady && rtt >= least * inflation.times && more >= inflation.least_us
-            })
-        };
-        let queued = || rtts.is_some_and(|(_, more, least)| more >= 5e3 && more * 5.0 >= least);
-        let buffer_full = || {
-            let (queued, size) =
-                (word(uapi::SK_MEMINFO_WMEM_QUEUED)?, word(uapi::SK_MEMINFO_SNDBUF)?);
-            let all = read(NOTSENT_BYTES)? == 0 && unacked > 0 && unacked < read(SND_CWND)?;
-            Some(queued >= size && all)
-        };
-        // The probe timer also runs while pacing delays everything that is queued.
-        let probed = kind == Some(TimerKind::ZeroWindowProbe);
-        let closed = match (figure(&t::SND_WND), read(SND_MSS)) {
-            (Some(window), Some(mss)) => window == 0 || probed && window < mss,
-            _ => probed,
-        };
-        let peer_full = socket.send_queue > 0 && closed;
-        let connected = socket.state == State::Established;
-        // After a timeout the window is one or two segments, which fill at once.
-        let timed_out = read(CA_STATE) == Some(uapi::TCP_CA_LOSS.into());
-        let cwnd_full = read(SND_CWND)
-            .is_some_and(|cwnd| cwnd >= MIN_CWND && unacked * 10 >= cwnd * 9 && !timed_out);
-        let shown = [
-            (peer_full, Sign::PeerWindowClosed),
-            (connected && unread > 0 && (read(RCV_WND) == Some(0) || full), Sign::OwnWindowClosed),
-            (unread > 0, Sign::Unread),
-            (unread >= MUCH_UNREAD || unread > 0 && half, Sign::MuchUnread),
-            (unacked > 0, Sign::InFlight),
-            (read(NOTSENT_BYTES).is_some_and(|bytes| bytes > 0), Sign::Unsent),
-            (cwnd_full, Sign::CwndFull),
-            (inflated(), Sign::Inflated),
-            (unanswered && kind == Some(TimerKind::Retransmit), Sign::Timeout),
-            (unanswered && kind == Some(TimerKind::Keepalive), Sign::Probing),
-            (figure(&t::DELIVERY_RATE_APP_LIMITED) == Some(1), Sign::AppLimited),
-            (
-                read(CA_STATE).is_some_and(|state| state >= uapi::TCP_CA_RECOVERY.into()),
-                Sign::Recovering,
-            ),
-            (queued(), Sign::Queued),
-            (buffer_full() == Some(true), Sign::SendBufferFull),
-        ];
-        shown.iter().filter(|(shown, _)| *shown).fold(0, |signs, (_, sign)| signs | sign.bit())
+        self.first_rcvbuf = self.first_rcvbuf.or(self.buffers[0]);
+        self.congestion = socket.congestion.or(self.congestion);
     }
 
     /// Applies its destroy event. Events with zeroed counters (closing with SO_LINGER 0, a failed
@@ -341,6 +267,7 @@ impl ConnectionHistory {
     pub(super) fn on_destroy(&mut self, event: &Socket, at: Duration) {
         self.lifecycle = Lifecycle::Closed;
         self.last_at = at;
+        self.wiped = is_wiped(event);
         let Some(info) = &event.tcp_info else { return };
         let segs = |info: &TcpInfo| SEGS_OUT.and_then(|slot| info.read(slot)).unwrap_or(0);
         if segs(info) == 0 && segs(&self.last) > 0 {
@@ -372,6 +299,28 @@ impl ConnectionHistory {
             || grew(&t::RCV_OOOPACK)
             || self.example.state == State::SynSent
             || shown.next().is_some()
+    }
+
+    /// What the kernel last told of it, if it did.
+    pub(super) fn last_info(&self) -> Option<&TcpInfo> {
+        self.has_info.then_some(&self.last)
+    }
+
+    /// Bytes that are not acknowledged.
+    pub(super) fn send_queue(&self) -> u32 {
+        self.send_queue
+    }
+
+    /// Bytes that are not read.
+    pub(super) fn receive_queue(&self) -> u32 {
+        self.receive_queue
+    }
+
+    /// Whether half of the polls showed that it had more to send than it may have in flight.
+    pub(super) fn wants_more(&self) -> bool {
+        let count = |sign: Sign| self.sign_polls.get(sign as usize).copied().unwrap_or(0);
+        let most = count(Sign::CwndFull).max(count(Sign::Unsent));
+        self.polls >= 3 && u32::from(most) * 2 >= self.polls
     }
 
     /// When something last came from the peer, since the first poll; `None` if nothing came while it
@@ -407,7 +356,7 @@ impl ConnectionHistory {
         let clock = |field: &Field| level(field).map(|ms| ms + since);
         let growth = |field: &Field| self.growth(field);
         let seconds = |from: Duration| self.last_at.saturating_sub(from).as_secs_f64();
-        Evidence {
+        let mut evidence = Evidence {
             role: self.example.role,
             state: self.example.state,
             first_state: self.first_state,
@@ -429,24 +378,30 @@ impl ConnectionHistory {
             snd_wscale: plain(&t::SND_WSCALE),
             rto_us: plain(&t::RTO),
             mss: plain(&t::SND_MSS),
-            largest_mss: self.largest_mss.into(),
+            largest_mss: 0,
             advmss: plain(&t::ADVMSS),
-            pmtu: level(&t::PMTU).unwrap_or(self.largest_pmtu.into()),
-            largest_pmtu: self.largest_pmtu.into(),
+            pmtu: plain(&t::PMTU),
+            largest_pmtu: 0,
             unacked: plain(&t::UNACKED),
             rtt_us: level(&t::RTT),
-            largest_rtt_us: self.largest_rtt.into(),
-            least_rto_us: if self.least_rto == u32::MAX { 0 } else { self.least_rto.into() },
+            largest_rtt_us: 0,
+            mean_rtt_us: None,
+            rcv_rtt_us: level(&t::RCV_RTT),
+            least_rto_us: 0,
             rttvar_us: level(&t::RTTVAR),
             min_rtt_us: level(&t::MIN_RTT),
             cwnd: plain(&t::SND_CWND),
             reordering: plain(&t::REORDERING),
+            thresholds: None,
             snd_wnd: level(&t::SND_WND),
             rcv_wnd: level(&t::RCV_WND),
+            largest_rcv_wnd: None,
+            congestion: self.congestion,
             max_pacing_rate: level(&t::MAX_PACING_RATE),
             last_data_recv_ms: clock(&t::LAST_DATA_RECV),
             last_ack_recv_ms: clock(&t::LAST_ACK_RECV),
             rcvbuf: self.buffers[0].map(u64::from),
+            first_rcvbuf: self.first_rcvbuf.map(u64::from),
             sndbuf: self.buffers[1].map(u64::from),
             bytes_acked_ever: level(&t::BYTES_ACKED),
             retrans: growth(&t::TOTAL_RETRANS).unwrap_or(0),
@@ -464,7 +419,9 @@ impl ConnectionHistory {
             reord_seen: growth(&t::REORD_SEEN),
             timeouts: growth(&t::TOTAL_RTO),
             timeout_ms: growth(&t::TOTAL_RTO_TIME),
-        }
+        };
+        self.extremes.write(&mut evidence);
+        evidence
     }
 
     /// Its round trips, for comparing connections.
@@ -472,21 +429,4 @@ impl ConnectionHistory {
         let least = self.level(&t::MIN_RTT)?;
         Some(Rtt { least, now: self.level(&t::RTT)?, varies: self.level(&t::RTTVAR)? })
     }
-}
-
-/// The round trip of a stream, its excess over the least one, and the least one.
-#[inline]
-fn stream_rtts(info: &TcpInfo, state: State) -> Option<(f64, f64, f64)> {
-    let unacked = UNACKED.and_then(|slot| info.read(slot)).unwrap_or(0);
-    if unacked < STREAM_SEGMENTS {
-        return None;
-    }
-    let (rtt, least) = (t::RTT.integer_of(info, state)?, t::MIN_RTT.integer_of(info, state)?);
-    Some((rtt as f64, rtt.saturating_sub(least) as f64, least as f64))
-}
-
-/// The value of a field, 0 if the kernel did not send it.
-#[inline]
-fn read_or(info: &TcpInfo, slot: Option<Slot>) -> u32 {
-    slot.and_then(|slot| info.read(slot)).unwrap_or(0) as u32
 }

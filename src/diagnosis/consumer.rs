@@ -104,6 +104,9 @@ impl Consumer for FilteredDiagnosis {
     fn end(&mut self, poll: PollEnded<'_>, _: &mut Identities<'_>) {
         self.quality.add(poll.quality.clone());
         self.dumped += poll.dumped;
+        if poll.ending.watch == Watch::Lossy {
+            self.diagnosis.lose_events();
+        }
         self.diagnosis.end(poll.ending.whole_dump, poll.ending.watch != Watch::Off);
     }
 }

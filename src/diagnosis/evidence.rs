@@ -1,7 +1,7 @@
 //! What a connection did while it was watched, as rules receive it.
 
 use super::sign::Sign;
-use crate::model::{Role, State, Timer, TimerKind};
+use crate::model::{CongestionName, Role, State, Timer, TimerKind};
 
 /// Whether a connection still exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,10 @@ pub struct Evidence {
     pub rtt_us: Option<u64>,
     /// The largest of all polls.
     pub largest_rtt_us: u64,
+    /// The mean of `rtt` over the polls that showed something new.
+    pub mean_rtt_us: Option<u64>,
+    /// `rcv_rtt`: the round trip as the receiving side estimates it.
+    pub rcv_rtt_us: Option<u64>,
     /// `rto`: the least of all polls.
     pub least_rto_us: u64,
     /// `rttvar`.
@@ -87,10 +91,16 @@ pub struct Evidence {
     pub cwnd: u64,
     /// `reordering`.
     pub reordering: u64,
+    /// `snd_ssthresh`: the least and the largest of all polls, where it changed often.
+    pub thresholds: Option<[u64; 2]>,
     /// `snd_wnd`.
     pub snd_wnd: Option<u64>,
     /// `rcv_wnd`.
     pub rcv_wnd: Option<u64>,
+    /// The largest of all polls; before Linux 6.2 of `rcv_ssthresh`.
+    pub largest_rcv_wnd: Option<u64>,
+    /// The congestion control.
+    pub congestion: Option<CongestionName>,
     /// `max_pacing_rate`, where the program set one.
     pub max_pacing_rate: Option<u64>,
     /// `last_data_recv`.
@@ -101,6 +111,8 @@ pub struct Evidence {
     pub sndbuf: Option<u64>,
     /// `rcvbuf`.
     pub rcvbuf: Option<u64>,
+    /// The same at the first poll.
+    pub first_rcvbuf: Option<u64>,
     /// Bytes acknowledged since the connection was opened.
     pub bytes_acked_ever: Option<u64>,
 
@@ -162,6 +174,27 @@ impl Evidence {
     /// Bytes per second that the peer acknowledged.
     pub fn rate(&self) -> f64 {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
+    }
+
+    /// About how many segments were missing when others arrived: all that follow a missing one in the
+    /// same round trip arrive after a gap.
+    pub fn missing(&self) -> f64 {
+        let late = self.out_of_order.unwrap_or(0) as f64;
+        let rtt = self.rcv_rtt_us.max(self.min_rtt_us).map_or(0.0, |us| us as f64 / 1e6);
+        let per_round_trip = match self.watched_s > 0.0 {
+            true => self.data_segs_in as f64 * rtt / self.watched_s,
+            // Shorter than the time between polls: the first window of most senders.
+            false => self.data_segs_in.min(10) as f64,
+        };
+        late / per_round_trip.max(1.0)
+    }
+
+    /// Bytes per second that the peer acknowledged while data was queued.
+    pub fn busy_rate(&self) -> f64 {
+        match self.busy_us {
+            Some(busy) if busy > 0 => self.bytes_acked as f64 * 1e6 / busy as f64,
+            _ => self.rate(),
+        }
     }
 
     /// The share of the time with data queued in which the sender was limited.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::carrying::Held;
 use super::connection_history::{ConnectionHistory, Rtt};
+use super::ending::Ends;
 use super::evidence::Lifecycle;
 use super::finding::Example;
 use crate::model::fields::tcp_info as t;
@@ -63,14 +65,29 @@ pub struct Peer {
     pub data_segs_out: u64,
     /// Segments retransmitted.
     pub retrans: u64,
+    /// Segments with data received.
+    pub data_segs_in: u64,
+    /// Of these, the ones that arrived after a gap.
+    pub out_of_order: u64,
+    /// About how many segments were missing before them, in thousandths.
+    pub missing: u64,
+    /// Those that had more to send than their congestion windows let out.
+    pub held: Held,
+    /// How they ended, and connects that came to nothing.
+    pub ends: Ends,
 }
 
 impl Peer {
     /// Adds the figures of another peer.
-    pub fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: &Self) {
         self.connections += other.connections;
         self.data_segs_out += other.data_segs_out;
         self.retrans += other.retrans;
+        self.data_segs_in += other.data_segs_in;
+        self.out_of_order += other.out_of_order;
+        self.missing += other.missing;
+        self.held.add(&other.held);
+        self.ends.add(&other.ends);
     }
 
     /// Retransmitted segments as a share of segments with data.
@@ -128,25 +145,40 @@ impl Group {
             let bytes = |field| history.growth(field).unwrap_or(0);
             self.bytes_of_closed += bytes(&t::BYTES_ACKED) + bytes(&t::BYTES_RECEIVED);
         }
-        if !history.is_active() || history.example.state == State::SynSent {
+        let mut peer = Peer::default();
+        peer.ends.add_connection(history);
+        let is_connection = peer.ends.failures() == 0 && history.example.state != State::SynSent;
+        if history.is_active() && is_connection {
+            let growth = |field| history.growth(field).unwrap_or(0);
+            peer.connections = 1;
+            peer.data_segs_out = growth(&t::DATA_SEGS_OUT);
+            peer.retrans = retrans;
+            peer.data_segs_in = growth(&t::DATA_SEGS_IN);
+            peer.out_of_order = growth(&t::RCV_OOOPACK);
+            if history.wants_more() {
+                peer.held.add_connection(&history.evidence());
+            }
+            if peer.out_of_order > 0 {
+                peer.missing = (history.evidence().missing() * 1e3) as u64;
+            }
+        }
+        if peer == Peer::default() {
             return;
         }
-        let peer = Peer {
-            connections: 1,
-            data_segs_out: history.growth(&t::DATA_SEGS_OUT).unwrap_or(0),
-            retrans,
-        };
-        self.sum.add(peer);
-        let remote = history.example.remote_host();
-        if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
-            self.peers.entry(remote).or_default().add(peer);
-        }
+        self.add_peer(history.example.remote_host(), &peer);
         // A handshake alone is not a sample of the path: its answer may have been retransmitted.
         if self.rtts.len() < MAX_RTTS
             && peer.data_segs_out >= MIN_DATA_SEGMENTS
             && let Some(rtt) = history.rtt()
         {
             self.rtts.push(rtt);
+        }
+    }
+
+    fn add_peer(&mut self, remote: ScopedAddress, peer: &Peer) {
+        self.sum.add(peer);
+        if self.peers.len() < MAX_REMOTES || self.peers.contains_key(&remote) {
+            self.peers.entry(remote).or_default().add(peer);
         }
     }
 }
@@ -175,6 +207,30 @@ impl Groups {
         let group = self.group(GroupKey::of(&history.example));
         group.open += 1;
         group.example.get_or_insert(history.example);
+    }
+
+    /// Adds a connect that failed, or a connection that was dropped with a reset, of which little more
+    /// than the peer's address is known.
+    pub(super) fn add_wiped(&mut self, example: Example, failed: bool) {
+        let group = self.group(GroupKey::of(&example));
+        group.example.get_or_insert(example);
+        let mut peer = Peer::default();
+        (peer.ends.failed, peer.ends.dropped) = (failed.into(), (!failed).into());
+        group.add_peer(example.remote_host(), &peer);
+    }
+
+    /// Sets the failed connects of which the port is not known against those to the same hosts that
+    /// succeeded, whatever their port.
+    pub(super) fn share_connects(&mut self) {
+        let key = GroupKey { role: Role::Client.name(), port: 0 };
+        let Some(mut unknown) = self.groups.remove(&key) else { return };
+        for (remote, failed) in &mut unknown.peers {
+            let elsewhere = self.groups.iter().filter(|(other, _)| other.role == key.role);
+            let connected = elsewhere.filter_map(|(_, group)| group.peers.get(remote));
+            failed.ends.connected = connected.map(|peer| peer.ends.connected).sum();
+            unknown.sum.ends.connected += failed.ends.connected;
+        }
+        self.groups.insert(key, unknown);
     }
 
     /// The group of a key, created if there is none.
@@ -210,5 +266,35 @@ mod tests {
         let mut port = socket;
         port.local.port ^= 1;
         assert_eq!(towards(&socket), towards(&port));
+    }
+}
+
+#[cfg(test)]
+mod wiped_tests {
+    use super::*;
+    use crate::model::{Endpoint, Socket};
+
+    #[test]
+    fn connects_of_unknown_port_are_set_against_those_that_succeeded() {
+        let event = |host: &str| Socket {
+            remote: Endpoint { address: host.parse().unwrap(), port: 0 },
+            ..crate::model::example::socket()
+        };
+        let example = |host| Example::of(&event(host), Role::Client);
+        let mut groups = Groups::default();
+        for host in ["10.0.0.1", "10.0.0.1", "10.0.0.2"] {
+            groups.add_wiped(example(host), true);
+        }
+        let key = |port| GroupKey { role: Role::Client.name(), port };
+        for port in [80, 443] {
+            let mut good = Peer::default();
+            good.ends.connected = 20;
+            groups.group(key(port)).add_peer(example("10.0.0.1").remote_host(), &good);
+        }
+        groups.share_connects();
+        let group = groups.group(key(0));
+        assert_eq!((group.sum.ends.failures(), group.sum.ends.attempts()), (3, 43));
+        let one = group.peers[&example("10.0.0.2").remote_host()].ends;
+        assert_eq!((one.failures(), one.attempts()), (1, 1));
     }
 }

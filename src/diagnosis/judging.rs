@@ -104,6 +104,7 @@ impl Diagnosis {
             target_rate: self.question.target_rate,
             elapsed_s: self.at.as_secs_f64(),
             polls: self.poll,
+            has_events: self.has_events && !self.lost_events,
             host: self.host.clone(),
         };
         let mut coverage = Coverage {
@@ -116,6 +117,7 @@ impl Diagnosis {
         };
         let mut matches = self.judge_connections(&context, &mut coverage);
         self.count_ports();
+        self.groups.share_connects();
         let mut findings = Vec::new();
         self.judge_listeners(&context, &mut findings);
         self.judge_groups(&context, &mut matches, &mut findings);

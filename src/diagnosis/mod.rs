@@ -11,10 +11,13 @@
 //! findings are shown is not part of this module.
 
 mod advice;
+mod carrying;
 mod connection_history;
 mod consumer;
+mod ending;
 mod evidence;
 mod explanation;
+mod extremes;
 mod finding;
 mod groups;
 mod growth;
@@ -22,6 +25,7 @@ mod host;
 mod judging;
 mod limits;
 mod listening;
+mod looks;
 mod peers;
 mod registry;
 mod rule;
@@ -37,6 +41,7 @@ mod watch;
 pub use advice::{Words, fill, placeholders};
 pub use connection_history::{ConnectionHistory, Rtt};
 pub use consumer::FilteredDiagnosis;
+pub use ending::Ends;
 pub use evidence::{Evidence, Lifecycle};
 pub use explanation::Explained;
 pub use finding::{Example, Finding, Measure, RuleMatch, Silence, Subject};

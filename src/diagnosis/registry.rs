@@ -41,6 +41,7 @@ rules! {
     reordering
     duplicated
     gaps
+    delayed_ack
     queueing
     slow_timer
     stalled
@@ -48,6 +49,7 @@ rules! {
     not_reading
     slow_reader
     unread_at_close
+    own_receive_buffer
     small_segments
     black_hole
     no_window_scaling
@@ -69,6 +71,10 @@ rules! {
     churn
     time_wait
     ports_exhausted
+    loss_limits
+    connects_fail
+    resets
+    gaps_by_peer
     counter_verdict
     memory_pressure
     orphans

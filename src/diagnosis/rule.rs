@@ -172,6 +172,8 @@ pub struct Context {
     pub elapsed_s: f64,
     /// Polls of the sockets.
     pub polls: u32,
+    /// Whether the ends of all connections were seen, as destroy events.
+    pub has_events: bool,
     /// The growth of the host's counters.
     pub host: HostHistory,
 }

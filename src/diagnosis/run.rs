@@ -365,7 +365,7 @@ fn request<'q>(plan: &'q Plan, filter: &SocketFilter, at: Instant) -> PollReques
         query: Query {
             families: plan.families,
             states: plan.states,
-            extensions: Extensions::INFO.with(Extensions::SKMEMINFO),
+            extensions: Extensions::INFO.with(Extensions::SKMEMINFO).with(Extensions::CONG),
             local_port: plan.local_port,
             remote_port: plan.remote_port,
             program: &plan.program,

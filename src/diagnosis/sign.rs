@@ -36,14 +36,17 @@ pub enum Sign {
     Queued,
     /// The send buffer is full, all of it is in flight, and the congestion window allows more.
     SendBufferFull,
+    /// Less than a segment waits for the acknowledgement of less than a segment, and nothing else
+    /// holds it back.
+    SmallHeld,
 }
 
 impl Sign {
     /// The number of signs.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// As a bit.
-    pub const fn bit(self) -> u16 {
+    pub const fn bit(self) -> u32 {
         1 << self as u8
     }
 }

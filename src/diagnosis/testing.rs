@@ -9,7 +9,7 @@ use super::registry::RuleLimits;
 use super::rule::{Context, HostInput, Judge, ListenerInput, Rule, RuleInput, ServiceInput};
 use super::sign::Sign;
 use crate::counters::{CounterWidth, parse_snmp};
-use crate::model::{Role, Socket, State};
+use crate::model::{CongestionName, Role, Socket, State};
 use crate::monitor::HostReading;
 use crate::settings::Values;
 
@@ -44,18 +44,24 @@ pub(super) fn healthy() -> Evidence {
         unacked: 0,
         rtt_us: Some(4_000),
         largest_rtt_us: 5_000,
+        mean_rtt_us: Some(4_000),
+        rcv_rtt_us: None,
         least_rto_us: 204_000,
         rttvar_us: Some(500),
         min_rtt_us: Some(3_000),
         cwnd: 40,
         reordering: 3,
+        thresholds: None,
         snd_wnd: Some(1 << 20),
         rcv_wnd: Some(1 << 20),
+        largest_rcv_wnd: Some(1 << 20),
+        congestion: Some(CongestionName::new(b"reno")),
         max_pacing_rate: None,
         last_data_recv_ms: Some(10),
         last_ack_recv_ms: Some(10),
         sndbuf: Some(4 << 20),
         rcvbuf: Some(4 << 20),
+        first_rcvbuf: Some(4 << 20),
         bytes_acked_ever: Some(50_000_000),
         retrans: 0,
         segs_out: 7_000,
@@ -90,6 +96,7 @@ pub(super) fn context() -> Context {
         target_rate: None,
         elapsed_s: 10.0,
         polls: 11,
+        has_events: true,
         host: HostHistory::new(CounterWidth::Bits64),
     }
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::connection_history::{ConnectionHistory, Inflation};
+use super::connection_history::ConnectionHistory;
+use super::ending::{is_failed_connect, is_wiped, was_never_connected};
 use super::evidence::Lifecycle;
 use super::finding::Example;
 use super::groups::{GroupKey, Groups, Towards};
 use super::host::HostHistory;
 use super::listening::ListenerHistory;
+use super::looks::Inflation;
 use super::registry::RuleLimits;
 use crate::counters::CounterWidth;
 use crate::identity::{ListenAddress, Listeners};
@@ -50,6 +52,11 @@ pub struct Diagnosis {
     pub(super) ended: Vec<ConnectionHistory>,
     /// Ended connections beyond [`MAX_ENDED`].
     pub(super) unjudged: u64,
+    /// Those of them that dumps no longer show although no destroy event told their end.
+    vanished: FxHashSet<u64>,
+    pub(super) lost_events: bool,
+    /// Destroy events are received.
+    pub(super) has_events: bool,
     /// The services' sums over ended connections.
     pub(super) groups: Groups,
     /// Sockets in TIME-WAIT in this poll, by group, and by local address and remote end.
@@ -61,6 +68,8 @@ pub struct Diagnosis {
     waiting_on: FxHashMap<u64, u32>,
     /// The listeners of this poll and of the one before, in the kernel's order.
     listed: [Vec<(ListenAddress, u64)>; 2],
+    /// Their ports.
+    listening_ports: FxHashSet<u16>,
     /// The same, to find those that requests wait on.
     listening: Listeners,
     pub(super) host: HostHistory,
@@ -85,12 +94,16 @@ impl Diagnosis {
             listeners: FxHashMap::default(),
             ended: Vec::new(),
             unjudged: 0,
+            vanished: FxHashSet::default(),
+            lost_events: false,
+            has_events: false,
             groups: Groups::default(),
             waiting: FxHashMap::default(),
             waiting_towards: FxHashMap::default(),
             requests: FxHashMap::default(),
             waiting_on: FxHashMap::default(),
             listed: Default::default(),
+            listening_ports: FxHashSet::default(),
             listening: Listeners::default(),
             host,
             poll: 0,
@@ -171,10 +184,17 @@ impl Diagnosis {
 
     /// Takes a destroy event and the role of its socket, as far as that is known.
     pub fn on_destroy(&mut self, event: &Socket, role: Role) {
-        if self.poll == 0 || event.remote.port == 0 {
+        if self.poll == 0 || self.vanished.remove(&event.cookie) {
             return;
         }
-        let history = match self.histories.look_up(event.cookie) {
+        let known = self.histories.look_up(event.cookie);
+        if known.is_none() && is_wiped(event) {
+            return self.add_wiped(event);
+        }
+        // Only clients connect.
+        let failed = event.tcp_info.as_ref().is_some_and(is_failed_connect);
+        let role = if failed { Role::Client } else { role };
+        let history = match known {
             Some(slot) => self.histories.swap_remove(slot).map(|mut history| {
                 self.shown -= usize::from(history.last_poll == self.poll).min(self.shown);
                 history.on_destroy(event, self.at);
@@ -189,8 +209,26 @@ impl Diagnosis {
         }
     }
 
+    /// Counts a connect that failed between two polls, or a connection that was dropped with a reset.
+    /// The kernel has forgotten all but the local port and the peer's address.
+    fn add_wiped(&mut self, event: &Socket) {
+        if event.remote.address.is_unspecified() {
+            return;
+        }
+        let failed = was_never_connected(event);
+        let is_server = !failed && self.listening_ports.contains(&event.local.port);
+        let role = if is_server { Role::Server } else { Role::Client };
+        self.groups.add_wiped(Example::of(event, role), failed);
+    }
+
+    /// Destroy events were lost: connections that vanish may have ended in any way.
+    pub fn lose_events(&mut self) {
+        self.lost_events = true;
+    }
+
     /// Ends a poll. `whole`: the dump was complete; `events`: destroy events are received.
     pub fn end(&mut self, whole: bool, events: bool) {
+        self.has_events = events;
         self.count_requests();
         if !whole || self.shown == self.histories.len() {
             return;
@@ -202,6 +240,11 @@ impl Diagnosis {
             let gone = history.is_some_and(|history| history.last_poll + grace <= self.poll);
             if gone && let Some(mut history) = self.histories.swap_remove(slot) {
                 history.lifecycle = Lifecycle::Vanished;
+                history.has_events = events && !self.lost_events;
+                if events && self.vanished.len() < MAX_ENDED {
+                    // Its event comes when its program closes it.
+                    self.vanished.insert(history.example.cookie);
+                }
                 self.finish(history);
             }
         }
@@ -216,6 +259,9 @@ impl Diagnosis {
         if listed != before {
             self.listening.clear();
             listed.iter().for_each(|(at, cookie)| self.listening.insert(*at, *cookie));
+            self.listening_ports.clear();
+            let listeners = self.listeners.values();
+            self.listening_ports.extend(listeners.map(|one| one.example.local.port));
         }
         self.waiting_on.clear();
         for ((local, interface), count) in &self.requests {

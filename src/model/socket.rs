@@ -23,7 +23,7 @@ pub struct CongestionName([u8; uapi::TCP_CA_NAME_MAX]);
 impl CongestionName {
     /// Takes the bytes up to the NUL; behind it may be anything.
     #[inline]
-    fn new(sent: &[u8]) -> Self {
+    pub(crate) fn new(sent: &[u8]) -> Self {
         let mut kept = [0; uapi::TCP_CA_NAME_MAX];
         let name = sent.iter().take_while(|&&byte| byte != 0);
         kept.iter_mut().zip(name).for_each(|(to, &from)| *to = from);

@@ -377,6 +377,8 @@ fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
         Subject::Service(one) => {
             let service = names.service(one.cookie).to_owned();
             let text = match &about {
+                // Of connects whose port the kernel has forgotten.
+                Some(about) if one.remote.port == 0 => format!("connects, {about}"),
                 Some(about) => format!("{service}, {about}"),
                 None => service.clone(),
             };

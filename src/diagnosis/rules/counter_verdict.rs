@@ -53,7 +53,29 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
     let host = &input.context.host;
     let few = host.growth("TcpOutSegs").map_or(0.0, |sent| sent as f64 * limits.segments);
     let judgements = host.judgements.iter();
-    judgements.filter_map(|(ratio, judgement)| rule_match(ratio, judgement, few)).collect()
+    let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
+        let found = rule_match(ratio, judgement, few)?;
+        let most = match is_judged_by_cost(&ratio.id, input) {
+            true => Severity::Info,
+            false => found.severity,
+        };
+        Some(RuleMatch { severity: found.severity.min(most), ..found })
+    };
+    judgements.filter_map(found).collect()
+}
+
+/// Whether a ratio counts what another rule judges by what it costs: TD117 and TD310 gaps, TD309 and
+/// TD133 resets, which needs the destroy events of the connections.
+fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
+    let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
+    let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
+    let has_events = input.context.has_events;
+    match ratio {
+        RECEIVED_LATE => true,
+        "established_resets" | "abort_on_data" | "abort_on_close" => has_events,
+        "resets_sent" => has_events && own() * 2 >= growth("TcpOutRsts"),
+        _ => false,
+    }
 }
 
 fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
@@ -84,9 +106,11 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
         );
     rule_match.about = Some(ratio.title.clone());
     rule_match.cause = Some(ratio.meaning.clone());
-    rule_match.explained_by = match ratio.id == RECEIVED_LATE {
-        true => &["TD117"],
-        false => explainers(&ratio.category),
+    rule_match.explained_by = match ratio.id.as_str() {
+        RECEIVED_LATE => &["TD117", "TD310"],
+        // Connections that ended, among those about handshakes.
+        "established_resets" => explainers("reset"),
+        _ => explainers(&ratio.category),
     };
     rule_match.counts_retransmits = OF_RETRANSMITS.contains(&ratio.category.as_str());
     Some(rule_match)
@@ -98,19 +122,20 @@ fn explainers(category: &str) -> &'static [&'static str] {
         "retransmission" | "rto" | "ip" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
             "TD141", "TD151", "TD153", "TD201", "TD203", "TD204", "TD206", "TD301", "TD302",
+            "TD307",
         ],
         "recovery" | "undo" | "dsack" | "reordering" | "sack" => &[
             "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD120", "TD122",
-            "TD141", "TD301", "TD302",
+            "TD141", "TD301", "TD302", "TD307",
         ],
         "connections" | "listen" | "syncookies" => &[
             "TD110", "TD111", "TD112", "TD153", "TD201", "TD202", "TD203", "TD204", "TD205",
-            "TD206", "TD302", "TD306",
+            "TD206", "TD302", "TD306", "TD308",
         ],
         "time_wait" => &["TD305", "TD306", "TD304"],
         "abort" | "reset" => &[
             "TD133", "TD122", "TD130", "TD131", "TD141", "TD150", "TD151", "TD153", "TD201",
-            "TD402", "TD403",
+            "TD308", "TD309", "TD402", "TD403",
         ],
         "memory" => &["TD131", "TD132", "TD402", "TD403"],
         "window" => &["TD130", "TD131", "TD132", "TD101", "TD151"],
@@ -152,6 +177,34 @@ mod tests {
             let found = of_host(&RULE, &context);
             assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
         }
+    }
+
+    /// Load balancers and health checks reset what they have finished with.
+    #[test]
+    fn resets_are_judged_by_what_they_cost() {
+        let mut context = context();
+        context.host =
+            host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
+        let severity = |id, context: &crate::diagnosis::Context| {
+            let ratio = Ratio::named(id).unwrap();
+            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(40));
+            let mut context = crate::diagnosis::Context {
+                settings: crate::settings::Values::recorded(""),
+                host: context.host.clone(),
+                ..*context
+            };
+            context.host.judgements = vec![(ratio, judgement)];
+            of_host(&RULE, &context)[0].severity
+        };
+        for id in ["established_resets", "abort_on_data", "resets_sent", RECEIVED_LATE] {
+            assert_eq!(severity(id, &context), Severity::Info, "{id}");
+        }
+        assert_eq!(severity("abort_on_memory", &context), Severity::Warning);
+        context.host =
+            host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 4), ("TcpOutSegs", 400)]);
+        assert_eq!(severity("resets_sent", &context), Severity::Warning);
+        context.has_events = false;
+        assert_eq!(severity("established_resets", &context), Severity::Warning);
     }
 
     #[test]

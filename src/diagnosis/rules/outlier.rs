@@ -43,7 +43,7 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     outlier(input, limits, alone).or_else(|| {
         let mut networks: BTreeMap<String, Peer> = BTreeMap::new();
         for (address, peer) in &group.peers {
-            networks.entry(network(*address)).or_default().add(*peer);
+            networks.entry(network(*address)).or_default().add(peer);
         }
         outlier(input, limits, networks)
     })
@@ -61,6 +61,7 @@ fn outlier(
         connections: 0,
         data_segs_out: sum.data_segs_out.saturating_sub(worst.data_segs_out),
         retrans: sum.retrans.saturating_sub(worst.retrans),
+        ..Peer::default()
     };
     let share = worst.retrans as f64 / (sum.retrans as f64).max(1.0);
     let usual = (rest.share() * limits.times).max(0.01);
@@ -101,11 +102,11 @@ mod tests {
     fn group(retrans: [u64; 5]) -> Group {
         let mut group = Group::default();
         for (last, retrans) in retrans.into_iter().enumerate() {
-            let peer = Peer { connections: 4, data_segs_out: 1_000, retrans };
+            let peer = Peer { connections: 4, data_segs_out: 1_000, retrans, ..Peer::default() };
             let third = if last < 2 { 9 } else { last };
             let host = format!("10.0.{third}.{last}").parse().unwrap();
             group.peers.insert(ScopedAddress::of(host, 0), peer);
-            group.sum.add(peer);
+            group.sum.add(&peer);
         }
         group
     }
@@ -114,12 +115,12 @@ mod tests {
     fn the_same_link_local_address_on_two_links_is_two_peers() {
         let peer = |interface, retrans| {
             let host = ScopedAddress::of("fe80::1".parse().unwrap(), interface);
-            (host, Peer { connections: 4, data_segs_out: 1_000, retrans })
+            (host, Peer { connections: 4, data_segs_out: 1_000, retrans, ..Peer::default() })
         };
         let mut group = Group::default();
         for (host, figures) in [peer(2, 0), peer(3, 200), peer(4, 1)] {
             group.peers.insert(host, figures);
-            group.sum.add(figures);
+            group.sum.add(&figures);
         }
         let context = context();
         let found = service(&RULE, &group, &context).unwrap();

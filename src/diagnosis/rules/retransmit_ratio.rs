@@ -2,6 +2,7 @@
 
 use crate::counters::is_above;
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::groups::Peer;
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
 
@@ -9,6 +10,7 @@ limits! {
     share: 0.02, "share", "share of the segments that were retransmitted";
     critical: 0.1, "share", "share from which it is critical";
     least: 5.0, "segments", "least number of retransmitted segments";
+    peer: 0.04, "share", "share of the segments that were retransmitted to a single peer of many";
 }
 
 /// The rule.
@@ -18,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     title: "many retransmits",
     scope: RuleScope::Service,
     meaning: "The connections of this service together retransmit an unusual share of what they send, but none of them does so often enough to be a finding of its own: many short connections on a bad path.",
-    evidence: "total_retrans against data_segs_out, summed over the connections of a service, ended ones included",
+    evidence: "total_retrans against data_segs_out, summed over the connections of a service and over each of its peers, ended ones included",
     guards: "The share has to be above the limit beyond chance, whatever the number of segments. If single connections were found to lose segments, that is the finding.",
     seen_from: "the sender",
     other_side: "On the peers rcv_ooopack grows.",
@@ -29,7 +31,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 6298"],
     explained_by: &[
         "TD103", "TD110", "TD111", "TD112", "TD113", "TD114", "TD115", "TD122", "TD130", "TD141",
-        "TD150", "TD151", "TD153", "TD301",
+        "TD150", "TD151", "TD153", "TD301", "TD307",
     ],
     limits: Limits::LIST,
     placeholders: &[],
@@ -37,32 +39,46 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
-    let sum = input.group.sum;
-    let share = sum.share();
-    let is_above = is_above(sum.retrans, sum.data_segs_out, limits.share);
-    if !is_above || (sum.retrans as f64) < limits.least {
+    let group = input.group;
+    if let Some(found) = ratio(&group.sum, limits, limits.share) {
+        return Some(found);
+    }
+    // Of many peers, some are above the share by chance: it has to be more.
+    let peers = group.peers.iter().filter_map(|(address, peer)| {
+        let found = ratio(peer, limits, limits.peer)?;
+        Some(RuleMatch { about: Some(format!("peer {address}")), ..found })
+    });
+    peers.max_by(|one, other| one.effect.total_cmp(&other.effect))
+}
+
+fn ratio(peer: &Peer, limits: &Limits, limit: f64) -> Option<RuleMatch> {
+    let share = peer.share();
+    let is_above = is_above(peer.retrans, peer.data_segs_out, limit);
+    if !is_above || (peer.retrans as f64) < limits.least {
         return None;
     }
     let critical = share >= limits.critical;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Some(
         RuleMatch::new(severity, Confidence::High, share)
-            .with(Measure::new("retrans_share", share, "share").over(limits.share))
-            .with(Measure::new("total_retrans", sum.retrans as f64, "segments"))
-            .with(Measure::new("connections", sum.connections as f64, "connections")),
+            .with(Measure::new("retrans_share", share, "share").over(limit))
+            .with(Measure::new("total_retrans", peer.retrans as f64, "segments"))
+            .with(Measure::new("data_segs_out", peer.data_segs_out as f64, "segments"))
+            .with(Measure::new("connections", peer.connections as f64, "connections")),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::groups::{Group, Peer};
+    use crate::diagnosis::groups::Group;
     use crate::diagnosis::testing::{context, service};
+    use crate::model::ScopedAddress;
 
     #[test]
     fn judges_the_sum_of_connections() {
         let of = |retrans| Group {
-            sum: Peer { connections: 500, data_segs_out: 2_000, retrans },
+            sum: Peer { connections: 500, data_segs_out: 2_000, retrans, ..Peer::default() },
             ..Group::default()
         };
         let context = context();
@@ -70,10 +86,25 @@ mod tests {
         assert_eq!(service(&RULE, &of(300), &context).unwrap().severity, Severity::Critical);
         assert_eq!(service(&RULE, &of(45), &context), None, "within chance of 2 %");
         let few = Group {
-            sum: Peer { connections: 6, data_segs_out: 24, retrans: 6 },
+            sum: Peer { connections: 6, data_segs_out: 24, retrans: 6, ..Peer::default() },
             ..Group::default()
         };
         assert!(service(&RULE, &few, &context).is_some(), "few and clear");
         assert_eq!(service(&RULE, &of(0), &context), None);
+    }
+
+    #[test]
+    fn one_peer_among_others() {
+        let peer =
+            |retrans| Peer { connections: 9, data_segs_out: 900, retrans, ..Peer::default() };
+        let mut group = Group::default();
+        for (address, peer) in
+            [("10.0.0.1", peer(0)), ("10.0.0.2", peer(0)), ("10.0.0.3", peer(70))]
+        {
+            group.sum.add(&Peer { data_segs_out: 9 * peer.data_segs_out, ..peer });
+            group.peers.insert(ScopedAddress::of(address.parse().unwrap(), 0), peer);
+        }
+        let found = service(&RULE, &group, &context()).unwrap();
+        assert_eq!(found.about.as_deref(), Some("peer 10.0.0.3"));
     }
 }

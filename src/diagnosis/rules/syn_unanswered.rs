@@ -8,6 +8,7 @@ use crate::model::State;
 limits! {
     least: 1.0, "events", "least number of repeated SYNs";
     critical: 3.0, "events", "repeated SYNs from which it is critical";
+    chance: 0.25, "share", "share of repeated SYNs among the host's connects, up to which a single repeat is chance";
 }
 
 /// The cause where the peer answers other connections.
@@ -20,8 +21,8 @@ pub(crate) const RULE: Rule = Rule {
     title: "no answer to connection attempts",
     scope: RuleScope::Connection,
     meaning: "A SYN was sent and repeated without any answer, not even a refusal: the host is down, a firewall drops silently, or the listener's queue is full.",
-    evidence: "SYN-SENT with repeated SYNs",
-    guards: "A refusal would end the attempt at once. On a lossy path one repeat can be chance.",
+    evidence: "SYN-SENT with repeated SYNs; TCPSynRetrans and ActiveOpens of the host",
+    guards: "A refusal would end the attempt at once. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
     seen_from: "the client",
     other_side: "On the server check whether the SYNs arrive at all. If they do, its listener is full (TD201, TD204) or the path back is broken.",
     advice: &[
@@ -53,7 +54,11 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let critical = repeated as f64 >= limits.critical;
-    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    let severity = match () {
+        () if critical => Severity::Critical,
+        () if repeated == 1 && is_chance(input, limits) => Severity::Info,
+        () => Severity::Warning,
+    };
     Some(
         RuleMatch::new(severity, Confidence::High, repeated as f64)
             .with(Measure::new("repeated_syns", repeated as f64, "events").over(limits.least))
@@ -62,10 +67,19 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     )
 }
 
+/// Whether few of the SYNs that the host sends are repeated.
+fn is_chance(input: &RuleInput<'_>, limits: &Limits) -> bool {
+    let growth = |name: &str| input.context.host.growth(name);
+    let counted = growth("TcpActiveOpens").zip(growth("TcpExtTCPSynRetrans"));
+    counted.is_some_and(|(opened, repeated)| {
+        opened > 0 && repeated as f64 <= limits.chance * (opened + repeated) as f64
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{healthy, judged};
+    use crate::diagnosis::testing::{context, healthy, host, judged, judged_in};
     use crate::model::Timer;
 
     #[test]
@@ -80,5 +94,16 @@ mod tests {
         assert_eq!(judged(&RULE, connecting(1)).unwrap().severity, Severity::Warning);
         assert_eq!(judged(&RULE, connecting(4)).unwrap().severity, Severity::Critical);
         assert_eq!(judged(&RULE, healthy()), None);
+        let mut context = context();
+        for (repeated, sent, severity) in [
+            (20, 1, Severity::Info),
+            (80, 1, Severity::Warning),
+            (20, 2, Severity::Warning),
+            (20, 4, Severity::Critical),
+        ] {
+            context.host = host(&[("TcpActiveOpens", 200), ("TcpExtTCPSynRetrans", repeated)]);
+            let found = judged_in(&RULE, connecting(sent), &context).unwrap();
+            assert_eq!(found.severity, severity, "{sent} of {repeated}");
+        }
     }
 }

@@ -137,7 +137,7 @@ lab!(
         let advice = queue["advice"].to_string();
         assert!(advice.contains(&format!("somaxconn = {}", most.trim())), "{advice}");
         assert!(advice.contains("holds 2 connections"), "{advice}");
-        assert_eq!(document["checked"]["rules"], 48);
+        assert_eq!(document["checked"]["rules"], 54);
         assert_eq!(document["schema"], "tcpdiag.diagnose/1");
 
         // The same, narrowed by a filter and by rules.
@@ -190,5 +190,57 @@ lab!(
             left_out.into_iter().chain(["--without", "TD153", "--without", "TD201"]).collect();
         let output = Tcpdiag::new().run(&left_out);
         assert!(!output.stdout.contains("TD153"), "{}", output.stdout);
+    }
+);
+
+/// Figures of the evidence of a finding, by their names.
+fn figures(finding: &Value) -> std::collections::BTreeMap<String, f64> {
+    let measures = finding["evidence"].as_array().unwrap().iter();
+    measures
+        .map(|one| (one["field"].as_str().unwrap().to_owned(), one["value"].as_f64().unwrap()))
+        .collect()
+}
+
+lab!(
+    fn resets_and_failed_connects_are_counted_exactly() {
+        // Polls and events begin before what they shall count.
+        let diagnosis = std::thread::spawn(|| diagnosed(&[]));
+        let listener = Socket::listening(V4, 7030, 64);
+        std::thread::sleep(Duration::from_millis(1500));
+        let before = crate::lab::Counters::read();
+        for number in 0..10 {
+            let pair = Pair::new(&listener, V4);
+            pair.client.write(&[b'?'; 100]);
+            pair.server.read(100);
+            if number == 0 {
+                pair.server.write(&[b'!'; 100]);
+                pair.client.read(100);
+            } else {
+                let linger = [1_u32.to_ne_bytes(), 0_u32.to_ne_bytes()].concat();
+                pair.server.set(libc::SOL_SOCKET, libc::SO_LINGER, &linger).unwrap();
+            }
+            drop(pair.server);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for _ in 0..61 {
+            let client = Socket::of(V4);
+            client.begin_connect(V4, 7031);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let after = crate::lab::Counters::read();
+        let grown = |name: &str| after.growth(&before, name) as f64;
+        let document = diagnosis.join().unwrap();
+        let refused = figures(finding(&document, "TD308"));
+        assert_eq!(refused["failed_connects"], 61.0, "{document:#}");
+        assert_eq!(refused["refused"], 61.0);
+        assert_eq!(refused["AttemptFails"], grown("AttemptFails"));
+        let is_client = |one: &&Value| one["code"] == "TD309" && one["subject"]["role"] == "client";
+        let findings = document["findings"].as_array().unwrap();
+        let reset = figures(findings.iter().find(is_client).unwrap());
+        assert_eq!((reset["ended_by_reset"], reset["ended"]), (9.0, 10.0), "{document:#}");
+        assert_eq!(reset["with_loss"], 9.0, "their requests got no answer");
+        for name in ["EstabResets", "OutRsts", "TCPAbortOnData"] {
+            assert_eq!(reset[name], grown(name), "{name}");
+        }
     }
 );

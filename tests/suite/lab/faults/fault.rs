@@ -45,7 +45,8 @@ impl Fault {
     pub fn allows(&self, code: &str) -> bool {
         let mut musts = self.must.iter().flat_map(|demand| demand.one_of);
         // The receiver sees gaps where the sender sees loss or reordering.
-        let leaves_gaps = code == "TD117" && ["TD110", "TD115"].iter().any(|it| self.allows(it));
+        let leaves_gaps = ["TD117", "TD310"].contains(&code)
+            && ["TD110", "TD115"].iter().any(|it| self.allows(it));
         musts.any(|known| *known == code) || self.may.contains(&code) || leaves_gaps
     }
 }

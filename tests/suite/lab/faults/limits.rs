@@ -135,7 +135,7 @@ const SMALL_RECEIVE_BUFFER: Fault = Fault {
     shapes: long(20),
     settings: &[],
     arguments: &[],
-    must: &[client(&["TD101"])],
+    must: &[client(&["TD101"]), server(&["TD134"])],
     may: &[],
     provoke: |setup| {
         let tune = |side, socket: &Socket| {

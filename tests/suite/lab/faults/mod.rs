@@ -1,6 +1,7 @@
 //! The fault lab: everything that can be wrong with a connection, provoked for
 //! real between two namespaces, and what is not wrong at all.
 
+mod connects;
 mod ends;
 mod fault;
 mod handshakes;
@@ -9,12 +10,15 @@ mod hours;
 mod limits;
 mod listeners;
 mod losses;
+mod low_losses;
 mod options;
 mod paths;
+mod resets;
 mod services;
 mod setup;
 mod trial;
 mod windows;
+mod writes;
 
 pub use fault::Fault;
 pub use hours::Hours;
@@ -33,11 +37,15 @@ fn all() -> Vec<&'static Fault> {
         healthy::ALL,
         limits::ALL,
         losses::ALL,
+        low_losses::ALL,
         paths::ALL,
+        writes::ALL,
         windows::ALL,
         options::ALL,
         ends::ALL,
         handshakes::ALL,
+        connects::ALL,
+        resets::ALL,
         listeners::ALL,
         services::ALL,
     ]

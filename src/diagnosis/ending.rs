@@ -1,0 +1,309 @@
+//! How connections ended, and connects that came to nothing.
+
+use super::connection_history::ConnectionHistory;
+use super::evidence::Lifecycle;
+use crate::model::fields::tcp_info as t;
+use crate::model::{Role, Socket, State};
+use crate::wire::{Slot, TcpInfo};
+
+const MIN_RTT: Option<Slot> = t::MIN_RTT.slot();
+const BYTES_ACKED: Option<Slot> = t::BYTES_ACKED.slot();
+const BYTES_SENT: Option<Slot> = t::BYTES_SENT.slot();
+const BYTES_RETRANS: Option<Slot> = t::BYTES_RETRANS.slot();
+const BYTES_RECEIVED: Option<Slot> = t::BYTES_RECEIVED.slot();
+const SEGS_OUT: Option<Slot> = t::SEGS_OUT.slot();
+const SEGS_IN: Option<Slot> = t::SEGS_IN.slot();
+const RETRANSMITS: Option<Slot> = t::RETRANSMITS.slot();
+const PROBES: Option<Slot> = t::PROBES.slot();
+const TOTAL_RETRANS: Option<Slot> = t::TOTAL_RETRANS.slot();
+
+/// `rtt_min` before the first measurement.
+const NO_RTT: u64 = u32::MAX as u64;
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its FIN was acknowledged.
+    Orderly,
+    /// A connect was answered by a reset.
+    Refused,
+    /// A connect ended without an answer; whether its SYN was repeated.
+    Unanswered {
+        /// It was.
+        repeated: bool,
+    },
+    /// A connect failed, and the kernel has forgotten how.
+    Failed,
+    /// It ended without a FIN of its own that the peer acknowledged.
+    Aborted {
+        /// Data that it sent was not acknowledged, or a request got no answer at all.
+        lost: bool,
+        /// The program left data unread.
+        unread: bool,
+        /// The kernel was repeating something unanswered.
+        silent: bool,
+    },
+    /// Its program closed it with a reset (SO_LINGER 0), or its listener ended before it was accepted.
+    Dropped,
+}
+
+fn read(info: &TcpInfo, slot: Option<Slot>) -> Option<u64> {
+    info.read(slot?)
+}
+
+/// Whether a destroy event has nothing but addresses: `tcp_disconnect()` has wiped the socket.
+pub(super) fn is_wiped(event: &Socket) -> bool {
+    event.remote.port == 0
+}
+
+/// Whether a wiped socket was never connected. `tcp_disconnect()` leaves the least round trip.
+pub(super) fn was_never_connected(event: &Socket) -> bool {
+    let least = event.tcp_info.as_ref().and_then(|info| read(info, MIN_RTT));
+    is_wiped(event) && least == Some(NO_RTT)
+}
+
+/// Whether the peer has not completed the handshake of a socket that sent a SYN.
+pub(super) fn is_failed_connect(info: &TcpInfo) -> bool {
+    // The options are what both ends agreed on.
+    t::OPTIONS.integer_of(info, State::Close).is_none() && read(info, SEGS_OUT) > Some(0)
+}
+
+/// How a connection ended; `None` where it has not, or where that is not known.
+pub(super) fn ending(history: &ConnectionHistory) -> Option<Ending> {
+    if history.lifecycle == Lifecycle::Open {
+        return None;
+    }
+    let info = history.last_info()?;
+    let state = history.example.state;
+    let vanished = history.lifecycle == Lifecycle::Vanished;
+    if vanished && !history.has_events {
+        return None;
+    }
+    if state == State::SynSent || state == State::Close && is_failed_connect(info) {
+        if !is_failed_connect(info) {
+            // It was established between its last poll and its end.
+            return established(history, info);
+        }
+        let repeated = read(info, TOTAL_RETRANS).unwrap_or(0) > 0;
+        return Some(match read(info, SEGS_IN) {
+            Some(1..) => Ending::Refused,
+            _ if repeated => Ending::Unanswered { repeated },
+            _ if history.wiped || vanished => Ending::Failed,
+            _ => Ending::Unanswered { repeated },
+        });
+    }
+    if history.wiped {
+        return Some(Ending::Dropped);
+    }
+    // Without an event only those tell that did not begin to close: their program still has them.
+    if vanished && !matches!(state, State::Established | State::CloseWait) {
+        return None;
+    }
+    established(history, info)
+}
+
+/// How a connection ended that was established. In an orderly end the peer has acknowledged the FIN.
+fn established(history: &ConnectionHistory, info: &TcpInfo) -> Option<Ending> {
+    let sent = read(info, BYTES_SENT)?.saturating_sub(read(info, BYTES_RETRANS)?);
+    let syn = u64::from(history.example.role == Role::Client);
+    // What was acknowledged beyond the data: the SYN of a client, and the FIN.
+    let beyond = read(info, BYTES_ACKED)?.checked_sub(sent);
+    if history.lifecycle == Lifecycle::Closed && beyond.is_some_and(|beyond| beyond > syn) {
+        return Some(Ending::Orderly);
+    }
+    let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
+    let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
+    Some(Ending::Aborted {
+        // What the last poll showed may have been acknowledged since.
+        lost: history.send_queue() > 1 && history.lifecycle == Lifecycle::Closed
+            || syn == 1 && unanswered,
+        unread: history.receive_queue() > 1,
+        silent: positive(RETRANSMITS) || positive(PROBES),
+    })
+}
+
+/// How many connections ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Connects that succeeded.
+    pub connected: u64,
+    /// Connects that were refused.
+    pub refused: u64,
+    /// Connects without an answer to several SYNs.
+    pub unanswered: u64,
+    /// Connects that ended before a SYN was repeated, without an answer.
+    pub given_up: u64,
+    /// Connects that failed, and it is not known how.
+    pub failed: u64,
+    /// Connections that ended in an orderly way.
+    pub orderly: u64,
+    /// Connections that ended without one.
+    pub aborted: u64,
+    /// Of these: data was lost.
+    pub lost: u64,
+    /// Of these: the program had not read everything.
+    pub unread: u64,
+    /// Of these: the kernel was repeating something unanswered.
+    pub silent: u64,
+    /// Connections that this host's program dropped with a reset.
+    pub dropped: u64,
+}
+
+impl Ends {
+    pub(super) fn add_connection(&mut self, history: &ConnectionHistory) {
+        let ending = ending(history);
+        let failed =
+            matches!(ending, Some(Ending::Refused | Ending::Unanswered { .. } | Ending::Failed));
+        let is_client = history.example.role == Role::Client;
+        let established = history.example.state != State::SynSent || ending.is_some();
+        let connected = is_client && history.opened_while_watched && established && !failed;
+        self.connected += u64::from(connected);
+        match ending {
+            None => {}
+            Some(Ending::Orderly) => self.orderly += 1,
+            Some(Ending::Refused) => self.refused += 1,
+            Some(Ending::Unanswered { repeated: true }) => self.unanswered += 1,
+            Some(Ending::Unanswered { repeated: false }) => self.given_up += 1,
+            Some(Ending::Failed) => self.failed += 1,
+            Some(Ending::Dropped) => self.dropped += 1,
+            Some(Ending::Aborted { lost, unread, silent }) => {
+                self.aborted += 1;
+                self.lost += u64::from(lost);
+                self.unread += u64::from(unread);
+                self.silent += u64::from(silent);
+            }
+        }
+    }
+
+    /// Connects that came to nothing.
+    pub fn failures(&self) -> u64 {
+        self.refused + self.unanswered + self.given_up + self.failed
+    }
+
+    /// Connects of which the outcome is known.
+    pub fn attempts(&self) -> u64 {
+        self.connected + self.failures()
+    }
+
+    /// Connections of which the end is known.
+    pub fn ended(&self) -> u64 {
+        self.orderly + self.aborted + self.dropped
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.connected += other.connected;
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.given_up += other.given_up;
+        self.failed += other.failed;
+        self.orderly += other.orderly;
+        self.aborted += other.aborted;
+        self.lost += other.lost;
+        self.unread += other.unread;
+        self.silent += other.silent;
+        self.dropped += other.dropped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::looks::Inflation;
+    use crate::model::Endpoint;
+    use crate::model::example::{socket, tcp_info};
+    use std::time::Duration;
+
+    /// Offsets in `struct tcp_info`.
+    const ACKED: usize = 120;
+    const RECEIVED: usize = 128;
+    const OUT: usize = 136;
+    const IN: usize = 140;
+    const LEAST_RTT: usize = 148;
+    const SENT: usize = 200;
+    const AGAIN: usize = 208;
+    const TOTAL_AGAIN: usize = 100;
+
+    fn event(info: &[(usize, u32)]) -> Socket {
+        Socket { state: State::Close, tcp_info: Some(tcp_info(info)), ..socket() }
+    }
+
+    /// How a connection ended of which only the event is known.
+    fn ended(role: Role, event: &Socket) -> Option<Ending> {
+        ending(&ConnectionHistory::from_destroy_event(event, role, Duration::ZERO, 2))
+    }
+
+    #[test]
+    fn a_fin_that_was_acknowledged_is_an_orderly_end() {
+        let data = [(OUT, 9), (IN, 9), (SENT, 5_000), (AGAIN, 1_000), (RECEIVED, 700)];
+        let acked = |bytes: u32| [data.as_slice(), &[(ACKED, bytes)]].concat();
+        // The SYN of a client counts, that of a server does not.
+        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
+        for (role, bytes, expected) in [
+            (Role::Client, 4_002, Ending::Orderly),
+            (Role::Client, 4_001, aborted),
+            (Role::Server, 4_001, Ending::Orderly),
+            (Role::Server, 4_000, aborted),
+            // Who opened it is not known: orderly, in doubt.
+            (Role::Unknown, 4_001, Ending::Orderly),
+        ] {
+            assert_eq!(ended(role, &event(&acked(bytes))), Some(expected), "{role:?} {bytes}");
+        }
+        let lost = Socket { send_queue: 1_000, ..event(&acked(3_000)) };
+        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        assert_eq!(ended(Role::Server, &lost), Some(expected));
+        let fin = Socket { send_queue: 1, receive_queue: 700, ..event(&acked(4_000)) };
+        let expected = Ending::Aborted { lost: false, unread: true, silent: false };
+        assert_eq!(ended(Role::Server, &fin), Some(expected));
+        // A request without an answer.
+        let asked = event(&[(OUT, 3), (IN, 2), (SENT, 100), (ACKED, 101)]);
+        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        assert_eq!(ended(Role::Client, &asked), Some(expected));
+    }
+
+    #[test]
+    fn connects_that_came_to_nothing() {
+        assert_eq!(ended(Role::Client, &event(&[(OUT, 1), (IN, 1)])), Some(Ending::Refused));
+        let given_up = event(&[(OUT, 1)]);
+        assert_eq!(ended(Role::Client, &given_up), Some(Ending::Unanswered { repeated: false }));
+        let repeated = event(&[(OUT, 3), (TOTAL_AGAIN, 2)]);
+        assert_eq!(ended(Role::Client, &repeated), Some(Ending::Unanswered { repeated: true }));
+        let wiped = |least| {
+            let remote = Endpoint { port: 0, ..socket().remote };
+            Socket { remote, ..event(&[(LEAST_RTT, least)]) }
+        };
+        assert!(was_never_connected(&wiped(u32::MAX)));
+        assert!(!was_never_connected(&wiped(40_000)), "dropped with a reset");
+        assert!(!was_never_connected(&given_up));
+    }
+
+    #[test]
+    fn what_polls_showed_before() {
+        let inflation = Inflation { times: 3.0, least_us: 2e4 };
+        let seen = |state, info: &[(usize, u32)]| {
+            let record = Socket { state, tcp_info: Some(tcp_info(info)), ..socket() };
+            ConnectionHistory::new(&record, Role::Client, true, Duration::ZERO, 2, inflation)
+        };
+        let wiped = Socket { remote: Endpoint { port: 0, ..socket().remote }, ..event(&[]) };
+        let mut connecting = seen(State::SynSent, &[(OUT, 1)]);
+        assert_eq!(ending(&connecting), None, "open");
+        connecting.on_destroy(&wiped, Duration::ZERO);
+        assert_eq!(ending(&connecting), Some(Ending::Failed));
+        let mut connected = seen(State::Established, &[(OUT, 5), (IN, 4), (SENT, 50)]);
+        connected.on_destroy(&wiped, Duration::ZERO);
+        assert_eq!(ending(&connected), Some(Ending::Dropped));
+        // Its program still has it.
+        let mut vanished =
+            seen(State::Established, &[(OUT, 5), (SENT, 50), (ACKED, 51), (RECEIVED, 9)]);
+        vanished.lifecycle = Lifecycle::Vanished;
+        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
+        assert_eq!(ending(&vanished), Some(aborted));
+        vanished.has_events = false;
+        assert_eq!(ending(&vanished), None, "without events nobody knows");
+        let mut ends = Ends::default();
+        ends.add_connection(&connecting);
+        ends.add_connection(&connected);
+        assert_eq!((ends.failed, ends.dropped, ends.connected), (1, 1, 1));
+        assert_eq!((ends.attempts(), ends.ended()), (2, 1));
+    }
+}
