@@ -174,7 +174,9 @@ impl ServiceRegistry {
                     Some(peer) => (Base::Text(peer), ServiceBasis::Listener),
                     None => by_port(end.port),
                 };
-                if !facts.is_service_port && basis == ServiceBasis::Port {
+                // The port of a connection that was dropped is gone (`tcp_disconnect()`).
+                let is_unnamed = !facts.is_service_port || end.port == 0;
+                if is_unnamed && basis == ServiceBasis::Port {
                     let base = Base::Address(ScopedAddress::of(end.address, facts.interface));
                     return (Parts { base, role, port: None, owner: None }, basis);
                 }

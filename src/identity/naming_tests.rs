@@ -134,6 +134,8 @@ fn names_in_order_of_how_firm_they_are() {
         (server("10.0.0.1:12345", Owner::default()), "12345", Some(12345), None, Port),
         // The client's own port and process never name it.
         (client("10.2.2.3:12345", process("curl")), "→ 12345", Some(12345), None, Port),
+        // Dropped: the kernel has forgotten the port.
+        (client("10.2.2.3:0", process("haproxy")), "→ 10.2.2.3", None, None, Port),
         // A connection between two ephemeral ports of which nothing is known.
         (
             facts("10.0.0.1:40000", "10.2.2.3:40001", Role::Unknown, process("x")),
