@@ -14,6 +14,10 @@ pub enum Lifecycle {
     Vanished,
 }
 
+/// The most that arrives in a round trip, by the largest window: windows vary, and polls miss the
+/// largest.
+const MOST_OF_WINDOW: f64 = 1.5;
+
 /// One connection's interval. Counters are growth since the first poll, or since the connection
 /// was opened if that was later. Levels are of the last poll. `None`: this kernel does not report
 /// it, or there was nothing to report.
@@ -176,11 +180,25 @@ impl Evidence {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
     }
 
+    /// Seconds of a round trip as a receiver knows it: the larger of `rcv_rtt`, which data that comes
+    /// in bursts makes small, and `min_rtt`, which is that of a handshake and too large where that was
+    /// repeated. In a round trip no more than a window arrives.
+    pub fn receiving_rtt_s(&self) -> Option<f64> {
+        let rate = self.bytes_received as f64 / self.watched_s.max(0.1);
+        let window = self.largest_rcv_wnd.map(|bytes| bytes as f64 * MOST_OF_WINDOW);
+        let fits = |us: u64| window.is_none_or(|most| rate * us as f64 / 1e6 <= most);
+        let us = match (self.rcv_rtt_us, self.min_rtt_us) {
+            (Some(own), Some(least)) if own < least && !fits(least) => own,
+            (own, least) => own.max(least)?,
+        };
+        Some(us as f64 / 1e6)
+    }
+
     /// About how many segments were missing when others arrived: all that follow a missing one in the
     /// same round trip arrive after a gap.
     pub fn missing(&self) -> f64 {
         let late = self.out_of_order.unwrap_or(0) as f64;
-        let rtt = self.rcv_rtt_us.max(self.min_rtt_us).map_or(0.0, |us| us as f64 / 1e6);
+        let rtt = self.receiving_rtt_s().unwrap_or(0.0);
         let per_round_trip = match self.watched_s > 0.0 {
             true => self.data_segs_in as f64 * rtt / self.watched_s,
             // Shorter than the time between polls: the first window of most senders.

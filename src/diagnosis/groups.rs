@@ -189,13 +189,20 @@ pub struct Groups {
     groups: FxHashMap<GroupKey, Group>,
     /// When something last came from each remote host, since the first poll.
     answered: FxHashMap<ScopedAddress, Duration>,
+    /// The largest full segments that each remote host acknowledged, in bytes.
+    takes: FxHashMap<ScopedAddress, u64>,
 }
 
 impl Groups {
     pub(super) fn add(&mut self, history: &ConnectionHistory) {
         self.groups.entry(GroupKey::of(&history.example)).or_default().add(history);
-        let Some(at) = history.answered_at() else { return };
         let host = history.example.remote_host();
+        let full = history.full_segments();
+        if full > 0 && (self.takes.len() < MAX_REMOTES || self.takes.contains_key(&host)) {
+            let largest = self.takes.entry(host).or_default();
+            *largest = full.max(*largest);
+        }
+        let Some(at) = history.answered_at() else { return };
         if self.answered.len() < MAX_REMOTES || self.answered.contains_key(&host) {
             let last = self.answered.entry(host).or_default();
             *last = at.max(*last);
@@ -242,6 +249,12 @@ impl Groups {
     /// if nothing did while it was watched, or if there are too many hosts.
     pub(super) fn answered_at(&self, host: ScopedAddress) -> Option<Duration> {
         self.answered.get(&host).copied()
+    }
+
+    /// The largest full segments, in bytes, that a remote host acknowledged on any connection; 0 if
+    /// none, or if there are too many hosts.
+    pub(super) fn takes(&self, host: ScopedAddress) -> u64 {
+        self.takes.get(&host).copied().unwrap_or(0)
     }
 
     /// All of them.

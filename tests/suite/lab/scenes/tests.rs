@@ -34,8 +34,7 @@ fn observed(client: Sums) -> Observed {
 /// The statements that are true and those that are demanded, at one side.
 fn of(scene: &Scene, observed: &Observed, side: Side) -> [Vec<Statement>; 2] {
     let claims = truth(scene, observed);
-    let mut here: Vec<_> = claims.iter().filter(|claim| claim.side == side).collect();
-    here.retain(|claim| claim.statement != Statement::Counters);
+    let here: Vec<_> = claims.iter().filter(|claim| claim.side == side).collect();
     let demanded = here.iter().filter(|claim| claim.is_demanded);
     [here.iter().map(|c| c.statement).collect(), demanded.map(|c| c.statement).collect()]
 }
@@ -176,6 +175,35 @@ fn lost_acknowledgements_are_no_lost_data() {
     for side in Side::BOTH {
         assert_eq!(of(&upload(&[]), &seen, side), [vec![], vec![]]);
     }
+}
+
+#[test]
+fn loss_that_costs_a_fifth_may_be_said() {
+    let sums = Sums { data: 6000, lost: 8, repeats: 8, repairs: 8, ..Sums::default() };
+    let of = |new_bytes| of(&upload(&[LOSS]), &observed(Sums { new_bytes, ..sums }), Side::Client);
+    assert_eq!(of(3_800_000), [vec![Statement::Loss], vec![]]);
+    assert_eq!(of(4_500_000), [vec![], vec![]]);
+}
+
+#[test]
+fn a_path_is_full_with_a_standing_queue() {
+    let sums = Sums { data: 3200, new_bytes: 4_600_000, lost: 60, ..Sums::default() };
+    let congested = |waited| {
+        let seen = observed(Sums { waited, ..sums });
+        of(&upload(&[LOSS]), &seen, Side::Client)[0].contains(&Statement::Congestion)
+    };
+    assert!(congested(3200 * 6_000));
+    assert!(!congested(3200 * 4_000));
+}
+
+#[test]
+fn handshakes_are_repeated_where_their_acknowledgements_are_lost() {
+    let acks = Sums { acks: 600, lost_acks: 30, ..Sums::default() };
+    let seen = Observed { sums: [acks, Sums::default()], ..observed(acks) };
+    let short = Traffic::Connects { question: 10, answer: 10, pause: Duration::from_millis(50) };
+    let scene = Scene { traffic: short, ..upload(&[]) };
+    assert!(of(&scene, &seen, Side::Server)[0].contains(&Statement::Unneeded));
+    assert!(!of(&scene, &seen, Side::Client)[0].contains(&Statement::Unneeded));
 }
 
 #[test]
