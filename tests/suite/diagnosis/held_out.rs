@@ -182,7 +182,6 @@ fn ratios_have_statements() {
         "memory_pressure",
         "backlog_drops",
         "delayed_ack_locked",
-        "paws_rejected",
         "ecn_marked",
     ];
     assert_eq!(without, known);

@@ -34,13 +34,19 @@ pub fn behind(ratio: &str) -> [&'static [S]; 2] {
         "reordering" => [&[S::Reordered], &[]],
         "out_of_order" => [&[S::Gaps], &[]],
         "resets_sent" => [&[], &[S::Resets, S::Unread, S::ConnectFails]],
-        "bad_segments" | "bad_checksums" => [&[S::BadSegments], &[]],
+        // The kernel counts SYNs of live connections among them: answers to SYNs that come twice.
+        "bad_segments" => [&[S::BadSegments], &[S::AcceptQueue, S::NoAnswer, S::Duplicated]],
+        "bad_checksums" => [&[S::BadSegments], &[]],
+        // What is overtaken is older than what came before.
+        "paws_rejected" => [&[], &[S::Reordered, S::Duplicated]],
         "syn_retransmits" | "failed_attempts" | "listen_overflows" | "listen_drops"
         | "syn_queue_full" | "syn_cookies" => [&[], BEGINS],
         "established_resets" | "abort_on_close" | "abort_on_data" => [&[], ENDS],
         "abort_on_timeout" => [&[S::Stalled, S::BlackHole], BEGINS],
-        "own_zero_window" | "pruning" | "receive_drops" => {
-            [&[S::SlowReader, S::NotReading, S::OwnBuffer], &[]]
+        "own_zero_window" => [&[S::SlowReader, S::NotReading, S::OwnBuffer], &[]],
+        // What waits for a missing segment takes room too.
+        "pruning" | "receive_drops" => {
+            [&[S::SlowReader, S::NotReading, S::OwnBuffer, S::Gaps], &[]]
         }
         "window_probes" => [&[S::PeerWindow, S::WindowClosed], &[]],
         _ => [&[], &[]],
