@@ -287,3 +287,31 @@ impl Evidence {
         matches!(self.state, State::Established | State::CloseWait)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::testing::healthy;
+
+    #[test]
+    fn a_round_trip_in_which_more_than_a_window_arrives_is_none() {
+        let of = |rcv_rtt_us, min_rtt_us, largest_rcv_wnd| {
+            // 1 MB/s.
+            let received = (healthy().watched_s * 1e6) as u64;
+            let evidence = Evidence {
+                rcv_rtt_us,
+                min_rtt_us,
+                largest_rcv_wnd,
+                bytes_received: received,
+                ..healthy()
+            };
+            evidence.receiving_rtt_s()
+        };
+        assert_eq!(of(Some(40_000), Some(20_000), Some(60_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(40_000), Some(60_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(1_040_000), Some(60_000)), Some(0.02), "repeated SYN");
+        assert_eq!(of(None, Some(1_040_000), Some(60_000)), Some(1.04), "nothing better");
+        assert_eq!(of(Some(20_000), Some(1_040_000), None), Some(1.04));
+        assert_eq!(of(None, None, None), None);
+    }
+}

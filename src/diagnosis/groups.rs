@@ -283,6 +283,34 @@ mod tests {
 }
 
 #[cfg(test)]
+mod takes_tests {
+    use super::*;
+    use crate::model::Socket;
+    use crate::model::example::{socket, tcp_info};
+
+    #[test]
+    fn a_host_takes_what_it_acknowledged_in_full() {
+        // snd_mss, bytes_acked, data_segs_out.
+        let takes = |connections: &[[u32; 3]]| {
+            let mut groups = Groups::default();
+            for &[mss, acked, sent] in connections {
+                let info = tcp_info(&[(16, mss), (120, acked), (156, sent)]);
+                let event = Socket { tcp_info: Some(info), ..socket() };
+                let at = Duration::from_secs(1);
+                let history = ConnectionHistory::from_destroy_event(&event, Role::Server, at, 2);
+                groups.add(&history);
+            }
+            groups.takes(Example::of(&socket(), Role::Server).remote_host())
+        };
+        assert_eq!(takes(&[]), 0);
+        assert_eq!(takes(&[[1448, 144_800, 105]]), 1448);
+        assert_eq!(takes(&[[1448, 1448, 10]]), 0, "a single one");
+        assert_eq!(takes(&[[1448, 20_000, 200]]), 0, "small ones");
+        assert_eq!(takes(&[[1448, 1, 10], [536, 53_600, 100]]), 536, "those of another size");
+    }
+}
+
+#[cfg(test)]
 mod wiped_tests {
     use super::*;
     use crate::model::{Endpoint, Socket};
