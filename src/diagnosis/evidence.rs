@@ -14,9 +14,8 @@ pub enum Lifecycle {
     Vanished,
 }
 
-/// The most that arrives in a round trip, by the largest window: windows vary, and polls miss the
-/// largest.
-const MOST_OF_WINDOW: f64 = 1.5;
+/// A SYN without an answer is repeated after so many microseconds (RFC 6298).
+const SYN_TIMER_US: u64 = 1_000_000;
 
 /// One connection's interval. Counters are growth since the first poll, or since the connection
 /// was opened if that was later. Levels are of the last poll. `None`: this kernel does not report
@@ -206,15 +205,11 @@ impl Evidence {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
     }
 
-    /// Seconds of a round trip as a receiver knows it: the larger of `rcv_rtt`, which data that comes
-    /// in bursts makes small, and `min_rtt`, which is that of a handshake and too large where that was
-    /// repeated. In a round trip no more than a window arrives.
+    /// Seconds of a round trip as a receiver knows it: the larger of `rcv_rtt` and `min_rtt`. The
+    /// latter is that of the handshake, which a lost segment makes as long as the timer of a SYN.
     pub fn receiving_rtt_s(&self) -> Option<f64> {
-        let rate = self.bytes_received as f64 / self.watched_s.max(0.1);
-        let window = self.largest_rcv_wnd.map(|bytes| bytes as f64 * MOST_OF_WINDOW);
-        let fits = |us: u64| window.is_none_or(|most| rate * us as f64 / 1e6 <= most);
         let us = match (self.rcv_rtt_us, self.min_rtt_us) {
-            (Some(own), Some(least)) if own < least && !fits(least) => own,
+            (Some(own), Some(least)) if least >= SYN_TIMER_US && own < SYN_TIMER_US / 2 => own,
             (own, least) => own.max(least)?,
         };
         Some(us as f64 / 1e6)
@@ -294,24 +289,15 @@ mod tests {
     use crate::diagnosis::testing::healthy;
 
     #[test]
-    fn a_round_trip_in_which_more_than_a_window_arrives_is_none() {
-        let of = |rcv_rtt_us, min_rtt_us, largest_rcv_wnd| {
-            // 1 MB/s.
-            let received = (healthy().watched_s * 1e6) as u64;
-            let evidence = Evidence {
-                rcv_rtt_us,
-                min_rtt_us,
-                largest_rcv_wnd,
-                bytes_received: received,
-                ..healthy()
-            };
-            evidence.receiving_rtt_s()
+    fn a_repeated_handshake_is_no_round_trip() {
+        let of = |rcv_rtt_us, min_rtt_us| {
+            Evidence { rcv_rtt_us, min_rtt_us, ..healthy() }.receiving_rtt_s()
         };
-        assert_eq!(of(Some(40_000), Some(20_000), Some(60_000)), Some(0.04));
-        assert_eq!(of(Some(20_000), Some(40_000), Some(60_000)), Some(0.04));
-        assert_eq!(of(Some(20_000), Some(1_040_000), Some(60_000)), Some(0.02), "repeated SYN");
-        assert_eq!(of(None, Some(1_040_000), Some(60_000)), Some(1.04), "nothing better");
-        assert_eq!(of(Some(20_000), Some(1_040_000), None), Some(1.04));
-        assert_eq!(of(None, None, None), None);
+        assert_eq!(of(Some(40_000), Some(20_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(40_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(1_040_000)), Some(0.02));
+        assert_eq!(of(Some(900_000), Some(1_040_000)), Some(1.04), "a long path");
+        assert_eq!(of(None, Some(1_040_000)), Some(1.04), "nothing better");
+        assert_eq!(of(None, None), None);
     }
 }

@@ -129,6 +129,9 @@ mod tests {
         assert_eq!(found(Held { with: [0, 10], ..held() }), None, "bbr");
         assert_eq!(found(Held { repaired: 9, ..held() }), None, "few");
         assert_eq!(found(Held { bytes_acked: 630_000_000, ..held() }), None, "faster than that");
+        // A queue that they fill lets through more than the model says, or slow start has just ended.
+        assert_eq!(found(Held { bytes_acked: 115_000_000, ..held() }), None, "1.8 times the model");
+        assert!(found(Held { bytes_acked: 100_000_000, ..held() }).is_some(), "1.6 times");
         assert_eq!(found(Held::default()), None);
     }
 

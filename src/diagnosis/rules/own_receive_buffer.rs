@@ -22,7 +22,7 @@ pub(crate) const RULE: Rule = Rule {
     title: "the own receive buffer limits what the peer sends",
     scope: RuleScope::Connection,
     meaning: "The peer sends a whole window in each round trip, the program reads at once, and the receive buffer does not grow: the window that this host advertises is smaller than rate times round trip, and the peer waits for it. Only this end can mend that.",
-    evidence: "bytes_received per round trip (the larger of rcv_rtt and min_rtt, unless more than a window fits into that) against the largest rcv_wnd (Linux 6.2 and later, else rcv_ssthresh); rcvbuf at the first and the last poll; recv_q; net.ipv4.tcp_rmem, net.ipv4.tcp_moderate_rcvbuf",
+    evidence: "bytes_received per round trip (the larger of rcv_rtt and min_rtt, unless the handshake was repeated) against the largest rcv_wnd (Linux 6.2 and later, else rcv_ssthresh); rcvbuf at the first and the last poll; recv_q; net.ipv4.tcp_rmem, net.ipv4.tcp_moderate_rcvbuf",
     guards: "A program that reads slowly is TD132. A buffer that grew while it was watched follows the traffic. Without window scaling the window cannot be larger, whatever the buffer (TD142). Where data arrives with gaps, the window has to be used more, since loss makes the peer send less. A sender that happens to send as much in each round trip looks the same: on it, TD101 tells.",
     seen_from: "the receiver",
     other_side: "On the sender: TD101, limited by the window.",
@@ -141,7 +141,7 @@ mod tests {
             Evidence { data_segs_in: 100, ..filled() },
             Evidence { options: 3, ..filled() },
             // The handshake was repeated after a second.
-            Evidence { bytes_received: 2_400_000, min_rtt_us: Some(1_042_000), ..filled() },
+            Evidence { bytes_received: 1_000_000, min_rtt_us: Some(1_042_000), ..filled() },
             filled().shows(Sign::MuchUnread, 6),
             Evidence { bytes_received: 8_000_000, out_of_order: Some(400), ..filled() },
         ] {

@@ -281,6 +281,9 @@ fn copies_and_overtaken_segments_are_counted_beyond_chance() {
     let scene = upload(&[Trouble::Reorder { from: Side::Client, chance: 0.03, hold }]);
     let demanded = &of(&scene, &observed(sums), Side::Client)[1];
     assert_eq!(*demanded, [Statement::Reordered, Statement::Duplicated]);
+    let behind = Sums { repeats: 140, copied: 0, ..sums };
+    let demanded = &of(&scene, &observed(behind), Side::Client)[1];
+    assert_eq!(*demanded, [Statement::Unneeded], "they arrive behind their repeats");
     let few = Sums { data: 5000, overtaken: 10, copied: 10, ..Sums::default() };
     assert!(of(&scene, &observed(few), Side::Client)[1].is_empty());
 }

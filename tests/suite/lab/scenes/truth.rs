@@ -175,7 +175,10 @@ impl Claims<'_> {
             let each = sums.data as f64 / self.time() / self.scene.connections as f64;
             let passed = spread.unwrap_or_default().as_secs_f64() * each;
             let surely = at_least(sums.overtaken, sums.data);
-            let is_demanded = sums.overtaken >= 20 && surely >= 0.005 && passed >= 4.0;
+            // What arrives behind its repeat tells the sender that the repeat was unneeded, no more.
+            let is_behind = sums.repeats.saturating_sub(sums.repairs) * 2 >= sums.overtaken;
+            let is_demanded =
+                sums.overtaken >= 20 && surely >= 0.005 && passed >= 4.0 && !is_behind;
             let because = format!(
                 "{} of {} segments overtaken (surely {surely:.4}), each by {passed:.1}",
                 sums.overtaken, sums.data
