@@ -121,6 +121,8 @@ fn heavy_loss_is_demanded_and_its_gaps_at_the_receiver() {
     let scene = upload(&[LOSS]);
     assert!(of(&scene, &observed(sums), Side::Client)[1].contains(&Statement::Loss));
     assert_eq!(of(&scene, &observed(sums), Side::Server)[1], [Statement::Gaps]);
+    let unnoticed = Sums { repeats: 3, repairs: 3, ..sums };
+    assert!(!of(&scene, &observed(unnoticed), Side::Client)[1].contains(&Statement::Loss));
 }
 
 #[test]
@@ -183,6 +185,10 @@ fn loss_that_costs_a_fifth_may_be_said() {
     let of = |new_bytes| of(&upload(&[LOSS]), &observed(Sums { new_bytes, ..sums }), Side::Client);
     assert_eq!(of(3_800_000), [vec![Statement::Loss], vec![]]);
     assert_eq!(of(4_500_000), [vec![], vec![]]);
+    // A queue that is too short drops what costs.
+    let dropped = Sums { lost: 0, overflowed: 8, new_bytes: 3_000_000, ..sums };
+    let [is_true, demanded] = self::of(&upload(&[]), &observed(dropped), Side::Client);
+    assert!(is_true.contains(&Statement::Loss) && demanded.is_empty());
 }
 
 #[test]

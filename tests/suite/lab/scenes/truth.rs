@@ -102,13 +102,16 @@ impl Claims<'_> {
         let share = all as f64 / sums.data.max(1) as f64;
         let surely = at_least(all, sums.data);
         let sends_bulk = self.scene.is_bulk() && side == self.scene.sender();
-        // By accidents alone: what a queue drops is how a sender learns its share.
+        // Whatever lost them: a queue that is too short for the round trip costs as much.
         let has_cost = sends_bulk
-            && accidents >= 5
-            && accidents >= 2 * sums.overflowed
+            && all >= 5
             && sums.overtaken * 200 < sums.data
             && self.is_below(side, NEARLY);
-        let is_costly = has_cost && self.is_below(side, COSTLY);
+        // By accidents alone: what a queue drops is how a sender learns its share.
+        let is_costly = has_cost
+            && accidents >= 5
+            && accidents >= 2 * sums.overflowed
+            && self.is_below(side, COSTLY);
         if all >= FEW && (share >= 0.002 || has_cost) {
             let because = format!(
                 "{all} of {} segments lost ({share:.4}, surely {surely:.4}), {:.0} B/s of {:.0?}",
@@ -116,7 +119,9 @@ impl Claims<'_> {
                 self.rate(side),
                 self.capacity(),
             );
-            let is_heavy = surely >= HEAVY_LOSS && sums.data >= 20;
+            // The sender knows what it has begun to repair.
+            let is_noticed = sums.repeats * 2 >= all;
+            let is_heavy = surely >= HEAVY_LOSS && sums.data >= 20 && is_noticed;
             self.add(S::Loss, side, is_heavy || is_costly, because);
         }
         let overflow = sums.overflowed as f64 / sums.data.max(1) as f64;
