@@ -4,6 +4,7 @@ use crate::counters::is_above;
 use crate::diagnosis::carrying::{
     Control, agrees, finds_its_rate, is_held_by_window, losses_per_recovery, meets_a_queue,
 };
+use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
@@ -29,7 +30,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Segments within the stream are lost and repaired by fast retransmission. While round trips do not grow, it is not a queue that overflows but a bad link, a duplex mismatch, a policer, or a crowded radio channel. Loss far below one percent limits the rate on a long path: each one makes the congestion control send less.",
     evidence: "growth of total_retrans without timeouts, against data_segs_out; the host's fast retransmits and recoveries; the rate that the congestion control carries at this loss and round trip against the rate while data was queued",
-    guards: "Unnecessary retransmits are TD114 and TD115, those behind a full queue TD103, those of timeouts TD112. The share has to be above the limit beyond chance, or loss has to limit the rate: the connection has more to send, its congestion window holds it back and nothing else does, round trips do not grow, losses do not always come at the same window as those of a queue that it fills, and the rate is what the model of the congestion control says. Segments that are lost together count once. bbr is not limited by losses of less than 15 %. Loss that costs less than the limit delayed is information.",
+    guards: "Unnecessary retransmits are TD114 and TD115, which are the finding where there are half as many of them as repaired losses; those behind a full queue are TD103, those of timeouts TD112. The share has to be above the limit beyond chance, or loss has to limit the rate: the connection has more to send, its congestion window holds it back and nothing else does, round trips do not grow, losses do not always come at the same window as those of a queue that it fills, and the rate is what the model of the congestion control says. Segments that are lost together count once. bbr is not limited by losses of less than 15 %. Loss that costs less than the limit delayed is information.",
     seen_from: "the sender",
     other_side: "On the receiver rcv_ooopack grows. Check `ip -s link` there and at the hops between for errors and drops.",
     advice: &[
@@ -54,7 +55,7 @@ pub(crate) const RULE: Rule = Rule {
         "Mathis, Semke, Mahdavi, Ott: The macroscopic behavior of the TCP congestion avoidance algorithm (1997)",
         "tcp_xmit_retransmit_queue() in net/ipv4/tcp_output.c",
     ],
-    explained_by: &["TD103", "TD114", "TD115", "TD141", "TD122", "TD111"],
+    explained_by: &["TD103", "TD141", "TD122", "TD111"],
     limits: Limits::LIST,
     placeholders: &["control", "carries", "bbr"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.loss)),
@@ -104,6 +105,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         .with_known(
             delayed.map(|part| Measure::new("repair_time", part, "share").over(limits.delayed)),
         );
+    rule_match.explained_by = explainers(evidence);
     if let (true, Some(control), Some(carries)) = (slow, control, carries) {
         rule_match.cause = Some(limited(control, carries, rate));
         rule_match =
@@ -120,6 +122,19 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         rule_match.cause = Some(QUEUED.to_owned());
     }
     Some(rule_match)
+}
+
+/// Overtaken segments and unnecessary retransmits look like losses, but no more are explained than
+/// there are.
+fn explainers(evidence: &Evidence) -> &'static [&'static str] {
+    let repaired = evidence.repaired();
+    let explains = |count: Option<u64>| count.unwrap_or(0) * 2 >= repaired;
+    match (explains(evidence.dsack_dups), explains(evidence.reord_seen)) {
+        (true, true) => &["TD114", "TD115"],
+        (true, false) => &["TD114"],
+        (false, true) => &["TD115"],
+        (false, false) => &[],
+    }
 }
 
 /// The cause where loss limits the rate.
@@ -140,7 +155,6 @@ pub(super) fn megabits(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::Evidence;
     use crate::diagnosis::testing::{healthy, judged};
     use crate::model::CongestionName;
 
@@ -163,6 +177,23 @@ mod tests {
         assert_eq!(judged(&RULE, lossy(140)).unwrap().cause, None);
         let unnecessary = Evidence { dsack_dups: Some(135), ..lossy(140) };
         assert_eq!(judged(&RULE, unnecessary), None);
+    }
+
+    #[test]
+    fn overtaken_segments_explain_no_more_losses_than_they_are() {
+        let with = |dsack_dups, reord_seen| {
+            let seen = Evidence {
+                dsack_dups: Some(dsack_dups),
+                reord_seen: Some(reord_seen),
+                ..lossy(140 + dsack_dups)
+            };
+            judged(&RULE, seen).unwrap().explained_by
+        };
+        assert!(with(0, 0).is_empty());
+        assert!(with(10, 20).is_empty());
+        assert_eq!(with(10, 80), ["TD115"]);
+        assert_eq!(with(80, 20), ["TD114"]);
+        assert_eq!(with(80, 80), ["TD114", "TD115"]);
     }
 
     #[test]
