@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "On the peer read() fails with ECONNRESET.",
     advice: &[
         Advice::new(
-            "The program should read to the end (read() returns 0) before it closes, or call shutdown() for writing first. The usual cause is a server that answers without reading the whole request.",
+            "The program should read to the end (read() returns 0) before it closes, or call shutdown() for writing first. The usual causes are a server that answers without reading the whole request, and one that is stopped or reloaded while requests wait.",
         )
         .only_with("server"),
         Advice::new(
