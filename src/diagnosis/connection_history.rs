@@ -166,6 +166,7 @@ impl ConnectionHistory {
         (self.last_poll, self.last_at) = (poll, at);
         if self.is_unchanged(socket) {
             self.signs |= Sign::Idle.bit();
+            self.growth.rest();
             if self.send_queue > 0 {
                 self.signs |= Sign::NoProgress.bit();
             }
@@ -416,6 +417,7 @@ impl ConnectionHistory {
             rwnd_limited_us: growth(&t::RWND_LIMITED),
             sndbuf_limited_us: growth(&t::SNDBUF_LIMITED),
             dsack_dups: growth(&t::DSACK_DUPS),
+            lone_dsack_dups: self.growth.lone_duplicates(),
             reord_seen: growth(&t::REORD_SEEN),
             timeouts: growth(&t::TOTAL_RTO),
             timeout_ms: growth(&t::TOTAL_RTO_TIME),

@@ -140,6 +140,8 @@ pub struct Evidence {
     pub sndbuf_limited_us: Option<u64>,
     /// Growth of `dsack_dups`.
     pub dsack_dups: Option<u64>,
+    /// Growth of `dsack_dups` in polls in which, and before which, nothing was retransmitted.
+    pub lone_dsack_dups: u64,
     /// Growth of `reord_seen`.
     pub reord_seen: Option<u64>,
     /// Growth of `total_rto`.
@@ -162,8 +164,32 @@ impl Evidence {
     /// Retransmits that repaired a loss before a timeout. Segments that the peer received twice
     /// were not lost.
     pub fn repaired(&self) -> u64 {
-        let others = self.timeouts.unwrap_or(0) + self.dsack_dups.unwrap_or(0);
+        let others = self.timeouts.unwrap_or(0) + self.unneeded();
         self.retrans.saturating_sub(others)
+    }
+
+    /// Segments that the peer received twice though they were not retransmitted: the path copied
+    /// them. This is the least number. A report that comes more than a poll after a retransmit may
+    /// be about that one.
+    pub fn copied(&self) -> u64 {
+        const LONGEST_RTT_US: u64 = 250_000;
+        let is_told = self.largest_rtt_us < LONGEST_RTT_US;
+        let excess = self.dsack_dups.unwrap_or(0).saturating_sub(self.retrans);
+        excess.max(if is_told { self.lone_dsack_dups } else { 0 })
+    }
+
+    /// Whether copies by the path are the likely cause of segments that arrived twice: a part of
+    /// them cannot be due to retransmits.
+    pub fn is_copied_on_path(&self) -> bool {
+        let (copied, doubles) = (self.copied(), self.dsack_dups.unwrap_or(0));
+        // A few may be due to retransmits before the first poll.
+        copied >= 3 && copied * 5 >= doubles
+    }
+
+    /// Retransmits of segments that had arrived.
+    pub fn unneeded(&self) -> u64 {
+        let doubles = self.dsack_dups.unwrap_or(0);
+        if self.is_copied_on_path() { 0 } else { doubles.min(self.retrans) }
     }
 
     /// Retransmitted segments by segments with data.

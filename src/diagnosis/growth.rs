@@ -32,6 +32,11 @@ const COUNT: usize = 15;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Growth {
     sums: [u64; COUNT],
+    /// Nothing was retransmitted from the reading before last to the last one.
+    was_quiet: bool,
+    /// Segments that the peer reported twice between readings without a retransmit, if the two
+    /// readings before showed none either: a report may be late by one.
+    lone_duplicates: u64,
 }
 
 impl Growth {
@@ -47,13 +52,29 @@ impl Growth {
     /// Adds what happened between two readings. The growth of a counter that went back is not known,
     /// and not added.
     pub(super) fn add(&mut self, before: &TcpInfo, now: &TcpInfo) {
+        let grown = |field: &Field| {
+            let slot = field.slot()?;
+            Width::of_bits(slot.bits()).growth(before.read(slot)?, now.read(slot)?)
+        };
         for (sum, field) in self.sums.iter_mut().zip(COUNTERS) {
-            let grown = field.slot().and_then(|slot| {
-                let width = Width::of_bits(slot.bits());
-                width.growth(before.read(slot)?, now.read(slot)?)
-            });
-            *sum = sum.saturating_add(grown.unwrap_or(0));
+            *sum = sum.saturating_add(grown(field).unwrap_or(0));
         }
+        let is_quiet = grown(&t::TOTAL_RETRANS) == Some(0);
+        if is_quiet && self.was_quiet {
+            let duplicates = grown(&t::DSACK_DUPS).unwrap_or(0);
+            self.lone_duplicates = self.lone_duplicates.saturating_add(duplicates);
+        }
+        self.was_quiet = is_quiet;
+    }
+
+    /// Notes a reading without any change.
+    pub(super) fn rest(&mut self) {
+        self.was_quiet = true;
+    }
+
+    /// See [`Evidence::lone_dsack_dups`](super::Evidence::lone_dsack_dups).
+    pub(super) fn lone_duplicates(&self) -> u64 {
+        self.lone_duplicates
     }
 
     /// The growth of one of the counters.
@@ -67,6 +88,23 @@ impl Growth {
 mod tests {
     use super::*;
     use crate::model::example::tcp_info;
+
+    #[test]
+    fn duplicates_without_a_retransmit_are_told_apart() {
+        // total_retrans and dsack_dups.
+        let readings = [(5, 1), (6, 1), (6, 2), (6, 4), (6, 4), (6, 5), (7, 9)];
+        let readings = readings.map(|(retrans, dups)| tcp_info(&[(100, retrans), (216, dups)]));
+        let mut growth = Growth::default();
+        for pair in readings.windows(2) {
+            growth.add(&pair[0], &pair[1]);
+        }
+        // Not those of the third reading: they may be of the retransmit before.
+        assert_eq!((growth.lone_duplicates(), growth.of(&t::DSACK_DUPS)), (3, Some(8)));
+        let mut rested = Growth::default();
+        rested.rest();
+        rested.add(&readings[2], &readings[3]);
+        assert_eq!(rested.lone_duplicates(), 2);
+    }
 
     #[test]
     fn wraps_add_up_and_steps_back_do_not() {

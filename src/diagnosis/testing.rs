@@ -75,6 +75,7 @@ pub(super) fn healthy() -> Evidence {
         rwnd_limited_us: Some(0),
         sndbuf_limited_us: Some(0),
         dsack_dups: Some(0),
+        lone_dsack_dups: 0,
         reord_seen: Some(0),
         timeouts: Some(0),
         timeout_ms: Some(0),

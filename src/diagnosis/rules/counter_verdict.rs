@@ -65,13 +65,15 @@ fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
 }
 
 /// Whether a ratio counts what another rule judges by what it costs: TD117 and TD310 gaps, TD309 and
-/// TD133 resets, which needs the destroy events of the connections.
+/// TD133 resets, which needs the destroy events of the connections, TD305 and TD306 the use of
+/// TIME-WAIT. Handshakes that their client takes back (EmbryonicRsts) are health checks and scans.
 fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
     let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
     let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
     let has_events = input.context.has_events;
     match ratio {
-        RECEIVED_LATE => true,
+        RECEIVED_LATE | "time_wait_recycled" => true,
+        "failed_attempts" => growth("TcpExtEmbryonicRsts") * 2 >= growth("TcpAttemptFails").max(1),
         "established_resets" | "abort_on_data" | "abort_on_close" => has_events,
         "resets_sent" => has_events && own() * 2 >= growth("TcpOutRsts"),
         _ => false,
@@ -187,7 +189,7 @@ mod tests {
             host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
         let severity = |id, context: &crate::diagnosis::Context| {
             let ratio = Ratio::named(id).unwrap();
-            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(40));
+            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(60));
             let mut context = crate::diagnosis::Context {
                 settings: crate::settings::Values::recorded(""),
                 host: context.host.clone(),
@@ -196,9 +198,19 @@ mod tests {
             context.host.judgements = vec![(ratio, judgement)];
             of_host(&RULE, &context)[0].severity
         };
-        for id in ["established_resets", "abort_on_data", "resets_sent", RECEIVED_LATE] {
+        for id in [
+            "established_resets",
+            "abort_on_data",
+            "resets_sent",
+            RECEIVED_LATE,
+            "time_wait_recycled",
+        ] {
             assert_eq!(severity(id, &context), Severity::Info, "{id}");
         }
+        assert_eq!(severity("failed_attempts", &context), Severity::Warning);
+        let mut checked = crate::diagnosis::testing::context();
+        checked.host = host(&[("TcpAttemptFails", 40), ("TcpExtEmbryonicRsts", 40)]);
+        assert_eq!(severity("failed_attempts", &checked), Severity::Info);
         assert_eq!(severity("abort_on_memory", &context), Severity::Warning);
         context.host =
             host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 4), ("TcpOutSegs", 400)]);

@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair reduces the window, until the kernel finds out and undoes it.",
     evidence: "growth of dsack_dups against total_retrans",
-    guards: "If there are far more duplicates than retransmits, the path made them (TD116). One in a thousand segments costs little. If the same connection shows reordering, that is the cause and TD115 is reported.",
+    guards: "If a part of the duplicates cannot be due to a retransmit, the path made them (TD116). One in a thousand segments costs little. If the same connection shows reordering, that is the cause and TD115 is reported.",
     seen_from: "the sender",
     other_side: "On the receiver sk_drops and DelayedACKLost grow with every duplicate segment.",
     advice: &[
@@ -34,18 +34,14 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD115"],
     limits: Limits::LIST,
     placeholders: &["undo"],
-    judge: Judge::Connection(|input, limits| {
-        judge(input, &limits.spurious, limits.duplicated.times)
-    }),
+    judge: Judge::Connection(|input, limits| judge(input, &limits.spurious)),
 };
 
-/// `most`: duplicates as a multiple of the retransmits, from which the path made them (TD116).
-fn judge(input: &RuleInput<'_>, limits: &Limits, most: f64) -> Option<RuleMatch> {
+fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let doubles = evidence.dsack_dups? as f64;
     let retrans = evidence.retrans as f64;
-    // More duplicates than retransmits: the path made them (TD116).
-    if doubles > retrans * most {
+    if evidence.is_copied_on_path() {
         return None;
     }
     let share = doubles / retrans.max(doubles).max(1.0);
