@@ -366,6 +366,21 @@ fn a_gauge_is_a_level() {
     assert_eq!((parts(&found), found.unattributed), (vec![(2, 4, 4, 4), (1, 2, 2, 2)], 1));
 }
 
+/// Their destroy events are all that is known of them.
+#[test]
+fn refused_connects_between_two_polls_are_failed_attempts() {
+    let ended =
+        |sketch: Sketch| sketch.grew(Slot::SegsOut, 1).opened().closed().state(State::Close);
+    let works = [
+        ended(client(0)).grew(Slot::SegsIn, 1).work(),
+        ended(client(1)).grew(Slot::BytesAcked, 1).work(),
+        ended(server(2)).work(),
+    ];
+    let host = Host::grown(&[("TcpAttemptFails", 3)]);
+    let found = only(&host.interval(&works), "TcpAttemptFails");
+    assert_eq!((parts(&found), found.unattributed), (vec![(0, 1, 0, 3)], 2));
+}
+
 const COUNTERS: [&str; 40] = [
     "TcpActiveOpens",
     "TcpPassiveOpens",

@@ -58,6 +58,7 @@ pub(super) struct Tally {
     pub(super) closed: u64,
     /// Closed connections by their last observed state.
     pub(super) closed_established: u64,
+    /// Connects that came to nothing.
     pub(super) closed_connecting: u64,
     pub(super) closed_unread: u64,
     pub(super) closed_giving_up: u64,
@@ -197,7 +198,7 @@ impl Tally {
             self.closed += 1;
             self.closed_established +=
                 count(matches!(state, State::Established | State::CloseWait));
-            self.closed_connecting += count(state == State::SynSent);
+            self.closed_connecting += count(state == State::SynSent || work.was_refused());
             self.closed_unread += count(shows(Sign::Unread));
             self.closed_giving_up += count(shows(Sign::GivingUp));
         }

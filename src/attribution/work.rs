@@ -113,6 +113,18 @@ impl Work {
             )
     }
 
+    /// Whether it was opened and ended between two polls without an answer to its SYN that
+    /// acknowledged it. Only clients have their SYN among the acknowledged bytes.
+    pub(super) fn was_refused(&self) -> bool {
+        let growth = self.growth();
+        self.activity.opened
+            && self.activity.identity.state == State::Close
+            && self.role != Role::Server
+            && growth.has(Slot::BytesAcked)
+            && growth.get(Slot::BytesAcked) == 0
+            && growth.get(Slot::SegsOut) > 0
+    }
+
     /// Whether a bare FIN may have been sent in the interval.
     pub(super) fn may_have_finished(&self) -> bool {
         let closing = |state| {

@@ -223,19 +223,23 @@ impl Groups {
         group.example.get_or_insert(example);
         let mut peer = Peer::default();
         (peer.ends.failed, peer.ends.dropped) = (failed.into(), (!failed).into());
+        // It was opened after the last poll.
+        let connected = !failed && example.role == Role::Client;
+        peer.ends.connected = connected.into();
         group.add_peer(example.remote_host(), &peer);
     }
 
-    /// Sets the failed connects of which the port is not known against those to the same hosts that
-    /// succeeded, whatever their port.
+    /// Sets the failed connects of which the port is not known against all those to the same hosts
+    /// that succeeded, whatever their port.
     pub(super) fn share_connects(&mut self) {
         let key = GroupKey { role: Role::Client.name(), port: 0 };
         let Some(mut unknown) = self.groups.remove(&key) else { return };
         for (remote, failed) in &mut unknown.peers {
             let elsewhere = self.groups.iter().filter(|(other, _)| other.role == key.role);
             let connected = elsewhere.filter_map(|(_, group)| group.peers.get(remote));
-            failed.ends.connected = connected.map(|peer| peer.ends.connected).sum();
-            unknown.sum.ends.connected += failed.ends.connected;
+            let connected: u64 = connected.map(|peer| peer.ends.connected).sum();
+            failed.ends.connected += connected;
+            unknown.sum.ends.connected += connected;
         }
         self.groups.insert(key, unknown);
     }
@@ -326,6 +330,8 @@ mod wiped_tests {
         for host in ["10.0.0.1", "10.0.0.1", "10.0.0.2"] {
             groups.add_wiped(example(host), true);
         }
+        // It was opened and dropped with a reset between two polls.
+        groups.add_wiped(example("10.0.0.2"), false);
         let key = |port| GroupKey { role: Role::Client.name(), port };
         for port in [80, 443] {
             let mut good = Peer::default();
@@ -334,8 +340,17 @@ mod wiped_tests {
         }
         groups.share_connects();
         let group = groups.group(key(0));
-        assert_eq!((group.sum.ends.failures(), group.sum.ends.attempts()), (3, 43));
+        assert_eq!((group.sum.ends.failures(), group.sum.ends.attempts()), (3, 44));
         let one = group.peers[&example("10.0.0.2").remote_host()].ends;
-        assert_eq!((one.failures(), one.attempts()), (1, 1));
+        assert_eq!((one.failures(), one.attempts(), one.dropped), (1, 2, 1));
+    }
+
+    #[test]
+    fn a_server_that_drops_a_connection_has_not_connected() {
+        let mut groups = Groups::default();
+        let example = Example::of(&crate::model::example::socket(), Role::Server);
+        groups.add_wiped(example, false);
+        let ends = groups.group(GroupKey::of(&example)).sum.ends;
+        assert_eq!((ends.dropped, ends.connected), (1, 0));
     }
 }

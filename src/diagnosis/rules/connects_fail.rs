@@ -37,7 +37,12 @@ pub(crate) const RULE: Rule = Rule {
         Advice::with_command(
             "See which program tries, while it tries.",
             "tcpdiag conns --state syn_sent --processes --columns remote,timer,process",
-        ),
+        )
+        .only_with("lasting"),
+        Advice::new(
+            "Connects that are refused are over too soon to be listed: the logs of the programs that connect to {peer} tell which one fails.",
+        )
+        .only_with("short"),
     ],
     references: &[
         "RFC 9293 3.10.7.3",
@@ -46,7 +51,7 @@ pub(crate) const RULE: Rule = Rule {
     ],
     explained_by: &["TD153", "TD306"],
     limits: Limits::LIST,
-    placeholders: &["refused", "unanswered", "peer"],
+    placeholders: &["refused", "unanswered", "lasting", "short", "peer"],
     judge: Judge::Service(|input, limits| judge(input, &limits.connects_fail)),
 };
 
@@ -98,6 +103,13 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if ends.unanswered + ends.given_up > 0 {
         found = found.with_word("unanswered", "");
     }
+    // What the kernel has forgotten may have lasted or not.
+    if ends.unanswered + ends.given_up + ends.failed > 0 {
+        found = found.with_word("lasting", "");
+    }
+    if ends.refused + ends.failed > 0 {
+        found = found.with_word("short", "");
+    }
     Some(found)
 }
 
@@ -148,6 +160,17 @@ mod tests {
         assert_eq!(found(&[("10.0.0.1", refused(100, 3))]), None);
         assert_eq!(found(&[("10.0.0.1", Ends::default())]), None);
         assert_eq!(found(&[]), None);
+    }
+
+    #[test]
+    fn refused_connects_are_not_looked_for_among_sockets() {
+        let words = |ends| {
+            let found = found(&[("10.0.0.1", ends)]).unwrap();
+            ["lasting", "short"].map(|word| found.words.contains(&(word, String::new())))
+        };
+        assert_eq!(words(Ends { refused: 40, ..Ends::default() }), [false, true]);
+        assert_eq!(words(Ends { unanswered: 40, ..Ends::default() }), [true, false]);
+        assert_eq!(words(Ends { failed: 40, ..Ends::default() }), [true, true]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) const RULE: Rule = Rule {
             "tcpdiag conns --local-port {local_port} --columns remote,recv_q,rcv_wnd,process --processes --sort -recv_q",
         ),
         Advice::new(
-            "A program that does not want more data should close the connection. For a program that hangs, /proc/PID/stack or a debugger shows where.",
+            "A program that limits its own rate may stop reading for many seconds on purpose. One that does not want more data should close the connection. For a program that hangs, /proc/PID/stack or a debugger shows where.",
         ),
     ],
     references: &["RFC 9293 3.8.6", "__tcp_select_window() in net/ipv4/tcp_output.c"],

@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "The connections of this service together retransmit an unusual share of what they send, but none of them does so often enough to be a finding of its own: many short connections on a bad path.",
     evidence: "total_retrans against data_segs_out, summed over the connections of a service and over each of its peers, ended ones included",
-    guards: "The share has to be above the limit beyond chance, whatever the number of segments. If single connections were found to lose segments, that is the finding.",
+    guards: "The share has to be above the limit beyond chance, whatever the number of segments. If single connections were found to lose segments, that is the finding. Old connections that send nothing new, only repeats, say nothing of a bad path: the peer is gone or does not answer (TD122, TD151, TD309).",
     seen_from: "the sender",
     other_side: "On the peers rcv_ooopack grows.",
     advice: &[Advice::with_command(
@@ -40,6 +40,9 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let group = input.group;
+    if group.opened == 0 && group.sum.retrans >= group.sum.data_segs_out {
+        return None;
+    }
     if let Some(found) = ratio(&group.sum, limits, limits.share) {
         return Some(found);
     }
@@ -91,6 +94,14 @@ mod tests {
         };
         assert!(service(&RULE, &few, &context).is_some(), "few and clear");
         assert_eq!(service(&RULE, &of(0), &context), None);
+        // Five connections that wait for a peer that is gone.
+        let silent = |opened| Group {
+            sum: Peer { connections: 5, data_segs_out: 5, retrans: 5, ..Peer::default() },
+            opened,
+            ..Group::default()
+        };
+        assert_eq!(service(&RULE, &silent(0), &context), None);
+        assert!(service(&RULE, &silent(5), &context).is_some(), "each began with losses");
     }
 
     #[test]

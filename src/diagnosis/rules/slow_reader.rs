@@ -1,4 +1,4 @@
-//! TD132: the program reads more slowly than data arrives.
+//! TD132: the program leaves received data unread.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::{FAST, limits};
@@ -16,7 +16,7 @@ limits! {
 pub(crate) const RULE: Rule = Rule {
     code: "TD132",
     name: "slow-reader",
-    title: "the program reads more slowly than data arrives",
+    title: "the program leaves received data unread",
     scope: RuleScope::Connection,
     meaning: "The receive queue is never empty. Either the program reads less than the peer sends, so that the peer has to wait, or it left all data unread the whole time.",
     evidence: "recv_q at every poll, its minimum, and bytes read",
@@ -58,14 +58,20 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         _ => return None,
     };
     let confidence = if lags { Confidence::High } else { Confidence::Medium };
-    Some(
-        RuleMatch::new(severity, confidence, evidence.receive_queue as f64)
-            .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
-            .with(Measure::new("least_recv_q", unread, "bytes").over(limits.least))
-            .with(Measure::new("much_unread_looks", share, "share").over(limits.share))
-            .with(Measure::new("read_rate", rate, "B/s")),
-    )
+    let mut found = RuleMatch::new(severity, confidence, evidence.receive_queue as f64)
+        .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
+        .with(Measure::new("least_recv_q", unread, "bytes").over(limits.least))
+        .with(Measure::new("much_unread_looks", share, "share").over(limits.share))
+        .with(Measure::new("read_rate", rate, "B/s"));
+    if left {
+        let ended = evidence.state == State::CloseWait;
+        found.cause = Some(if ended { LEFT_AND_ENDED } else { LEFT }.to_owned());
+    }
+    Some(found)
 }
+
+const LEFT: &str = "The program read nothing the whole time, though data was there to read.";
+const LEFT_AND_ENDED: &str = "The peer has sent all that it will send, and the program has not read it: it still sends, or has forgotten the connection. An answer that the peer gave before it closed its direction goes unnoticed.";
 
 #[cfg(test)]
 mod tests {
@@ -92,7 +98,12 @@ mod tests {
             bytes_received: 0,
             ..healthy()
         };
-        assert_eq!(judged(&RULE, left.shows(Sign::Unread, 11)).unwrap().severity, Severity::Info);
+        let untouched = judged(&RULE, left.shows(Sign::Unread, 11)).unwrap();
+        assert_eq!((untouched.severity, untouched.cause.as_deref()), (Severity::Info, Some(LEFT)));
+        let ended = crate::diagnosis::Evidence { state: State::CloseWait, ..left };
+        let ended = judged(&RULE, ended.shows(Sign::Unread, 11)).unwrap();
+        assert_eq!(ended.cause.as_deref(), Some(LEFT_AND_ENDED));
+        assert_eq!(slow.cause, None, "it reads");
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

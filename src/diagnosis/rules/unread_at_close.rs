@@ -4,6 +4,7 @@ use crate::diagnosis::evidence::Lifecycle;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+use crate::model::Role;
 
 limits! {
     least: 2.0, "bytes", "least number of unread bytes";
@@ -20,13 +21,20 @@ pub(crate) const RULE: Rule = Rule {
     guards: "A peer that resets the connection leaves unread data too: the host has to count a close with unread data. An unread FIN counts as one byte and is ignored. Without destroy events (`--no-events`) this cannot be detected.",
     seen_from: "the side that closed",
     other_side: "On the peer read() fails with ECONNRESET.",
-    advice: &[Advice::new(
-        "The program should read to the end (read() returns 0) before it closes, or call shutdown() for writing first. The usual cause is a server that answers without reading the whole request.",
-    )],
+    advice: &[
+        Advice::new(
+            "The program should read to the end (read() returns 0) before it closes, or call shutdown() for writing first. The usual causes are a server that answers without reading the whole request, and one that is stopped or reloaded while requests wait.",
+        )
+        .only_with("server"),
+        Advice::new(
+            "A client that no longer wants an answer (a download that is cancelled, a timeout, a limit of size) closes in this way. Only what it sent last may be lost: if that matters, it should read to the end (read() returns 0) before it closes.",
+        )
+        .only_with("client"),
+    ],
     references: &["RFC 2525 2.17", "RFC 9293 3.6", "__tcp_close() in net/ipv4/tcp.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &[],
+    placeholders: &["client", "server"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.unread_at_close)),
 };
 
@@ -45,7 +53,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     Some(
         RuleMatch::new(Severity::Warning, confidence, unread)
             .with(Measure::new("recv_q", unread, "bytes").over(limits.least))
-            .with_growth("TCPAbortOnClose", aborted),
+            .with_growth("TCPAbortOnClose", aborted)
+            .with_word(if evidence.role == Role::Client { "client" } else { "server" }, ""),
     )
 }
 
@@ -65,6 +74,12 @@ mod tests {
         let mut context = context();
         context.host = host(&[("TcpExtTCPAbortOnClose", 0)]);
         assert_eq!(judged_in(&RULE, unread(500, Lifecycle::Closed), &context), None, "reset");
+        let advised = |role| {
+            let evidence = crate::diagnosis::Evidence { role, ..unread(500, Lifecycle::Closed) };
+            judged(&RULE, evidence).unwrap().words
+        };
+        assert_eq!(advised(Role::Client), [("client", String::new())]);
+        assert_eq!(advised(Role::Server), [("server", String::new())]);
         assert_eq!(judged(&RULE, unread(500, Lifecycle::Open)), None);
         assert_eq!(judged(&RULE, unread(500, Lifecycle::Vanished)), None);
         assert_eq!(judged(&RULE, unread(1, Lifecycle::Closed)), None);
