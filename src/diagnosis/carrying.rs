@@ -12,7 +12,7 @@ const BBR_LOSS: f64 = 0.15;
 const OTHER_LIMIT: f64 = 0.3;
 
 /// How far a rate may be from what the model says and still be explained by it.
-const AGREES: [f64; 2] = [0.35, 2.5];
+const AGREES: [f64; 2] = [0.35, 1.7];
 
 /// The largest slow start threshold by the least, up to which every loss came at the same window.
 const STEADY: f64 = 1.6;

@@ -17,6 +17,9 @@ use crate::wire::{Slot, TcpInfo, uapi};
 /// `tcp_info` has no fields behind this offset that change while a socket is idle.
 const AFTER_CLOCKS: usize = 60;
 
+/// Full segments that a peer has to acknowledge to show that they arrive.
+const FULL_SEGMENTS: u64 = 4;
+
 /// Round trips of a connection, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rtt {
@@ -331,6 +334,17 @@ impl ConnectionHistory {
         let ages = [&t::LAST_ACK_RECV, &t::LAST_DATA_RECV];
         let age = ages.into_iter().filter_map(|field| self.level(field)).min()?;
         Some(self.taken_at.saturating_sub(Duration::from_millis(age)))
+    }
+
+    /// The size of its segments, in bytes, if the peer acknowledged full ones while it was watched;
+    /// else 0.
+    pub(super) fn full_segments(&self) -> u64 {
+        let grown = |field| self.growth(field).unwrap_or(0);
+        let size = self.level(&t::SND_MSS).unwrap_or(0);
+        let acknowledged = grown(&t::BYTES_ACKED);
+        // As many bytes as full segments have on the average, and more than a tail.
+        let are_full = acknowledged * 2 >= size * grown(&t::DATA_SEGS_OUT);
+        if acknowledged >= size * FULL_SEGMENTS && are_full { size } else { 0 }
     }
 
     /// Whether it did something.

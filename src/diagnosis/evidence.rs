@@ -14,6 +14,9 @@ pub enum Lifecycle {
     Vanished,
 }
 
+/// A SYN without an answer is repeated after so many microseconds (RFC 6298).
+const SYN_TIMER_US: u64 = 1_000_000;
+
 /// One connection's interval. Counters are growth since the first poll, or since the connection
 /// was opened if that was later. Levels are of the last poll. `None`: this kernel does not report
 /// it, or there was nothing to report.
@@ -202,11 +205,21 @@ impl Evidence {
         if self.watched_s > 0.0 { self.bytes_acked as f64 / self.watched_s } else { 0.0 }
     }
 
+    /// Seconds of a round trip as a receiver knows it: the larger of `rcv_rtt` and `min_rtt`. The
+    /// latter is that of the handshake, which a lost segment makes as long as the timer of a SYN.
+    pub fn receiving_rtt_s(&self) -> Option<f64> {
+        let us = match (self.rcv_rtt_us, self.min_rtt_us) {
+            (Some(own), Some(least)) if least >= SYN_TIMER_US && own < SYN_TIMER_US / 2 => own,
+            (own, least) => own.max(least)?,
+        };
+        Some(us as f64 / 1e6)
+    }
+
     /// About how many segments were missing when others arrived: all that follow a missing one in the
     /// same round trip arrive after a gap.
     pub fn missing(&self) -> f64 {
         let late = self.out_of_order.unwrap_or(0) as f64;
-        let rtt = self.rcv_rtt_us.max(self.min_rtt_us).map_or(0.0, |us| us as f64 / 1e6);
+        let rtt = self.receiving_rtt_s().unwrap_or(0.0);
         let per_round_trip = match self.watched_s > 0.0 {
             true => self.data_segs_in as f64 * rtt / self.watched_s,
             // Shorter than the time between polls: the first window of most senders.
@@ -267,5 +280,24 @@ impl Evidence {
     /// Whether the state still allows sending data.
     pub fn sends(&self) -> bool {
         matches!(self.state, State::Established | State::CloseWait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::testing::healthy;
+
+    #[test]
+    fn a_repeated_handshake_is_no_round_trip() {
+        let of = |rcv_rtt_us, min_rtt_us| {
+            Evidence { rcv_rtt_us, min_rtt_us, ..healthy() }.receiving_rtt_s()
+        };
+        assert_eq!(of(Some(40_000), Some(20_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(40_000)), Some(0.04));
+        assert_eq!(of(Some(20_000), Some(1_040_000)), Some(0.02));
+        assert_eq!(of(Some(900_000), Some(1_040_000)), Some(1.04), "a long path");
+        assert_eq!(of(None, Some(1_040_000)), Some(1.04), "nothing better");
+        assert_eq!(of(None, None), None);
     }
 }

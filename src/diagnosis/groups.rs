@@ -189,13 +189,20 @@ pub struct Groups {
     groups: FxHashMap<GroupKey, Group>,
     /// When something last came from each remote host, since the first poll.
     answered: FxHashMap<ScopedAddress, Duration>,
+    /// The largest full segments that each remote host acknowledged, in bytes.
+    takes: FxHashMap<ScopedAddress, u64>,
 }
 
 impl Groups {
     pub(super) fn add(&mut self, history: &ConnectionHistory) {
         self.groups.entry(GroupKey::of(&history.example)).or_default().add(history);
-        let Some(at) = history.answered_at() else { return };
         let host = history.example.remote_host();
+        let full = history.full_segments();
+        if full > 0 && (self.takes.len() < MAX_REMOTES || self.takes.contains_key(&host)) {
+            let largest = self.takes.entry(host).or_default();
+            *largest = full.max(*largest);
+        }
+        let Some(at) = history.answered_at() else { return };
         if self.answered.len() < MAX_REMOTES || self.answered.contains_key(&host) {
             let last = self.answered.entry(host).or_default();
             *last = at.max(*last);
@@ -248,6 +255,12 @@ impl Groups {
         self.answered.get(&host).copied()
     }
 
+    /// The largest full segments, in bytes, that a remote host acknowledged on any connection; 0 if
+    /// none, or if there are too many hosts.
+    pub(super) fn takes(&self, host: ScopedAddress) -> u64 {
+        self.takes.get(&host).copied().unwrap_or(0)
+    }
+
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Group)> {
         self.groups.iter()
@@ -270,6 +283,34 @@ mod tests {
         let mut port = socket;
         port.local.port ^= 1;
         assert_eq!(towards(&socket), towards(&port));
+    }
+}
+
+#[cfg(test)]
+mod takes_tests {
+    use super::*;
+    use crate::model::Socket;
+    use crate::model::example::{socket, tcp_info};
+
+    #[test]
+    fn a_host_takes_what_it_acknowledged_in_full() {
+        // snd_mss, bytes_acked, data_segs_out.
+        let takes = |connections: &[[u32; 3]]| {
+            let mut groups = Groups::default();
+            for &[mss, acked, sent] in connections {
+                let info = tcp_info(&[(16, mss), (120, acked), (156, sent)]);
+                let event = Socket { tcp_info: Some(info), ..socket() };
+                let at = Duration::from_secs(1);
+                let history = ConnectionHistory::from_destroy_event(&event, Role::Server, at, 2);
+                groups.add(&history);
+            }
+            groups.takes(Example::of(&socket(), Role::Server).remote_host())
+        };
+        assert_eq!(takes(&[]), 0);
+        assert_eq!(takes(&[[1448, 144_800, 105]]), 1448);
+        assert_eq!(takes(&[[1448, 1448, 10]]), 0, "a single one");
+        assert_eq!(takes(&[[1448, 20_000, 200]]), 0, "small ones");
+        assert_eq!(takes(&[[1448, 1, 10], [536, 53_600, 100]]), 536, "those of another size");
     }
 }
 

@@ -145,7 +145,13 @@ impl Diagnosis {
             }
             self.groups.add(history);
             coverage.active += u64::from(history.is_active());
-            self.judge_connection(history, context, &mut matches);
+        }
+        // What the other connections to a host show counts for each of them.
+        for slot in 0..self.histories.len() {
+            let Some(history) = self.histories.get(slot) else { break };
+            if !history.is_quiet() {
+                self.judge_connection(history, context, &mut matches);
+            }
         }
         for history in &self.ended {
             self.judge_connection(history, context, &mut matches);
@@ -163,7 +169,8 @@ impl Diagnosis {
         matches: &mut Matches,
     ) {
         let evidence = history.evidence();
-        let input = RuleInput { evidence: &evidence, context };
+        let peer_takes = self.groups.takes(history.example.remote_host());
+        let input = RuleInput { evidence: &evidence, peer_takes, context };
         let mut matched: Vec<Match> = Vec::new();
         for rule in self.rules() {
             if let Judge::Connection(judge) = rule.judge {

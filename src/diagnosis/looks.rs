@@ -55,7 +55,9 @@ pub(super) fn signs_of(socket: &Socket, info: Option<&TcpInfo>, inflation: Infla
     let buffer_full = || {
         let (queued, size) = (word(uapi::SK_MEMINFO_WMEM_QUEUED)?, word(uapi::SK_MEMINFO_SNDBUF)?);
         let all = read(NOTSENT_BYTES)? == 0 && unacked > 0 && unacked < read(SND_CWND)?;
-        Some(queued >= size && all)
+        // What follows a lost segment stays in the buffer until that is repaired.
+        let calm = read(CA_STATE)? < u64::from(uapi::TCP_CA_RECOVERY);
+        Some(queued >= size && all && calm)
     };
     // Of less than a segment: the kernel sends nothing while what it sent last, which was less than
     // a segment too, is not acknowledged. Nothing else holds it back.
@@ -113,4 +115,23 @@ fn stream_rtts(info: &TcpInfo, state: State) -> Option<(f64, f64, f64)> {
     }
     let (rtt, least) = (t::RTT.integer_of(info, state)?, t::MIN_RTT.integer_of(info, state)?);
     Some((rtt as f64, rtt.saturating_sub(least) as f64, least as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example::{socket, tcp_info};
+
+    #[test]
+    fn a_send_buffer_is_no_limit_while_a_loss_is_repaired() {
+        let shown = |ca_state: u8, unacked| {
+            let first = u32::from_ne_bytes([1, ca_state, 0, 0]);
+            let info = tcp_info(&[(0, first), (24, unacked), (80, 40)]);
+            let signs = signs_of(&socket(), Some(&info), Inflation { times: 3.0, least_us: 2e4 });
+            signs & Sign::SendBufferFull.bit() != 0
+        };
+        assert!(shown(uapi::TCP_CA_OPEN, 20));
+        assert!(!shown(uapi::TCP_CA_RECOVERY, 20));
+        assert!(!shown(uapi::TCP_CA_OPEN, 40), "the congestion window is used up");
+    }
 }

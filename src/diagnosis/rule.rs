@@ -210,6 +210,9 @@ impl Context {
 pub struct RuleInput<'a> {
     /// What it did.
     pub evidence: &'a Evidence,
+    /// The largest segments, in bytes, that its remote host acknowledged while it was watched, on any
+    /// connection; 0 if none of a full one.
+    pub peer_takes: u64,
     /// What all rules are given.
     pub context: &'a Context,
 }

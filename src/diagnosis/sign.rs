@@ -34,7 +34,8 @@ pub enum Sign {
     Recovering,
     /// A stream of segments takes somewhat longer than the path needs.
     Queued,
-    /// The send buffer is full, all of it is in flight, and the congestion window allows more.
+    /// The send buffer is full, all of it is in flight, the congestion window allows more, and no loss
+    /// is being repaired.
     SendBufferFull,
     /// Less than a segment waits for the acknowledgement of less than a segment, and nothing else
     /// holds it back.

@@ -139,7 +139,7 @@ pub(super) fn judged_in(rule: &Rule, evidence: Evidence, context: &Context) -> O
     let Judge::Connection(judge) = rule.judge else {
         panic!("{} judges no connections", rule.code)
     };
-    judge(&RuleInput { evidence: &evidence, context }, &RuleLimits::default())
+    judge(&RuleInput { evidence: &evidence, peer_takes: 0, context }, &RuleLimits::default())
 }
 
 /// A listener with `first` connections in its accept queue at the first of eleven polls, and

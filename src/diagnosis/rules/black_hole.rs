@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Small segments arrive and full ones do not: a hop with a smaller MTU drops them, and the message about it (ICMP fragmentation needed, packet too big) is filtered. Or the segment size has just shrunk, because such a message arrived or the kernel probed the MTU.",
     evidence: "a full segment in flight that is not acknowledged after timeouts, if the connection never had a full segment acknowledged or if the peer still sends; or a decrease of snd_mss or pmtu",
-    guards: "Stuck segments are critical, since nothing more arrives. A segment size that has shrunk is a warning: the connection goes on. A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122.",
+    guards: "Stuck segments are critical, since nothing more arrives. A segment size that has shrunk is a warning: the connection goes on. A peer that is gone looks the same if the first data sent to it is large. The confidence is therefore medium unless the segment size decreased. If full segments were acknowledged before and the peer is silent, it is TD122. If the same host acknowledges full segments of this size on other connections, large and small ones are lost alike.",
     seen_from: "the sender",
     other_side: "On the receiver the connection is idle since the handshake or the last small message.",
     advice: &[
@@ -63,7 +63,9 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         && evidence.unacked > 0
         && evidence.send_queue >= evidence.mss
         && evidence.mss as f64 >= limits.mss
-        && evidence.bytes_acked < evidence.mss;
+        && evidence.bytes_acked < evidence.mss
+        // Where others arrive that are as large, size is not the cause.
+        && input.peer_takes < evidence.mss;
     // A peer that still sends is up, and does not receive large segments.
     let peer_is_up = evidence.segs_in > 0
         && evidence.last_ack_recv_ms.is_some_and(|ms| ms < 2_000)
@@ -135,5 +137,25 @@ mod tests {
             ["1500", "1472", "1452"].map(Some)
         );
         assert_eq!(judged(&RULE, healthy()), None);
+    }
+
+    #[test]
+    fn a_host_that_takes_others_as_large_takes_these() {
+        let stuck = Evidence {
+            unacked: 10,
+            send_queue: 78_192,
+            retransmits: 4,
+            bytes_acked_ever: Some(1),
+            bytes_acked: 0,
+            ..healthy()
+        };
+        let context = crate::diagnosis::testing::context();
+        let found = |peer_takes| {
+            let input = RuleInput { evidence: &stuck, peer_takes, context: &context };
+            judge(&input, &crate::diagnosis::RuleLimits::default().black_hole)
+        };
+        assert!(found(0).is_some());
+        assert!(found(536).is_some(), "smaller ones");
+        assert_eq!(found(stuck.mss), None);
     }
 }

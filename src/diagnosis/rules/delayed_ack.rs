@@ -8,6 +8,7 @@ use crate::diagnosis::sign::Sign;
 limits! {
     looks: 0.2, "share", "share of the polls with a small write held back";
     least: 3.0, "looks", "least number of such polls";
+    lossy: 0.05, "share", "share of the segments that were retransmitted, from which repairs hold small writes back";
     delay: 8.0, "ms", "milliseconds that the mean round trip is above the least one";
 }
 
@@ -19,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The program writes a message in several small pieces. The kernel sends the first one at once and holds the next until the peer has acknowledged it (Nagle's algorithm), and the peer delays its acknowledgement, by 40 ms on Linux and up to 200 ms elsewhere, because it has nothing to send yet: both wait for each other.",
     evidence: "polls with one segment in flight that is smaller than the MSS, less than an MSS unsent, and congestion window to spare; rtt against min_rtt",
-    guards: "Nothing may be lost or repeated, the peer's window has to have room, and the program may have set no rate. Round trips have to contain the delay of the acknowledgements: where the peer answers at once, holding small writes costs one round trip and saves segments. A program that holds data back itself (TCP_CORK, MSG_MORE) looks the same while a small segment is in flight.",
+    guards: "Little may be repeated, the peer's window has to have room, and the program may have set no rate. Round trips have to contain the delay of the acknowledgements: where the peer answers at once, holding small writes costs one round trip and saves segments. A program that holds data back itself (TCP_CORK, MSG_MORE) looks the same while a small segment is in flight.",
     seen_from: "the sender",
     other_side: "On the receiver the counter DelayedACKs grows. TCP_QUICKACK there helps only for a moment.",
     advice: &[Advice::with_command(
@@ -45,7 +46,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let (mean, least) = (evidence.mean_rtt_us? as f64, evidence.min_rtt_us? as f64);
     let delay = (mean - least) / 1e3;
-    if delay < limits.delay || evidence.retransmitted_share() >= 0.01 {
+    if delay < limits.delay || evidence.retransmitted_share() >= limits.lossy {
         return None;
     }
     Some(
@@ -73,7 +74,10 @@ mod tests {
         assert_eq!(judged(&RULE, held(8, 30_000)).unwrap().severity, Severity::Warning);
         assert_eq!(judged(&RULE, held(2, 30_000)), None, "seldom");
         assert_eq!(judged(&RULE, held(8, 900)), None, "the peer answers at once");
-        assert_eq!(judged(&RULE, Evidence { retrans: 100, ..held(8, 30_000) }), None, "loss");
+        let lossy = |retrans| Evidence { retrans, ..held(8, 30_000) };
+        let sent = healthy().data_segs_out;
+        assert!(judged(&RULE, lossy(sent / 25)).is_some(), "a little loss");
+        assert_eq!(judged(&RULE, lossy(sent / 15)), None, "loss");
         assert_eq!(judged(&RULE, healthy()), None);
     }
 }

@@ -8,6 +8,8 @@ use crate::diagnosis::sign::Sign;
 
 limits! {
     used: 0.5, "share", "share of the window that arrives in each round trip";
+    used_with_gaps: 0.8, "share", "the same where data arrives with gaps";
+    gaps: 0.01, "share", "share of the segments that arrive after a gap, from which loss may be what makes the peer send less";
     unread: 0.3, "share", "most polls with much data unread";
     least: 20.0, "segments", "least number of segments with data received per second";
     fast: 125e6, "B/s", "rate from which the finding is only information";
@@ -20,8 +22,8 @@ pub(crate) const RULE: Rule = Rule {
     title: "the own receive buffer limits what the peer sends",
     scope: RuleScope::Connection,
     meaning: "The peer sends a whole window in each round trip, the program reads at once, and the receive buffer does not grow: the window that this host advertises is smaller than rate times round trip, and the peer waits for it. Only this end can mend that.",
-    evidence: "bytes_received per round trip (the larger of rcv_rtt and min_rtt) against the largest rcv_wnd (Linux 6.2 and later, else rcv_ssthresh); rcvbuf at the first and the last poll; recv_q; net.ipv4.tcp_rmem, net.ipv4.tcp_moderate_rcvbuf",
-    guards: "A program that reads slowly is TD132. A buffer that grew while it was watched follows the traffic. Without window scaling the window cannot be larger, whatever the buffer (TD142). A sender that happens to send as much in each round trip looks the same: on it, TD101 tells.",
+    evidence: "bytes_received per round trip (the larger of rcv_rtt and min_rtt, unless the handshake was repeated) against the largest rcv_wnd (Linux 6.2 and later, else rcv_ssthresh); rcvbuf at the first and the last poll; recv_q; net.ipv4.tcp_rmem, net.ipv4.tcp_moderate_rcvbuf",
+    guards: "A program that reads slowly is TD132. A buffer that grew while it was watched follows the traffic. Without window scaling the window cannot be larger, whatever the buffer (TD142). Where data arrives with gaps, the window has to be used more, since loss makes the peer send less. A sender that happens to send as much in each round trip looks the same: on it, TD101 tells.",
     seen_from: "the receiver",
     other_side: "On the sender: TD101, limited by the window.",
     advice: &[
@@ -60,7 +62,7 @@ const UNSCALED: u64 = 60_000;
 /// The share of the window that arrives in each round trip.
 fn used(evidence: &Evidence) -> Option<f64> {
     let window = evidence.largest_rcv_wnd? as f64;
-    let rtt = evidence.rcv_rtt_us.max(evidence.min_rtt_us)? as f64 / 1e6;
+    let rtt = evidence.receiving_rtt_s()?;
     let rate = evidence.bytes_received as f64 / evidence.watched_s.max(0.1);
     Some(rate * rtt / window)
 }
@@ -72,7 +74,11 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let used = used(evidence)?;
     let segments = evidence.data_segs_in as f64 / evidence.watched_s.max(0.1);
     let unscaled = evidence.options & WINDOW_SCALING == 0 && window >= UNSCALED;
-    if used < limits.used
+    // A congestion window that losses make smaller is on average not far below a window that it reaches
+    // now and then.
+    let gaps = evidence.out_of_order.unwrap_or(0) as f64 / evidence.data_segs_in.max(1) as f64;
+    let least = if gaps >= limits.gaps { limits.used_with_gaps } else { limits.used };
+    if used < least
         || segments < limits.least
         || evidence.share_of_polls(Sign::MuchUnread) > limits.unread
         || evidence.polls < 3
@@ -81,7 +87,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     {
         return None;
     }
-    let [least, initial, most] = input.context.settings.triple("tcp_rmem")?;
+    let [smallest, initial, most] = input.context.settings.triple("tcp_rmem")?;
     let moderates = input.context.settings.number("tcp_moderate_rcvbuf") != Some(0);
     // What the kernel sizes ends at the maximum, and what it does not size anywhere.
     let word = match () {
@@ -93,14 +99,14 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let severity = if rate >= limits.fast { Severity::Info } else { Severity::Warning };
     Some(
         RuleMatch::new(severity, Confidence::Medium, used)
-            .with(Measure::new("window_used", used, "share").over(limits.used))
+            .with(Measure::new("window_used", used, "share").over(least))
             .with(Measure::new("rcvbuf", size as f64, "bytes"))
             .with(Measure::new("largest_rcv_wnd", window as f64, "bytes"))
             .with(Measure::new("received_rate", rate, "B/s"))
             .with_known(evidence.rcv_rtt_us.map(|us| Measure::new("rcv_rtt", us as f64, "us")))
             .with_word("rcvbuf", size.to_string())
             .with_word(word, "")
-            .with_word("rmem_doubled", format!("{least} {initial} {}", most.saturating_mul(2))),
+            .with_word("rmem_doubled", format!("{smallest} {initial} {}", most.saturating_mul(2))),
     )
 }
 
@@ -134,9 +140,18 @@ mod tests {
             Evidence { first_rcvbuf: Some(80_000), ..filled() },
             Evidence { data_segs_in: 100, ..filled() },
             Evidence { options: 3, ..filled() },
+            // The handshake was repeated after a second.
+            Evidence { bytes_received: 1_000_000, min_rtt_us: Some(1_042_000), ..filled() },
             filled().shows(Sign::MuchUnread, 6),
+            Evidence { bytes_received: 8_000_000, out_of_order: Some(400), ..filled() },
         ] {
             assert_eq!(judged(&RULE, other), None, "{other:?}");
+        }
+        for other in [
+            Evidence { bytes_received: 8_000_000, out_of_order: Some(9), ..filled() },
+            Evidence { out_of_order: Some(400), ..filled() },
+        ] {
+            assert!(judged(&RULE, other).is_some(), "{other:?}");
         }
     }
 

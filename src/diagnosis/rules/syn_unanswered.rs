@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     title: "no answer to connection attempts",
     scope: RuleScope::Connection,
     meaning: "A SYN was sent and repeated without any answer, not even a refusal: the host is down, a firewall drops silently, or the listener's queue is full.",
-    evidence: "SYN-SENT with repeated SYNs; TCPSynRetrans and ActiveOpens of the host",
+    evidence: "SYN-SENT with repeated SYNs (the timer, or total_retrans while segs_in is 0); TCPSynRetrans and ActiveOpens of the host",
     guards: "A refusal would end the attempt at once. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
     seen_from: "the client",
     other_side: "On the server check whether the SYNs arrive at all. If they do, its listener is full (TD201, TD204) or the path back is broken.",
@@ -49,7 +49,12 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if evidence.state != State::SynSent {
         return None;
     }
-    let repeated = evidence.unanswered().max(evidence.retransmits).max(evidence.retrans);
+    // What an answer followed may have been data: then only the timer of the last poll tells of SYNs.
+    let counted = match evidence.segs_in {
+        0 => evidence.retransmits.max(evidence.retrans),
+        _ => 0,
+    };
+    let repeated = evidence.unanswered().max(counted);
     if (repeated as f64) < limits.least {
         return None;
     }
@@ -94,6 +99,10 @@ mod tests {
         assert_eq!(judged(&RULE, connecting(1)).unwrap().severity, Severity::Warning);
         assert_eq!(judged(&RULE, connecting(4)).unwrap().severity, Severity::Critical);
         assert_eq!(judged(&RULE, healthy()), None);
+        // Established and ended between two polls, with data sent again.
+        let ended = |segs_in| crate::diagnosis::Evidence { segs_in, retrans: 1, ..connecting(0) };
+        assert_eq!(judged(&RULE, ended(6)), None);
+        assert!(judged(&RULE, ended(0)).is_some());
         let mut context = context();
         for (repeated, sent, severity) in [
             (20, 1, Severity::Info),

@@ -5,7 +5,7 @@ use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 
 limits! {
-    least: 3.0, "segments", "least number of retransmitted segments";
+    least: 3.0, "segments", "least number of retransmitted segments, and of probes";
     share: 0.002, "share", "share of the segments that were retransmitted";
     probes: 0.35, "share", "share of the host's repairs that were probes";
 }
@@ -46,7 +46,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     }
     let [fast, probes] = input.context.host.fast_and_probes()?;
     let mix = probes as f64 / (probes + fast).max(1) as f64;
-    if mix < limits.probes || probes < repaired / 2 {
+    if mix < limits.probes || (probes as f64) < limits.least || probes < repaired / 2 {
         return None;
     }
     // A probe whose answer shows a loss is counted, or the rest of the tail is repaired after it.
@@ -90,6 +90,9 @@ mod tests {
         assert_eq!(judged_in(&RULE, lossy, &context), None);
         context.host = host(&[probes[0], probes[1], ("TcpExtTCPLossProbeRecovery", 18)]);
         assert!(judged_in(&RULE, lossy, &context).is_some());
+        context.host = host(&[("TcpExtTCPLossProbes", 2), ("TcpExtTCPFastRetrans", 1)]);
+        let few = crate::diagnosis::Evidence { retrans: 3, data_segs_out: 9, ..healthy() };
+        assert_eq!(judged_in(&RULE, few, &context), None, "few probes");
         context.host = host(&[("TcpExtTCPLossProbes", 3), ("TcpExtTCPFastRetrans", 22)]);
         assert_eq!(judged_in(&RULE, lossy, &context), None);
     }

@@ -20,6 +20,14 @@ pub struct Said {
     pub whole: Value,
 }
 
+impl Said {
+    /// The ratio of counters that it is about.
+    pub fn ratio(&self) -> Option<&str> {
+        let is_ratio = self.code == "TD401";
+        is_ratio.then(|| self.whole["evidence"][0]["field"].as_str().unwrap())
+    }
+}
+
 /// What both ends said, and from when to when they looked.
 pub type Diagnosis = (Vec<Said>, [SystemTime; 2]);
 

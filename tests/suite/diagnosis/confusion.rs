@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::both_ends::Said;
-use crate::lab::scenes::{Claim, Observed, Scene, Statement, at_least};
+use crate::lab::scenes::{Claim, Observed, Scene, Statement, at_least, behind};
 
 /// A scene with what is true, and what was said.
 pub struct Scored {
@@ -50,8 +50,17 @@ impl Scored {
     }
 
     fn is_true(&self, said: &Said) -> bool {
+        // An unhealthy ratio is right where what it counts happened.
+        let ratio = said.ratio().map(behind);
         self.claims.iter().any(|claim| {
-            claim.side == said.side && claim.statement.codes().contains(&said.code.as_str())
+            let is_here = claim.side == said.side;
+            match ratio {
+                Some([here, anywhere]) => {
+                    is_here && here.contains(&claim.statement)
+                        || anywhere.contains(&claim.statement)
+                }
+                None => is_here && claim.statement.codes().contains(&said.code.as_str()),
+            }
         })
     }
 
@@ -82,7 +91,8 @@ impl Scored {
             .iter()
             .map(|said| {
                 let mark = if said.is_alarm { "" } else { " (info)" };
-                format!("{:?} {}{mark}", said.side, said.code)
+                let ratio = said.ratio().map(|ratio| format!(" {ratio}")).unwrap_or_default();
+                format!("{:?} {}{ratio}{mark}", said.side, said.code)
             })
             .collect();
         let _ = writeln!(text, "    said: {}", all.join(", "));
@@ -221,9 +231,10 @@ impl Table {
             for said in scored.wrong() {
                 let _ = writeln!(
                     text,
-                    "- False at the {}: {}. {}",
+                    "- False at the {}: {}{}. {}",
                     format!("{:?}", said.side).to_lowercase(),
                     said.code,
+                    said.ratio().map(|ratio| format!(" {ratio}")).unwrap_or_default(),
                     scored.scene
                 );
             }

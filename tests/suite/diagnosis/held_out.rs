@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::both_ends::{self, Said};
 use super::confusion::{self, Scored};
-use crate::lab::scenes::{Medium, Outcome, Scene, Statement, play, truth};
+use crate::lab::scenes::{Medium, Outcome, Scene, Statement, behind, play, truth};
 use crate::lab::{lab, require, scenes_wanted};
 
 /// The set to tune by begins here.
@@ -162,4 +162,27 @@ fn every_code_of_a_statement_is_a_code() {
             assert!(code.starts_with("TD") && code.len() == 5, "{statement:?}: {code}");
         }
     }
+}
+
+/// An unhealthy ratio that nothing can make true would always be false.
+#[test]
+fn ratios_have_statements() {
+    let without = tcpdiag::counters::Ratio::all().iter().map(|ratio| ratio.id.as_str());
+    let without: Vec<_> = without.filter(|id| behind(id).iter().all(|it| it.is_empty())).collect();
+    // No scene does anything that these count.
+    let known = [
+        "reno_recovery",
+        "sack_reneging",
+        "syn_cookies_failed",
+        "time_wait_overflow",
+        "time_wait_recycled",
+        "abort_on_memory",
+        "abort_on_linger",
+        "abort_failed",
+        "memory_pressure",
+        "backlog_drops",
+        "delayed_ack_locked",
+        "ecn_marked",
+    ];
+    assert_eq!(without, known);
 }

@@ -78,6 +78,8 @@ sums! {
     limited,
     /// Of this: while nothing was under way.
     closed,
+    /// How long flows waited for any answer to data, beyond the first two seconds of each wait.
+    stalled,
     /// Packets that were delivered.
     delivered,
     /// Of these: later than the limit.
@@ -120,6 +122,8 @@ struct Flow {
     missing: BTreeMap<u64, u64>,
     /// Since when it is so.
     since: Instant,
+    /// Since when data waits for any answer.
+    asked: Instant,
     state: State,
 }
 
@@ -129,6 +133,9 @@ struct State {
     is_limited: bool,
     is_closed: bool,
 }
+
+/// Without an answer for so long a flow is stalled.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Numbers further from the SYN than this are before it.
 const FAR: u64 = 1 << 31;
@@ -147,6 +154,7 @@ impl Flow {
             islands: BTreeMap::new(),
             missing: BTreeMap::new(),
             since: now,
+            asked: now,
             state: State::default(),
         }
     }
@@ -163,6 +171,11 @@ impl Flow {
         sums.busy += if self.state.is_busy { time } else { 0 };
         sums.limited += if self.state.is_limited { time } else { 0 };
         sums.closed += if self.state.is_closed { time } else { 0 };
+        let waits = now.saturating_duration_since(self.asked + PATIENCE).as_micros() as u64;
+        sums.stalled += if self.state.is_busy { waits.min(time) } else { 0 };
+        if !self.state.is_busy {
+            self.asked = now;
+        }
         let in_flight = self.end > self.acknowledged;
         let room = self.edge.saturating_sub(self.end);
         // A window of less than a segment is as good as none.
@@ -291,6 +304,8 @@ impl Witness {
             let edge = place + (u64::from(segment.window) << scale);
             let is_news = flow.edge == u64::MAX || edge > flow.edge || place > flow.acknowledged;
             flow.acknowledged = flow.acknowledged.max(place);
+            flow.turn(now, &mut self.sums[1 - from]);
+            flow.asked = now;
             if is_news {
                 flow.edge = edge;
             }
@@ -425,5 +440,21 @@ mod tests {
         carry_bytes(&mut witness, 500, 50_000, third);
         witness.arrived(1, &answer(50_500, 0), false, third);
         assert_eq!(witness.sums(now + Duration::from_secs(3))[0].closed, 1_000_000);
+    }
+
+    #[test]
+    fn silence_counts_from_its_third_second_on() {
+        let (mut witness, now) = connected();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let stalled = |witness: &mut Witness, seconds| witness.sums(after(seconds))[0].stalled;
+        assert_eq!(stalled(&mut witness, 10), 0, "nothing was asked");
+        carry(&mut witness, 100, after(10));
+        assert_eq!(stalled(&mut witness, 12), 0);
+        assert_eq!(stalled(&mut witness, 13), 1_000_000);
+        let answer = Segment { acknowledges: 100, window: 500, ..segment(BACK, 1, 0) };
+        witness.sent(1, &answer, after(14));
+        witness.arrived(1, &answer, false, after(14));
+        assert_eq!(stalled(&mut witness, 16), 2_000_000, "an answer, though of nothing");
+        assert_eq!(stalled(&mut witness, 17), 3_000_000);
     }
 }

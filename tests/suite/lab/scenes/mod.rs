@@ -8,6 +8,7 @@ mod draw;
 mod observed;
 mod play;
 mod programs;
+mod ratios;
 mod scene;
 mod statement;
 mod truth;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use observed::{Observed, at_least};
 pub use play::{Medium, Outcome, play};
+pub use ratios::behind;
 pub use scene::{Scene, Traffic, Trouble};
 pub use statement::Statement;
 pub use truth::{Claim, truth};

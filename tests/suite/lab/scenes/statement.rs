@@ -61,6 +61,8 @@ pub enum Statement {
     Churn,
     /// This host's device drops packets.
     DeviceDrops,
+    /// Segments that arrive here are damaged.
+    BadSegments,
     /// The host's counters are unhealthy.
     Counters,
 }
@@ -96,6 +98,7 @@ impl Statement {
         S::AcceptQueue,
         S::Churn,
         S::DeviceDrops,
+        S::BadSegments,
         S::Counters,
     ];
 
@@ -130,6 +133,7 @@ impl Statement {
             S::AcceptQueue => "its accept queue is full",
             S::Churn => "many short connections",
             S::DeviceDrops => "its device drops packets",
+            S::BadSegments => "what it receives is damaged",
             S::Counters => "its counters are unhealthy",
         }
     }
@@ -145,7 +149,7 @@ impl Statement {
             S::Unneeded => &["TD114", "TD302"],
             S::Reordered => &["TD115"],
             S::Duplicated => &["TD116"],
-            S::Gaps => &["TD117"],
+            S::Gaps => &["TD117", "TD310"],
             S::Queue => &["TD120", "TD303"],
             S::PeerWindow => &["TD101"],
             S::WindowClosed => &["TD130"],
@@ -165,6 +169,8 @@ impl Statement {
             S::AcceptQueue => &["TD201", "TD203", "TD205", "TD202"],
             S::Churn => &["TD304"],
             S::DeviceDrops => &["TD406"],
+            // Counters tell, which ratios stand for.
+            S::BadSegments => &[],
             S::Counters => &["TD401"],
         }
     }

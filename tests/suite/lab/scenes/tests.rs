@@ -34,8 +34,7 @@ fn observed(client: Sums) -> Observed {
 /// The statements that are true and those that are demanded, at one side.
 fn of(scene: &Scene, observed: &Observed, side: Side) -> [Vec<Statement>; 2] {
     let claims = truth(scene, observed);
-    let mut here: Vec<_> = claims.iter().filter(|claim| claim.side == side).collect();
-    here.retain(|claim| claim.statement != Statement::Counters);
+    let here: Vec<_> = claims.iter().filter(|claim| claim.side == side).collect();
     let demanded = here.iter().filter(|claim| claim.is_demanded);
     [here.iter().map(|c| c.statement).collect(), demanded.map(|c| c.statement).collect()]
 }
@@ -122,6 +121,8 @@ fn heavy_loss_is_demanded_and_its_gaps_at_the_receiver() {
     let scene = upload(&[LOSS]);
     assert!(of(&scene, &observed(sums), Side::Client)[1].contains(&Statement::Loss));
     assert_eq!(of(&scene, &observed(sums), Side::Server)[1], [Statement::Gaps]);
+    let unnoticed = Sums { repeats: 3, repairs: 3, ..sums };
+    assert!(!of(&scene, &observed(unnoticed), Side::Client)[1].contains(&Statement::Loss));
 }
 
 #[test]
@@ -176,6 +177,39 @@ fn lost_acknowledgements_are_no_lost_data() {
     for side in Side::BOTH {
         assert_eq!(of(&upload(&[]), &seen, side), [vec![], vec![]]);
     }
+}
+
+#[test]
+fn loss_that_costs_a_fifth_may_be_said() {
+    let sums = Sums { data: 6000, lost: 8, repeats: 8, repairs: 8, ..Sums::default() };
+    let of = |new_bytes| of(&upload(&[LOSS]), &observed(Sums { new_bytes, ..sums }), Side::Client);
+    assert_eq!(of(3_800_000), [vec![Statement::Loss], vec![]]);
+    assert_eq!(of(4_500_000), [vec![], vec![]]);
+    // A queue that is too short drops what costs.
+    let dropped = Sums { lost: 0, overflowed: 8, new_bytes: 3_000_000, ..sums };
+    let [is_true, demanded] = self::of(&upload(&[]), &observed(dropped), Side::Client);
+    assert!(is_true.contains(&Statement::Loss) && demanded.is_empty());
+}
+
+#[test]
+fn a_path_is_full_with_a_standing_queue() {
+    let sums = Sums { data: 3200, new_bytes: 4_600_000, lost: 60, ..Sums::default() };
+    let congested = |waited| {
+        let seen = observed(Sums { waited, ..sums });
+        of(&upload(&[LOSS]), &seen, Side::Client)[0].contains(&Statement::Congestion)
+    };
+    assert!(congested(3200 * 6_000));
+    assert!(!congested(3200 * 4_000));
+}
+
+#[test]
+fn handshakes_are_repeated_where_their_acknowledgements_are_lost() {
+    let acks = Sums { acks: 600, lost_acks: 30, ..Sums::default() };
+    let seen = Observed { sums: [acks, Sums::default()], ..observed(acks) };
+    let short = Traffic::Connects { question: 10, answer: 10, pause: Duration::from_millis(50) };
+    let scene = Scene { traffic: short, ..upload(&[]) };
+    assert!(of(&scene, &seen, Side::Server)[0].contains(&Statement::Unneeded));
+    assert!(!of(&scene, &seen, Side::Client)[0].contains(&Statement::Unneeded));
 }
 
 #[test]
@@ -253,6 +287,9 @@ fn copies_and_overtaken_segments_are_counted_beyond_chance() {
     let scene = upload(&[Trouble::Reorder { from: Side::Client, chance: 0.03, hold }]);
     let demanded = &of(&scene, &observed(sums), Side::Client)[1];
     assert_eq!(*demanded, [Statement::Reordered, Statement::Duplicated]);
+    let behind = Sums { repeats: 140, copied: 0, ..sums };
+    let demanded = &of(&scene, &observed(behind), Side::Client)[1];
+    assert_eq!(*demanded, [Statement::Unneeded], "they arrive behind their repeats");
     let few = Sums { data: 5000, overtaken: 10, copied: 10, ..Sums::default() };
     assert!(of(&scene, &observed(few), Side::Client)[1].is_empty());
 }

@@ -30,6 +30,10 @@ const FEW: u64 = 2;
 const HEAVY_LOSS: f64 = 0.02;
 /// The share of what the path carries without loss, below which loss has cost something.
 const COSTLY: f64 = 0.7;
+/// The same, below which that can be measured.
+const NEARLY: f64 = 0.9;
+/// Microseconds in the queue of a full path, on average, from which its ends see that it is full.
+const STANDING: u64 = 5_000;
 
 /// Everything that is true.
 pub fn truth(scene: &Scene, observed: &Observed) -> Vec<Claim> {
@@ -41,13 +45,13 @@ pub fn truth(scene: &Scene, observed: &Observed) -> Vec<Claim> {
         claims.gaps(side);
         claims.queue(side);
         claims.device(side);
+        claims.damage(side);
     }
     claims.windows();
     claims.buffers();
     claims.sizes();
     claims.program();
     claims.connects();
-    claims.counters();
     claims.list
 }
 
@@ -86,6 +90,11 @@ impl Claims<'_> {
         path.into_iter().chain(ends).min_by(f64::total_cmp)
     }
 
+    /// Whether the rate is below this share of what could be sent without loss.
+    fn is_below(&self, side: Side, share: f64) -> bool {
+        self.capacity().is_some_and(|capacity| self.rate(side) < share * capacity)
+    }
+
     fn losses(&mut self, side: Side) {
         let sums = self.observed.of(side);
         let accidents = sums.lost + sums.corrupted;
@@ -93,12 +102,16 @@ impl Claims<'_> {
         let share = all as f64 / sums.data.max(1) as f64;
         let surely = at_least(all, sums.data);
         let sends_bulk = self.scene.is_bulk() && side == self.scene.sender();
-        // By accidents alone: what a queue drops is how a sender learns its share.
+        // Whatever lost them: a queue that is too short for the round trip costs as much.
         let has_cost = sends_bulk
+            && all >= 5
+            && sums.overtaken * 200 < sums.data
+            && self.is_below(side, NEARLY);
+        // By accidents alone: what a queue drops is how a sender learns its share.
+        let is_costly = has_cost
             && accidents >= 5
             && accidents >= 2 * sums.overflowed
-            && sums.overtaken * 200 < sums.data
-            && self.capacity().is_some_and(|capacity| self.rate(side) < COSTLY * capacity);
+            && self.is_below(side, COSTLY);
         if all >= FEW && (share >= 0.002 || has_cost) {
             let because = format!(
                 "{all} of {} segments lost ({share:.4}, surely {surely:.4}), {:.0} B/s of {:.0?}",
@@ -106,13 +119,15 @@ impl Claims<'_> {
                 self.rate(side),
                 self.capacity(),
             );
-            let is_heavy = surely >= HEAVY_LOSS && sums.data >= 20;
-            self.add(S::Loss, side, is_heavy || has_cost, because);
+            // The sender knows what it has begun to repair.
+            let is_noticed = sums.repeats * 2 >= all;
+            let is_heavy = surely >= HEAVY_LOSS && sums.data >= 20 && is_noticed;
+            self.add(S::Loss, side, is_heavy || is_costly, because);
         }
         let overflow = sums.overflowed as f64 / sums.data.max(1) as f64;
         // A path that is full and loses besides looks the same from its ends.
         let rate = self.scene.rate.map_or(f64::INFINITY, |rate| rate as f64);
-        let is_full = sums.waited > sums.data * 10_000 && self.rate(side) > 0.85 * 0.95 * rate;
+        let is_full = sums.waited > sums.data * STANDING && self.rate(side) > 0.85 * 0.95 * rate;
         if (sums.overflowed >= FEW && overflow >= 0.001) || (is_full && all >= FEW) {
             let because = format!("{} of {} segments overflowed", sums.overflowed, sums.data);
             self.add(S::Congestion, side, false, because);
@@ -132,9 +147,17 @@ impl Claims<'_> {
         if sums.lost_again >= 3 && sums.lost_again * 10 >= sums.repeats {
             let because = format!("{} of {} repeats lost", sums.lost_again, sums.repeats);
             self.add(S::LostAgain, side, false, because);
-            if timeouts >= 3 {
-                self.add(S::Stalled, side, false, format!("{timeouts} timeouts"));
-            }
+        }
+        if sums.stalled > 0 {
+            let because = format!("{:.1} s beyond two of silence", sums.stalled as f64 * 1e-6);
+            self.add(S::Stalled, side, false, because);
+        }
+        // Of short connections the answers to SYNs and the FINs are acknowledged by little else.
+        let answers = self.observed.of(Side::BOTH[1 - side.index()]);
+        let are_short = matches!(self.scene.traffic, Traffic::Connects { .. });
+        if are_short && answers.lost_acks >= 3 && answers.lost_acks * 100 >= answers.acks {
+            let because = format!("{} acknowledgements lost", answers.lost_acks);
+            self.add(S::Unneeded, side, false, because);
         }
         let unneeded = sums.repeats.saturating_sub(sums.repairs);
         if unneeded >= 3 && unneeded * 5 >= sums.repeats {
@@ -157,7 +180,10 @@ impl Claims<'_> {
             let each = sums.data as f64 / self.time() / self.scene.connections as f64;
             let passed = spread.unwrap_or_default().as_secs_f64() * each;
             let surely = at_least(sums.overtaken, sums.data);
-            let is_demanded = sums.overtaken >= 20 && surely >= 0.005 && passed >= 4.0;
+            // What arrives behind its repeat tells the sender that the repeat was unneeded, no more.
+            let is_behind = sums.repeats.saturating_sub(sums.repairs) * 2 >= sums.overtaken;
+            let is_demanded =
+                sums.overtaken >= 20 && surely >= 0.005 && passed >= 4.0 && !is_behind;
             let because = format!(
                 "{} of {} segments overtaken (surely {surely:.4}), each by {passed:.1}",
                 sums.overtaken, sums.data
@@ -221,6 +247,17 @@ impl Claims<'_> {
         }
     }
 
+    /// What arrives here.
+    fn damage(&mut self, side: Side) {
+        let other = Side::BOTH[1 - side.index()];
+        let damages =
+            |trouble: &Trouble| matches!(*trouble, Trouble::Corrupt { from, .. } if from == other);
+        if self.scene.troubles.iter().any(damages) {
+            let because = format!("{} segments", self.observed.of(other).corrupted);
+            self.add(S::BadSegments, side, false, because);
+        }
+    }
+
     /// What the receiver's window does to the sender of the traffic.
     fn windows(&mut self) {
         let sender = self.scene.sender();
@@ -246,6 +283,7 @@ impl Claims<'_> {
                     self.add(S::OwnBuffer, receiver, is_demanded, because.clone());
                 }
                 Trouble::SlowReader(_) if limited >= FELT => {
+                    self.add(S::WindowClosed, sender, false, because.clone());
                     self.add(S::SlowReader, receiver, limited >= 0.6, because.clone());
                 }
                 Trouble::NotReading => {
@@ -390,25 +428,6 @@ impl Claims<'_> {
                     self.add(S::NoAnswer, Side::Client, false, "SYNs get lost".to_owned());
                 }
                 _ => {}
-            }
-        }
-    }
-
-    /// The counters are unhealthy where anything is.
-    fn counters(&mut self) {
-        for side in Side::BOTH {
-            let is_harmless = |claim: &&Claim| [S::Program, S::Churn].contains(&claim.statement);
-            let mut here = self.list.iter().filter(|claim| claim.side == side);
-            let sums = self.observed.of(side);
-            let sent = sums.data + sums.acks + sums.syns;
-            let arriving = self.observed.of(Side::BOTH[1 - side.index()]);
-            let is_ill = here.any(|claim| !is_harmless(&claim))
-                || sums.lost_acks * 200 > sums.acks
-                || sums.repeats * 200 > sums.data
-                || sums.resets * 200 > sent
-                || arriving.copied + arriving.corrupted >= 3;
-            if is_ill {
-                self.add(S::Counters, side, false, "something is wrong here".to_owned());
             }
         }
     }
