@@ -381,6 +381,19 @@ fn refused_connects_between_two_polls_are_failed_attempts() {
     assert_eq!((parts(&found), found.unattributed), (vec![(0, 1, 0, 3)], 2));
 }
 
+#[test]
+fn connections_without_an_acknowledged_fin_may_have_been_reset() {
+    let ended = |sketch: Sketch, acked| {
+        let sent = sketch.grew(Slot::SegsOut, 5).grew(Slot::BytesSent, 100);
+        sent.grew(Slot::BytesAcked, acked).opened().closed().state(State::Close).work()
+    };
+    let works = [(client(0), 101), (client(1), 102), (server(2), 100), (server(3), 101)];
+    let works = works.map(|(sketch, acked)| ended(sketch, acked));
+    let host = Host::grown(&[("TcpEstabResets", 2)]);
+    let found = only(&host.interval(&works), "TcpEstabResets");
+    assert_eq!((parts(&found), found.unattributed), (vec![(0, 1, 0, 2), (2, 1, 0, 2)], 0));
+}
+
 const COUNTERS: [&str; 40] = [
     "TcpActiveOpens",
     "TcpPassiveOpens",

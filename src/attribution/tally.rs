@@ -56,7 +56,7 @@ pub(super) struct Tally {
     pub(super) opened_servers: u64,
     pub(super) opened_unknown: u64,
     pub(super) closed: u64,
-    /// Closed connections by their last observed state.
+    /// Those that were not seen to close: a reset may have ended them.
     pub(super) closed_established: u64,
     /// Connects that came to nothing.
     pub(super) closed_connecting: u64,
@@ -197,7 +197,7 @@ impl Tally {
         if work.ended() {
             self.closed += 1;
             self.closed_established +=
-                count(matches!(state, State::Established | State::CloseWait));
+                count(matches!(state, State::Established | State::CloseWait) || work.was_cut_off());
             self.closed_connecting += count(state == State::SynSent || work.was_refused());
             self.closed_unread += count(shows(Sign::Unread));
             self.closed_giving_up += count(shows(Sign::GivingUp));

@@ -125,6 +125,19 @@ impl Work {
             && growth.get(Slot::SegsOut) > 0
     }
 
+    /// Whether it was opened and ended between two polls, and no FIN of its own was acknowledged.
+    pub(super) fn was_cut_off(&self) -> bool {
+        let growth = self.growth();
+        let sent = growth.get(Slot::BytesSent).saturating_sub(growth.get(Slot::BytesRetrans));
+        let syn = u64::from(self.role != Role::Server);
+        self.activity.opened
+            && self.activity.identity.state == State::Close
+            && growth.has(Slot::BytesSent)
+            && growth.get(Slot::SegsOut) > 0
+            && growth.get(Slot::BytesAcked) <= sent + syn
+            && !self.was_refused()
+    }
+
     /// Whether a bare FIN may have been sent in the interval.
     pub(super) fn may_have_finished(&self) -> bool {
         let closing = |state| {

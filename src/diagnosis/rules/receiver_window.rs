@@ -32,7 +32,7 @@ pub(crate) const RULE: Rule = Rule {
         ),
     ],
     references: &["RFC 9293 3.8.6", "tcp_chrono_start() in net/ipv4/tcp_output.c"],
-    explained_by: &["TD130", "TD142"],
+    explained_by: &["TD130", "TD142", "TD151"],
     limits: Limits::LIST,
     placeholders: &["remote_address"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.receiver_window)),

@@ -244,3 +244,43 @@ lab!(
         }
     }
 );
+
+// A health check connects and closes with a reset, so that the kernel forgets the peer's port.
+lab!(
+    fn connects_that_end_by_a_reset_of_their_own_succeeded() {
+        let diagnosis = std::thread::spawn(|| diagnosed(&[]));
+        let listener = Socket::listening(V4, 7040, 64);
+        std::thread::sleep(Duration::from_millis(1500));
+        for _ in 0..20 {
+            std::net::TcpStream::connect((V4, 7041)).unwrap_err();
+            for _ in 0..2 {
+                let pair = Pair::new(&listener, V4);
+                let linger = [1_u32.to_ne_bytes(), 0_u32.to_ne_bytes()].concat();
+                pair.client.set(libc::SOL_SOCKET, libc::SO_LINGER, &linger).unwrap();
+            }
+        }
+        let document = diagnosis.join().unwrap();
+        let failed = finding(&document, "TD308");
+        assert_eq!(failed["severity"], "warning", "{document:#}");
+        let figures = figures(failed);
+        assert_eq!(figures["failed_connects"], 20.0, "{document:#}");
+        assert_eq!(figures["failed_share"], 20.0 / 60.0);
+    }
+);
+
+// The program is done; what is wrong is that the connection does not end.
+lab!(
+    fn a_closed_connection_that_waits_for_a_window_is_one_finding() {
+        let listener = Socket::listening(V4, 7050, 4);
+        let pair = Pair::new(&listener, V4);
+        pair.server.write_until_blocked();
+        let Pair { client, server, .. } = pair;
+        drop(server);
+        let document = diagnosed(&[]);
+        let stuck = finding(&document, "TD151");
+        let explained = stuck["explains"].as_array().unwrap().iter();
+        assert!(explained.clone().any(|one| one["code"] == "TD101"), "{document:#}");
+        assert!(!codes(&document).iter().any(|(code, _)| code == "TD101"), "{document:#}");
+        drop(client);
+    }
+);

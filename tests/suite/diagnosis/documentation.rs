@@ -53,6 +53,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("wanted", "5000000"),
     ("wmem", "4096 16384 10000000"),
     ("rmem", "4096 131072 10000000"),
+    ("rmem_doubled", "4096 131072 10000000"),
     ("undo", "net.ipv4.tcp_frto=2 net.ipv4.tcp_dsack=1"),
     ("missing", "net.ipv4.tcp_sack=1"),
     ("range", "16384 65535"),
