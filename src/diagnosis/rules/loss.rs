@@ -2,7 +2,7 @@
 
 use crate::counters::is_above;
 use crate::diagnosis::carrying::{
-    Control, agrees, finds_its_rate, is_held_by_window, losses_per_recovery, meets_a_queue,
+    Control, agrees, finds_its_rate, is_held_by_window, losses_per_recovery,
 };
 use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
@@ -115,7 +115,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         }
     }
     let queued = evidence.share_of_polls(Sign::Queued);
-    if queued >= limits.queued || meets_a_queue(evidence) {
+    if queued >= limits.queued {
         let least = evidence.min_rtt_us.map(|us| Measure::new("min_rtt", us as f64, "us"));
         rule_match =
             rule_match.with(Measure::new("queued_looks", queued, "share")).with_known(least);

@@ -94,12 +94,12 @@ lab!(
         assert_eq!(truth.unsettled, 0);
         let [client, server] = &truth.sides;
         assert!(client.growth("TCPToZeroWindowAdv") > 0 || client.growth("TCPWantZeroWindowAdv") > 0);
-        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, and more
-        // after it.
+        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, and what is
+        // in flight after it.
         let [all, fast, probes, timeouts] =
             ["RetransSegs", "TCPFastRetrans", "TCPLossProbes", "TCPTimeouts"]
                 .map(|name| server.growth(name));
-        assert!(fast <= probes + timeouts, "{fast} after {probes} and {timeouts}");
+        assert!(fast == 0 || probes + timeouts > 0, "{fast} without a probe");
         assert!(all <= fast + probes + timeouts, "{all} of {fast}, {probes} and {timeouts}");
         assert!(all < 10, "{all}");
         assert_eq!(truth.work[&515].failures, 0);

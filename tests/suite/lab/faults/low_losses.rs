@@ -61,7 +61,8 @@ const THIN: Fault = Fault {
     must: &[client(&["TD307"])],
     may: COMPANIONS,
     provoke: |setup| setup.uploads(8132, 12, None),
-    holds: |setup| setup.growth(Side::Client, "TCPSackRecovery") > 10,
+    // Their windows have come down from slow start.
+    holds: |setup| setup.growth(Side::Client, "TCPSackRecovery") > 60,
 };
 
 const SHORT_DOWNLOADS: Fault = Fault {
