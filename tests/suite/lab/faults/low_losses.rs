@@ -62,7 +62,7 @@ const THIN: Fault = Fault {
     may: COMPANIONS,
     provoke: |setup| setup.uploads(8132, 12, None),
     // Their windows have come down from slow start.
-    holds: |setup| setup.growth(Side::Client, "TCPSackRecovery") > 60,
+    holds: |setup| setup.growth(Side::Client, "TCPSackRecovery") > 20,
 };
 
 const SHORT_DOWNLOADS: Fault = Fault {
