@@ -96,10 +96,15 @@ fn a_temporary_thread_enters_the_namespace() {
     };
     assert_eq!(inode, there.inode);
     assert_eq!(namespaces().current().unwrap(), before);
-    // The socket can be used here, but its port is open in the other namespace only. (A
-    // socket of another test may have the same port here; then it cannot be bound.)
-    let port = listener.local_addr().unwrap().port();
-    assert!(!listening(port) || std::net::TcpListener::bind(("127.0.0.1", port)).is_err());
+    // The socket can be used here, but its port is open in the other namespace only. A socket of
+    // another test may have one of the ports here.
+    let mut listeners = vec![listener];
+    for _ in 0..3 {
+        let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listeners.push(there.inside(bind).unwrap());
+    }
+    let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
+    assert!(listeners.iter().any(|it| !listening(port(it))), "{listeners:?}");
     let all = namespaces().all().unwrap();
     let found = all.namespaces.iter().filter(|found| found.inode == there.inode).count();
     assert_eq!(found, 1, "{all:?}");
