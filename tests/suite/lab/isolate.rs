@@ -20,6 +20,8 @@ const REQUIRED: &str = "TCPDIAG_REQUIRE_PRIVILEGED";
 const FINISHED: &str = "the test ran to its end";
 /// Longer than the slowest test takes on a busy host, or on an emulated one.
 const TIMEOUT: Duration = Duration::from_secs(600);
+/// How often a test is tried before it counts as failed.
+const ATTEMPTS: &str = "TCPDIAG_TEST_ATTEMPTS";
 /// How many times tests repeat their work, where they can.
 const RUNS: &str = "TCPDIAG_MATRIX_RUNS";
 /// How many random scenes are played.
@@ -97,6 +99,12 @@ pub fn runs() -> u32 {
     std::env::var(RUNS).ok().and_then(|runs| runs.parse().ok()).unwrap_or(1).max(1)
 }
 
+/// How often a test may be tried before it counts as failed. These tests measure real traffic, which
+/// a host that stalls disturbs. What was repeated is printed.
+fn attempts() -> u32 {
+    std::env::var(ATTEMPTS).ok().and_then(|attempts| attempts.parse().ok()).unwrap_or(2).max(1)
+}
+
 /// Held for reading by tests that run beside others, and for writing by one that runs alone.
 static TURN: RwLock<()> = RwLock::new(());
 
@@ -125,16 +133,30 @@ fn isolate(path: &str, privileges: Privileges, body: impl FnOnce()) {
         skip(name, reason);
         return;
     }
-    let binary = std::env::current_exe().unwrap();
+    let mut left = attempts();
+    loop {
+        let (status, output) = inside(name, privileges);
+        print!("{output}");
+        if status.success() && output.contains(FINISHED) {
+            return;
+        }
+        left -= 1;
+        assert!(left > 0, "{name} failed in its namespace ({status})");
+        // Not by `eprintln!`, which the harness captures.
+        let why = output.lines().skip_while(|line| !line.contains("panicked at")).take(8);
+        let why = why.map(|line| format!("\n    {line}")).collect::<String>();
+        let _ = writeln!(std::io::stderr(), "REPEATED {name} ({status}):{why}");
+    }
+}
+
+/// Runs a test in namespaces of its own, once.
+fn inside(name: &str, privileges: Privileges) -> (ExitStatus, String) {
     let mut command = Command::new("unshare");
-    command.args(privileges.flags()).arg("--").arg(binary);
+    command.args(privileges.flags()).arg("--").arg(std::env::current_exe().unwrap());
     command
         .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(INSIDE, name);
-    let (status, output) = finish(&mut command);
-    let finished = output.contains(FINISHED);
-    print!("{output}");
-    assert!(status.success() && finished, "{name} failed in its namespace ({status})");
+    finish(&mut command)
 }
 
 /// Whether the rest of a test can run; prints the reason if not.

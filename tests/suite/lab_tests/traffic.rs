@@ -94,14 +94,12 @@ lab!(
         assert_eq!(truth.unsettled, 0);
         let [client, server] = &truth.sides;
         assert!(client.growth("TCPToZeroWindowAdv") > 0 || client.growth("TCPWantZeroWindowAdv") > 0);
-        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, and what is
-        // in flight after it.
-        let [all, fast, probes, timeouts] =
-            ["RetransSegs", "TCPFastRetrans", "TCPLossProbes", "TCPTimeouts"]
-                .map(|name| server.growth(name));
-        assert!(fast == 0 || probes + timeouts > 0, "{fast} without a probe");
-        assert!(all <= fast + probes + timeouts, "{all} of {fast}, {probes} and {timeouts}");
-        assert!(all < 10, "{all}");
+        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, or a timer
+        // fires, and what is in flight is sent again after it.
+        let [all, probes, timeouts] =
+            ["RetransSegs", "TCPLossProbes", "TCPTimeouts"].map(|name| server.growth(name));
+        assert!(all == 0 || probes + timeouts > 0, "{all} without a probe or timeout");
+        assert!(all < 10 * (probes + timeouts).max(1), "{all} after {probes} and {timeouts}");
         assert_eq!(truth.work[&515].failures, 0);
     }
 );
