@@ -26,6 +26,21 @@ impl Amount {
         factor.and_then(|factor| amount(number, factor)).ok_or_else(|| accepted(unit))
     }
 
+    /// Whether this, written without a unit, may mean several things to a person. Zero is the same in
+    /// all units.
+    pub(super) fn lacks_unit(self, unit: Unit) -> bool {
+        let exceeds = |limit| match self {
+            Self::Integer(amount) => amount > limit,
+            Self::Real(amount) => amount > limit as f64,
+        };
+        match unit {
+            Unit::Microseconds | Unit::Milliseconds | Unit::BytesPerSecond => exceeds(0),
+            // No share exceeds 1, so this is meant in percent.
+            Unit::Ratio => exceeds(1),
+            Unit::Bytes | Unit::Segments | Unit::Connections | Unit::Events | Unit::None => false,
+        }
+    }
+
     /// The order of a field's value and this; `None` where there is no value.
     pub(super) fn order(self, reading: Reading) -> Option<Ordering> {
         match (reading, self) {
@@ -99,14 +114,22 @@ pub(super) fn is_unit(word: &str) -> bool {
 /// The units that a field accepts, for messages.
 pub(super) fn accepted(unit: Unit) -> &'static str {
     match unit {
-        Unit::Microseconds => "us, ms, s, m, h; us where there is no unit",
-        Unit::Milliseconds => "us, ms, s, m, h; ms where there is no unit",
+        Unit::Microseconds | Unit::Milliseconds => "us, ms, s, m, h",
         Unit::Bytes => "B, k or kB, K or KiB, MB, MiB, GB, GiB, TB, TiB",
         Unit::BytesPerSecond => {
             "B, k or kB, K or KiB, MB, MiB, GB, GiB, all per second, and bit, kbit, Mbit, Gbit"
         }
         Unit::Ratio => "a share such as 0.01, or 1%",
         Unit::Segments | Unit::Connections | Unit::Events | Unit::None => "a plain number",
+    }
+}
+
+/// What a number without a unit may have meant, for messages.
+pub(super) fn with_units(number: &str, unit: Unit) -> String {
+    match unit {
+        Unit::Ratio => format!("{number}%, or a share up to 1"),
+        Unit::BytesPerSecond => format!("{number}kB (per second), {number}kbit, {number}Mbit, ..."),
+        _ => format!("{number}us, {number}ms, {number}s, ..."),
     }
 }
 

@@ -327,12 +327,15 @@ impl Parser<'_> {
         }
         let Some(op) = self.comparison() else { return Err(self.unknown(word)) };
         let value = self.value(word, amount::accepted(field.unit))?;
-        let amount = self.amount(field.unit, value)?;
+        // A key such as `rtt_us` names its unit.
+        let names_unit = field.key != field.name && self.text(word) == field.key;
+        let amount = self.amount(field.unit, value, names_unit)?;
         Ok(test(op, amount))
     }
 
-    /// A number whose unit may follow after a blank: `50ms`, `50 ms`.
-    fn amount(&mut self, unit: Unit, value: Token) -> Result<Amount, Fault> {
+    /// A number whose unit may follow after a blank: `50ms`, `50 ms`. Only where the field `names_unit`
+    /// may it be missing.
+    fn amount(&mut self, unit: Unit, value: Token, names_unit: bool) -> Result<Amount, Fault> {
         let text = self.text(value);
         let (number, mut suffix) = amount::split(text);
         let next = self.peek();
@@ -349,11 +352,17 @@ impl Parser<'_> {
             let message = format!("the unit {} does not fit this field", quoted(suffix));
             Fault::new(self.scope.span(suffix), message).accepting(amount::accepted(unit))
         })?;
-        amount::amount(number, factor).ok_or_else(|| {
+        let amount = amount::amount(number, factor).ok_or_else(|| {
             let message = format!("{} is no number", quoted(number));
             Fault::new(self.scope.span(number), message)
                 .accepting("digits with or without a decimal point, or 0x and hexadecimal digits")
-        })
+        })?;
+        if suffix.is_empty() && !names_unit && amount.lacks_unit(unit) {
+            let message = format!("{} has no unit", quoted(number));
+            let fault = Fault::new(self.scope.span(number), message);
+            return Err(fault.accepting(amount::with_units(number, unit)));
+        }
+        Ok(amount)
     }
 }
 

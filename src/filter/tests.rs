@@ -2,7 +2,7 @@
 
 use super::fixture::SomeNames;
 use super::*;
-use crate::model::{Role, State, StateSet, fields};
+use crate::model::{Role, State, StateSet, Unit, fields};
 
 fn read(text: &str) -> Expr {
     parse(text, &SomeNames).unwrap_or_else(|error| panic!("{error}"))
@@ -239,7 +239,15 @@ fn every_field_is_a_filter() {
         for name in [entry.name, entry.key] {
             // `state` asks for states by name.
             if name != "state" {
-                read(&format!("{name} >= 1 and not ({name} != 7)"));
+                // A key names its unit.
+                let unit = if name == entry.name { entry.unit } else { Unit::None };
+                let (least, other) = match unit {
+                    Unit::Microseconds | Unit::Milliseconds => ("1ms", "7s"),
+                    Unit::BytesPerSecond => ("1kbit", "7MB"),
+                    Unit::Ratio => ("1%", "0.7"),
+                    _ => ("1", "7"),
+                };
+                read(&format!("{name} >= {least} and not ({name} != {other})"));
             }
         }
     }
@@ -288,7 +296,10 @@ const ERRORS: &[&str] = &[
     "rtt > 50ms or or lost",
     "and lost",
     "> 50ms",
-    "rtt > 5 > 6",
+    "rtt > 5ms > 6",
+    "rtt > 50",
+    "send_rate > 10",
+    "retrans_ratio > 5",
     "( lost",
     "lost )",
     "()",

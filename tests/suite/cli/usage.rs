@@ -143,8 +143,8 @@ fn errors_mark_the_position_in_the_expression() {
         ("pid = me", "me", "no process id"),
         ("role = boss", "boss", "boss"),
         ("rtt >", "", "rtt"),
-        ("(rtt > 1 or", "", "ends"),
-        ("rtt > 1)", ")", ")"),
+        ("(rtt > 1s or", "", "ends"),
+        ("rtt > 1s)", ")", ")"),
         ("> 1", ">", "nothing before"),
         ("src [::1", "[::1", "]"),
     ] {
@@ -167,6 +167,6 @@ fn errors_mark_the_position_in_the_expression() {
 
 #[test]
 fn control_characters_in_an_expression_are_escaped() {
-    let stderr = error_message(&["conns", "\u{1b}[31m\u{202e}rtt > 1"]);
+    let stderr = error_message(&["conns", "\u{1b}[31m\u{202e}rtt > 1s"]);
     assert!(!stderr.contains('\u{1b}') && !stderr.contains('\u{202e}'), "{stderr:?}");
 }
