@@ -64,6 +64,12 @@ pub struct Config {
     /// Limits of rules, by code.
     #[serde(default)]
     diagnose: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Arguments that a command has always, by command.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, Vec<String>>,
+    /// Commands with arguments, by the name that the user gave them.
+    #[serde(default)]
+    pub alias: BTreeMap<String, Vec<String>>,
     /// Services defined by the user.
     #[serde(default, rename = "service")]
     pub services: Rules,
@@ -162,6 +168,8 @@ impl Config {
         for (code, limits) in user.diagnose {
             self.diagnose.entry(code.to_uppercase()).or_default().extend(limits);
         }
+        self.defaults.extend(user.defaults);
+        self.alias.extend(user.alias);
         // The first matching rule applies.
         user.services.append(std::mem::take(&mut self.services));
         self.services = user.services;

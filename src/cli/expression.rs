@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::habits::refuse_redirect;
 use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
 use crate::model::{Role, StateSet};
 use crate::procfs::capabilities;
@@ -32,6 +33,29 @@ impl FilterArgs {
     /// All that was asked for as one formula.
     pub(super) fn expression(&self, names: &dyn Names) -> anyhow::Result<Expr> {
         self.which.expression(names)
+    }
+
+    /// What is to be said about processes that were asked for: that there is no such process, or that
+    /// its sockets are in another namespace than those that are shown.
+    pub(super) fn absent_processes(&self) -> Vec<String> {
+        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net"));
+        let own = namespace("self").ok();
+        let mut said = Vec::new();
+        for pid in &self.which.pid {
+            match namespace(&pid.to_string()) {
+                Ok(of_process) if self.netns.is_empty() && own.as_ref() != Some(&of_process) => {
+                    said.push(format!(
+                        "--pid {pid}: this process is in another network namespace, whose sockets \
+                         are not shown; --netns {pid} shows them"
+                    ));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    said.push(format!("--pid {pid}: there is no such process"));
+                }
+                _ => {}
+            }
+        }
+        said
     }
 
     /// Whether several namespaces may be shown.
@@ -147,6 +171,7 @@ impl WhichArgs {
         parts.push(any_of(users));
         let text = self.expression.join(" ");
         if !text.trim().is_empty() {
+            refuse_redirect(&self.expression)?;
             parts.push(filter::parse(&text, names)?);
         }
         Ok(Expr::all(parts))

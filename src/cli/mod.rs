@@ -10,6 +10,7 @@ mod diff;
 mod exit;
 mod explain;
 mod expression;
+mod habits;
 mod listeners;
 mod man;
 mod output;
@@ -35,6 +36,7 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
 #[command(
     name = "tcpdiag",
     version,
+    args_override_self = true,
     max_term_width = 100,
     after_help = "Examples:
   tcpdiag conns                                 all connections of this host
@@ -70,15 +72,21 @@ enum Command {
     Diff(diff::DiffCommand),
     Explain(explain::Explain),
     Sysctl(sysctl::Sysctl),
+    Ss(habits::SsCommand),
     Completions(completions::Completions),
     Man(man::Man),
 }
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return exit::of_usage(&error),
+    let (cli, typed) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return match error.downcast_ref::<clap::Error>() {
+                Some(error) => exit::of_usage(error),
+                None => exit::of_result(Err(error)),
+            };
+        }
     };
     fail_at_file_size_limit();
     raise_descriptor_limit();
@@ -93,8 +101,43 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Sysctl(command) => command.run(),
+        // Replaced before the arguments are parsed; only its help gets here.
+        Command::Ss(_) => Ok(exit::Exit::Done),
         Command::Completions(command) => command.run(&mut Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };
-    exit::of_result(result)
+    exit::of_result(result.map_err(|error| habits::meant(error, &typed)))
+}
+
+/// Parses the process's own arguments. Returns the name of the command too.
+fn parse() -> anyhow::Result<(Cli, String)> {
+    let words = std::env::args_os().skip(1).map(std::ffi::OsString::into_string);
+    let Ok(words) = words.collect::<Result<Vec<String>, _>>() else {
+        // A file's name that is no text needs no help with flags.
+        return Ok((Cli::try_parse()?, String::new()));
+    };
+    let commands: Vec<String> =
+        Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let start = habits::start(words, &commands)?;
+    let from = |words: &[String]| {
+        Cli::try_parse_from(std::iter::once("tcpdiag").chain(words.iter().map(String::as_str)))
+    };
+    let name = start.words.first().cloned().unwrap_or_default();
+    if let Some(note) = start.note {
+        exit::eprint_line(format_args!("tcpdiag: {note}"));
+    }
+    if let Some(words) = &start.with_defaults {
+        match (from(words), from(&start.words)) {
+            (Ok(cli), _) => return Ok((cli, name)),
+            (Err(_), Ok(cli)) => {
+                exit::eprint_line(format_args!(
+                    "tcpdiag: the configuration's defaults of `{name}` do not go with these arguments \
+                     and are left out"
+                ));
+                return Ok((cli, name));
+            }
+            (Err(_), Err(error)) => return Err(error.into()),
+        }
+    }
+    Ok((from(&start.words)?, name))
 }

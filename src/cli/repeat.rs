@@ -10,7 +10,7 @@ pub(super) use crate::text::parse_interval as interval;
 /// When to sample.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct RepeatArgs {
-    /// Sample again after this time, e.g. 1s, 500ms, 2m; deltas and rates follow.
+    /// Sample again after this time, e.g. 1 (second), 500ms, 2m; deltas and rates follow.
     #[arg(long, short = 'i', value_name = "TIME", value_parser = interval, help_heading = "Repeating")]
     pub(super) interval: Option<Duration>,
 

@@ -98,6 +98,11 @@ impl SocketArgs {
         if repeats && self.recorded.is_given() {
             bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
         }
+        if !self.recorded.is_given() {
+            for line in self.filter.absent_processes() {
+                eprint_line(format_args!("tcpdiag: {line}"));
+            }
+        }
         let ports = PortNames::load();
         let recorded = self.recorded.sample(&self.filter.netns)?;
         let damaged = recorded.as_ref().is_some_and(|recorded| recorded.damaged);

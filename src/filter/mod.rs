@@ -68,6 +68,7 @@ pub use host::split_zone;
 pub use pattern::Pattern;
 pub use plan::{Plan, PlanOptions};
 pub use predicate::{Attribute, Comparison, Family, FieldTest, Predicate};
+pub use terms::{begins_expression, is_subject};
 
 pub use crate::wire::bytecode::Side;
 

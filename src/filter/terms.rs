@@ -435,7 +435,14 @@ impl Parser<'_> {
     }
 }
 
-fn is_subject(word: &str) -> bool {
+/// Whether an expression may begin with this word, as `rtt>50ms` and `(` may.
+pub fn begins_expression(word: &str) -> bool {
+    let name = word.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    word.starts_with(['(', '!']) || name.eq_ignore_ascii_case("not") || is_subject(name)
+}
+
+/// Whether this is a name that is compared: a field's or another.
+pub fn is_subject(word: &str) -> bool {
     keyword(word).is_some() || fields::find(word).is_some()
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::tcpdiag;
 use crate::lab::plain;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "conns",
     "listeners",
     "services",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 12] = [
     "diff",
     "explain",
     "sysctl",
+    "ss",
     "completions",
     "man",
 ];

@@ -1,0 +1,99 @@
+//! The command line as it is typed, made one that can be parsed.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::arguments::{Arguments, without_ss};
+use super::meant::of_word;
+use crate::config::Config;
+use crate::output::escape;
+use crate::procfs::PortNames;
+
+/// Names of commands in other tools, and of ours.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("connections", "conns"),
+    ("sockets", "conns"),
+    ("list", "conns"),
+    ("ls", "conns"),
+    ("netstat", "conns"),
+    ("established", "conns --state established"),
+    ("listening", "listeners"),
+    ("ports", "listeners"),
+    ("nstat", "stats"),
+    ("counters", "stats"),
+    ("monitor", "services -i 1"),
+    ("watch", "services -i 1"),
+    ("doctor", "diagnose"),
+    ("check", "diagnose"),
+    ("capture", "record FILE"),
+    ("settings", "sysctl"),
+];
+
+/// What is parsed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Start {
+    /// Without the program's name.
+    pub(in crate::cli) words: Vec<String>,
+    /// The same with the defaults of the configuration, where it has some.
+    pub(in crate::cli) with_defaults: Option<Vec<String>>,
+    /// What was left out, to be said.
+    pub(in crate::cli) note: Option<String>,
+}
+
+/// Replaces an alias, replaces flags of ss, and adds the defaults of the command.
+///
+/// # Errors
+/// Where there is no command, with the command that was probably meant.
+pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::Result<Start> {
+    let is_command = |name: &str| name == "help" || commands.iter().any(|command| command == name);
+    let config = || {
+        let given = words.windows(2).find(|pair| pair.first().is_some_and(|w| w == "--config"));
+        let given = given.and_then(|pair| pair.get(1)).map(Path::new);
+        // The command itself tells of mistakes in the configuration.
+        Config::load(given).unwrap_or_default()
+    };
+    let Some(first) = words.first() else { return Ok(Start::default()) };
+    let config = config();
+    let words = match config.alias.get(first).filter(|_| !is_command(first)) {
+        Some(expansion) => [expansion.as_slice(), words.get(1..).unwrap_or_default()].concat(),
+        None => words,
+    };
+    let Some(first) = words.first() else { return Ok(Start::default()) };
+    if !is_command(first) {
+        refuse(first, &words)?;
+        return Ok(Start { words, ..Start::default() });
+    }
+    let ports = std::cell::LazyCell::new(PortNames::load);
+    let Arguments { words, note } = without_ss(words, &|name| ports.port(name).is_some())?;
+    let with_defaults = words.split_first().and_then(|(command, given)| {
+        let defaults = config.defaults.get(command).filter(|defaults| !defaults.is_empty())?;
+        Some([std::slice::from_ref(command), defaults, given].concat())
+    });
+    Ok(Start { words, with_defaults, note })
+}
+
+/// Answers a first word that is no command, where it is known what was meant.
+fn refuse(first: &str, words: &[String]) -> anyhow::Result<()> {
+    let shown = escape::bounded(first, 64);
+    if let Some(letters) =
+        first.strip_prefix('-').filter(|letters| letters.len() > 1 && !letters.starts_with('-'))
+    {
+        if letters.chars().all(char::is_alphanumeric) {
+            let line = words.join(" ");
+            bail!(
+                "a command is missing before `{shown}`; with the flags of ss: tcpdiag ss {}",
+                escape::bounded(&line, 200)
+            );
+        }
+    }
+    if let Some((_, ours)) = SYNONYMS.iter().find(|(theirs, _)| *theirs == first) {
+        bail!("there is no command `{shown}`; its like is: tcpdiag {ours}");
+    }
+    if first.chars().any(|c| c.is_ascii_digit())
+        && let Some((what, arguments)) = of_word(first)
+    {
+        bail!("there is no command `{shown}`; for {what}: tcpdiag conns {arguments}");
+    }
+    Ok(())
+}
