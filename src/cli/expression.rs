@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::habits::refuse_redirect;
+use super::redirect::refuse_redirect;
 use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
 use crate::model::{Role, StateSet};
 use crate::procfs::capabilities;

@@ -16,6 +16,7 @@ mod man;
 mod output;
 mod record;
 mod recording_args;
+mod redirect;
 mod repeat;
 mod run;
 mod services;

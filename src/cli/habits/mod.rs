@@ -2,11 +2,9 @@
 
 mod arguments;
 mod meant;
-mod redirect;
 mod ss;
 mod start;
 
 pub(super) use meant::meant;
-pub(super) use redirect::refuse_redirect;
 pub(super) use ss::SsCommand;
 pub(super) use start::start;

@@ -76,16 +76,11 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
 /// Answers a first word that is no command, where it is known what was meant.
 fn refuse(first: &str, words: &[String]) -> anyhow::Result<()> {
     let shown = escape::bounded(first, 64);
-    if let Some(letters) =
-        first.strip_prefix('-').filter(|letters| letters.len() > 1 && !letters.starts_with('-'))
-    {
-        if letters.chars().all(char::is_alphanumeric) {
-            let line = words.join(" ");
-            bail!(
-                "a command is missing before `{shown}`; with the flags of ss: tcpdiag ss {}",
-                escape::bounded(&line, 200)
-            );
-        }
+    let letters = first.strip_prefix('-').filter(|letters| letters.len() > 1);
+    if letters.is_some_and(|letters| letters.chars().all(char::is_alphanumeric)) {
+        let line = words.join(" ");
+        let line = escape::bounded(&line, 200);
+        bail!("a command is missing before `{shown}`; with the flags of ss: tcpdiag ss {line}");
     }
     if let Some((_, ours)) = SYNONYMS.iter().find(|(theirs, _)| *theirs == first) {
         bail!("there is no command `{shown}`; its like is: tcpdiag {ours}");

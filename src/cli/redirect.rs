@@ -10,7 +10,7 @@ use crate::output::escape;
 
 /// Refuses an expression that ends in a name, where standard output is a file that is named as the
 /// value which that name was to be compared with.
-pub(in crate::cli) fn refuse_redirect(expression: &[String]) -> anyhow::Result<()> {
+pub(super) fn refuse_redirect(expression: &[String]) -> anyhow::Result<()> {
     let file = || {
         let link = "/proc/self/fd/1";
         let is_file = fs::metadata(link).is_ok_and(|file| file.is_file());
