@@ -91,7 +91,7 @@ fn check_summary(side: Side, truth: &Truth, summary: &Summary) {
     assert!(rest <= skew, "{retransmits:#}");
     // A debug build reads sockets so slowly that the kernel's workers may send destroy events
     // later than the program allows for.
-    let spare = if cfg!(debug_assertions) { skew / 20 } else { 0 };
+    let spare = if cfg!(debug_assertions) { skew / 10 } else { 0 };
     // Per service.
     for (port, kinds) in per_port {
         let (true_value, value) = (kinds.total(), seen.get(port).copied().unwrap_or(0));
