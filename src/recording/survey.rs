@@ -73,7 +73,7 @@ impl Survey {
 fn absolute(when: When) -> Option<u64> {
     match when {
         When::At(time) => Some(time),
-        When::AfterFirst(_) | When::BeforeLast(_) => None,
+        When::AfterFirst(_) | When::BeforeLast(_) | When::TimeOfDay(_) => None,
     }
 }
 
@@ -156,6 +156,10 @@ impl Surveyor<'_> {
             When::At(time) => return self.absolute(time, is_strict, survey),
             When::AfterFirst(_) => self.edge(false)?,
             When::BeforeLast(_) => self.edge(true)?,
+            When::TimeOfDay(_) => {
+                let (last, _) = self.edge(true)?;
+                return self.absolute(when.relative_to(last.realtime_ns), is_strict, survey);
+            }
         };
         let (edge, by_wall) = relative;
         let time = when.relative_to(edge.realtime_ns);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::sys::local_time_zone;
@@ -18,6 +18,8 @@ pub enum When {
     AfterFirst(Duration),
     /// Before the last sample.
     BeforeLast(Duration),
+    /// The last time before the end of the recording that clocks of the user's time zone showed this.
+    TimeOfDay(Time),
 }
 
 impl When {
@@ -28,8 +30,26 @@ impl When {
             Self::At(time) => time,
             Self::AfterFirst(length) => edge.saturating_add(nanoseconds(length)),
             Self::BeforeLast(length) => edge.saturating_sub(nanoseconds(length)),
+            Self::TimeOfDay(time) => {
+                latest(time, timestamp(edge), local_time_zone().unwrap_or(&TimeZone::UTC))
+            }
         }
     }
+}
+
+/// When clocks of this zone showed this time of day last, not after `end`.
+fn latest(time: Time, end: Timestamp, zone: &TimeZone) -> u64 {
+    let day = zone.to_datetime(end).date();
+    let days = [day, day.yesterday().unwrap_or(day)];
+    // A time that a change of the zone leaves out is taken as if there were no change.
+    let times = days.map(|day| zone.to_ambiguous_timestamp(day.to_datetime(time)).compatible());
+    let found = times.into_iter().flatten().find(|time| *time <= end).unwrap_or(end);
+    nanoseconds(found)
+}
+
+/// Nanoseconds since 1970.
+fn nanoseconds(time: Timestamp) -> u64 {
+    u64::try_from(time.as_nanosecond().max(0)).unwrap_or(u64::MAX)
 }
 
 /// A time in nanoseconds since 1970.
@@ -85,6 +105,19 @@ fn parse_in<E: ToString>(
     if let Some(length) = text.strip_prefix('-').and_then(length) {
         return Ok(When::BeforeLast(length));
     }
+    if let Some(time) = time_of_day(text) {
+        return Ok(When::TimeOfDay(time));
+    }
+    if let Some((day, time)) = text.split_once(' ')
+        && let (Some(back), Some(time)) = (days_back(day), time_of_day(time.trim()))
+    {
+        let zone = zone().map_err(|error| error.to_string())?;
+        let mut date = zone.to_datetime(Timestamp::now()).date();
+        for _ in 0..back {
+            date = date.yesterday().map_err(|error| format!("`{text}`: {error}"))?;
+        }
+        return unambiguous(text, date.to_datetime(time), zone).map(|at| When::At(nanoseconds(at)));
+    }
     let time = match (text.parse::<Timestamp>(), text.parse::<DateTime>()) {
         (Ok(time), _) => time,
         (Err(_), Ok(civil)) => {
@@ -93,12 +126,29 @@ fn parse_in<E: ToString>(
         (Err(_), Err(_)) => {
             return Err(format!(
                 "`{text}` is no time; accepted are times such as 2026-11-21T04:45:00Z, \
-                 2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, and +30s after the \
-                 first sample or -5m before the last"
+                 2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, 04:45 (the last before the \
+                 end of the recording) and `yesterday 04:45`, and +30s after the first sample or -5m \
+                 before the last"
             ));
         }
     };
-    Ok(When::At(u64::try_from(time.as_nanosecond().max(0)).unwrap_or(u64::MAX)))
+    Ok(When::At(nanoseconds(time)))
+}
+
+/// A time of day with a colon; a number alone is none.
+fn time_of_day(text: &str) -> Option<Time> {
+    let is_plain =
+        text.contains(':') && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b':' | b'.'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
+/// How many days before today.
+fn days_back(day: &str) -> Option<u32> {
+    match day {
+        "today" => Some(0),
+        "yesterday" => Some(1),
+        _ => None,
+    }
 }
 
 /// The only time at which clocks of this zone show a civil time.
@@ -143,7 +193,8 @@ mod tests {
             assert_eq!(parse_time(text), Ok(wanted), "{text}");
         }
         assert!(parse_time("2026-11-21T04:45").is_ok());
-        for text in ["", "yesterday", "04:45", "+", "-", "+-5m", "12"] {
+        assert_eq!(parse_time("04:45"), Ok(When::TimeOfDay(Time::constant(4, 45, 0, 0))));
+        for text in ["", "yesterday", "yesterday noon", "24:45", "+", "-", "+-5m", "12"] {
             assert!(parse_time(text).unwrap_err().contains("accepted are"), "{text}");
         }
     }
@@ -173,6 +224,28 @@ mod tests {
         let none = || Err::<&TimeZone, _>("no zone");
         assert_eq!(parse_in("2026-11-21T05:45", none).unwrap_err(), "no zone");
         assert!(parse_in("2026-11-21T05:45Z", none).is_ok());
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_last_before_the_end() {
+        for (time, end, wanted) in [
+            ("03:12", "2026-11-21T09:00Z", "2026-11-21T02:12Z"),
+            ("03:12", "2026-11-21T02:12Z", "2026-11-21T02:12Z"),
+            ("03:12", "2026-11-21T02:00Z", "2026-11-20T02:12Z"),
+            // The day ends at midnight of the zone.
+            ("00:30:05", "2026-11-20T23:45Z", "2026-11-20T23:30:05Z"),
+            ("00:30", "2026-11-20T23:15Z", "2026-11-19T23:30Z"),
+        ] {
+            let [end, wanted] = [end, wanted].map(|time| time.parse::<Timestamp>().unwrap());
+            let time = time_of_day(time).unwrap();
+            assert_eq!(timestamp(latest(time, end, berlin().unwrap())), wanted, "{time} {end}");
+        }
+        let Ok(When::At(yesterday)) = parse_in("yesterday 03:12", berlin) else { panic!() };
+        let now = Timestamp::now();
+        let shown = berlin().unwrap().to_datetime(timestamp(yesterday));
+        assert_eq!((shown.hour(), shown.minute()), (3, 12));
+        let age = now.duration_since(timestamp(yesterday)).as_hours();
+        assert!((20..46).contains(&age), "{age}");
     }
 
     #[test]
