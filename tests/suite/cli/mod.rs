@@ -2,6 +2,7 @@
 //! namespace; where a test needs sockets, it connects to itself.
 
 mod configuration;
+mod documented;
 mod habits;
 mod headers;
 mod help;

@@ -299,17 +299,17 @@ fn check_truncated(file: &str, every: &[Value]) {
     assert!(stderr(&output).contains("this is no recording, but text"));
 }
 
-/// The README's DuckDB query.
+/// The DuckDB query of the documentation.
 fn query() -> String {
     let readme =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tables.md")).unwrap();
     let (_, rest) = readme.split_once("```sql\n").unwrap();
     let (query, _) = rest.split_once("```").unwrap();
     query.to_owned()
 }
 
 #[test]
-fn the_query_of_the_readme_runs() {
+fn the_documented_query_runs() {
     let given = std::env::var("TCPDIAG_DUCKDB_PYTHON").ok();
     let python = given.as_deref().unwrap_or("python3");
     let there = Command::new(python).args(["-c", "import duckdb"]).output();
