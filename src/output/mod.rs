@@ -19,6 +19,7 @@ mod diff;
 mod dropped;
 mod explain;
 mod form;
+mod groups;
 mod input_progress;
 mod interval_rows;
 mod intervals;
@@ -55,6 +56,10 @@ pub use diff::diff;
 pub use dropped::dropped;
 pub use explain::{explanation, explanation_csv};
 pub use form::Form;
+pub use groups::{
+    GroupColumn, GroupColumns, GroupOrder, GroupSample, GroupWriter, UnknownGroupColumn,
+    group_column, groups_summary,
+};
 pub use input_progress::InputProgress;
 pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};

@@ -10,6 +10,7 @@ mod diagnosis;
 mod diff;
 mod document;
 mod explain;
+mod groups;
 mod interval;
 mod kept_connection;
 mod limiter;
@@ -36,6 +37,10 @@ pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, Diff
 pub use document::{Cost, Document, RowEnd};
 pub use explain::{
     EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
+};
+pub use groups::{
+    Figures, FiguresEntry, Group, GroupDocument, GroupEntry, GroupKey, GroupRowEnd, GroupRowLine,
+    GroupTable, GroupView, KeyValue, RestEntry, SampleSums, SumSink,
 };
 pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use kept_connection::KeptConnection;
