@@ -60,6 +60,10 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        if self.by.is_empty() { self.sockets.run(SUBJECT) } else { grouped::run(self.sockets, self.by) }
+        if self.by.is_empty() {
+            self.sockets.run(SUBJECT)
+        } else {
+            grouped::run(self.sockets, self.by)
+        }
     }
 }

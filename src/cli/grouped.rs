@@ -57,7 +57,7 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
         many_namespaces: filter.has_many_namespaces() || is_of("netns"),
         repeats,
         count_requests: false,
-        counters: false,
+        is_summary: false,
     };
     let run = SumRun {
         schema: GroupDocument::SCHEMA,
@@ -89,15 +89,16 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
 }
 
 fn columns(output: &OutputArgs, keys: &[GroupKey], repeats: bool) -> anyhow::Result<GroupColumns> {
-    let records = matches!(output.output, Format::Csv | Format::Tsv);
     if !output.columns.is_empty() {
         return GroupColumns::named(keys, repeats, &output.columns)
             .map_err(|(name, error)| unknown("--columns", &name, &error));
     }
     let unlimited = output.wide || output.oneline;
-    Ok(match records {
-        true => GroupColumns::all(keys, repeats),
-        false => GroupColumns::usual(keys, repeats, (!unlimited).then(width)),
+    Ok(match output.output {
+        Format::Table => GroupColumns::usual(keys, repeats, (!unlimited).then(width)),
+        Format::Json | Format::Jsonl | Format::Csv | Format::Tsv => {
+            GroupColumns::all(keys, repeats)
+        }
     })
 }
 

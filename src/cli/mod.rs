@@ -22,6 +22,7 @@ mod services;
 mod size;
 mod sockets;
 mod stats;
+mod summary;
 mod sums;
 mod sysctl;
 mod table_args;
@@ -40,9 +41,11 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
     version,
     max_term_width = 100,
     after_help = "Examples:
+  tcpdiag summary                               all sockets in one screen
   tcpdiag conns                                 all connections of this host
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
+  tcpdiag conns --by remote                     connections per remote host
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag diagnose                              what holds connections back, and what to do
@@ -63,6 +66,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Summary(summary::SummaryCommand),
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
     fail_at_file_size_limit();
     raise_descriptor_limit();
     let result = match cli.command {
+        Command::Summary(command) => command.run(),
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),

@@ -109,7 +109,7 @@ impl SocketArgs {
             many_namespaces,
             repeats,
             count_requests: subject.count_requests,
-            counters: false,
+            is_summary: false,
         };
         let (settings, sample) = selected.settings(&self.filter, wanted)?;
         let interrupt = Rc::new(Interrupt::install()?);

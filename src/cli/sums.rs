@@ -10,7 +10,9 @@ use super::repeat::RepeatArgs;
 use super::warnings::Warnings;
 use crate::output::{OutputWriter, summary};
 use crate::recording::Sample;
-use crate::report::{ConnectionPoller, Cost, Document, PollerSettings, Quality, SampleSums, SumSink};
+use crate::report::{
+    ConnectionPoller, Cost, Document, PollerSettings, Quality, SampleSums, SumSink,
+};
 use crate::sys::{Interrupt, Usage, UsageSince};
 
 /// Where samples are written.

@@ -32,6 +32,7 @@ mod requirements;
 mod rows;
 mod services;
 mod shorten;
+mod socket_summary;
 mod sort_key;
 mod stats;
 mod stats_writer;
@@ -74,6 +75,7 @@ pub use services::{
     CounterChoice, ServicesView, ServicesWriter, attribution_csv, services, services_csv,
     services_jsonl, services_summary,
 };
+pub use socket_summary::socket_summary;
 pub use stats::{TableLayout, stats, threshold};
 pub use stats_writer::{StatsWriter, stats_summary};
 pub use style::{Style, Tone};

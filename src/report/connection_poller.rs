@@ -38,6 +38,8 @@ pub struct PollerSettings {
     pub owners: Scope,
     /// Whether the counters are read too.
     pub counters: bool,
+    /// Whether owners that are hidden are reported also where only services are named.
+    pub reports_owners: bool,
 }
 
 /// Polls namespaces and passes their rows to a sink.
@@ -48,6 +50,7 @@ pub struct ConnectionPoller<S> {
     extensions: Extensions,
     needs_program: bool,
     reads_counters: bool,
+    reports_owners: bool,
     set: NamespaceSet<ConnectionRows<S>>,
     /// The sample of a recording, with the namespaces that are asked for.
     recorded: Option<Sample>,
@@ -68,8 +71,9 @@ impl<S: RowSink> ConnectionPoller<S> {
         sample: Option<Sample>,
         sink: Rc<RefCell<S>>,
     ) -> Result<Self, MonitorError> {
-        let PollerSettings { mut options, extensions, needs_program, services, ports, .. } = settings;
-        let PollerSettings { owners, counters, .. } = settings;
+        let PollerSettings { mut options, extensions, needs_program, services, ports, .. } =
+            settings;
+        let PollerSettings { owners, counters, reports_owners, .. } = settings;
         let is_capture = sample.as_ref().is_some_and(|sample| sample.capture);
         if is_capture {
             // Captures by other programs have neither owners nor cgroups.
@@ -91,6 +95,7 @@ impl<S: RowSink> ConnectionPoller<S> {
             extensions,
             needs_program,
             reads_counters: counters,
+            reports_owners,
             set: NamespaceSet::new(shared, opening),
             recorded: None,
             host,
@@ -179,13 +184,17 @@ impl<S: RowSink> ConnectionPoller<S> {
 
     /// Adds what limits the reliability of the poll beside its dumps.
     pub fn report_limits(&mut self, quality: &mut Quality) {
-        if self.options.level == Level::Processes {
+        if self.options.level == Level::Processes || self.reports_owners {
             self.set.shared.owners.report(quality);
         }
         quality.permission_limited.extend(self.set.unreachable());
         if let Some(sample) = &mut self.recorded {
             quality.recorded_filter.clone_from(&sample.filter);
             quality.take_clock_steps(sample);
+            if self.reports_owners {
+                quality.processes_hidden = sample.processes_hidden;
+                quality.permission_limited.append(&mut sample.permission_limited);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod limiter;
 mod services;
 mod stats;
 mod stats_report;
+mod summary;
 mod sysctl;
 mod sysctl_report;
 #[cfg(test)]
@@ -53,5 +54,9 @@ pub use stats::{
     StatsLine,
 };
 pub use stats_report::{Past, StatsReporter};
+pub use summary::{
+    CounterGrowth, Families, ListenerEntry, Listeners, NamedCount, Omitted, SUMMARY,
+    SummaryDocument, SummarySums, Trouble, TroubledListener,
+};
 pub use sysctl::{SYSCTL, SettingRow, SysctlDocument, UseRow};
 pub use sysctl_report::{NamespaceSettings, UnknownSetting, choose_settings};

@@ -185,8 +185,7 @@ fn figure_names(repeats: bool) -> Vec<String> {
     let own = own.into_iter().chain(["retrans_ratio", "retrans_ratio_worst"]);
     let repeated = ["opened", "closed"].into_iter().filter(|_| repeats);
     let states = State::ALL.iter().map(|state| state.name());
-    let mut names: Vec<String> =
-        own.chain(repeated).chain(states).map(str::to_owned).collect();
+    let mut names: Vec<String> = own.chain(repeated).chain(states).map(str::to_owned).collect();
     for counter in COUNTERS {
         names.push(counter.key.to_owned());
         if repeats {
@@ -232,15 +231,13 @@ fn find_figure(name: &str, repeats: bool) -> Option<GroupColumn> {
         width: 8,
         rank: 0,
     };
-    let counter = |base: &str| {
-        COUNTERS.iter().copied().find(|field| field.name == base || field.key == base)
-    };
+    let counter =
+        |base: &str| COUNTERS.iter().copied().find(|field| field.name == base || field.key == base);
     let ending = |ends: [&str; 2]| ends.iter().find_map(|end| counter(name.strip_suffix(end)?));
     let of_interval = if repeats {
         let growth = ending(["_delta", "+"]).map(|field| (Kind::Growth(field), field, "_delta"));
-        growth.or_else(|| {
-            ending(["_per_s", "/s"]).map(|field| (Kind::Rate(field), field, "_per_s"))
-        })
+        growth
+            .or_else(|| ending(["_per_s", "/s"]).map(|field| (Kind::Rate(field), field, "_per_s")))
     } else {
         None
     };
@@ -313,7 +310,11 @@ impl GroupColumn {
     pub(super) fn cell(&self, group: &Group, span: Span) -> (String, Tone) {
         if let Some(key) = self.key().and_then(|at| group.key.get(at)) {
             let text = key.text();
-            return if text.is_empty() { ("-".to_owned(), Tone::Quiet) } else { (text, Tone::Plain) };
+            return if text.is_empty() {
+                ("-".to_owned(), Tone::Quiet)
+            } else {
+                (text, Tone::Plain)
+            };
         }
         let Some((value, unit)) = self.number(group, span) else {
             return ("-".to_owned(), Tone::Quiet);
@@ -343,7 +344,9 @@ impl GroupColumn {
         let turned = |order: Ordering| if descending { order.reverse() } else { order };
         if let Some(at) = self.key() {
             let (one, other) = (one.key.get(at), other.key.get(at));
-            return turned(one.zip(other).map_or(Ordering::Equal, |(one, other)| one.compare(other)));
+            return turned(
+                one.zip(other).map_or(Ordering::Equal, |(one, other)| one.compare(other)),
+            );
         }
         match (self.number(one, span), self.number(other, span)) {
             (None, None) => Ordering::Equal,
@@ -358,7 +361,11 @@ impl GroupColumn {
 mod tests {
     use super::*;
 
-    fn titles(width: Option<usize>, keys: &[GroupKey], repeats: bool) -> (Vec<String>, Vec<String>) {
+    fn titles(
+        width: Option<usize>,
+        keys: &[GroupKey],
+        repeats: bool,
+    ) -> (Vec<String>, Vec<String>) {
         let columns = GroupColumns::usual(keys, repeats, width);
         (columns.shown.into_iter().map(|column| column.header).collect(), columns.dropped)
     }

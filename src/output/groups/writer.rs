@@ -11,8 +11,8 @@ use crate::output::aligned::{Aligned, Cell};
 use crate::output::shorten::shorten;
 use crate::output::{Align, Layout, OutputWriter, RowCell, RowForm, Rows, Tone, human, json_line};
 use crate::report::{
-    Cost, Document, FiguresEntry, Group, GroupDocument, GroupEntry, GroupRowEnd,
-    GroupRowLine, GroupTable, GroupView, Quality, RestEntry,
+    Cost, Document, FiguresEntry, Group, GroupDocument, GroupEntry, GroupRowEnd, GroupRowLine,
+    GroupTable, GroupView, Quality, RestEntry,
 };
 
 /// Further keys are shortened to this width in tables that have to fit.
@@ -118,7 +118,10 @@ impl GroupWriter {
             RowForm::JsonLines => {
                 for group in shown {
                     let (schema, captured_at) = (GroupDocument::ROW, &*document.captured_at);
-                    json_line(&mut out, &GroupRowLine { schema, captured_at, entry: GroupEntry { group, view } })?;
+                    json_line(
+                        &mut out,
+                        &GroupRowLine { schema, captured_at, entry: GroupEntry { group, view } },
+                    )?;
                 }
                 let end = GroupRowEnd {
                     schema: GroupDocument::END,

@@ -165,10 +165,3 @@ fn as_json_lines() {
     let kinds = [lines.first(), lines.get(rows), lines.last()];
     insta::assert_snapshot!(kinds.map(|line| keys(line.unwrap())).join("\n"));
 }
-
-#[test]
-fn problem_categories_exist() {
-    for category in parts::PROBLEM_CATEGORIES {
-        assert!(Catalogue::builtin().category(category).is_some(), "{category}");
-    }
-}

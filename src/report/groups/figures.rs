@@ -68,6 +68,17 @@ impl Retransmitted {
     }
 }
 
+/// What the connections of a group did.
+#[derive(Debug, Clone, Default)]
+struct Details {
+    rtt: Histogram,
+    sums: Sums,
+    lives: Retransmitted,
+    /// What grew since the previous sample, of the sockets that are in both.
+    growth: Sums,
+    interval: Retransmitted,
+}
+
 /// What the sockets of a group have and did.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
@@ -78,23 +89,24 @@ pub struct Figures {
     /// Connections that are gone since then.
     pub closed: u64,
     states: [u64; 16],
-    /// Bytes that programs have not read, and that peers have not acknowledged.
+    /// Bytes that programs have not read.
     pub recv_q: u64,
-    /// See `recv_q`.
+    /// Bytes that peers have not acknowledged.
     pub send_q: u64,
     /// Connections that wait for `accept()`.
     pub accept_queue: u64,
     /// Whether there are listeners.
     listens: bool,
-    rtt: Histogram,
-    sums: Sums,
-    lives: Retransmitted,
-    /// What grew since the previous sample, of the sockets that are in both.
-    growth: Sums,
-    interval: Retransmitted,
+    /// `None` where sockets are only counted.
+    details: Option<Box<Details>>,
 }
 
 impl Figures {
+    /// No sockets. `detailed`: whether more is kept than how many there are.
+    pub(super) fn new(detailed: bool) -> Self {
+        Self { details: detailed.then(Box::default), ..Self::default() }
+    }
+
     /// Adds a socket.
     pub(super) fn add(&mut self, row: &Connection<'_>) {
         let socket = row.socket;
@@ -112,26 +124,8 @@ impl Figures {
         if let Some(queued) = fields::ACCEPT_QUEUE.integer(socket) {
             (self.listens, self.accept_queue) = (true, self.accept_queue + queued);
         }
-        if socket.tcp_info.is_some() {
-            if let Some(rtt) = t::RTT.integer(socket) {
-                self.rtt.add(rtt);
-            }
-            if let (Reading::Ratio(share), sent) =
-                (fields::RETRANS_RATIO.read(socket), segments(socket))
-            {
-                self.lives.add(share, sent);
-            }
-        }
-        if socket.tcp_info.is_some() || socket.skmem.is_some() {
-            self.sums.add_each(|position| COUNTERS.get(position)?.integer(socket));
-        }
-        if let Some(delta) = row.delta {
-            self.growth.add_each(|position| delta.growth(COUNTERS.get(position)?));
-            let growth = |field| delta.growth(field);
-            if let (Some(again), Some(sent @ 1..)) = (growth(&t::TOTAL_RETRANS), growth(&t::SEGS_OUT))
-            {
-                self.interval.add(again as f64 / sent as f64, sent as f64);
-            }
+        if let Some(details) = &mut self.details {
+            details.add(row);
         }
     }
 
@@ -145,22 +139,18 @@ impl Figures {
         self.send_q += other.send_q;
         self.accept_queue += other.accept_queue;
         self.listens |= other.listens;
-        self.rtt.merge(&other.rtt);
-        self.sums.add_each(|position| other.sums.0.get(position).copied().flatten());
-        self.lives.merge(&other.lives);
-        self.growth.add_each(|position| other.growth.0.get(position).copied().flatten());
-        self.interval.merge(&other.interval);
+        if let (Some(details), Some(more)) = (&mut self.details, &other.details) {
+            details.merge(more);
+        }
     }
 
     /// Begins another sample.
     pub(super) fn clear(&mut self) {
-        (self.count, self.opened, self.closed) = (0, 0, 0);
-        self.states = Default::default();
-        (self.recv_q, self.send_q, self.accept_queue, self.listens) = (0, 0, 0, false);
-        self.rtt.clear();
-        self.sums.clear();
-        self.growth.clear();
-        (self.lives, self.interval) = Default::default();
+        let details = self.details.take();
+        *self = Self { details, ..Self::default() };
+        if let Some(details) = &mut self.details {
+            details.clear();
+        }
     }
 
     /// Sockets in a state.
@@ -176,32 +166,41 @@ impl Figures {
 
     /// The sum of a counter over the lives of the sockets.
     pub fn sum(&self, field: &Field) -> Option<u64> {
-        self.sums.get(field)
+        self.details.as_ref()?.sums.get(field)
     }
 
     /// How much a counter grew since the previous sample.
     pub fn growth(&self, field: &Field) -> Option<u64> {
-        self.growth.get(field)
+        self.details.as_ref()?.growth.get(field)
     }
 
     /// The smoothed round-trip time that is not exceeded by this share of the connections.
     pub fn rtt(&self, share: f64) -> Option<u64> {
-        self.rtt.quantile(share)
+        self.details.as_ref()?.rtt.quantile(share)
     }
 
     /// Retransmitted segments as a share of the segments sent: over the lives of the sockets, or in
     /// the interval.
     pub fn retrans_ratio(&self, of_interval: bool) -> Option<f64> {
-        self.retransmitted(of_interval).share()
+        self.retransmitted(of_interval)?.share()
     }
 
     /// That share for the connection with the largest one.
     pub fn worst_ratio(&self, of_interval: bool) -> Option<f64> {
-        self.retransmitted(of_interval).worst
+        self.retransmitted(of_interval)?.worst
     }
 
-    fn retransmitted(&self, of_interval: bool) -> &Retransmitted {
-        if of_interval { &self.interval } else { &self.lives }
+    fn retransmitted(&self, of_interval: bool) -> Option<&Retransmitted> {
+        let details = self.details.as_ref()?;
+        Some(if of_interval { &details.interval } else { &details.lives })
+    }
+
+    fn sums(&self) -> impl Iterator<Item = (&'static Field, u64)> + '_ {
+        self.details.iter().flat_map(|details| details.sums.iter())
+    }
+
+    fn growths(&self) -> impl Iterator<Item = (&'static Field, u64)> + '_ {
+        self.details.iter().flat_map(|details| details.growth.iter())
     }
 
     /// Writes the figures as keys of a map; those of the interval if its length is known.
@@ -222,7 +221,7 @@ impl Figures {
         if self.listens {
             map.serialize_entry("accept_queue", &self.accept_queue)?;
         }
-        for (field, sum) in self.sums.iter() {
+        for (field, sum) in self.sums() {
             map.serialize_entry(field.key, &sum)?;
         }
         map.serialize_entry("rtt_us", &Rtt::of(self))?;
@@ -232,6 +231,44 @@ impl Figures {
             map.serialize_entry("delta", &interval_s.map(|seconds| Growth(self, seconds)))?;
         }
         Ok(())
+    }
+}
+
+impl Details {
+    fn add(&mut self, row: &Connection<'_>) {
+        let socket = row.socket;
+        if socket.tcp_info.is_some() {
+            if let Some(rtt) = t::RTT.integer(socket) {
+                self.rtt.add(rtt);
+            }
+            if let Reading::Ratio(share) = fields::RETRANS_RATIO.read(socket) {
+                self.lives.add(share, segments(socket));
+            }
+        }
+        if socket.tcp_info.is_some() || socket.skmem.is_some() {
+            self.sums.add_each(|position| COUNTERS.get(position)?.integer(socket));
+        }
+        let Some(delta) = row.delta else { return };
+        self.growth.add_each(|position| delta.growth(COUNTERS.get(position)?));
+        let again = delta.growth(&t::TOTAL_RETRANS);
+        if let Some((again, sent @ 1..)) = again.zip(delta.growth(&t::SEGS_OUT)) {
+            self.interval.add(again as f64 / sent as f64, sent as f64);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rtt.merge(&other.rtt);
+        self.sums.add_each(|position| other.sums.0.get(position).copied().flatten());
+        self.lives.merge(&other.lives);
+        self.growth.add_each(|position| other.growth.0.get(position).copied().flatten());
+        self.interval.merge(&other.interval);
+    }
+
+    fn clear(&mut self) {
+        self.rtt.clear();
+        self.sums.clear();
+        self.growth.clear();
+        (self.lives, self.interval) = Default::default();
     }
 }
 
@@ -277,7 +314,7 @@ impl Serialize for Growth<'_> {
         let Self(figures, seconds) = *self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("interval_s", &seconds)?;
-        for (field, growth) in figures.growth.iter() {
+        for (field, growth) in figures.growths() {
             map.serialize_entry(field.key, &growth)?;
         }
         map.serialize_entry("retrans_ratio", &figures.retrans_ratio(true))?;
@@ -291,7 +328,7 @@ struct Rates<'a>(&'a Figures, f64);
 
 impl Serialize for Rates<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rates = self.0.growth.iter();
+        let rates = self.0.growths();
         serializer.collect_map(rates.map(|(field, growth)| (field.key, growth as f64 / self.1)))
     }
 }

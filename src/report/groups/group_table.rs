@@ -37,6 +37,8 @@ pub struct GroupTable {
     members: FxHashMap<(u64, u64), (usize, u64)>,
     sample: u64,
     repeats: bool,
+    /// Whether sockets are not only counted.
+    detailed: bool,
     encoded: Vec<u8>,
 }
 
@@ -46,14 +48,24 @@ const REST: usize = usize::MAX;
 impl GroupTable {
     /// No groups. `repeats`: whether there are several samples.
     pub fn new(keys: Vec<GroupKey>, repeats: bool) -> Self {
+        Self::with(keys, repeats, true)
+    }
+
+    /// The same, of sockets that are only counted.
+    pub fn counting(keys: Vec<GroupKey>, repeats: bool) -> Self {
+        Self::with(keys, repeats, false)
+    }
+
+    fn with(keys: Vec<GroupKey>, repeats: bool, detailed: bool) -> Self {
         Self {
             keys,
             index: FxHashMap::default(),
             groups: Vec::new(),
-            rest: Figures::default(),
+            rest: Figures::new(detailed),
             members: FxHashMap::default(),
             sample: 0,
             repeats,
+            detailed,
             encoded: Vec::new(),
         }
     }
@@ -90,7 +102,8 @@ impl GroupTable {
     pub fn add(&mut self, row: &Connection<'_>) {
         let namespace = row.netns.map_or(0, |netns| netns.inode);
         let member = (namespace, row.socket.cookie);
-        let known = (row.change == Some(Change::Closed)).then(|| self.members.get(&member).copied());
+        let known =
+            (row.change == Some(Change::Closed)).then(|| self.members.get(&member).copied());
         let at = match known.flatten() {
             Some((at, _)) => at,
             None => self.position(row),
@@ -116,7 +129,7 @@ impl GroupTable {
         }
         let key = self.keys.iter().map(|key| key.of(row).keep()).collect();
         self.index.insert(self.encoded.as_slice().into(), self.groups.len());
-        self.groups.push(Group { key, figures: Figures::default() });
+        self.groups.push(Group { key, figures: Figures::new(self.detailed) });
         self.groups.len() - 1
     }
 
@@ -125,7 +138,8 @@ impl GroupTable {
         let mut groups: Vec<&Group> = self.groups.iter().collect();
         groups.sort_by(|one, other| {
             let by_keys = || one.key.iter().zip(&other.key);
-            let by_keys = || by_keys().fold(Ordering::Equal, |order, (a, b)| order.then(a.compare(b)));
+            let by_keys =
+                || by_keys().fold(Ordering::Equal, |order, (a, b)| order.then(a.compare(b)));
             order(one, other).then_with(by_keys)
         });
         groups

@@ -101,9 +101,9 @@ impl GroupKey {
     /// A sentence that names what is accepted.
     pub fn parse(name: &str) -> Result<Self, String> {
         let plain = name.trim().to_ascii_lowercase().replace('-', "_");
-        let of_name = NAMED.iter().find(|(_, own, others)| {
-            *own == plain || others.iter().any(|other| *other == plain)
-        });
+        let of_name = NAMED
+            .iter()
+            .find(|(_, own, others)| *own == plain || others.iter().any(|other| *other == plain));
         if let Some((key, ..)) = of_name {
             return Ok(*key);
         }
@@ -346,9 +346,8 @@ mod tests {
         assert_ne!(encoded(&[text("a"), text("bc")]), encoded(&[text("ab"), text("c")]));
         assert_ne!(encoded(&[Part::Absent]), encoded(&[text("")]));
         assert_ne!(encoded(&[Part::Integer(1)]), encoded(&[text("1")]));
-        let mapped = |address: &str| {
-            Part::Address(ScopedAddress::of(address.parse().unwrap(), 0), None)
-        };
+        let mapped =
+            |address: &str| Part::Address(ScopedAddress::of(address.parse().unwrap(), 0), None);
         assert_eq!(encoded(&[mapped("::ffff:10.0.0.1")]), encoded(&[mapped("10.0.0.1")]));
         assert_ne!(encoded(&[mapped("::a00:1")]), encoded(&[mapped("10.0.0.1")]));
     }
