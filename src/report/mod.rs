@@ -47,7 +47,8 @@ pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_co
 pub use kept_connection::KeptConnection;
 pub use limiter::Limiter;
 pub use services::{
-    AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,
+    AttributionEntry, Frame, PartEntry, ServiceEntry, ServiceOrder, Services, ServicesEnd,
+    ServicesLine,
 };
 pub use stats::{
     Basis, CounterQuality, CounterRow, Note, Outcome, RatioRow, STATS, Since, Stats, StatsEnd,

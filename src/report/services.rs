@@ -56,6 +56,64 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// What services are sorted by; the largest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceOrder {
+    /// Payload received.
+    In,
+    /// Payload sent.
+    Out,
+    /// Connections that began.
+    Opened,
+    /// Segments that listeners discarded.
+    Drops,
+    /// Segments retransmitted.
+    Retrans,
+    /// The median round-trip time.
+    Rtt,
+}
+
+impl ServiceOrder {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::In, Self::Out, Self::Opened, Self::Drops, Self::Retrans, Self::Rtt];
+
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Opened => "opened",
+            Self::Drops => "drops",
+            Self::Retrans => "retrans",
+            Self::Rtt => "rtt",
+        }
+    }
+
+    /// Which services come first, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::In => "most bytes received first",
+            Self::Out => "most bytes sent first",
+            Self::Opened => "most connections opened first",
+            Self::Drops => "most segments dropped by listeners first",
+            Self::Retrans => "most retransmits first",
+            Self::Rtt => "longest round-trip time first",
+        }
+    }
+
+    fn of(self, row: &ServiceRow) -> Option<u64> {
+        match self {
+            Self::In => row.bytes_in(),
+            Self::Out => row.bytes_out(),
+            Self::Opened => Some(row.opened),
+            Self::Drops => row.listen().map(|listen| listen.drops),
+            Self::Retrans => Some(row.retrans_segs()),
+            Self::Rtt => row.rtt.quantile(0.5),
+        }
+    }
+}
+
 /// The whole document, of an interval or of a whole run.
 #[derive(Debug, serde::Serialize)]
 pub struct Services<'a> {
@@ -119,6 +177,11 @@ impl<'a> Services<'a> {
             quality: frame.quality,
             cost: frame.cost,
         }
+    }
+
+    /// Puts the services with most of this first; those without it come last.
+    pub fn sort(&mut self, order: ServiceOrder) {
+        self.services.sort_by_key(|entry| std::cmp::Reverse(order.of(entry.row)));
     }
 
     /// A service or a counter as a line.
