@@ -56,7 +56,7 @@ pub use group::Group;
 pub use healthy::Healthy;
 pub use kind::Kind;
 pub use layout::Layout;
-pub use problems::indicates_problem;
+pub use problems::{indicates_problem, problem_rank};
 pub use ratio::Ratio;
 pub use reader::{CounterReader, LayoutChange, file_of, read};
 pub use release::{ParseReleaseError, Release};

@@ -161,7 +161,7 @@ fn listeners(
     let mut table = Aligned::new(&columns, 0).shrinkable(0);
     let grouped = human::grouped;
     table.heading(&format!(
-        "{}: connections wait at {}, {} dropped segments",
+        "{}, {} with waiting connections, {} with drops",
         human::counted(listeners.count, "listener"),
         grouped(listeners.waiting),
         grouped(listeners.dropped),
@@ -233,13 +233,12 @@ fn trouble(
         text.text(0, &format!("No counter of trouble grew {span}"), Tone::Quiet);
     } else {
         let short = |name: &str| name.strip_prefix("TcpExt").unwrap_or(name).to_owned();
-        let items: Vec<String> = trouble
-            .counters
-            .iter()
+        // The share of retransmits has a line of its own.
+        let others = trouble.counters.iter().filter(|it| it.name != "TcpRetransSegs");
+        let mut items: Vec<String> = others
             .map(|it| format!("{} {}", short(it.name), human::grouped(it.events())))
             .collect();
         let width = layout.width.unwrap_or(usize::MAX);
-        let mut items = items;
         if let Some(first) = items.first_mut() {
             first.insert_str(0, &format!("Counters of trouble {span}: "));
         }

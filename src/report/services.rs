@@ -5,9 +5,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{Basis, Cost, Coverage, Document, Namespace, Polls, Quality};
 use crate::attribution::{
     Attribution, Estimate, IntervalSum, KindRow, KindTable, Limited, Reconciliation,
-    RetransmitKind, ServiceInterval, ServiceRow, ServiceTable,
+    RetransmitKind, ServiceInterval, ServiceRow, ServiceTable, SocketSelection,
 };
-use crate::identity::{ServiceId, ServiceKey, ServiceRegistry};
+use crate::identity::{ServiceBasis, ServiceId, ServiceKey, ServiceRegistry};
+use crate::model::Role;
 use crate::procfs::Host;
 use crate::recording::full_time;
 
@@ -181,7 +182,8 @@ impl<'a> Services<'a> {
 
     /// Puts the services with most of this first; those without it come last.
     pub fn sort(&mut self, order: ServiceOrder) {
-        self.services.sort_by_key(|entry| std::cmp::Reverse(order.of(entry.row)));
+        self.services
+            .sort_by_key(|entry| (entry.is_not_selected(), std::cmp::Reverse(order.of(entry.row))));
     }
 
     /// A service or a counter as a line.
@@ -224,9 +226,10 @@ fn entries<'a>(
     let mut services: Vec<_> = table.rows().filter_map(entry).collect();
     services.sort_by_cached_key(|entry| {
         let row = entry.row;
+        let is_others = entry.is_not_selected();
         let segments = row.segs_in().unwrap_or(0) + row.segs_out().unwrap_or(0);
         let connections: u64 = row.connections().map(|(_, count)| count).sum();
-        std::cmp::Reverse((row.retrans_segs(), segments, connections))
+        (is_others, std::cmp::Reverse((row.retrans_segs(), segments, connections)))
     });
     services
 }
@@ -280,6 +283,14 @@ pub struct ServiceEntry<'a> {
     pub row: &'a ServiceRow,
     /// Its retransmits by kind; `None` if it had some and the host does not count kinds.
     pub kinds: Option<KindRow>,
+}
+
+impl ServiceEntry<'_> {
+    /// Whether it stands for the sockets that a filter does not select.
+    fn is_not_selected(&self) -> bool {
+        let ServiceKey { name, role, basis, .. } = self.key;
+        &**name == SocketSelection::OTHERS && *role == Role::Unknown && *basis == ServiceBasis::Rule
+    }
 }
 
 impl Serialize for ServiceEntry<'_> {

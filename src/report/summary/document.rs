@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use super::sums::{Families, RETRANSMITTED, SENT, SummarySums, TroubledListener};
+use crate::counters::problem_rank;
 use crate::report::{Basis, Cost, Document, GroupTable, KeyValue, Quality};
 
 /// Its schema.
@@ -125,7 +126,7 @@ pub struct Trouble<'a> {
     pub out_segs: Option<u64>,
     /// The share of the first among the second.
     pub retrans_ratio: Option<f64>,
-    /// The counters that indicate problems and grew, the largest first.
+    /// The counters that indicate problems and grew, the most serious first.
     pub counters: Vec<CounterGrowth<'a>>,
 }
 
@@ -145,7 +146,7 @@ pub fn trouble(sums: &SummarySums) -> Trouble<'_> {
     let sent = out_segs.filter(|&sent| sent > 0);
     let mut counters: Vec<_> =
         all.clone().filter(|it| it.events() > 0 && it.name != SENT).collect();
-    counters.sort_by_key(|it| std::cmp::Reverse(it.events()));
+    counters.sort_by_cached_key(|it| (problem_rank(it.name), std::cmp::Reverse(it.events())));
     Trouble {
         basis: if sums.before.is_some() { Basis::Interval } else { Basis::Total },
         retrans_segs,

@@ -2,6 +2,7 @@
 //! namespace; where a test needs sockets, it connects to itself.
 
 mod configuration;
+mod groups;
 mod headers;
 mod help;
 mod names;
