@@ -36,7 +36,7 @@ pub(super) struct Conns {
     /// Count and add up the sockets by these: state, service, remote, remote-port, process, unit,
     /// container, cgroup, local, local-port, role, user, netns, pid, family, congestion, interface,
     /// or a field that is no counter, such as snd_mss. --sort, --limit and --columns then are about
-    /// groups: the largest come first, and --interval shows rates.
+    /// groups, of which those with the most sockets come first, and --interval shows rates.
     #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with = "detail")]
     by: Vec<GroupKey>,
 

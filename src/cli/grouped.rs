@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 
-use super::exit::Exit;
+use super::exit::{Exit, eprint_line};
 use super::output::{Format, OutputArgs, width};
 use super::run::SocketArgs;
 use super::sockets::{Selected, Wanted};
@@ -10,7 +10,7 @@ use super::sums::SumRun;
 use crate::model::StateSet;
 use crate::output::{
     Column, GroupColumn, GroupColumns, GroupOrder, GroupSample, GroupWriter, OutputWriter,
-    Requirements, UnknownGroupColumn, find_column, group_column, groups_summary,
+    Requirements, UnknownGroupColumn, find_column, group_column, groups_summary, human,
 };
 use crate::procfs::capabilities;
 use crate::recording::localised;
@@ -57,7 +57,8 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
         many_namespaces: filter.has_many_namespaces() || is_of("netns"),
         repeats,
         count_requests: false,
-        is_summary: false,
+        counters: false,
+        reports_owners: requirements.services,
     };
     let run = SumRun {
         schema: GroupDocument::SCHEMA,
@@ -83,6 +84,10 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
         let (mut out, counts) = writer.write(out, form, sample.sums, sample.document, shown)?;
         if appended && !redrawn {
             out.blank()?;
+        }
+        if redrawn && counts.unseen() > 0 {
+            let unseen = human::grouped(counts.unseen());
+            eprint_line(format_args!("{unseen} more groups do not fit this terminal"));
         }
         Ok((out, groups_summary(&counts, &writer.columns, sample.used.wall)))
     })

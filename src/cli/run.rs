@@ -109,7 +109,8 @@ impl SocketArgs {
             many_namespaces,
             repeats,
             count_requests: subject.count_requests,
-            is_summary: false,
+            counters: false,
+            reports_owners: false,
         };
         let (settings, sample) = selected.settings(&self.filter, wanted)?;
         let interrupt = Rc::new(Interrupt::install()?);

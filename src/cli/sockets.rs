@@ -40,8 +40,10 @@ pub(super) struct Wanted {
     pub(super) repeats: bool,
     /// Whether requests in SYN-RECV are counted for listeners.
     pub(super) count_requests: bool,
-    /// Whether the counters are read too, and hidden owners are always reported.
-    pub(super) is_summary: bool,
+    /// Whether the counters are read too.
+    pub(super) counters: bool,
+    /// Whether owners that are hidden are reported also where only services are named.
+    pub(super) reports_owners: bool,
 }
 
 impl Selected {
@@ -96,8 +98,8 @@ impl Selected {
             services: configuration(None)?.services,
             ports: self.ports,
             owners: if filter.all_owners { Scope::All } else { Scope::First },
-            counters: wanted.is_summary,
-            reports_owners: wanted.is_summary,
+            counters: wanted.counters,
+            reports_owners: wanted.reports_owners,
         };
         Ok((settings, self.sample))
     }

@@ -17,8 +17,8 @@ use crate::report::{SUMMARY, SummaryDocument, SummarySums};
 use crate::sys::{is_terminal, terminal_size};
 use crate::wire::Extensions;
 
-/// Show all sockets in one screen: by state, service, peer and process; listeners with waiting or
-/// dropped connections; what was retransmitted.
+/// Show all sockets in one screen: by state, service, peer and process; listeners with waiting
+/// connections or drops; what was retransmitted.
 ///
 /// Counts connections in all states, TIME-WAIT included. Counters are those since the network
 /// namespace was created, at most since boot: nothing is kept between two runs. With --interval,
@@ -105,7 +105,8 @@ impl SummaryCommand {
             many_namespaces: filter.has_many_namespaces(),
             repeats,
             count_requests: false,
-            is_summary: true,
+            counters: true,
+            reports_owners: true,
         };
         let run = SumRun {
             schema: SUMMARY,

@@ -58,6 +58,13 @@ pub struct GroupCounts {
     apart: u64,
 }
 
+impl GroupCounts {
+    /// Groups that were not written.
+    pub fn unseen(&self) -> u64 {
+        self.groups - self.shown
+    }
+}
+
 impl GroupWriter {
     /// Writes a sample; returns the writer and what was written.
     ///
@@ -219,7 +226,7 @@ pub fn groups_summary(counts: &GroupCounts, columns: &GroupColumns, took: Durati
     let mut line = human::counted(counts.groups, "group");
     line.push_str(" of ");
     line.push_str(&human::counted(counts.sockets, "socket"));
-    if counts.shown < counts.groups {
+    if counts.unseen() > 0 {
         line.push_str(&format!(", {} shown", human::grouped(counts.shown)));
     }
     if counts.apart > 0 {
