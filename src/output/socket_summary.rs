@@ -14,9 +14,6 @@ use crate::report::{Basis, ListenerEntry, NamedCount, Omitted, SummaryDocument};
 /// Lines of counters.
 const COUNTER_LINES: usize = 3;
 
-/// Listeners that are shown at most, unless more groups are.
-const LISTENERS: usize = 3;
-
 /// Width of counts.
 const COUNT: usize = 6;
 
@@ -38,7 +35,7 @@ pub fn socket_summary(
 ) -> io::Result<()> {
     head(out, summary, layout)?;
     lists(out, summary, layout)?;
-    listeners(out, summary, layout, most.min(LISTENERS.max(most / 2)))?;
+    listeners(out, summary, layout, most.saturating_sub(2).max(1))?;
     trouble(out, summary, layout)
 }
 
@@ -172,9 +169,10 @@ fn listeners(
     for entry in listeners.troubled.iter().take(most) {
         table.row(listener(entry));
     }
-    let troubled = listeners.troubled.len();
-    if troubled > most {
-        let more = grouped((troubled - most) as u64);
+    let unseen = listeners.troubled.len().saturating_sub(most) as u64;
+    let more = listeners.troubled_omitted + unseen;
+    if more > 0 {
+        let more = grouped(more);
         table.text(0, &format!("and {more} more; `tcpdiag listeners` shows all"), Tone::Quiet);
     }
     table.blank();

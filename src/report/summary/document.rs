@@ -57,6 +57,13 @@ pub struct Listeners<'a> {
     pub dropped: u64,
     /// Both kinds: full queues first, then the most drops.
     pub troubled: Vec<ListenerEntry<'a>>,
+    /// Those of either kind that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub troubled_omitted: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A listener with waiting or dropped connections.
@@ -225,7 +232,7 @@ impl<'a> SummaryDocument<'a> {
             }
             None => (None, None),
         };
-        let troubled = sums.troubled().into_iter().take(most).map(ListenerEntry);
+        let troubled: Vec<_> = sums.troubled().into_iter().take(most).map(ListenerEntry).collect();
         Self {
             document,
             sockets: sums.sockets,
@@ -245,7 +252,8 @@ impl<'a> SummaryDocument<'a> {
                 count: sums.listeners,
                 waiting: sums.waiting,
                 dropped: sums.dropped,
-                troubled: troubled.collect(),
+                troubled_omitted: sums.troubled_count - troubled.len() as u64,
+                troubled,
             },
             trouble: trouble(sums),
             quality,

@@ -69,6 +69,8 @@ pub struct SummarySums {
     pub waiting: u64,
     /// See `waiting`.
     pub dropped: u64,
+    /// Those of either kind.
+    pub troubled_count: u64,
     troubled: Vec<TroubledListener>,
     /// Counters that indicate problems, and those of segments.
     pub counters: BTreeMap<Box<str>, i64>,
@@ -95,6 +97,7 @@ impl SummarySums {
             listeners: 0,
             waiting: 0,
             dropped: 0,
+            troubled_count: 0,
             troubled: Vec::new(),
             counters: BTreeMap::new(),
             before: None,
@@ -134,7 +137,11 @@ impl SummarySums {
         };
         self.waiting += u64::from(accept_queue > 0);
         self.dropped += u64::from(has_dropped);
-        if (accept_queue > 0 || has_dropped) && self.troubled.len() < MOST_LISTENERS {
+        if accept_queue == 0 && !has_dropped {
+            return;
+        }
+        self.troubled_count += 1;
+        if self.troubled.len() < MOST_LISTENERS {
             self.troubled.push(TroubledListener {
                 local: row.socket.local,
                 interface: row.interface.and_then(|interface| interface.name).map(Into::into),
@@ -154,7 +161,7 @@ impl SampleSums for SummarySums {
         self.before = (self.samples > 0).then_some(before);
         self.samples += 1;
         (self.sockets, self.opened, self.closed, self.orphaned) = (0, 0, 0, 0);
-        (self.listeners, self.waiting, self.dropped) = (0, 0, 0);
+        (self.listeners, self.waiting, self.dropped, self.troubled_count) = (0, 0, 0, 0);
         self.states = [0; 16];
         self.families = Families::default();
         self.troubled.clear();
