@@ -12,6 +12,7 @@ use super::interval::{Interval, Reading, Requests};
 use super::kinds::KindRow;
 use super::listener_queues::ListenerQueues;
 use super::reconcile::reconcile;
+use super::socket_selection::SocketSelection;
 use super::table::ServiceTable;
 use super::work::{Hints, Work};
 use crate::counters::{CounterWidth, Counters};
@@ -110,6 +111,8 @@ pub struct Attributor {
     last: Polled,
     /// Whether an established connection's service is not beyond doubt.
     has_inferred: bool,
+    /// Which sockets are attributed to their own services; `None` for all.
+    selection: Option<SocketSelection>,
 }
 
 impl Attributor {
@@ -131,7 +134,20 @@ impl Attributor {
             work: Vec::new(),
             last: Polled::default(),
             has_inferred: false,
+            selection: None,
         }
+    }
+
+    /// Attributes only these sockets to their own services.
+    #[must_use]
+    pub fn selecting(self, selection: Option<SocketSelection>) -> Self {
+        Self { selection, ..self }
+    }
+
+    /// What has to be known of a socket to attribute it.
+    fn interest(&self) -> Interest {
+        let of_filter = self.selection.as_ref().map(SocketSelection::level);
+        Interest::new(of_filter.unwrap_or_default().max(Level::Service))
     }
 
     /// Begins a poll. With `levels` it also counts states, queues and round-trip times, which
@@ -195,13 +211,14 @@ impl Attributor {
         let mut work = mem::take(&mut self.work);
         work.clear();
         let (requests, queues) = (&mut self.requests, &self.queues);
+        let others = self.selection.as_ref().map(SocketSelection::others);
         polled.totals = self.tracker.end(ending, |activity| {
             let connected = activity.identity.remote.port != 0;
             polled.between_polls += u64::from(activity.opened && activity.closed && connected);
             // The child counts what its request repeated; what polls saw of that is accounted for.
             let request = activity.opened.then(|| requests.remove(&activity.cookie)).flatten();
             let inherited = request.map_or(0, |request| request.repeats);
-            let own = work_of(activity, inherited, queues, identities);
+            let own = work_of(activity, inherited, queues, others, identities);
             polled.opened += u64::from(own.began());
             polled.closed += u64::from(own.ended());
             polled.without_event += u64::from(own.ended() && activity.vanished);
@@ -323,7 +340,7 @@ impl Consumer for Attributor {
         if socket.state == State::SynRecv && socket.is_minisock() {
             self.queues.see(socket);
             let is_known = self.observe_request(socket);
-            return if is_known { Interest::NOTHING } else { Interest::new(Level::Service) };
+            return if is_known { Interest::NOTHING } else { self.interest() };
         }
         self.kernel.see(socket);
         if socket.state == State::Listen {
@@ -331,13 +348,11 @@ impl Consumer for Attributor {
         }
         match self.tracker.observe(socket) {
             Observed::Ignored => Interest::NOTHING,
-            Observed::Untagged => Interest::new(Level::Service),
+            Observed::Untagged => self.interest(),
             // A listener belongs to its present holder.
-            Observed::Known(_) if socket.state == State::Listen => Interest::new(Level::Service),
+            Observed::Known(_) if socket.state == State::Listen => self.interest(),
             // What was only inferred may be beyond doubt by now.
-            Observed::Known(tag) if self.levels && tag & INFERRED != 0 => {
-                Interest::new(Level::Service)
-            }
+            Observed::Known(tag) if self.levels && tag & INFERRED != 0 => self.interest(),
             Observed::Known(tag) => {
                 self.count(tag, socket);
                 Interest::NOTHING
@@ -352,6 +367,10 @@ impl Consumer for Attributor {
         _: &mut Interfaces,
     ) -> ControlFlow<()> {
         if let Some(identified) = identity.identified {
+            let identified = match &self.selection {
+                Some(selection) => selection.of_socket(socket, identity, identified),
+                None => identified,
+            };
             self.assign(socket, identified);
         }
         ControlFlow::Continue(())
@@ -362,7 +381,10 @@ impl Consumer for Attributor {
         let is_new = !self.tracker.contains(event.cookie);
         self.tracker.on_destroy(event);
         if is_new && self.tracker.contains(event.cookie) {
-            let identified = identities.identify_destroyed(event);
+            let mut identified = identities.identify_destroyed(event);
+            if let Some(selection) = &self.selection {
+                identified = selection.of_destroyed(event, identities, identified);
+            }
             self.tracker.tag(event.cookie, tag(identified));
         }
     }
@@ -381,12 +403,15 @@ fn work_of(
     activity: &Activity,
     inherited: u32,
     queues: &ListenerQueues,
+    others: Option<ServiceId>,
     identities: &mut Identities<'_>,
 ) -> Work {
     let identity = activity.identity;
-    let (service, is_certain) = match activity.tag {
-        Some(tag) => (service(tag), tag & INFERRED == 0),
-        None => {
+    let (service, is_certain) = match (activity.tag, others) {
+        (Some(tag), _) => (service(tag), tag & INFERRED == 0),
+        // Too little is known of it to pass a filter.
+        (None, Some(others)) => (others, false),
+        (None, None) => {
             let found = identities.identify_by_ends(
                 identity.local,
                 identity.remote,

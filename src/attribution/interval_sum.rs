@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Accumulator, Attributor, Coverage, ServiceTable};
+use super::{Accumulator, Attributor, Coverage, ServiceTable, SocketSelection};
 use crate::counters::CounterWidth;
 use crate::model::Socket;
 use crate::monitor::{
@@ -68,6 +68,12 @@ impl NamespaceAttribution {
             quality: Quality::default(),
             dumped: 0,
         }
+    }
+
+    /// Attributes only these sockets to their own services.
+    #[must_use]
+    pub fn selecting(self, selection: Option<SocketSelection>) -> Self {
+        Self { attributor: self.attributor.selecting(selection), ..self }
     }
 
     /// Forgets what the first poll showed, which is no growth. What it could not see is missing in

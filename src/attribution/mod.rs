@@ -25,6 +25,7 @@ mod reason;
 mod reconcile;
 mod service_watch;
 mod service_watch_options;
+mod socket_selection;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -49,5 +50,6 @@ pub use reason::Reason;
 pub use reconcile::{Attribution, Part, Reconciliation, reconcile};
 pub use service_watch::{ServiceInterval, ServiceWatch};
 pub use service_watch_options::{EarlyPolls, ServiceWatchOptions};
+pub use socket_selection::SocketSelection;
 pub use table::{Limited, Listen, ServiceRow, ServiceTable};
 pub use work::{Hints, Work};

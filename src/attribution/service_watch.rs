@@ -3,13 +3,14 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{IntervalSum, NamespaceAttribution, Polls, ServiceWatchOptions};
+use super::{IntervalSum, NamespaceAttribution, Polls, ServiceWatchOptions, SocketSelection};
 use crate::counters::CounterWidth;
-use crate::identity::ServiceRegistry;
+use crate::filter::Expr;
+use crate::identity::{ServiceId, ServiceRegistry};
 use crate::monitor::{
     CounterFiles, CounterGate, CpuBudget, IntervalSchedule, Looks, MonitorError, Namespace,
-    NamespaceSet, Opening, OwnerResolver, Pace, PollRequest, Quality, Recorder, Shared, next_tick,
-    wants_all,
+    NamespaceMonitor, NamespaceSet, Opening, OwnerResolver, Pace, PollRequest, Quality, Recorder,
+    Shared, SocketFilter, next_tick, wants_all,
 };
 use crate::procfs::{Host, NetNamespace, Scope};
 use crate::recording::Session;
@@ -54,6 +55,8 @@ pub struct ServiceWatch {
     pub intervals: u64,
     options: ServiceWatchOptions,
     set: NamespaceSet<NamespaceAttribution>,
+    /// Which sockets are attributed to their own services, and the service of all others.
+    selected: Option<(SocketFilter, ServiceId)>,
     width: CounterWidth,
     /// The recording; `None` for the kernel.
     replay: Option<Replay>,
@@ -138,12 +141,17 @@ impl ServiceWatch {
     fn new(
         mut options: ServiceWatchOptions,
         host: Host,
-        shared: Shared,
+        mut shared: Shared,
         width: CounterWidth,
         replay: Option<Replay>,
         polls: Polls,
         now: Clocks,
     ) -> Self {
+        let sockets = std::mem::replace(&mut options.sockets, Expr::True);
+        let selected = (sockets != Expr::True).then(|| {
+            let others = shared.registry.add_named(SocketSelection::OTHERS);
+            (SocketFilter::new(sockets), others)
+        });
         let opening = Opening {
             files: CounterFiles::Catalogue,
             events: options.events.take(),
@@ -153,6 +161,7 @@ impl ServiceWatch {
             host,
             intervals: 0,
             set: NamespaceSet::new(shared, opening),
+            selected,
             width,
             replay,
             budget: CpuBudget::new(options.early.cpu_budget),
@@ -284,11 +293,12 @@ impl ServiceWatch {
         let sample = session.sample_mut();
         let request = request(self.epoch, sample.clocks, ends_interval);
         let (width, polls) = (self.width, &mut self.polls);
+        let selected = &self.selected;
         self.set.poll_sample(
             sample,
             &choice,
             &request,
-            |_| NamespaceAttribution::new(width),
+            |monitor| attribution(width, selected, monitor),
             |member, is_new| {
                 if is_new {
                     member.consumer.set_baseline();
@@ -319,7 +329,7 @@ impl ServiceWatch {
     /// Opens the namespaces that are not open yet and closes those that are gone; returns how many
     /// there were before the new ones.
     fn find_namespaces(&mut self) -> Result<usize, MonitorError> {
-        let (options, width) = (&self.options, self.width);
+        let (options, width, selected) = (&self.options, self.width, &self.selected);
         let prepare = |shared: &mut Shared, namespace: &NetNamespace| {
             if let (Some(path), None) = (&options.record, &shared.recorder) {
                 let interval = options.interval.unwrap_or_default();
@@ -327,7 +337,7 @@ impl ServiceWatch {
             }
             Ok(())
         };
-        self.set.find(&options.netns, prepare, |_| NamespaceAttribution::new(width))
+        self.set.find(&options.netns, prepare, |monitor| attribution(width, selected, monitor))
     }
 
     /// Polls all namespaces but the first `known` for the first time; returns when.
@@ -469,6 +479,18 @@ impl ServiceWatch {
             used: self.all_usage.elapsed(),
         }))
     }
+}
+
+/// The attribution of a namespace.
+fn attribution(
+    width: CounterWidth,
+    selected: &Option<(SocketFilter, ServiceId)>,
+    monitor: &NamespaceMonitor,
+) -> NamespaceAttribution {
+    let selection = selected
+        .clone()
+        .map(|(filter, others)| SocketSelection::new(filter, monitor.namespace.clone(), others));
+    NamespaceAttribution::new(width).selecting(selection)
 }
 
 /// A poll at this time. `epoch` is one point in time by both clocks.

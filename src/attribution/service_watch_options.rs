@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::counters::Selection;
+use crate::filter::Expr;
 use crate::socket_diag::EventOptions;
 
 /// Polls between the ends of intervals, as soon as a counter that indicates trouble moves.
@@ -30,6 +31,8 @@ pub struct ServiceWatchOptions {
     pub events: Option<EventOptions>,
     /// Counters that call for early polls; by default all that indicate trouble.
     pub selection: Option<Selection>,
+    /// Only these sockets are attributed to their own services.
+    pub sockets: Expr,
     /// When to poll early. Not for recordings.
     pub early: EarlyPolls,
     /// The file to which all that is read is recorded. Not for recordings.

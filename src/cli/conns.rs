@@ -3,9 +3,11 @@
 use clap::Args;
 
 use super::exit::Exit;
+use super::grouped;
 use super::run::{SocketArgs, Subject};
 use crate::model::StateSet;
 use crate::output::{ColumnSets, RowSchema};
+use crate::report::GroupKey;
 
 /// Show TCP connections: end points, role, times, loss, queues, owners.
 ///
@@ -18,6 +20,9 @@ use crate::output::{ColumnSets, RowSchema};
   tcpdiag conns state established dst 10.0.0.0/8 sport = :443
   tcpdiag conns --sort -total_retrans --limit 10
   tcpdiag conns --port 443 --interval 1s --count 5
+  tcpdiag conns --by remote --limit 10             connections per remote host
+  tcpdiag conns --by service,state                 who has CLOSE-WAIT
+  tcpdiag conns --by process --interval 1s --sort -bytes_sent_per_s
   tcpdiag conns -o json | jq '.connections[] | select(.tcp_info.rtt_us > 50000)'
   tcpdiag conns --read incident.pcapng.zst --at 2026-11-21T04:45:00Z
   tcpdiag conns --netns all --columns netns,local,remote,rtt
@@ -28,6 +33,13 @@ units (us ms s, kB MiB, kbit Mbit, %), and pid, comm, user, unit, container,
 service, role, family, congestion, netns. A figure that a socket does not have
 compares as false.")]
 pub(super) struct Conns {
+    /// Count and add up the sockets by these: state, service, remote, remote-port, process, unit,
+    /// container, cgroup, local, local-port, role, user, netns, pid, family, congestion, interface,
+    /// or a field that is no counter, such as snd_mss. --sort, --limit and --columns then are about
+    /// groups, of which those with the most sockets come first, and --interval shows rates.
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with = "detail")]
+    by: Vec<GroupKey>,
+
     #[command(flatten)]
     sockets: SocketArgs,
 }
@@ -48,6 +60,10 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        self.sockets.run(SUBJECT)
+        if self.by.is_empty() {
+            self.sockets.run(SUBJECT)
+        } else {
+            grouped::run(self.sockets, self.by)
+        }
     }
 }

@@ -10,6 +10,7 @@ mod diff;
 mod exit;
 mod explain;
 mod expression;
+mod grouped;
 mod habits;
 mod listeners;
 mod man;
@@ -21,7 +22,10 @@ mod repeat;
 mod run;
 mod services;
 mod size;
+mod sockets;
 mod stats;
+mod summary;
+mod sums;
 mod sysctl;
 mod table_args;
 mod warnings;
@@ -40,9 +44,11 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
     args_override_self = true,
     max_term_width = 100,
     after_help = "Examples:
+  tcpdiag summary                               all sockets in one screen
   tcpdiag conns                                 all connections of this host
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
+  tcpdiag conns --by remote                     connections per remote host
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag diagnose                              what holds connections back, and what to do
@@ -63,6 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Summary(summary::SummaryCommand),
     Conns(conns::Conns),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
@@ -92,6 +99,7 @@ pub fn main() -> ExitCode {
     fail_at_file_size_limit();
     raise_descriptor_limit();
     let result = match cli.command {
+        Command::Summary(command) => command.run(),
         Command::Conns(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),

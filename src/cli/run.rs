@@ -5,27 +5,24 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, configuration, eprint_line, reader_left};
+use super::exit::{Exit, eprint_line, reader_left};
 use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
 use super::repeat::RepeatArgs;
+use super::sockets::{Selected, Wanted};
 use super::warnings::Warnings;
 use crate::filter::Needs;
 use crate::model::StateSet;
-use crate::monitor::{FilterNames, NameSource, SocketFilter};
 use crate::output::{
     Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
     RowSchema, human, list_columns, summary,
 };
-use crate::procfs::{PortNames, Scope, capabilities};
-use crate::recording::{NamespaceChoice, Sample, localised};
-use crate::report::{
-    ConnectionPoller, ConnectionTotals, Cost, Document, PollerSettings, RowOptions,
-};
+use crate::procfs::capabilities;
+use crate::recording::{Sample, localised};
+use crate::report::{ConnectionPoller, ConnectionTotals, Cost, Document};
 use crate::sys::{Interrupt, Usage, is_terminal};
 
 /// What a command shows.
@@ -47,13 +44,13 @@ pub(super) struct Subject {
 #[derive(Debug, Args)]
 pub(super) struct SocketArgs {
     #[command(flatten)]
-    filter: FilterArgs,
+    pub(super) filter: FilterArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
     #[command(flatten)]
-    repeat: RepeatArgs,
+    pub(super) repeat: RepeatArgs,
     #[command(flatten)]
-    recorded: SampleArgs,
+    pub(super) recorded: SampleArgs,
 }
 
 impl SocketArgs {
@@ -95,54 +92,27 @@ impl SocketArgs {
     /// Resolves the arguments and opens what they name.
     fn open<W: Write>(self, subject: Subject) -> anyhow::Result<Session<W>> {
         let repeats = self.repeat.interval.is_some();
-        if repeats && self.recorded.is_given() {
-            bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
-        }
-        if !self.recorded.is_given() {
-            for line in self.filter.absent_processes() {
-                eprint_line(format_args!("tcpdiag: {line}"));
-            }
-        }
-        let ports = PortNames::load();
-        let recorded = self.recorded.sample(&self.filter.netns)?;
-        let damaged = recorded.as_ref().is_some_and(|recorded| recorded.damaged);
-        let sample = recorded.map(|recorded| recorded.sample);
-        // The sample has the chosen namespaces only.
-        let chosen = NamespaceChoice::default();
-        let source = match &sample {
-            Some(sample) => NameSource::Recording(sample, &chosen),
-            None => NameSource::Host(&self.filter.netns),
-        };
-        let expr = self.filter.expression(&FilterNames { ports: &ports, source })?;
-        let needs = expr.needs();
-        if needs.owner && sample.as_ref().is_some_and(|sample| sample.capture) {
-            bail!("owners are asked for, and a capture by another program has none");
-        }
+        let selected = Selected::new(&self.filter, &self.recorded, repeats)?;
+        let needs = &selected.needs;
         let many_namespaces = self.filter.has_many_namespaces();
         let owners = self.filter.asks_for_owners() || subject.owners || needs.owner;
         let columns = self.output.columns(subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
         let sorted = sort.as_ref().map(|(column, _)| std::slice::from_ref(column));
-        let requirements = self.requirements(&needs, &columns, sorted.unwrap_or_default(), owners);
-        let withheld = self.withheld(&needs, sample.as_ref());
-        let mut plan = expr.plan(subject.default_states, self.filter.plan_options());
-        plan.states = plan.states.intersection(subject.only_states);
-        let filter = SocketFilter::new(expr);
-        let settings = PollerSettings {
-            options: RowOptions {
-                level: requirements.level().max(filter.level()),
-                filter,
-                plan,
-                many_namespaces,
-                repeats,
-                count_requests: subject.count_requests,
-            },
-            extensions: requirements.extensions,
-            needs_program: needs.program,
-            services: configuration(None)?.services,
-            ports,
-            owners: if self.filter.all_owners { Scope::All } else { Scope::First },
+        let requirements = self.requirements(needs, &columns, sorted.unwrap_or_default(), owners);
+        let withheld = self.withheld(needs, selected.sample.as_ref());
+        let damaged = selected.damaged;
+        let wanted = Wanted {
+            default_states: subject.default_states,
+            only_states: subject.only_states,
+            requirements,
+            many_namespaces,
+            repeats,
+            count_requests: subject.count_requests,
+            counters: false,
+            reports_owners: false,
         };
+        let (settings, sample) = selected.settings(&self.filter, wanted)?;
         let interrupt = Rc::new(Interrupt::install()?);
         let order = RowOrder { sort, limit: self.output.limit, repeats };
         let rows = Rc::new(RefCell::new(ConnectionOutput::new(order, Rc::clone(&interrupt))));

@@ -63,6 +63,17 @@ impl Expr {
         needs
     }
 
+    /// The first predicate that may begin or cease to hold while a socket lives, by its name in
+    /// expressions.
+    pub fn changing(&self) -> Option<&'static str> {
+        match self {
+            Self::True => None,
+            Self::Is(predicate) => predicate.changing(),
+            Self::Not(inner) => inner.changing(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Self::changing),
+        }
+    }
+
     fn collect(&self, needs: &mut Needs) {
         match self {
             Self::True => {}
@@ -116,6 +127,38 @@ pub struct Needs {
 }
 
 impl Predicate {
+    /// The name of a predicate that depends on more than what a socket is and who made it.
+    fn changing(&self) -> Option<&'static str> {
+        /// Fields that stay the same for a socket, and that every dump has.
+        const FIXED: [&Field; 3] = [&fields::LPORT, &fields::RPORT, &fields::UID];
+        match self {
+            Self::State(_) => Some("state"),
+            Self::Mark { .. } => Some("mark"),
+            Self::AutoBound(_) => Some("autobound"),
+            Self::Congestion(_) | Self::Known(Attribute::Congestion) => Some("congestion"),
+            Self::Field(test) => {
+                let is_fixed = FIXED.iter().any(|field| field.name == test.field.name);
+                (!is_fixed).then_some(test.field.name)
+            }
+            Self::Family(_)
+            | Self::Prefix { .. }
+            | Self::Port { .. }
+            | Self::Interface(_)
+            | Self::Cgroup(_)
+            | Self::CgroupPath(_)
+            | Self::Role(_)
+            | Self::Uid(_)
+            | Self::Pid(_)
+            | Self::Comm(_)
+            | Self::Unit(_)
+            | Self::Container(_)
+            | Self::Service(_)
+            | Self::NetnsName(_)
+            | Self::NetnsInode(_)
+            | Self::Known(_) => None,
+        }
+    }
+
     fn collect(&self, needs: &mut Needs) {
         match self {
             Self::State(_)

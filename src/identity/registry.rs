@@ -6,9 +6,9 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::basis::ServiceBasis;
 use super::key::{Grouping, ServiceId, ServiceKey};
-use super::naming::{KeptParts, Parts};
+use super::naming::{Base, KeptParts, Parts};
 use super::rules::Rules;
-use crate::model::RoleBasis;
+use crate::model::{Role, RoleBasis};
 use crate::procfs::PortNames;
 
 #[derive(Debug)]
@@ -49,6 +49,13 @@ impl ServiceRegistry {
     /// Every service so far, in the order of their numbers.
     pub fn services(&self) -> impl Iterator<Item = (ServiceId, &ServiceKey)> {
         self.services.iter().zip(0..).map(|(kept, id)| (ServiceId(id), &kept.key))
+    }
+
+    /// A service for what is not told apart, with this name.
+    pub fn add_named(&mut self, name: &str) -> ServiceId {
+        let parts = Parts { base: Base::Text(name), role: Role::Unknown, port: None, owner: None };
+        let (found, new) = self.find(&parts);
+        self.enter(found, new, ServiceBasis::Rule, RoleBasis::NotConnected)
     }
 
     /// The service that these parts name, or what a new one is to be.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::sort_key::SortKey;
 use super::{Column, ConnectionWriter};
+use crate::counters::Counters;
 use crate::monitor::Namespace;
 use crate::report::{Connection, ConnectionTotals, KeptConnection, Quality, RowSink};
 use crate::sys::Interrupt;
@@ -130,7 +131,7 @@ impl<W: Write> RowSink for ConnectionOutput<W> {
         self.order.sort.is_some()
     }
 
-    fn poll_ended(&mut self, dumped: u64, quality: &Quality) {
+    fn poll_ended(&mut self, dumped: u64, quality: &Quality, _: &Counters) {
         self.totals.listed += dumped;
         self.totals.quality.add(quality.clone());
     }

@@ -19,6 +19,7 @@ mod diff;
 mod dropped;
 mod explain;
 mod form;
+mod groups;
 mod input_progress;
 mod interval_rows;
 mod intervals;
@@ -31,6 +32,7 @@ mod requirements;
 mod rows;
 mod services;
 mod shorten;
+mod socket_summary;
 mod sort_key;
 mod stats;
 mod stats_writer;
@@ -55,6 +57,10 @@ pub use diff::diff;
 pub use dropped::dropped;
 pub use explain::{explanation, explanation_csv};
 pub use form::Form;
+pub use groups::{
+    GroupColumn, GroupColumns, GroupOrder, GroupSample, GroupWriter, UnknownGroupColumn,
+    group_column, groups_summary,
+};
 pub use input_progress::InputProgress;
 pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};
@@ -69,6 +75,7 @@ pub use services::{
     CounterChoice, ServicesView, ServicesWriter, attribution_csv, services, services_csv,
     services_jsonl, services_summary,
 };
+pub use socket_summary::socket_summary;
 pub use stats::{TableLayout, stats, threshold};
 pub use stats_writer::{StatsWriter, stats_summary};
 pub use style::{Style, Tone};

@@ -22,7 +22,7 @@ mod unit;
 mod visibility;
 
 pub use cgroup::{CgroupError, Cgroups};
-pub use host::Host;
+pub use host::{Host, open_files};
 pub use namespace::{AllNamespaces, HeldNamespace, NamespaceError, Namespaces, NetNamespace};
 pub use owners::{Effort, Holder, Owners, Ownership, ProcessFacts, Scope, Wanted};
 pub use placement::{Placement, placement};

@@ -36,6 +36,10 @@ pub struct PollerSettings {
     pub ports: PortNames,
     /// How far the holders of a socket are looked up.
     pub owners: Scope,
+    /// Whether the counters are read too.
+    pub counters: bool,
+    /// Whether owners that are hidden are reported also where only services are named.
+    pub reports_owners: bool,
 }
 
 /// Polls namespaces and passes their rows to a sink.
@@ -45,6 +49,8 @@ pub struct ConnectionPoller<S> {
     sink: Rc<RefCell<S>>,
     extensions: Extensions,
     needs_program: bool,
+    reads_counters: bool,
+    reports_owners: bool,
     set: NamespaceSet<ConnectionRows<S>>,
     /// The sample of a recording, with the namespaces that are asked for.
     recorded: Option<Sample>,
@@ -65,8 +71,9 @@ impl<S: RowSink> ConnectionPoller<S> {
         sample: Option<Sample>,
         sink: Rc<RefCell<S>>,
     ) -> Result<Self, MonitorError> {
-        let PollerSettings { mut options, extensions, needs_program, services, ports, owners } =
+        let PollerSettings { mut options, extensions, needs_program, services, ports, .. } =
             settings;
+        let PollerSettings { owners, counters, reports_owners, .. } = settings;
         let is_capture = sample.as_ref().is_some_and(|sample| sample.capture);
         if is_capture {
             // Captures by other programs have neither owners nor cgroups.
@@ -80,13 +87,15 @@ impl<S: RowSink> ConnectionPoller<S> {
         let host = sample.as_ref().map_or_else(Host::this, |sample| Host::from(&sample.host));
         let registry = ServiceRegistry::new(services, Grouping::Service, ports);
         let shared = Shared { registry, owners, ecn: host.ecn_word(), recorder: None };
-        let opening =
-            Opening { files: CounterFiles::None, events: None, gate: CounterGate::new(None) };
+        let files = if counters { CounterFiles::Catalogue } else { CounterFiles::None };
+        let opening = Opening { files, events: None, gate: CounterGate::new(None) };
         let mut poller = Self {
             options: Rc::new(options),
             sink,
             extensions,
             needs_program,
+            reads_counters: counters,
+            reports_owners,
             set: NamespaceSet::new(shared, opening),
             recorded: None,
             host,
@@ -143,7 +152,7 @@ impl<S: RowSink> ConnectionPoller<S> {
             at,
             // The first poll looks up the holders of listeners where a connection needs them.
             ends_interval: std::mem::replace(&mut self.has_polled, true),
-            reads_counters: false,
+            reads_counters: self.reads_counters,
             counters_are_read: false,
             names_services: options.level >= Level::Service,
             keeps_owners: true,
@@ -175,13 +184,17 @@ impl<S: RowSink> ConnectionPoller<S> {
 
     /// Adds what limits the reliability of the poll beside its dumps.
     pub fn report_limits(&mut self, quality: &mut Quality) {
-        if self.options.level == Level::Processes {
+        if self.options.level == Level::Processes || self.reports_owners {
             self.set.shared.owners.report(quality);
         }
         quality.permission_limited.extend(self.set.unreachable());
         if let Some(sample) = &mut self.recorded {
             quality.recorded_filter.clone_from(&sample.filter);
             quality.take_clock_steps(sample);
+            if self.reports_owners {
+                quality.processes_hidden = sample.processes_hidden;
+                quality.permission_limited.append(&mut sample.permission_limited);
+            }
         }
     }
 

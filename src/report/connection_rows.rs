@@ -8,6 +8,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::{Change, Connection, KeptConnection, ListenerGroupEntry};
+use crate::counters::Counters;
 use crate::filter::{Plan, Verdict};
 use crate::identity::{ListenAddress, Listeners, ServiceBasis, ServiceId};
 use crate::model::{Endpoint, Role, RoleBasis, Socket, State, StateSet};
@@ -68,8 +69,8 @@ pub trait RowSink {
     fn holds_rows(&self) -> bool;
 
     /// A namespace was polled: the records that the kernel sent, and what limits their
-    /// reliability.
-    fn poll_ended(&mut self, dumped: u64, quality: &Quality);
+    /// reliability; and the counters after it, where they are read.
+    fn poll_ended(&mut self, dumped: u64, quality: &Quality, counters: &Counters);
 }
 
 /// What is remembered of a socket that was shown.
@@ -279,7 +280,8 @@ impl<S: RowSink> Consumer for ConnectionRows<S> {
     fn end(&mut self, poll: PollEnded<'_>, identities: &mut Identities<'_>) {
         self.count_requests();
         let mut sink = self.sink.borrow_mut();
-        sink.poll_ended(poll.dumped, poll.quality);
+        let [_, counters] = poll.counters;
+        sink.poll_ended(poll.dumped, poll.quality, counters);
         let captured_at = sink.captured_at();
         for row in self.waiting.drain(..) {
             row.with(&captured_at, |row| sink.row(row));

@@ -10,12 +10,14 @@ mod diagnosis;
 mod diff;
 mod document;
 mod explain;
+mod groups;
 mod interval;
 mod kept_connection;
 mod limiter;
 mod services;
 mod stats;
 mod stats_report;
+mod summary;
 mod sysctl;
 mod sysctl_report;
 #[cfg(test)]
@@ -37,16 +39,25 @@ pub use document::{Cost, Document, RowEnd};
 pub use explain::{
     EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
 };
+pub use groups::{
+    Figures, FiguresEntry, Group, GroupDocument, GroupEntry, GroupKey, GroupRowEnd, GroupRowLine,
+    GroupTable, GroupView, KeyValue, RestEntry, SampleSums, SumSink,
+};
 pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use kept_connection::KeptConnection;
 pub use limiter::Limiter;
 pub use services::{
-    AttributionEntry, Frame, PartEntry, ServiceEntry, Services, ServicesEnd, ServicesLine,
+    AttributionEntry, Frame, PartEntry, ServiceEntry, ServiceOrder, Services, ServicesEnd,
+    ServicesLine,
 };
 pub use stats::{
     Basis, CounterQuality, CounterRow, Note, Outcome, RatioRow, STATS, Since, Stats, StatsEnd,
     StatsLine,
 };
 pub use stats_report::{Past, StatsReporter};
+pub use summary::{
+    CounterGrowth, Families, ListenerEntry, Listeners, NamedCount, Omitted, SUMMARY,
+    SummaryDocument, SummarySums, Trouble, TroubledListener,
+};
 pub use sysctl::{SYSCTL, SettingRow, SysctlDocument, UseRow};
 pub use sysctl_report::{NamespaceSettings, UnknownSetting, choose_settings};

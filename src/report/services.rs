@@ -5,9 +5,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{Basis, Cost, Coverage, Document, Namespace, Polls, Quality};
 use crate::attribution::{
     Attribution, Estimate, IntervalSum, KindRow, KindTable, Limited, Reconciliation,
-    RetransmitKind, ServiceInterval, ServiceRow, ServiceTable,
+    RetransmitKind, ServiceInterval, ServiceRow, ServiceTable, SocketSelection,
 };
-use crate::identity::{ServiceId, ServiceKey, ServiceRegistry};
+use crate::identity::{ServiceBasis, ServiceId, ServiceKey, ServiceRegistry};
+use crate::model::Role;
 use crate::procfs::Host;
 use crate::recording::full_time;
 
@@ -52,6 +53,64 @@ impl<'a> Frame<'a> {
             polls: interval.polls,
             quality: sum.quality.clone(),
             cost: Cost::new(interval.used, sum.dumped),
+        }
+    }
+}
+
+/// What services are sorted by; the largest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceOrder {
+    /// Payload received.
+    In,
+    /// Payload sent.
+    Out,
+    /// Connections that began.
+    Opened,
+    /// Segments that listeners discarded.
+    Drops,
+    /// Segments retransmitted.
+    Retrans,
+    /// The median round-trip time.
+    Rtt,
+}
+
+impl ServiceOrder {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::In, Self::Out, Self::Opened, Self::Drops, Self::Retrans, Self::Rtt];
+
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Opened => "opened",
+            Self::Drops => "drops",
+            Self::Retrans => "retrans",
+            Self::Rtt => "rtt",
+        }
+    }
+
+    /// Which services come first, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::In => "most bytes received first",
+            Self::Out => "most bytes sent first",
+            Self::Opened => "most connections opened first",
+            Self::Drops => "most segments dropped by listeners first",
+            Self::Retrans => "most retransmits first",
+            Self::Rtt => "longest round-trip time first",
+        }
+    }
+
+    fn of(self, row: &ServiceRow) -> Option<u64> {
+        match self {
+            Self::In => row.bytes_in(),
+            Self::Out => row.bytes_out(),
+            Self::Opened => Some(row.opened),
+            Self::Drops => row.listen().map(|listen| listen.drops),
+            Self::Retrans => Some(row.retrans_segs()),
+            Self::Rtt => row.rtt.quantile(0.5),
         }
     }
 }
@@ -121,6 +180,12 @@ impl<'a> Services<'a> {
         }
     }
 
+    /// Puts the services with most of this first; those without it come last.
+    pub fn sort(&mut self, order: ServiceOrder) {
+        self.services
+            .sort_by_key(|entry| (entry.is_not_selected(), std::cmp::Reverse(order.of(entry.row))));
+    }
+
     /// A service or a counter as a line.
     pub fn line<'b, T>(&'b self, schema: &'static str, row: &'b T) -> ServicesLine<'b, T> {
         ServicesLine {
@@ -161,9 +226,10 @@ fn entries<'a>(
     let mut services: Vec<_> = table.rows().filter_map(entry).collect();
     services.sort_by_cached_key(|entry| {
         let row = entry.row;
+        let is_others = entry.is_not_selected();
         let segments = row.segs_in().unwrap_or(0) + row.segs_out().unwrap_or(0);
         let connections: u64 = row.connections().map(|(_, count)| count).sum();
-        std::cmp::Reverse((row.retrans_segs(), segments, connections))
+        (is_others, std::cmp::Reverse((row.retrans_segs(), segments, connections)))
     });
     services
 }
@@ -217,6 +283,14 @@ pub struct ServiceEntry<'a> {
     pub row: &'a ServiceRow,
     /// Its retransmits by kind; `None` if it had some and the host does not count kinds.
     pub kinds: Option<KindRow>,
+}
+
+impl ServiceEntry<'_> {
+    /// Whether it stands for the sockets that a filter does not select.
+    fn is_not_selected(&self) -> bool {
+        let ServiceKey { name, role, basis, .. } = self.key;
+        &**name == SocketSelection::OTHERS && *role == Role::Unknown && *basis == ServiceBasis::Rule
+    }
 }
 
 impl Serialize for ServiceEntry<'_> {

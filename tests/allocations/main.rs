@@ -18,6 +18,7 @@
 
 mod allocator;
 mod counters;
+mod groups;
 mod ledger;
 mod polls;
 

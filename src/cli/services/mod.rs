@@ -8,12 +8,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::Exit;
+use super::expression::WhichArgs;
 use super::recording_args::SpanArgs;
 use super::repeat::interval;
 use super::size::size;
 use super::table_args::TableArgs;
 use crate::identity::Grouping;
 use crate::monitor::parse_share;
+use crate::report::ServiceOrder;
 
 /// Show whose retransmits these are: the growth of the host's TCP counters by service.
 ///
@@ -27,6 +29,8 @@ use crate::monitor::parse_share;
   tcpdiag services -i 1s --duration 1m --top 5
   tcpdiag services --counter TCPLossProbes      who causes these?
   tcpdiag services --by process                 also: port, unit, container, remote, cgroup
+  tcpdiag services --sort out                   top talkers
+  tcpdiag services dst 10.0.0.0/8               only connections to these hosts
   tcpdiag services --netns all -o json | jq '.attribution'
 
 Server sockets are grouped by their listener, client sockets by the service they use
@@ -39,6 +43,10 @@ configuration file, container, systemd unit, process, name of the port, port.
   port = [8000, 8001]        # and any of: address, process, unit, container,
   role = \"server\"            # cgroup, role; `*` and `?` are wildcards
 
+A filter selects connections by what they are: end points, role, service, process,
+unit, container, cgroup, user, interface. All others together are the service
+`(not selected)`, so that the parts of a counter still add up.
+
 Classes: `exact` counts are sums over sockets; `bounded` ones lie between sums;
 `estimated` ones are divided by what makes them likely, within [low-high].")]
 pub(super) struct ServicesCommand {
@@ -50,6 +58,12 @@ pub(super) struct ServicesCommand {
     /// or a category.
     #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1..)]
     counter: Vec<String>,
+
+    /// Sort services by this, the largest first: bytes in or out, connections opened, segments
+    /// dropped by listeners, retransmits, median round-trip time. Without, by retransmits, then
+    /// segments, then connections.
+    #[arg(long, value_name = "KEY", value_parser = order())]
+    sort: Option<ServiceOrder>,
 
     /// Show this many services in tables, in all and for each counter.
     #[arg(long, short = 'n', value_name = "N", value_parser = super::output::at_least_one)]
@@ -100,6 +114,9 @@ pub(super) struct ServicesCommand {
     /// Also write all that is read to a recording, for --read here and in other commands.
     #[arg(long, value_name = "FILE", conflicts_with = "read", help_heading = "Recordings")]
     record: Option<PathBuf>,
+
+    #[command(flatten)]
+    which: WhichArgs,
 
     #[command(flatten)]
     span: SpanArgs,
@@ -153,6 +170,13 @@ fn grouping() -> impl clap::builder::TypedValueParser<Value = Grouping> {
     use clap::builder::{PossibleValuesParser, TypedValueParser as _};
     PossibleValuesParser::new(Grouping::ALL.map(Grouping::name))
         .try_map(|name| name.parse::<Grouping>().map_err(|error| error.to_string()))
+}
+
+fn order() -> impl clap::builder::TypedValueParser<Value = ServiceOrder> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(ServiceOrder::ALL.map(ServiceOrder::name)).map(|name| {
+        ServiceOrder::ALL.into_iter().find(|it| it.name() == name).unwrap_or(ServiceOrder::Retrans)
+    })
 }
 
 /// How often something is done, if at all.

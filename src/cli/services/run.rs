@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Stdout};
 
-use anyhow::{Context as _, Error};
+use anyhow::{Context as _, Error, bail};
 
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
@@ -11,8 +11,9 @@ use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
 use crate::counters::{Counters, Selection};
+use crate::filter::Expr;
 use crate::identity::ServiceRegistry;
-use crate::monitor::{CounterWatch, MonitorError, Quality};
+use crate::monitor::{CounterWatch, FilterNames, MonitorError, NameSource, Quality};
 use crate::output::{OutputWriter, ServicesWriter, human, services_summary, summary};
 use crate::procfs::PortNames;
 use crate::recording::Sample;
@@ -29,8 +30,20 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     let selection = selection(&command.counter, &here)?;
     let interrupt = Interrupt::install()?;
     give_memory_back();
-    let registry = ServiceRegistry::new(config.services, command.by, PortNames::load());
-    let options = options(command, recorded.is_some(), selection.clone())?;
+    let ports = PortNames::load();
+    let source = match &recorded {
+        Some((session, _)) => NameSource::Recording(session.sample(), session.choice()),
+        None => NameSource::Host(&command.netns),
+    };
+    let sockets = command.which.expression(&FilterNames { ports: &ports, source })?;
+    if let Some(changing) = sockets.changing() {
+        bail!(
+            "services: a filter by {changing} would change while connections are watched; accepted \
+             are end points, role, service, process, unit, container, cgroup, user and interface"
+        );
+    }
+    let registry = ServiceRegistry::new(config.services, command.by, ports);
+    let options = options(command, recorded.is_some(), selection.clone(), sockets)?;
     let name = recorded.as_ref().map(|(session, _)| session.name().to_owned());
     let named = |error: MonitorError| match (error, &name) {
         (MonitorError::Store(error), _) => Error::from(error).context("--record"),
@@ -82,6 +95,7 @@ fn options(
     command: &ServicesCommand,
     is_replay: bool,
     selection: Option<Selection>,
+    sockets: Expr,
 ) -> anyhow::Result<ServiceWatchOptions> {
     let receive_buffer = usize::try_from(command.event_buffer)?;
     let events = EventOptions { receive_buffer, ..EventOptions::default() };
@@ -94,6 +108,7 @@ fn options(
         duration: command.duration,
         events: (!command.no_events).then_some(events),
         selection,
+        sockets,
         early: EarlyPolls { every: command.watch.0, cpu_budget: command.cpu_budget },
         record: command.record.clone(),
     })
@@ -139,6 +154,7 @@ impl<'a> Output<'a> {
             selection,
             all: command.all,
             top: command.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
+            order: command.sort,
             is_redrawn: command.count() != Some(1) && form == Form::Table && is_terminal(),
             has_titles: false,
         };

@@ -12,7 +12,7 @@ use crate::output::aligned::{Aligned, Cell};
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
 use crate::output::{Align, OutputWriter, TableLayout, Tone, human};
-use crate::report::{ServiceEntry, Services};
+use crate::report::{ServiceEntry, ServiceOrder, Services};
 
 /// From this width on, the main line holds everything.
 const WIDE: usize = 110;
@@ -62,6 +62,7 @@ pub(super) fn list(
     services: &Services<'_>,
     layout: TableLayout,
     top: usize,
+    order: ServiceOrder,
 ) -> io::Result<()> {
     let density = Density::of(layout.width);
     let mut table = Aligned::new(&density.columns(), 0).shrinkable(0);
@@ -70,7 +71,7 @@ pub(super) fn list(
         table.text(0, "No TCP service was seen.", Tone::Quiet);
         return table.write(out, layout.width, layout.style);
     }
-    let order = if count > 1 { ", most retransmits first" } else { "" };
+    let order = if count > 1 { format!(", {}", order.words()) } else { String::new() };
     let heading = counted(count as u64, "service", "services");
     table.heading(&format!("{heading}{}{order}", span(services)));
     table.titles();

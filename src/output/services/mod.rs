@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use super::stats::TableLayout;
 use super::{OutputWriter, escape, human};
 use crate::attribution::Estimate;
-use crate::report::Services;
+use crate::report::{ServiceOrder, Services};
 
 pub use csv::{attribution_csv, services_csv};
 pub use lines::services_jsonl;
@@ -28,6 +28,8 @@ pub struct ServicesView<'a> {
     /// The most services in each list. By default ten in the list of services, three under a
     /// counter, and all under a counter that was asked for by name.
     pub top: Option<usize>,
+    /// What the list is sorted by, if it is not by retransmits.
+    pub order: Option<ServiceOrder>,
     /// Which counters are shown.
     pub counters: CounterChoice<'a>,
 }
@@ -60,7 +62,8 @@ pub fn services(
     match view.counters {
         CounterChoice::Named(names) => parts::in_full(out, services, layout, names, view.top)?,
         choice => {
-            list::list(out, services, layout, view.top.unwrap_or(TOP))?;
+            let order = view.order.unwrap_or(ServiceOrder::Retrans);
+            list::list(out, services, layout, view.top.unwrap_or(TOP), order)?;
             out.blank()?;
             parts::in_short(out, services, layout, choice == CounterChoice::All, view.top)?;
         }

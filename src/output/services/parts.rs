@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{counted, range, ranged, safe, share, span};
 use crate::attribution::Class;
-use crate::counters::Catalogue;
+use crate::counters::{Catalogue, indicates_problem};
 use crate::output::aligned::Aligned;
 use crate::output::shorten::shorten;
 use crate::output::wrap::fold;
@@ -17,32 +17,6 @@ const TOP: usize = 3;
 const INDENT: usize = 4;
 /// From this width on, meanings fit beside the numbers.
 const WIDE: usize = 110;
-
-/// Categories of the catalogue whose counters do not move while all is well.
-pub(super) const PROBLEM_CATEGORIES: [&str; 14] = [
-    "syncookies",
-    "listen",
-    "rto",
-    "retransmission",
-    "recovery",
-    "undo",
-    "dsack",
-    "reordering",
-    "window",
-    "memory",
-    "abort",
-    "reset",
-    "paws",
-    "authentication",
-];
-
-/// Whether growth of a counter indicates a problem. Counters outside these categories do if the
-/// catalogue gives a healthy range for them. Counters that the catalogue does not know may.
-fn indicates_problem(name: &str) -> bool {
-    Catalogue::builtin().entry(name).is_some_and(|entry| {
-        PROBLEM_CATEGORIES.contains(&entry.category.as_str()) || entry.healthy.is_some()
-    })
-}
 
 /// Writes a line for each counter and the first services under it.
 pub(super) fn in_short(

@@ -5,7 +5,6 @@ use unicode_width::UnicodeWidthStr as _;
 use super::*;
 use crate::attribution::testing::{Sketch, Slot, client_of};
 use crate::attribution::{Reconciliation, ServiceTable};
-use crate::counters::Catalogue;
 use crate::identity::{Grouping, Rules, ServiceRegistry};
 use crate::model::Role;
 use crate::model::example::socket;
@@ -38,7 +37,7 @@ fn wide() {
 #[test]
 fn every_counter_and_few_services() {
     let busy = Busy::new();
-    let view = ServicesView { top: Some(2), counters: CounterChoice::All };
+    let view = ServicesView { top: Some(2), order: None, counters: CounterChoice::All };
     insta::assert_snapshot!(rendered(&busy.document(Basis::Interval), 80, &view));
 }
 
@@ -47,7 +46,7 @@ fn counters_by_name() {
     let busy = Busy::new();
     let names = ["TcpExtTCPTimeouts", "TcpRetransSegs", "TcpCurrEstab", "TcpExtTCPRcvQDrop"];
     let names = names.map(str::to_owned);
-    let view = ServicesView { top: None, counters: CounterChoice::Named(&names) };
+    let view = ServicesView { top: None, order: None, counters: CounterChoice::Named(&names) };
     insta::assert_snapshot!(rendered(&busy.document(Basis::Interval), 80, &view));
 }
 
@@ -77,7 +76,7 @@ fn lines_fit_the_width() {
     for width in [60, 72, 80, 100, 110, 120, 200] {
         for counters in [CounterChoice::Problems, CounterChoice::All, CounterChoice::Named(&names)]
         {
-            let view = ServicesView { top: None, counters };
+            let view = ServicesView { top: None, order: None, counters };
             let text = rendered(&busy.document(Basis::Interval), width, &view);
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line:?}");
@@ -164,11 +163,4 @@ fn as_json_lines() {
     };
     let kinds = [lines.first(), lines.get(rows), lines.last()];
     insta::assert_snapshot!(kinds.map(|line| keys(line.unwrap())).join("\n"));
-}
-
-#[test]
-fn problem_categories_exist() {
-    for category in parts::PROBLEM_CATEGORIES {
-        assert!(Catalogue::builtin().category(category).is_some(), "{category}");
-    }
 }

@@ -8,7 +8,7 @@ use crate::counters::Selection;
 use crate::identity::ServiceRegistry;
 use crate::output::{Form, OutputWriter, TableLayout, json_line};
 use crate::procfs::Host;
-use crate::report::{Frame, Services};
+use crate::report::{Frame, ServiceOrder, Services};
 
 /// What is written of each interval, and how.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct ServicesWriter {
     pub all: bool,
     /// The most services in lists of tables.
     pub top: Option<usize>,
+    /// What services are sorted by, if not by retransmits, then segments, then connections.
+    pub order: Option<ServiceOrder>,
     /// Tables replace the previous ones.
     pub is_redrawn: bool,
     /// The titles of CSV were written.
@@ -47,6 +49,9 @@ impl ServicesWriter {
             let reconciled = sum.counters.total();
             let frame = Frame::new(interval, host, netns.as_ref(), sum);
             let mut document = Services::new(frame, &sum.table, &reconciled, names);
+            if let Some(order) = self.order {
+                document.sort(order);
+            }
             if let Some(selection) = &self.selection {
                 document.attribution.retain(|entry| selection.holds(&entry.attribution.counter));
             }
@@ -96,7 +101,8 @@ impl ServicesWriter {
             (None, true) => CounterChoice::All,
             (None, false) => CounterChoice::Problems,
         };
-        services(out, document, layout, &ServicesView { top: self.top, counters })?;
+        let view = ServicesView { top: self.top, order: self.order, counters };
+        services(out, document, layout, &view)?;
         out.blank()
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::lab::{lab, plain};
 
 /// What stands for something else in a line, and what it is tried with.
-const PLACEHOLDERS: [(&str, &str); 20] = [
+const PLACEHOLDERS: [(&str, &str); 22] = [
     ("[EXPRESSION]", ""),
     ("[SERVICE]", ""),
     ("[NAME...]", ""),
@@ -15,6 +15,8 @@ const PLACEHOLDERS: [(&str, &str); 20] = [
     (" NAME", " rtt"),
     ("SHELL", "bash"),
     ("CODE", "TD101"),
+    ("KEY,KEY", "service,state"),
+    ("--by KEY", "--by remote"),
     (" A B", " a.pcapng.zst b.pcapng.zst"),
     ("--into OUT", "--into out.pcapng.zst"),
     ("record FILE", "record new.pcapng.zst"),

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use super::tcpdiag;
 use crate::lab::plain;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
+    "summary",
     "conns",
     "listeners",
     "services",

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod documented;
+mod groups;
 mod habits;
 mod headers;
 mod help;

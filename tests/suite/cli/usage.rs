@@ -119,7 +119,7 @@ fn wrong_usage_of_services_has_a_message() {
         (&["--config", &hostile], &[&hostile]),
         (&["--config", &absent], &["--config", &absent, "no such file"]),
         (&["-o", "tsv"], &["'tsv'", "table, json, jsonl, csv"]),
-        (&["port = 1"], &["port = 1"]),
+        (&["rtt > 1ms"], &["by rtt would change", "accepted are end points"]),
         (&["--no-such-flag"], &["--no-such-flag"]),
     ] {
         let stderr = error_message(&[&["services"][..], arguments].concat());

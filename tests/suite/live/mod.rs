@@ -7,6 +7,7 @@
 
 mod filters;
 mod forgery;
+mod groups;
 mod identity;
 mod interfaces;
 mod interval;

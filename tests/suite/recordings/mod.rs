@@ -13,6 +13,7 @@ mod damage;
 mod diff;
 mod early_end;
 mod fixtures;
+mod groups;
 mod hostile;
 mod keys;
 mod many_holders;
