@@ -126,7 +126,11 @@ impl Ratio {
     /// Computes the ratio from the `amount` of each counter.
     pub fn judge(&self, threshold: Threshold, amount: impl Fn(&str) -> Amount) -> Judgement {
         let numerator = sum(&self.numerator, &amount);
-        let denominator = sum(&self.denominator, &amount);
+        // Without the first there is nothing to take a share of.
+        let has_whole =
+            self.denominator.first().is_some_and(|first| amount(first) != Amount::Absent);
+        let denominator =
+            if has_whole { sum(&self.denominator, &amount) } else { Amount::Absent };
         let none = |no_data| Judgement {
             numerator: events(numerator),
             denominator: events(denominator),
@@ -143,14 +147,16 @@ impl Ratio {
             (Amount::Events(part), Amount::Events(whole)) => {
                 let value = part as f64 / whole.max(1) as f64;
                 let is_small = whole < self.least.max(1);
+                let are_enough = self.least_events.is_none_or(|least| part >= least);
                 // Few events are judged where they are beyond chance.
                 let is_beyond_chance = |limit| {
-                    self.least_events.is_some_and(|least| part >= least)
-                        && is_above(part, whole, limit)
+                    self.least_events.is_some() && are_enough && is_above(part, whole, limit)
                 };
+                // One event among few thousand says nothing, unless there must not be any.
+                let is_large = |limit| value > limit && (are_enough || limit <= 0.0);
                 let verdict = match is_small {
                     true => threshold.verdict(is_beyond_chance),
-                    false => threshold.verdict(|limit| value > limit),
+                    false => threshold.verdict(is_large),
                 };
                 if is_small && verdict == Verdict::Ok {
                     return none(NoData::TooLittle);
@@ -204,7 +210,7 @@ mod tests {
             (Events(0), Events(1000), Verdict::Ok, None),
             (Events(10), Events(1000), Verdict::Ok, None),
             (Events(11), Events(1000), Verdict::Warn, None),
-            (Events(51), Events(1000), Verdict::Critical, None),
+            (Events(53), Events(1000), Verdict::Critical, None),
             (Events(2000), Events(1000), Verdict::Critical, None),
             (Events(0), Events(999), Verdict::NoData, Some(NoData::TooLittle)),
             (Events(4), Events(4), Verdict::NoData, Some(NoData::TooLittle)),
@@ -266,6 +272,38 @@ mod tests {
             let counters = [part, whole].map(|(name, count)| (name, Events(count)));
             assert_eq!(judge(id, &counters).verdict, verdict, "{id}");
         }
+    }
+
+    /// The kernel counts what was sent again beside what was sent (__tcp_transmit_skb()).
+    #[test]
+    fn what_is_sent_again_is_part_of_what_is_sent() {
+        use Amount::Events;
+        let counters = [("TcpRetransSegs", Events(2000)), ("TcpOutSegs", Events(1000))];
+        let judged = judge("retransmission", &counters);
+        assert_eq!((judged.denominator, judged.verdict), (Some(3000), Verdict::Critical));
+        // Health checks that reset the handshake open no connection.
+        let counters = [("TcpAttemptFails", 40), ("TcpPassiveOpens", 10), ("TcpExtEmbryonicRsts", 40)];
+        let judged = judge("failed_attempts", &counters.map(|(name, count)| (name, Events(count))));
+        assert_eq!(judged.value, Some(0.8));
+    }
+
+    #[test]
+    fn one_event_is_no_share() {
+        use Amount::Events;
+        for (pruned, verdict) in [(1, Verdict::Ok), (4, Verdict::Warn)] {
+            let counters = [("TcpExtPruneCalled", pruned), ("TcpInSegs", 7_838)];
+            let judged = judge("pruning", &counters.map(|(name, count)| (name, Events(count))));
+            assert_eq!(judged.verdict, verdict, "{pruned}");
+        }
+    }
+
+    /// An upload at 9 Gbit/s closed its window 850 times, for microseconds.
+    #[test]
+    fn closed_windows_are_not_judged_by_their_number() {
+        let counters = [("TcpExtTCPToZeroWindowAdv", 850), ("TcpInSegs", 85_000)];
+        let counters = counters.map(|(name, count)| (name, Amount::Events(count)));
+        let judged = judge("own_zero_window", &counters);
+        assert_eq!((judged.value, judged.verdict), (Some(0.01), Verdict::Ok));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::groups::Groups;
 /// connection. Until then both may have ended at the same time.
 const LATER: f64 = 1.0;
 
+/// The placeholder that is set if the same end point accepts connects meanwhile.
+const SAME_PORT: &str = "same_port";
 /// The placeholder that is set if the peer answers other connections.
 const ELSEWHERE: &str = "elsewhere";
 /// The placeholder that is set if it does not, as far as this host sees.
@@ -24,16 +26,25 @@ pub(super) fn complete(findings: &mut [Finding], groups: &Groups, now: Duration)
         else {
             continue;
         };
-        let host = worst.first().map(|(example, _)| example.remote_host());
-        let answered = host.and_then(|host| groups.answered_at(host));
+        let Some((example, _)) = worst.first() else { continue };
+        let rule_match = &mut finding.rule_match;
+        let connected = groups.connected(example);
+        if let (Some(cause), 1..) = (silence.cause_if_connected, connected) {
+            rule_match.cause = Some(cause.to_owned());
+            let connected = Measure::new("other_connects", connected as f64, "connections");
+            rule_match.evidence.push(connected);
+            rule_match.words.push((SAME_PORT, String::new()));
+            continue;
+        }
+        let answered = groups.answered_at(example.remote_host());
         // Seconds ago.
         let answered = answered.map(|at| now.saturating_sub(at).as_secs_f64());
         let answered = answered.filter(|ago| ago + LATER < silence.seconds);
-        let rule_match = &mut finding.rule_match;
         let word = match answered {
             Some(ago) => {
                 rule_match.cause = Some(silence.cause_if_up.to_owned());
-                rule_match.evidence.push(Measure::new("answered_elsewhere", ago, "s"));
+                let ago = Measure::new("answered_elsewhere_ago", ago, "s");
+                rule_match.evidence.extend((ago.value >= 0.001).then_some(ago));
                 ELSEWHERE
             }
             None => NOWHERE,
