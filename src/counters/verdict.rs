@@ -101,7 +101,7 @@ pub enum NoData {
     Wrapped,
     /// One of the counters could not be read.
     Unread,
-    /// Fewer than the ratio's smallest denominator.
+    /// Fewer than the ratio's smallest denominator, or too few among the segments sent.
     TooLittle,
 }
 
@@ -126,11 +126,10 @@ impl Ratio {
     /// Computes the ratio from the `amount` of each counter.
     pub fn judge(&self, threshold: Threshold, amount: impl Fn(&str) -> Amount) -> Judgement {
         let numerator = sum(&self.numerator, &amount);
-        // Without the first there is nothing to take a share of.
-        let has_whole =
-            self.denominator.first().is_some_and(|first| amount(first) != Amount::Absent);
-        let denominator =
-            if has_whole { sum(&self.denominator, &amount) } else { Amount::Absent };
+        // The events alone are not what to take a share of.
+        let mut others = self.denominator.iter().filter(|name| !self.numerator.contains(name));
+        let has_whole = others.any(|name| amount(name) != Amount::Absent);
+        let denominator = if has_whole { sum(&self.denominator, &amount) } else { Amount::Absent };
         let none = |no_data| Judgement {
             numerator: events(numerator),
             denominator: events(denominator),
@@ -158,7 +157,7 @@ impl Ratio {
                     true => threshold.verdict(is_beyond_chance),
                     false => threshold.verdict(is_large),
                 };
-                if is_small && verdict == Verdict::Ok {
+                if is_small && verdict == Verdict::Ok || self.is_rare(part, &amount) {
                     return none(NoData::TooLittle);
                 }
                 Judgement {
@@ -170,6 +169,16 @@ impl Ratio {
                     no_data: None,
                 }
             }
+        }
+    }
+}
+
+impl Ratio {
+    /// Whether so few events are no trouble, whatever their share of other rare events.
+    fn is_rare(&self, events: u64, amount: impl Fn(&str) -> Amount) -> bool {
+        match (self.rare, amount("TcpOutSegs")) {
+            (Some(rare), Amount::Events(sent)) => (events as f64) < rare * sent as f64,
+            _ => false,
         }
     }
 }
@@ -282,9 +291,22 @@ mod tests {
         let judged = judge("retransmission", &counters);
         assert_eq!((judged.denominator, judged.verdict), (Some(3000), Verdict::Critical));
         // Health checks that reset the handshake open no connection.
-        let counters = [("TcpAttemptFails", 40), ("TcpPassiveOpens", 10), ("TcpExtEmbryonicRsts", 40)];
+        let counters =
+            [("TcpAttemptFails", 40), ("TcpPassiveOpens", 10), ("TcpExtEmbryonicRsts", 40)];
         let judged = judge("failed_attempts", &counters.map(|(name, count)| (name, Events(count))));
         assert_eq!(judged.value, Some(0.8));
+    }
+
+    /// A healthy database on loopback: all of its few retransmits were needless probes.
+    #[test]
+    fn what_few_retransmits_consist_of_is_no_trouble() {
+        use Amount::Events;
+        for (sent, verdict) in [(494_896, Verdict::NoData), (5_000, Verdict::Critical)] {
+            let counters =
+                [("TcpExtTCPDSACKRecvSegs", 53), ("TcpRetransSegs", 53), ("TcpOutSegs", sent)];
+            let counters = counters.map(|(name, count)| (name, Events(count)));
+            assert_eq!(judge("spurious_retransmits", &counters).verdict, verdict, "{sent}");
+        }
     }
 
     #[test]
@@ -321,7 +343,10 @@ mod tests {
 
     #[test]
     fn without_thresholds_the_verdict_is_ok() {
-        let counters = [("TcpExtSyncookiesFailed", Amount::Events(900))];
+        let counters = [
+            ("TcpExtSyncookiesFailed", Amount::Events(900)),
+            ("TcpExtSyncookiesRecv", Amount::Events(100)),
+        ];
         assert_eq!(judge("syn_cookies_failed", &counters).verdict, Verdict::Ok);
     }
 

@@ -138,8 +138,7 @@ fn established(history: &ConnectionHistory, info: &TcpInfo) -> Option<Ending> {
     }
     let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
     let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
-    let (unread, silent) =
-        (history.receive_queue() > 1, positive(RETRANSMITS) || positive(PROBES));
+    let (unread, silent) = (history.receive_queue() > 1, positive(RETRANSMITS) || positive(PROBES));
     let before = match () {
         () if unread || silent => Before::Unknown,
         () if history.peer_finished => Before::Fin,

@@ -52,3 +52,44 @@ pub(super) fn complete(findings: &mut [Finding], groups: &Groups, now: Duration)
         rule_match.words.push((word, String::new()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::connection_history::ConnectionHistory;
+    use crate::diagnosis::finding::Example;
+    use crate::diagnosis::rule::{Confidence, Severity};
+    use crate::diagnosis::{RuleMatch, rule};
+    use crate::model::example::{socket, tcp_info};
+    use crate::model::{Role, Socket};
+
+    /// The placeholders of a connect without an answer, beside connects to the same host: to the
+    /// same port or to another one.
+    fn words(port: u16) -> Vec<&'static str> {
+        let silent = Example::of(&socket(), Role::Client);
+        let mut other = Socket { tcp_info: Some(tcp_info(&[(136, 5), (140, 5)])), ..socket() };
+        other.remote.port = port;
+        let at = Duration::from_secs(1);
+        let mut groups = Groups::default();
+        groups.add(&ConnectionHistory::from_destroy_event(&other, Role::Client, at, 2));
+        let rule_match = RuleMatch::new(Severity::Warning, Confidence::High, 1.0)
+            .of_silent_peer(5.0, "up")
+            .or_if_connected("open");
+        let subject = Subject::Connections { count: 1, worst: vec![(silent, rule_match.clone())] };
+        let rule = rule("TD153").unwrap();
+        let mut findings =
+            [Finding { rule, subject, rule_match, explains: Vec::new(), retrans: 0 }];
+        complete(&mut findings, &groups, at);
+        let [finding] = findings;
+        if port == silent.remote.port {
+            assert_eq!(finding.rule_match.cause.as_deref(), Some("open"));
+        }
+        finding.rule_match.words.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn connects_to_the_same_port_speak_against_a_firewall() {
+        assert_eq!(words(socket().remote.port), [SAME_PORT]);
+        assert_eq!(words(socket().remote.port + 1), [ELSEWHERE]);
+    }
+}

@@ -373,7 +373,8 @@ fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
             let Some((one, _)) = worst.first() else { return host(about) };
             let service = names.service(one.cookie).to_owned();
             let connections = if *count == 1 { "connection" } else { "connections" };
-            let mut entry = of(one, *count, format!("{count} {connections} of {}", label(one)), service);
+            let mut entry =
+                of(one, *count, format!("{count} {connections} of {}", label(one)), service);
             entry.examples = worst
                 .iter()
                 .map(|(one, rule_match)| example(one, measures(&rule_match.evidence), names))

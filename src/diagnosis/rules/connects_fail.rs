@@ -136,7 +136,10 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let share = ends.failures() as f64 / ends.attempts().max(1) as f64;
     let mut found = RuleMatch::new(severity, confidence, ends.failures() as f64)
         .with(Measure::new("failed_connects", ends.failures() as f64, "connects"))
-        .with(Measure::new("failed_share", share, "share").over(limits.share))
+        .with(match share > limits.share {
+            true => Measure::new("failed_share", share, "share").over(limits.share),
+            false => Measure::new("failed_share", share, "share"),
+        })
         .with(Measure::new("refused", ends.refused as f64, "connects"))
         .with(Measure::new("unanswered", ends.unanswered as f64, "connects"))
         .with(Measure::new("given_up", ends.given_up as f64, "connects"))

@@ -5,9 +5,7 @@ use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
 
-limits! {
-    segments: 0.001, "share", "share of the segments sent, below which segment counters are only information";
-}
+limits! {}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -17,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent (limit segments) are only information, whatever their share of other rare events, and so is what needless retransmits consist of while retransmits are within their limit. So is what other counters show to be harmless: retransmits of which most had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps among segments that overtook each other (TCPOFOQueue, PAWSOldAck). If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events. What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits of which most had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps among segments that overtook each other (TCPOFOQueue, PAWSOldAck). If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing to see: these counters are of this host.",
     advice: &[
@@ -36,12 +34,8 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &[],
     limits: Limits::LIST,
     placeholders: &["ratio", "advice", "command", "no_command"],
-    judge: Judge::Host(|input, limits| judge(input, &limits.counter_verdict)),
+    judge: Judge::Host(|input, _| judge(input)),
 };
-
-/// Categories that count segments.
-const OF_SEGMENTS: &[&str] =
-    &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
 
 /// Categories of which most retransmits of the host explain the whole.
 const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
@@ -49,15 +43,14 @@ const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
 /// The ratio of segments that arrived after a gap: the peers retransmit, not this host.
 const RECEIVED_LATE: &str = "out_of_order";
 
-fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
-    let host = &input.context.host;
-    let few = host.growth("TcpOutSegs").map_or(0.0, |sent| sent as f64 * limits.segments);
-    let judgements = host.judgements.iter();
+fn judge(input: &HostInput<'_>) -> Vec<RuleMatch> {
+    let judgements = input.context.host.judgements.iter();
     let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
-        let found = rule_match(ratio, judgement, few)?;
+        let found = rule_match(ratio, judgement)?;
         let harmless = harmless(&ratio.id, input);
-        let is_mild =
-            harmless.is_some() || is_judged_by_cost(&ratio.id, input) || is_needless(&ratio.id, input);
+        let is_mild = harmless.is_some()
+            || is_judged_by_cost(&ratio.id, input)
+            || is_needless(&ratio.id, input);
         let most = if is_mild { Severity::Info } else { found.severity };
         let cause = found.cause.map(|cause| match harmless {
             Some(why) => format!("{cause} {why}"),
@@ -134,7 +127,7 @@ fn harmless(ratio: &str, input: &HostInput<'_>) -> Option<&'static str> {
     }
 }
 
-fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
+fn rule_match(ratio: &'static Ratio, judgement: &Judgement) -> Option<RuleMatch> {
     let (severity, threshold) = match judgement.verdict {
         Verdict::Critical => (Severity::Critical, judgement.threshold.critical?),
         Verdict::Warn => (Severity::Warning, judgement.threshold.warn?),
@@ -143,12 +136,7 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
     let value = judgement.value?;
     // A ratio shows that something is wrong, but not what: it is a warning at most.
     // If no connection is reported for its window, windows closed only for moments.
-    let is_rare =
-        OF_SEGMENTS.contains(&ratio.category.as_str()) && (judgement.numerator? as f64) < few;
-    let most = match ratio.category == "window" || is_rare {
-        true => Severity::Info,
-        false => Severity::Warning,
-    };
+    let most = if ratio.category == "window" { Severity::Info } else { Severity::Warning };
     let severity = severity.min(most);
     let mut rule_match = RuleMatch::new(severity, Confidence::Medium, value / threshold.max(1e-9))
         .with(Measure::new(&ratio.id, value, "share").over(threshold))
@@ -218,23 +206,6 @@ mod tests {
         }
     }
 
-    /// An upload over loopback: 62 probes of 70 losses, in hundreds of thousands of segments.
-    #[test]
-    fn rare_events_are_only_information() {
-        let mut context = context();
-        let ratio = Ratio::named("loss_probe_share").unwrap();
-        for (sent, severity) in [(300_000, Severity::Info), (3_000, Severity::Warning)] {
-            context.host = host(&[("TcpOutSegs", sent)]);
-            let judgement = ratio.judge(ratio.threshold(), |name| {
-                let probes = name == "TcpExtTCPLossProbes";
-                crate::counters::Amount::Events(if probes { 62 } else { 70 })
-            });
-            context.host.judgements = vec![(ratio, judgement)];
-            let found = of_host(&RULE, &context);
-            assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
-        }
-    }
-
     /// Load balancers and health checks reset what they have finished with.
     #[test]
     fn resets_are_judged_by_what_they_cost() {
@@ -296,12 +267,9 @@ mod tests {
         assert_eq!(severity("retransmission", &again(40)), Some(Warning));
         assert_eq!(severity("retransmission", &again(200)), Some(Info));
         assert_eq!(severity("spurious_retransmits", &again(200)), Some(Warning));
-        let few =
-            [("TcpRetransSegs", 72), ("TcpOutSegs", 9_000), ("TcpExtTCPDSACKRecvSegs", 70)];
+        let few = [("TcpRetransSegs", 72), ("TcpOutSegs", 9_000), ("TcpExtTCPDSACKRecvSegs", 70)];
         assert_eq!(severity("spurious_retransmits", &few), Some(Info));
-        let bad = |syns| {
-            [("TcpInErrs", 80), ("TcpInSegs", 4_000), ("TcpExtTCPSYNChallenge", syns)]
-        };
+        let bad = |syns| [("TcpInErrs", 80), ("TcpInSegs", 4_000), ("TcpExtTCPSYNChallenge", syns)];
         assert_eq!(severity("bad_segments", &bad(0)), Some(Warning));
         assert_eq!(severity("bad_segments", &bad(78)), Some(Info));
         let old = |late, active| {

@@ -24,7 +24,7 @@ const INDENT: usize = 4;
 
 /// What the question mark of names says.
 const PORT_NAMES: &str =
-    "?: the usual name of the port; which program serves it is not known here.";
+    "name?: the usual name of the port; which program serves it is not known here.";
 
 /// How much fits into the main line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
