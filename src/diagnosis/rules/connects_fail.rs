@@ -30,15 +30,25 @@ pub(crate) const RULE: Rule = Rule {
     other_side: "On the server `tcpdiag listeners` shows whether something listens there, and TD201 or TD204 whether its queue is full. Refusals by a firewall on the path are not seen there.",
     advice: &[
         Advice::with_command(
-            "Connects are refused: check on the peer that its program runs and listens on that port and address, and which firewall answers with a reset.",
+            "Connects are refused: check on the peer that its program runs and listens on that port and address. If it does, something on the path refuses in its name.",
             "tcpdiag listeners",
         )
         .only_with("refused"),
+        Advice::with_command(
+            "Connects to this host itself are refused: nothing listens on that port and address. See whether its program runs.",
+            "tcpdiag listeners",
+        )
+        .only_with("refused_here"),
         Advice::with_command(
             "Nothing answers: see whether the host does at all, and whether a firewall drops what goes to that port.",
             "ping -c 3 {peer}",
         )
         .only_with("unanswered"),
+        Advice::with_command(
+            "Connects to this host itself get no answer: the accept queue of the listener is full.",
+            "tcpdiag listeners 'accept_queue > 0'",
+        )
+        .only_with("unanswered_here"),
         Advice::with_command(
             "See which program tries, while it tries.",
             "tcpdiag conns --state syn_sent --processes --columns remote,timer,process",
@@ -56,7 +66,15 @@ pub(crate) const RULE: Rule = Rule {
     ],
     explained_by: &["TD153", "TD306"],
     limits: Limits::LIST,
-    placeholders: &["refused", "unanswered", "lasting", "short", "peer"],
+    placeholders: &[
+        "refused",
+        "refused_here",
+        "unanswered",
+        "unanswered_here",
+        "lasting",
+        "short",
+        "peer",
+    ],
     judge: Judge::Service(|input, limits| judge(input, &limits.connects_fail)),
 };
 
@@ -155,11 +173,12 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         (Some(peer), 0) => Some(format!("{peer}, port not known")),
         (about, _) => about,
     };
+    let is_here = is_own(&address, group.example.as_ref());
     if ends.refused > 0 {
-        found = found.with_word("refused", "");
+        found = found.with_word(if is_here { "refused_here" } else { "refused" }, "");
     }
     if ends.unanswered + ends.given_up > 0 {
-        found = found.with_word("unanswered", "");
+        found = found.with_word(if is_here { "unanswered_here" } else { "unanswered" }, "");
     }
     // What the kernel has forgotten may have lasted or not.
     if ends.unanswered + ends.given_up + ends.failed > 0 {
@@ -292,6 +311,7 @@ mod tests {
         let refused = Ends { refused: 20, ..Ends::default() };
         let good = Ends { connected: 20, ..Ends::default() };
         let one = found(&[("::1", refused), ("127.0.0.1", good)]).unwrap();
+        assert!(one.words.contains(&("refused_here", String::new())), "no firewall");
         assert_eq!(one.severity, Severity::Info);
         let less = Ends { connected: 5, ..good };
         let one = found(&[("::1", refused), ("127.0.0.1", less)]).unwrap();
