@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::Config;
 use crate::filter::SyntaxError;
-pub(super) use crate::output::eprint_line;
+pub(super) use crate::output::{eprint_line, eprint_wrapped};
 use crate::sys::{FILE_SIZE_LIMIT, missing_time_zone};
 
 /// Exit codes that other programs rely on.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::exit::eprint_line;
+use super::exit::{eprint_line, eprint_wrapped};
 use crate::monitor::{Pace, parse_speed};
 use crate::output::summary;
 pub(super) use crate::recording::parse_time as time;
@@ -76,7 +76,7 @@ impl SampleArgs {
             SessionOptions { namespaces: netns.to_vec(), at: self.at, ..SessionOptions::default() };
         let session = opened(Session::open_last(&self.read, &options))?;
         let damaged = complain(&session);
-        eprint_line(summary::recorded_sample(&session));
+        eprint_wrapped(summary::recorded_sample(&session));
         Ok(Some(RecordedSample { sample: session.into_sample(), damaged }))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::exit::{Exit, eprint_line, reader_left};
+use super::exit::{Exit, eprint_line, eprint_wrapped, reader_left};
 use super::expression::FilterArgs;
 use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
@@ -84,7 +84,11 @@ impl SocketArgs {
             usage = Usage::now();
         }
         if session.repeats {
-            eprint_line(summary::whole_run(&session.total, session.samples, begun.elapsed().wall));
+            eprint_wrapped(summary::whole_run(
+                &session.total,
+                session.samples,
+                begun.elapsed().wall,
+            ));
         }
         Ok(session.exit())
     }
@@ -264,7 +268,7 @@ impl<W: Write> Session<W> {
             return Err(error.into());
         }
         if !self.repeats {
-            eprint_line(summary::one_sample(&totals, used.wall));
+            eprint_wrapped(summary::one_sample(&totals, used.wall));
         }
         self.warnings.print(summary::warnings(&totals.quality));
         if unseen > 0 {

@@ -1,6 +1,6 @@
 //! Warnings on standard error, each once in a run.
 
-use super::exit::eprint_line;
+use super::exit::eprint_wrapped;
 
 /// As many are remembered; later ones are not printed.
 const MOST: usize = 1000;
@@ -16,7 +16,7 @@ impl Warnings {
             let what =
                 warning.trim_start_matches(|digit: char| digit.is_ascii_digit() || digit == ',');
             if self.0.len() < MOST && !self.0.iter().any(|known| known == what) {
-                eprint_line(format_args!("tcpdiag: {warning}"));
+                eprint_wrapped(format_args!("tcpdiag: {warning}"));
                 self.0.push(what.to_owned());
             }
         }

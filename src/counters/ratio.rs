@@ -30,6 +30,9 @@ pub struct Ratio {
     /// above a threshold beyond chance. Without it there is no verdict.
     #[serde(default)]
     pub least_events: Option<u64>,
+    /// Fewer events than this share of the segments sent are no trouble.
+    #[serde(default)]
+    pub rare: Option<f64>,
     /// Above this the verdict is a warning.
     #[serde(default)]
     pub warn: Option<f64>,

@@ -101,7 +101,7 @@ pub enum NoData {
     Wrapped,
     /// One of the counters could not be read.
     Unread,
-    /// Fewer than the ratio's smallest denominator.
+    /// Fewer than the ratio's smallest denominator, or too few among the segments sent.
     TooLittle,
 }
 
@@ -126,7 +126,10 @@ impl Ratio {
     /// Computes the ratio from the `amount` of each counter.
     pub fn judge(&self, threshold: Threshold, amount: impl Fn(&str) -> Amount) -> Judgement {
         let numerator = sum(&self.numerator, &amount);
-        let denominator = sum(&self.denominator, &amount);
+        // The events alone are not what to take a share of.
+        let mut others = self.denominator.iter().filter(|name| !self.numerator.contains(name));
+        let has_whole = others.any(|name| amount(name) != Amount::Absent);
+        let denominator = if has_whole { sum(&self.denominator, &amount) } else { Amount::Absent };
         let none = |no_data| Judgement {
             numerator: events(numerator),
             denominator: events(denominator),
@@ -143,16 +146,18 @@ impl Ratio {
             (Amount::Events(part), Amount::Events(whole)) => {
                 let value = part as f64 / whole.max(1) as f64;
                 let is_small = whole < self.least.max(1);
+                let are_enough = self.least_events.is_none_or(|least| part >= least);
                 // Few events are judged where they are beyond chance.
                 let is_beyond_chance = |limit| {
-                    self.least_events.is_some_and(|least| part >= least)
-                        && is_above(part, whole, limit)
+                    self.least_events.is_some() && are_enough && is_above(part, whole, limit)
                 };
+                // One event among few thousand says nothing, unless there must not be any.
+                let is_large = |limit| value > limit && (are_enough || limit <= 0.0);
                 let verdict = match is_small {
                     true => threshold.verdict(is_beyond_chance),
-                    false => threshold.verdict(|limit| value > limit),
+                    false => threshold.verdict(is_large),
                 };
-                if is_small && verdict == Verdict::Ok {
+                if is_small && verdict == Verdict::Ok || self.is_rare(part, &amount) {
                     return none(NoData::TooLittle);
                 }
                 Judgement {
@@ -164,6 +169,16 @@ impl Ratio {
                     no_data: None,
                 }
             }
+        }
+    }
+}
+
+impl Ratio {
+    /// Whether so few events are no trouble, whatever their share of other rare events.
+    fn is_rare(&self, events: u64, amount: impl Fn(&str) -> Amount) -> bool {
+        match (self.rare, amount("TcpOutSegs")) {
+            (Some(rare), Amount::Events(sent)) => (events as f64) < rare * sent as f64,
+            _ => false,
         }
     }
 }
@@ -204,7 +219,7 @@ mod tests {
             (Events(0), Events(1000), Verdict::Ok, None),
             (Events(10), Events(1000), Verdict::Ok, None),
             (Events(11), Events(1000), Verdict::Warn, None),
-            (Events(51), Events(1000), Verdict::Critical, None),
+            (Events(53), Events(1000), Verdict::Critical, None),
             (Events(2000), Events(1000), Verdict::Critical, None),
             (Events(0), Events(999), Verdict::NoData, Some(NoData::TooLittle)),
             (Events(4), Events(4), Verdict::NoData, Some(NoData::TooLittle)),
@@ -268,6 +283,51 @@ mod tests {
         }
     }
 
+    /// The kernel counts what was sent again beside what was sent (__tcp_transmit_skb()).
+    #[test]
+    fn what_is_sent_again_is_part_of_what_is_sent() {
+        use Amount::Events;
+        let counters = [("TcpRetransSegs", Events(2000)), ("TcpOutSegs", Events(1000))];
+        let judged = judge("retransmission", &counters);
+        assert_eq!((judged.denominator, judged.verdict), (Some(3000), Verdict::Critical));
+        // Health checks that reset the handshake open no connection.
+        let counters =
+            [("TcpAttemptFails", 40), ("TcpPassiveOpens", 10), ("TcpExtEmbryonicRsts", 40)];
+        let judged = judge("failed_attempts", &counters.map(|(name, count)| (name, Events(count))));
+        assert_eq!(judged.value, Some(0.8));
+    }
+
+    /// A healthy database on loopback: all of its few retransmits were needless probes.
+    #[test]
+    fn what_few_retransmits_consist_of_is_no_trouble() {
+        use Amount::Events;
+        for (sent, verdict) in [(494_896, Verdict::NoData), (5_000, Verdict::Critical)] {
+            let counters =
+                [("TcpExtTCPDSACKRecvSegs", 53), ("TcpRetransSegs", 53), ("TcpOutSegs", sent)];
+            let counters = counters.map(|(name, count)| (name, Events(count)));
+            assert_eq!(judge("spurious_retransmits", &counters).verdict, verdict, "{sent}");
+        }
+    }
+
+    #[test]
+    fn one_event_is_no_share() {
+        use Amount::Events;
+        for (pruned, verdict) in [(1, Verdict::Ok), (4, Verdict::Warn)] {
+            let counters = [("TcpExtPruneCalled", pruned), ("TcpInSegs", 7_838)];
+            let judged = judge("pruning", &counters.map(|(name, count)| (name, Events(count))));
+            assert_eq!(judged.verdict, verdict, "{pruned}");
+        }
+    }
+
+    /// An upload at 9 Gbit/s closed its window 850 times, for microseconds.
+    #[test]
+    fn closed_windows_are_not_judged_by_their_number() {
+        let counters = [("TcpExtTCPToZeroWindowAdv", 850), ("TcpInSegs", 85_000)];
+        let counters = counters.map(|(name, count)| (name, Amount::Events(count)));
+        let judged = judge("own_zero_window", &counters);
+        assert_eq!((judged.value, judged.verdict), (Some(0.01), Verdict::Ok));
+    }
+
     #[test]
     fn a_threshold_of_0_means_any() {
         let any = |drops| {
@@ -283,7 +343,10 @@ mod tests {
 
     #[test]
     fn without_thresholds_the_verdict_is_ok() {
-        let counters = [("TcpExtSyncookiesFailed", Amount::Events(900))];
+        let counters = [
+            ("TcpExtSyncookiesFailed", Amount::Events(900)),
+            ("TcpExtSyncookiesRecv", Amount::Events(100)),
+        ];
         assert_eq!(judge("syn_cookies_failed", &counters).verdict, Verdict::Ok);
     }
 

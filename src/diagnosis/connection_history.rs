@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ending::is_wiped;
+use super::ending::{got_fin, is_wiped};
 use super::evidence::{Evidence, Lifecycle};
 use super::extremes::Extremes;
 use super::finding::Example;
@@ -72,6 +72,8 @@ pub struct ConnectionHistory {
     congestion: Option<CongestionName>,
     /// Its destroy event had nothing but addresses.
     pub(super) wiped: bool,
+    /// The peer has sent a FIN.
+    pub(super) peer_finished: bool,
     /// Destroy events are received: none came where it vanished.
     pub(super) has_events: bool,
     growth: Growth,
@@ -152,6 +154,7 @@ impl ConnectionHistory {
             extremes: Extremes::default(),
             congestion: socket.congestion,
             wiped: false,
+            peer_finished: false,
             has_events: true,
             growth: if opened_while_watched {
                 Growth::since_opened(&last)
@@ -248,6 +251,8 @@ impl ConnectionHistory {
     fn apply_queues(&mut self, socket: &Socket) {
         let own = &mut self.example;
         (own.state, own.local, own.remote) = (socket.state, socket.local, socket.remote);
+        self.peer_finished |=
+            matches!(socket.state, State::CloseWait | State::LastAck | State::Closing);
         // An orphan has neither; its owner is known from an earlier poll.
         if socket.inode != 0 {
             (own.inode, own.uid) = (socket.inode, socket.uid);
@@ -278,6 +283,7 @@ impl ConnectionHistory {
             return;
         }
         self.is_active |= !self.last.is_same_from(AFTER_CLOCKS, info);
+        self.peer_finished |= self.has_info && self.polls > 0 && got_fin(&self.last, info);
         self.take(info, false);
         self.receive_queue = event.receive_queue;
         self.send_queue = event.send_queue;
@@ -359,7 +365,7 @@ impl ConnectionHistory {
     }
 
     /// A figure of the last reading.
-    fn level(&self, field: &Field) -> Option<u64> {
+    pub(super) fn level(&self, field: &Field) -> Option<u64> {
         field.integer_of(&self.last, self.example.state).filter(|_| self.has_info)
     }
 

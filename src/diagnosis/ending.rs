@@ -16,6 +16,11 @@ const SEGS_IN: Option<Slot> = t::SEGS_IN.slot();
 const RETRANSMITS: Option<Slot> = t::RETRANSMITS.slot();
 const PROBES: Option<Slot> = t::PROBES.slot();
 const TOTAL_RETRANS: Option<Slot> = t::TOTAL_RETRANS.slot();
+const DATA_SEGS_IN: Option<Slot> = t::DATA_SEGS_IN.slot();
+
+/// Milliseconds without data after which a firewall, a NAT or a load balancer may have dropped a
+/// connection's state: shorter timeouts are not usual.
+const LONG_IDLE_MS: u64 = 30_000;
 
 /// `rtt_min` before the first measurement.
 const NO_RTT: u64 = u32::MAX as u64;
@@ -42,9 +47,29 @@ pub(super) enum Ending {
         unread: bool,
         /// The kernel was repeating something unanswered.
         silent: bool,
+        /// What came before it; only of those that were reset from outside.
+        before: Before,
     },
     /// Its program closed it with a reset (SO_LINGER 0), or its listener ended before it was accepted.
     Dropped,
+}
+
+/// What happened on a connection before it was reset from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing that would tell why.
+    Unknown,
+    /// The peer had sent a FIN, and this host sent more.
+    Fin,
+    /// It had carried nothing for long, and this host sent more.
+    Idle,
+}
+
+/// Whether the peer's FIN came between two readings of a connection: the kernel counts it as one
+/// byte received (`tcp_rcv_nxt_update()`), which no segment with data brought.
+pub(super) fn got_fin(earlier: &TcpInfo, later: &TcpInfo) -> bool {
+    let grew = |slot| read(later, slot)?.checked_sub(read(earlier, slot)?);
+    grew(BYTES_RECEIVED) == Some(1) && grew(DATA_SEGS_IN) == Some(0)
 }
 
 fn read(info: &TcpInfo, slot: Option<Slot>) -> Option<u64> {
@@ -113,13 +138,28 @@ fn established(history: &ConnectionHistory, info: &TcpInfo) -> Option<Ending> {
     }
     let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
     let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
+    let (unread, silent) = (history.receive_queue() > 1, positive(RETRANSMITS) || positive(PROBES));
+    let before = match () {
+        () if unread || silent => Before::Unknown,
+        () if history.peer_finished => Before::Fin,
+        () if was_idle(history) => Before::Idle,
+        () => Before::Unknown,
+    };
     Some(Ending::Aborted {
         // What the last poll showed may have been acknowledged since.
         lost: history.send_queue() > 1 && history.lifecycle == Lifecycle::Closed
             || syn == 1 && unanswered,
-        unread: history.receive_queue() > 1,
-        silent: positive(RETRANSMITS) || positive(PROBES),
+        unread,
+        silent,
+        before,
     })
+}
+
+/// Whether nothing came for long before the last data was sent.
+fn was_idle(history: &ConnectionHistory) -> bool {
+    let age = |field| history.level(field);
+    let (sent, received) = (age(&t::LAST_DATA_SENT), age(&t::LAST_DATA_RECV));
+    sent.zip(received).is_some_and(|(sent, received)| received >= sent + LONG_IDLE_MS)
 }
 
 /// How many connections ended how.
@@ -145,6 +185,10 @@ pub struct Ends {
     pub unread: u64,
     /// Of these: the kernel was repeating something unanswered.
     pub silent: u64,
+    /// Of these: reset from outside after the peer's FIN, when this host sent more.
+    pub after_fin: u64,
+    /// Of these: reset from outside when this host sent something after a long pause.
+    pub after_idle: u64,
     /// Connections that this host's program dropped with a reset.
     pub dropped: u64,
 }
@@ -166,11 +210,13 @@ impl Ends {
             Some(Ending::Unanswered { repeated: false }) => self.given_up += 1,
             Some(Ending::Failed) => self.failed += 1,
             Some(Ending::Dropped) => self.dropped += 1,
-            Some(Ending::Aborted { lost, unread, silent }) => {
+            Some(Ending::Aborted { lost, unread, silent, before }) => {
                 self.aborted += 1;
                 self.lost += u64::from(lost);
                 self.unread += u64::from(unread);
                 self.silent += u64::from(silent);
+                self.after_fin += u64::from(before == Before::Fin);
+                self.after_idle += u64::from(before == Before::Idle);
             }
         }
     }
@@ -202,6 +248,8 @@ impl Ends {
         self.lost += other.lost;
         self.unread += other.unread;
         self.silent += other.silent;
+        self.after_fin += other.after_fin;
+        self.after_idle += other.after_idle;
         self.dropped += other.dropped;
     }
 }
@@ -228,6 +276,10 @@ mod tests {
         Socket { state: State::Close, tcp_info: Some(tcp_info(info)), ..socket() }
     }
 
+    fn aborted(lost: bool, unread: bool) -> Ending {
+        Ending::Aborted { lost, unread, silent: false, before: Before::Unknown }
+    }
+
     /// How a connection ended of which only the event is known.
     fn ended(role: Role, event: &Socket) -> Option<Ending> {
         ending(&ConnectionHistory::from_destroy_event(event, role, Duration::ZERO, 2))
@@ -238,27 +290,63 @@ mod tests {
         let data = [(OUT, 9), (IN, 9), (SENT, 5_000), (AGAIN, 1_000), (RECEIVED, 700)];
         let acked = |bytes: u32| [data.as_slice(), &[(ACKED, bytes)]].concat();
         // The SYN of a client counts, that of a server does not.
-        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
+        let cut = aborted(false, false);
         for (role, bytes, expected) in [
             (Role::Client, 4_002, Ending::Orderly),
-            (Role::Client, 4_001, aborted),
+            (Role::Client, 4_001, cut),
             (Role::Server, 4_001, Ending::Orderly),
-            (Role::Server, 4_000, aborted),
+            (Role::Server, 4_000, cut),
             // Who opened it is not known: orderly, in doubt.
             (Role::Unknown, 4_001, Ending::Orderly),
         ] {
             assert_eq!(ended(role, &event(&acked(bytes))), Some(expected), "{role:?} {bytes}");
         }
         let lost = Socket { send_queue: 1_000, ..event(&acked(3_000)) };
-        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        let expected = aborted(true, false);
         assert_eq!(ended(Role::Server, &lost), Some(expected));
         let fin = Socket { send_queue: 1, receive_queue: 700, ..event(&acked(4_000)) };
-        let expected = Ending::Aborted { lost: false, unread: true, silent: false };
+        let expected = aborted(false, true);
         assert_eq!(ended(Role::Server, &fin), Some(expected));
         // A request without an answer.
         let asked = event(&[(OUT, 3), (IN, 2), (SENT, 100), (ACKED, 101)]);
-        let expected = Ending::Aborted { lost: true, unread: false, silent: false };
+        let expected = aborted(true, false);
         assert_eq!(ended(Role::Client, &asked), Some(expected));
+    }
+
+    /// What came before a reset, of a connection of which a poll showed `polled` before its event
+    /// showed `last`.
+    fn before(state: State, polled: &[(usize, u32)], last: &[(usize, u32)]) -> Before {
+        let inflation = Inflation { times: 3.0, least_us: 2e4 };
+        let record = Socket { state, tcp_info: Some(tcp_info(polled)), ..socket() };
+        let (role, at) = (Role::Client, Duration::ZERO);
+        let mut history = ConnectionHistory::new(&record, role, true, at, 2, inflation);
+        history.on_destroy(&Socket { send_queue: 100, ..event(last) }, at);
+        match ending(&history) {
+            Some(Ending::Aborted { before, lost: true, .. }) => before,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_fin_is_a_byte_that_no_segment_with_data_brought() {
+        const DATA_IN: usize = 152;
+        const IDLE: [usize; 2] = [44, 52];
+        let idle = [(OUT, 5), (SENT, 100), (ACKED, 101), (RECEIVED, 700), (DATA_IN, 1)];
+        let with = |more: &[(usize, u32)]| {
+            let others = idle.iter().filter(|(at, _)| !more.iter().any(|(it, _)| it == at));
+            more.iter().chain(others).copied().collect::<Vec<_>>()
+        };
+        let again = with(&[(OUT, 6), (SENT, 200)]);
+        assert_eq!(before(State::Established, &idle, &again), Before::Unknown);
+        assert_eq!(before(State::CloseWait, &idle, &again), Before::Fin);
+        let fin = with(&[(OUT, 6), (SENT, 200), (RECEIVED, 701)]);
+        assert_eq!(before(State::Established, &idle, &fin), Before::Fin);
+        let data = with(&[(OUT, 6), (SENT, 200), (RECEIVED, 701), (DATA_IN, 2)]);
+        assert_eq!(before(State::Established, &idle, &data), Before::Unknown, "a byte of data");
+        let late = with(&[(OUT, 6), (SENT, 200), (IDLE[0], 2), (IDLE[1], 40_000)]);
+        assert_eq!(before(State::Established, &idle, &late), Before::Idle);
+        let soon = with(&[(OUT, 6), (SENT, 200), (IDLE[0], 2), (IDLE[1], 9_000)]);
+        assert_eq!(before(State::Established, &idle, &soon), Before::Unknown);
     }
 
     #[test]
@@ -296,8 +384,7 @@ mod tests {
         let mut vanished =
             seen(State::Established, &[(OUT, 5), (SENT, 50), (ACKED, 51), (RECEIVED, 9)]);
         vanished.lifecycle = Lifecycle::Vanished;
-        let aborted = Ending::Aborted { lost: false, unread: false, silent: false };
-        assert_eq!(ending(&vanished), Some(aborted));
+        assert_eq!(ending(&vanished), Some(aborted(false, false)));
         vanished.has_events = false;
         assert_eq!(ending(&vanished), None, "without events nobody knows");
         let mut ends = Ends::default();

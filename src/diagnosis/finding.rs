@@ -70,6 +70,8 @@ pub struct Silence {
     pub seconds: f64,
     /// The cause if the same peer answers other connections meanwhile.
     pub cause_if_up: &'static str,
+    /// The cause of a connect without an answer, if others to the same end point succeed meanwhile.
+    pub cause_if_connected: Option<&'static str>,
 }
 
 impl RuleMatch {
@@ -94,7 +96,17 @@ impl RuleMatch {
     /// placeholder `elsewhere`, and `nowhere` otherwise.
     #[must_use]
     pub fn of_silent_peer(mut self, seconds: f64, cause_if_up: &'static str) -> Self {
-        self.silence = Some(Silence { seconds, cause_if_up });
+        self.silence = Some(Silence { seconds, cause_if_up, cause_if_connected: None });
+        self
+    }
+
+    /// The same of a connect. `cause` replaces the cause if other connects to the same end point
+    /// succeed meanwhile. The finding then sets the placeholder `same_port` instead.
+    #[must_use]
+    pub fn or_if_connected(mut self, cause: &'static str) -> Self {
+        if let Some(silence) = &mut self.silence {
+            silence.cause_if_connected = Some(cause);
+        }
         self
     }
 

@@ -9,7 +9,7 @@ use super::carrying::Held;
 use super::connection_history::{ConnectionHistory, Rtt};
 use super::ending::Ends;
 use super::evidence::Lifecycle;
-use super::finding::Example;
+use super::finding::{Example, Finding};
 use crate::model::fields::tcp_info as t;
 use crate::model::{Role, ScopedAddress, State};
 
@@ -96,11 +96,20 @@ impl Peer {
     }
 }
 
+/// Whether an address is this host's own, as far as one of its connections tells.
+pub(super) fn is_own(address: &ScopedAddress, example: Option<&Example>) -> bool {
+    let address = address.address();
+    let local = example.map(|example| example.local.address.to_canonical());
+    address.is_loopback() || local == Some(address)
+}
+
 /// What the connections of a group did.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
     /// The connection that retransmitted most.
     pub example: Option<Example>,
+    /// A connection that is open, whose holder can be looked up.
+    pub holder: Option<Example>,
     /// Segments that the example retransmitted.
     pub(super) most_retrans: u64,
     /// The sum of all connections.
@@ -123,6 +132,8 @@ pub struct Group {
     pub ports_waiting: u64,
     /// Sockets in TIME-WAIT.
     pub time_wait: u64,
+    /// Where the port is not known: ports of the same hosts to which connects succeeded.
+    pub open_ports: Vec<u16>,
 }
 
 /// Segments with data from which a connection's round trip counts.
@@ -140,6 +151,7 @@ impl Group {
         self.opened += u64::from(history.opened_while_watched);
         if history.lifecycle == Lifecycle::Open {
             self.open += 1;
+            self.keep_holder(&history.example);
         } else {
             self.closed += 1;
             let bytes = |field| history.growth(field).unwrap_or(0);
@@ -172,6 +184,12 @@ impl Group {
             && let Some(rtt) = history.rtt()
         {
             self.rtts.push(rtt);
+        }
+    }
+
+    fn keep_holder(&mut self, example: &Example) {
+        if example.inode != 0 {
+            self.holder.get_or_insert(*example);
         }
     }
 
@@ -213,6 +231,7 @@ impl Groups {
     pub(super) fn add_quiet(&mut self, history: &ConnectionHistory) {
         let group = self.group(GroupKey::of(&history.example));
         group.open += 1;
+        group.keep_holder(&history.example);
         group.example.get_or_insert(history.example);
     }
 
@@ -236,17 +255,40 @@ impl Groups {
         let Some(mut unknown) = self.groups.remove(&key) else { return };
         for (remote, failed) in &mut unknown.peers {
             let elsewhere = self.groups.iter().filter(|(other, _)| other.role == key.role);
-            let connected = elsewhere.filter_map(|(_, group)| group.peers.get(remote));
-            let connected: u64 = connected.map(|peer| peer.ends.connected).sum();
-            failed.ends.connected += connected;
-            unknown.sum.ends.connected += connected;
+            for (other, group) in elsewhere {
+                let connected = group.peers.get(remote).map_or(0, |peer| peer.ends.connected);
+                if failed.ends.failures() > 0 && connected > 0 {
+                    unknown.open_ports.push(other.port);
+                }
+                failed.ends.connected += connected;
+                unknown.sum.ends.connected += connected;
+            }
         }
+        unknown.open_ports.sort_unstable();
+        unknown.open_ports.dedup();
         self.groups.insert(key, unknown);
     }
 
     /// The group of a key, created if there is none.
     pub(super) fn group(&mut self, key: GroupKey) -> &mut Group {
         self.groups.entry(key).or_default()
+    }
+
+    /// Of each server among these findings, a connection that is open.
+    pub(super) fn holders(&self, findings: &[Finding]) -> Vec<(GroupKey, Example)> {
+        let keys = findings.iter().filter_map(|one| one.subject.example()).map(GroupKey::of);
+        let mut keys: Vec<_> = keys.filter(|key| key.role == Role::Server.name()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let holder = |key: GroupKey| Some((key, self.groups.get(&key)?.holder?));
+        keys.into_iter().filter_map(holder).collect()
+    }
+
+    /// Connects to the same end point that succeeded while they were watched.
+    pub(super) fn connected(&self, example: &Example) -> u64 {
+        let group = self.groups.get(&GroupKey::of(example));
+        let peer = group.and_then(|group| group.peers.get(&example.remote_host()));
+        peer.map_or(0, |peer| peer.ends.connected)
     }
 
     /// When something last came from a remote host on any connection, since the first poll; `None`
@@ -340,6 +382,7 @@ mod wiped_tests {
         }
         groups.share_connects();
         let group = groups.group(key(0));
+        assert_eq!(group.open_ports, [80, 443]);
         assert_eq!((group.sum.ends.failures(), group.sum.ends.attempts()), (3, 44));
         let one = group.peers[&example("10.0.0.2").remote_host()].ends;
         assert_eq!((one.failures(), one.attempts(), one.dropped), (1, 2, 1));

@@ -43,6 +43,9 @@ pub struct Coverage {
 pub struct Conclusion {
     /// The findings, worst first.
     pub findings: Vec<Finding>,
+    /// Of each server that findings are about, a connection that is open: its holder names those
+    /// that have ended.
+    pub holders: Vec<(GroupKey, Example)>,
     /// How much was observed and judged.
     pub coverage: Coverage,
     /// What all rules were given.
@@ -131,7 +134,8 @@ impl Diagnosis {
         peers::complete(&mut findings, &self.groups, self.at);
         self.judge_host(&context, &mut findings);
         sort(&mut findings);
-        Conclusion { findings, coverage, context }
+        let holders = self.groups.holders(&findings);
+        Conclusion { findings, holders, coverage, context }
     }
 
     fn judge_connections(&mut self, context: &Context, coverage: &mut Coverage) -> Matches {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{Conclusion, Example, FilteredDiagnosis, Question, Subject};
+use super::{Conclusion, Example, FilteredDiagnosis, GroupKey, Question, Subject};
 use crate::counters::{Ratio, Release, Threshold};
 use crate::filter::{Expr, Plan, PlanOptions};
-use crate::identity::ServiceRegistry;
+use crate::identity::{ServiceBasis, ServiceRegistry};
 use crate::model::{Role, Socket, State, StateSet};
 use crate::monitor::{
     CounterFiles, CounterGate, Level, Member, MonitorError, Namespace, NamespaceMonitor,
@@ -115,8 +115,9 @@ pub struct SocketNames(FxHashMap<u64, SocketName>);
 
 #[derive(Debug)]
 struct SocketName {
-    /// The service's label.
+    /// The service's name with its port, and what it rests on.
     service: String,
+    basis: ServiceBasis,
     /// The ids and names of its holders.
     holders: Vec<(u32, String)>,
     /// The interface that it is bound to.
@@ -124,9 +125,28 @@ struct SocketName {
 }
 
 impl SocketNames {
-    /// The label of a socket's service; empty where it is not known.
+    /// The name of a socket's service with its port; empty where it is not known.
     pub fn service(&self, cookie: u64) -> &str {
         self.0.get(&cookie).map_or("", |name| &name.service)
+    }
+
+    /// What that name rests on, where it is known.
+    pub fn basis(&self, cookie: u64) -> Option<ServiceBasis> {
+        self.0.get(&cookie).map(|name| name.basis)
+    }
+
+    /// Names connections after open ones of the same service, where only those have a known holder.
+    fn name_after_holders(&mut self, conclusion: &Conclusion) {
+        for example in examples(conclusion) {
+            let key = GroupKey::of(&example);
+            let holder = conclusion.holders.iter().find(|(other, _)| *other == key);
+            let known = holder.and_then(|(_, holder)| self.0.get(&holder.cookie));
+            let Some(known) = known.filter(|known| !known.basis.is_guess()) else { continue };
+            let (service, basis) = (known.service.clone(), known.basis);
+            if let Some(name) = self.0.get_mut(&example.cookie).filter(|it| it.basis.is_guess()) {
+                (name.service, name.basis) = (service, basis);
+            }
+        }
     }
 
     /// The ids and names of its holders; none where they were not asked for.
@@ -188,7 +208,9 @@ impl DiagnosisRun {
         let start = Instant::now();
         let end = start + duration;
         run.read_host(Side::Before)?;
-        run.set.poll(0, &request(&run.plan, &run.filter, start))?;
+        // The holders of listeners that close meanwhile are known from now on.
+        let first = PollRequest { names_services: true, ..request(&run.plan, &run.filter, start) };
+        run.set.poll(0, &first)?;
         let (mut next, mut last) = (start, start);
         loop {
             next = next_tick(next, every, last, Instant::now());
@@ -331,11 +353,15 @@ impl DiagnosisRun {
             if !sockets.is_empty() {
                 monitor.name_sockets(&mut shared, &sockets, &mut |socket, identity| {
                     let key = identity.identified.and_then(|it| identity.registry.key(it.service));
-                    let label = key.map_or_else(String::new, |key| key.label().into_owned());
+                    let service = key.map_or_else(String::new, |key| key.full_name().into_owned());
                     let holders = identity.owner.holders().iter().filter(|_| self.with_processes);
                     let holders = holders.map(|holder| (holder.pid, holder.comm.to_owned()));
-                    let name =
-                        SocketName { service: label, holders: holders.collect(), interface: None };
+                    let name = SocketName {
+                        service,
+                        basis: key.map_or(ServiceBasis::Port, |key| key.basis),
+                        holders: holders.collect(),
+                        interface: None,
+                    };
                     names.0.insert(socket.cookie, name);
                 })?;
                 for (socket, _) in &sockets {
@@ -344,6 +370,7 @@ impl DiagnosisRun {
                         name.interface = interface.and_then(|it| it.name).map(str::to_owned);
                     }
                 }
+                names.name_after_holders(&conclusion);
                 shared.owners.report(&mut diagnosed.quality);
             }
             let namespace = monitor.namespace;
@@ -391,14 +418,20 @@ fn read_host(member: &mut Member<FilteredDiagnosis>, side: Side) -> Result<(), M
     Ok(())
 }
 
-/// The sockets that findings are about.
-fn sockets(conclusion: &Conclusion) -> Vec<(Socket, Role)> {
-    let examples = conclusion.findings.iter().flat_map(|finding| match &finding.subject {
+/// The examples of all findings.
+fn examples(conclusion: &Conclusion) -> impl Iterator<Item = Example> + '_ {
+    conclusion.findings.iter().flat_map(|finding| match &finding.subject {
         Subject::Connections { worst, .. } => worst.iter().map(|(one, _)| *one).collect(),
         Subject::Listener(one) | Subject::Service(one) => vec![*one],
         Subject::Host => Vec::new(),
-    });
-    examples.map(|example| (socket(&example), example.role)).collect()
+    })
+}
+
+/// The sockets that findings are about, and those that name them.
+fn sockets(conclusion: &Conclusion) -> Vec<(Socket, Role)> {
+    let holders = conclusion.holders.iter().map(|(_, holder)| *holder);
+    let all = examples(conclusion).chain(holders);
+    all.map(|example| (socket(&example), example.role)).collect()
 }
 
 /// As much of a socket as names need.

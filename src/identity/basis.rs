@@ -37,8 +37,42 @@ impl ServiceBasis {
         }
     }
 
+    /// The name of a service as people read it: one that only the port has given ends with a
+    /// question mark before the port, `mysql?` or `→ mysql?:3306`.
+    pub fn write_name(self, name: &str, out: &mut String) {
+        if self != Self::PortName {
+            out.push_str(name);
+            return;
+        }
+        let port = name.rfind(':').unwrap_or(name.len());
+        let (base, port) = name.split_at_checked(port).unwrap_or((name, ""));
+        out.push_str(base);
+        out.push('?');
+        out.push_str(port);
+    }
+
     /// Whether the name is only a guess from the port.
     pub fn is_guess(self) -> bool {
         self >= Self::PortName
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ports_have_a_question_mark() {
+        for (basis, name, shown) in [
+            (ServiceBasis::PortName, "→ mysql:3306", "→ mysql?:3306"),
+            (ServiceBasis::PortName, "http:80", "http?:80"),
+            (ServiceBasis::PortName, "http", "http?"),
+            (ServiceBasis::Listener, "→ haproxy:7000", "→ haproxy:7000"),
+            (ServiceBasis::Port, "→ 7000", "→ 7000"),
+        ] {
+            let mut text = String::new();
+            basis.write_name(name, &mut text);
+            assert_eq!(text, shown);
+        }
     }
 }

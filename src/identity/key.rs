@@ -43,13 +43,25 @@ pub struct ServiceKey {
 
 impl ServiceKey {
     /// Its name, with the port where that is not in it: one program may listen at several.
-    pub fn label(&self) -> Cow<'_, str> {
+    pub fn full_name(&self) -> Cow<'_, str> {
         match (self.role, self.port) {
             (Role::Server, Some(port)) if *self.name != *port.to_string() => {
                 format!("{}:{port}", self.name).into()
             }
             _ => (&*self.name).into(),
         }
+    }
+
+    /// The same for people: a name that only the port has given is marked
+    /// ([`ServiceBasis::write_name`]).
+    pub fn label(&self) -> Cow<'_, str> {
+        let name = self.full_name();
+        if self.basis != ServiceBasis::PortName {
+            return name;
+        }
+        let mut label = String::with_capacity(name.len() + 1);
+        self.basis.write_name(&name, &mut label);
+        label.into()
     }
 }
 

@@ -426,7 +426,8 @@ impl NamespaceIdentity {
         }
     }
 
-    /// The listeners at the far end of a connection, where that is on this host.
+    /// The listeners at the far end of a connection, where that is on this host, also if they have
+    /// closed.
     fn serving(&self, local: Endpoint, remote: Endpoint) -> Option<&ListenerGroup> {
         let address = remote.address.to_canonical();
         if !address.is_loopback() && address != local.address.to_canonical() {
@@ -438,8 +439,10 @@ impl NamespaceIdentity {
             IpAddr::V6(_) => None,
         };
         // The interface at the far end is not known.
-        let found = self.listeners.find_anywhere(at(address));
-        found.or_else(|| self.listeners.find_anywhere(at(mapped?)))
+        [&self.listeners, &self.past].into_iter().find_map(|listeners| {
+            let found = listeners.find_anywhere(at(address));
+            found.or_else(|| listeners.find_anywhere(at(mapped?)))
+        })
     }
 
     /// Whether the ports agree with the listener: a connection that was opened from a listening

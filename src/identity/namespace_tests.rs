@@ -159,7 +159,7 @@ fn listeners_that_share_a_port() {
     }
     // No listener takes it: the one on [::] is for IPv6 only.
     let mapped = opened("[::ffff:10.0.0.1]:80", "[::ffff:192.0.2.1]:50000", Opener::Peer);
-    assert_eq!(fixture.identify(&mapped, None), server("http:80", PortName, false));
+    assert_eq!(fixture.identify(&mapped, None), server("http?:80", PortName, false));
 }
 
 #[test]

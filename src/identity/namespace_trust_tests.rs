@@ -6,7 +6,7 @@ use super::*;
 fn a_holder_that_was_found_by_chance_shows_too_whether_a_listener_keeps_its_connections() {
     let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);
     for (holder, known) in
-        [("app", server("app:80", Listener, true)), ("other", server("http:80", PortName, false))]
+        [("app", server("app:80", Listener, true)), ("other", server("http?:80", PortName, false))]
     {
         let mut fixture = Fixture::new(&[(listener(1, "0.0.0.0:80"), process("app"))]);
         fixture.identify(&socket, Some(holder));
@@ -32,7 +32,7 @@ fn a_closed_connection_waits_for_what_others_show_of_its_listener() {
     assert_eq!(fixture.lookup(&closing), Lookup::Await);
     fixture.identify(&socket, Some("handler"));
     assert_eq!(fixture.lookup(&closing), Lookup::Needless);
-    assert_eq!(fixture.identify(&closing, None), server("http:80", PortName, false));
+    assert_eq!(fixture.identify(&closing, None), server("http?:80", PortName, false));
     // In the accept queue it is the listener's.
     let queued = Socket { inode: 0, ..socket };
     assert_eq!(fixture.lookup(&queued), Lookup::Needless);
@@ -76,7 +76,7 @@ fn a_listener_whose_connections_other_programs_hold() {
     assert_eq!(fixture.sample(&socket, "handler"), 100);
     assert_eq!(fixture.lookup(&socket), Lookup::Needed);
     assert_eq!(fixture.identify(&socket, Some("handler")), server("handler:80", Process, true));
-    assert_eq!(fixture.identify(&socket, None), server("http:80", PortName, false));
+    assert_eq!(fixture.identify(&socket, None), server("http?:80", PortName, false));
     let owner = fixture.identity.owner(&Subject::new(&socket, UNKNOWN, false), Role::Server);
     assert_eq!(owner, UNKNOWN);
     let near = opened("10.0.0.1:40000", "10.0.0.1:80", Opener::Own);
@@ -84,7 +84,7 @@ fn a_listener_whose_connections_other_programs_hold() {
     assert_eq!(fixture.identify(&near, None), client("→ inetd:80", Listener, true));
     // The same holds after it has closed.
     fixture.listen(&[]);
-    assert_eq!(fixture.identify(&socket, None), server("http:80", PortName, false));
+    assert_eq!(fixture.identify(&socket, None), server("http?:80", PortName, false));
     // Another listener of the address is sampled anew, and so is one whose holder changed.
     fixture.listen(&[(listener(2, "0.0.0.0:80"), process("app"))]);
     assert_eq!(fixture.identify(&socket, None), server("app:80", Listener, false));
@@ -114,7 +114,7 @@ fn listeners_with_hidden_holders() {
     let at = listener(1, "0.0.0.0:80");
     let mut fixture = Fixture::new(&[(at, UNKNOWN)]);
     let socket = opened("10.0.0.1:80", "192.0.2.1:50000", Opener::Peer);
-    assert_eq!(fixture.identify(&socket, None), server("http:80", PortName, false));
+    assert_eq!(fixture.identify(&socket, None), server("http?:80", PortName, false));
     fixture.listen(&[(at, process("app"))]);
     assert_eq!(fixture.identify(&socket, None), server("app:80", Listener, false));
     // Hidden once, known before.

@@ -108,9 +108,10 @@ static TEXTS: [Column; 28] = [
         "service",
         "SERVICE",
         Align::Left,
-        "Name of the service on the server's side.",
-        |c, _, out| {
-            out.push_str(c.service.unwrap_or(""));
+        "Name of the service on the server's side; with `?`, the usual name of its port.",
+        |c, plain, out| match (c.service, c.service_basis) {
+            (Some(name), Some(basis)) if !plain => basis.write_name(name, out),
+            (name, _) => out.push_str(name.unwrap_or("")),
         },
     ),
     text(

@@ -66,7 +66,7 @@ pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
 pub use markdown::markdown;
-pub use messages::eprint_line;
+pub use messages::{eprint_line, eprint_wrapped};
 pub use progress::Progress;
 pub use reference::Reference;
 pub use requirements::Requirements;

@@ -75,9 +75,13 @@ impl StatsWriter<'_> {
 
 /// The closing line of a repeated run, from each namespace's sample of the whole of it.
 pub fn stats_summary(whole: &[Stats<'_>], samples: u64) -> String {
-    let mut line = format!("{} samples", human::grouped(samples));
+    let mut line = human::counted(samples, "sample");
     for sample in whole {
         let took = sample.since.as_ref().map_or(0.0, |since| since.seconds);
+        if took <= 0.0 {
+            // Nothing can grow in a single one.
+            continue;
+        }
         let growth = |name: &str| {
             sample.counters.iter().find(|row| row.name == name).and_then(|row| row.delta)
         };

@@ -8,6 +8,7 @@ use crate::diagnosis::{
     Advice, Conclusion, Coverage, Diagnosed, DiagnosedNamespace, Example, Explained, Finding,
     Measure, Severity, SocketNames, Subject, Words, fill,
 };
+use crate::identity::ServiceBasis;
 use crate::model::Endpoint;
 use crate::procfs::Host;
 use crate::sys::Usage;
@@ -95,6 +96,9 @@ pub struct SubjectEntry {
     /// The service's name; absent for the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// What that name rests on; absent for the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_basis: Option<&'static str>,
     /// `server`, `client`, `listener`, `unknown`; absent for the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'static str>,
@@ -347,9 +351,17 @@ fn words(finding: &Finding, names: &SocketNames) -> Words {
 
 fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
     let about = finding.rule_match.about.clone();
+    // As people read it.
+    let label = |one: &Example| {
+        let mut label = String::new();
+        let basis = names.basis(one.cookie).unwrap_or(ServiceBasis::Port);
+        basis.write_name(names.service(one.cookie), &mut label);
+        label
+    };
     let of = |one: &Example, count: u64, text: String, service: String| SubjectEntry {
         text,
         service: Some(service),
+        service_basis: names.basis(one.cookie).map(ServiceBasis::name),
         role: Some(one.role.name()),
         port: Some(crate::diagnosis::GroupKey::of(one).port),
         count,
@@ -361,7 +373,8 @@ fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
             let Some((one, _)) = worst.first() else { return host(about) };
             let service = names.service(one.cookie).to_owned();
             let connections = if *count == 1 { "connection" } else { "connections" };
-            let mut entry = of(one, *count, format!("{count} {connections} of {service}"), service);
+            let mut entry =
+                of(one, *count, format!("{count} {connections} of {}", label(one)), service);
             entry.examples = worst
                 .iter()
                 .map(|(one, rule_match)| example(one, measures(&rule_match.evidence), names))
@@ -370,7 +383,7 @@ fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
         }
         Subject::Listener(one) => {
             let service = names.service(one.cookie).to_owned();
-            let mut entry = of(one, 1, format!("listener of {service}"), service);
+            let mut entry = of(one, 1, format!("listener of {}", label(one)), service);
             entry.examples = vec![example(one, Vec::new(), names)];
             entry
         }
@@ -379,8 +392,8 @@ fn subject(finding: &Finding, names: &SocketNames) -> SubjectEntry {
             let text = match &about {
                 // Of connects whose port the kernel has forgotten.
                 Some(about) if one.remote.port == 0 => format!("connects, {about}"),
-                Some(about) => format!("{service}, {about}"),
-                None => service.clone(),
+                Some(about) => format!("{}, {about}", label(one)),
+                None => label(one),
             };
             of(one, 1, text, service)
         }
@@ -392,6 +405,7 @@ fn host(about: Option<String>) -> SubjectEntry {
     SubjectEntry {
         text: about.clone().map_or_else(|| "host".to_owned(), |about| format!("host, {about}")),
         service: None,
+        service_basis: None,
         role: None,
         port: None,
         count: 1,

@@ -2,7 +2,7 @@
 
 use super::RecordCommand;
 use super::progress_line::progress_line;
-use crate::cli::exit::{Exit, causes, eprint_line};
+use crate::cli::exit::{Exit, causes, eprint_line, eprint_wrapped};
 use crate::cli::recording_args::with_force_hint;
 use crate::monitor::{
     MonitorError, RecordingEvent, RecordingOptions, RecordingRun, RecordingSummary, WriteReason,
@@ -38,7 +38,7 @@ pub(super) fn run(command: &RecordCommand) -> anyhow::Result<Exit> {
         .and_then(|run| run.record(&interrupt, &mut report));
     progress.clear();
     let summary = summary.map_err(hinted)?;
-    eprint_line(summary_line(&summary));
+    eprint_wrapped(summary_line(&summary));
     let partial = summary.quality.is_partial() || summary.totals.events_lost > 0;
     Ok(if command.strict && partial { Exit::Partial } else { Exit::Done })
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Error, bail};
 
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
-use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
+use crate::cli::exit::{Exit, configuration, eprint_line, eprint_wrapped, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
@@ -81,7 +81,7 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
     if watch.intervals > 1 && reader_left(output.show(&whole, &watch))? {
         return Ok(exit(command, whole.quality.is_partial() || damaged));
     }
-    eprint_line(services_summary(&whole, watch.intervals, name.is_some()));
+    eprint_wrapped(services_summary(&whole, watch.intervals, name.is_some()));
     let partial = whole.quality.is_partial() || damaged;
     Ok(exit(command, partial))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::StatsCommand;
-use crate::cli::exit::{Exit, configuration, eprint_line, reader_left};
+use crate::cli::exit::{Exit, configuration, eprint_line, eprint_wrapped, reader_left};
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
@@ -255,7 +255,7 @@ impl<'a> Output<'a> {
             }
         }
         self.out.flush()?;
-        eprint_line(stats_summary(&reports, samples));
+        eprint_wrapped(stats_summary(&reports, samples));
         Ok(())
     }
 }

@@ -1,14 +1,19 @@
 //! TD308: connection attempts fail.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::counters::is_above;
 use crate::diagnosis::ending::Ends;
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::groups::{Group, is_own};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleScope, ServiceInput, Severity};
+use crate::model::ScopedAddress;
 
 limits! {
     share: 0.1, "share", "share of the connects that failed";
-    peer: 0.2, "share", "the same for a single peer of many";
+    peer: 0.2, "share", "the same for a single end point";
+    unknown: 0.01, "share", "share of the connects to a host, from which failed ones of unknown port are judged as those of an end point of their own";
     critical: 0.5, "share", "share of failed connects from which it is critical if none succeeded";
 }
 
@@ -20,20 +25,30 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "Programs on this host try to connect and fail: the peer or something on the path refuses with a reset, or nothing answers until the program or the kernel gives up. Such sockets live too short for polls to show them.",
     evidence: "sockets that ended before the handshake was complete, from destroy events and polls, against connections that were opened, by service and by peer; segments that they received (a refusal is one) and repeated SYNs; AttemptFails, TCPAbortOnTimeout",
-    guards: "The share has to be above the limit beyond chance, whatever the number: one failure of one attempt is none. The host has to count failed attempts, or nothing of them was answered. A program that tries two addresses at once and keeps the first that answers gives up the other: that peer is named. After a blocking connect() the kernel has forgotten the port, and whether it was refused; then only the peer is named.",
+    guards: "The share has to be above the limit beyond chance, whatever the number: one failure of one attempt is none. Every remote end point (address and port) is judged on its own, so that a dead one is found beside any number of others. The host has to count failed attempts, or nothing of them was answered. A program that tries two addresses at once and keeps the first that answers gives up the other: that peer is named. After a blocking connect() the kernel has forgotten the port, and whether it was refused; then only the peer is named, and its failures count as those of an end point of their own, unless they are few among the connects to a host elsewhere. A program that tries ::1 and then 127.0.0.1 with success has lost next to nothing: information.",
     seen_from: "the client",
     other_side: "On the server `tcpdiag listeners` shows whether something listens there, and TD201 or TD204 whether its queue is full. Refusals by a firewall on the path are not seen there.",
     advice: &[
         Advice::with_command(
-            "Connects are refused: check on the peer that its program runs and listens on that port and address, and which firewall answers with a reset.",
+            "Connects are refused: check on the peer that its program runs and listens on that port and address. If it does, something on the path refuses in its name.",
             "tcpdiag listeners",
         )
         .only_with("refused"),
+        Advice::with_command(
+            "Connects to this host itself are refused: nothing listens on that port and address. See whether its program runs.",
+            "tcpdiag listeners",
+        )
+        .only_with("refused_here"),
         Advice::with_command(
             "Nothing answers: see whether the host does at all, and whether a firewall drops what goes to that port.",
             "ping -c 3 {peer}",
         )
         .only_with("unanswered"),
+        Advice::with_command(
+            "Connects to this host itself get no answer: the accept queue of the listener is full.",
+            "tcpdiag listeners 'accept_queue > 0'",
+        )
+        .only_with("unanswered_here"),
         Advice::with_command(
             "See which program tries, while it tries.",
             "tcpdiag conns --state syn_sent --processes --columns remote,timer,process",
@@ -51,23 +66,76 @@ pub(crate) const RULE: Rule = Rule {
     ],
     explained_by: &["TD153", "TD306"],
     limits: Limits::LIST,
-    placeholders: &["refused", "unanswered", "lasting", "short", "peer"],
+    placeholders: &[
+        "refused",
+        "refused_here",
+        "unanswered",
+        "unanswered_here",
+        "lasting",
+        "short",
+        "peer",
+    ],
     judge: Judge::Service(|input, limits| judge(input, &limits.connects_fail)),
 };
 
+/// The connects that a finding is about.
+struct Failing {
+    ends: Ends,
+    /// The peer with the most failures among them.
+    address: ScopedAddress,
+    /// Which of the peers they are, if not all.
+    about: Option<String>,
+}
+
+/// The end points to which connects fail; `None` if there are none.
+fn failing(input: &ServiceInput<'_>, limits: &Limits) -> Option<Failing> {
+    let group = input.group;
+    let fails = |ends: &Ends, share| is_above(ends.failures(), ends.attempts(), share);
+    // The end points of failures without a port are not those of the connects that succeeded.
+    let is_single = |address: &ScopedAddress, ends: &Ends| match input.key.port {
+        0 => {
+            let (failures, all) = (ends.failures(), ends.attempts() as f64);
+            let is_here = is_own(address, group.example.as_ref());
+            is_above(failures, failures, limits.peer)
+                && (is_here || failures as f64 >= limits.unknown * all)
+        }
+        _ => fails(ends, limits.peer),
+    };
+    let peers = || group.peers.iter().map(|(address, peer)| (*address, peer.ends));
+    let worst = |peers: &mut dyn Iterator<Item = (ScopedAddress, Ends)>| {
+        peers.max_by_key(|(address, ends)| (ends.failures(), *address))
+    };
+    let dead: Vec<_> = peers().filter(|(address, ends)| is_single(address, ends)).collect();
+    if dead.is_empty() || dead.len() == group.peers.len() {
+        let (address, _) = worst(&mut peers())?;
+        let ends = group.sum.ends;
+        let found = !dead.is_empty() || fails(&ends, limits.share);
+        return found.then_some(Failing { ends, address, about: None });
+    }
+    let (address, _) = worst(&mut dead.iter().copied())?;
+    let mut ends = Ends::default();
+    dead.iter().for_each(|(_, one)| ends.add(one));
+    let about = match dead.len() {
+        1 => format!("peer {address}"),
+        count => format!("{count} of {} peers, such as {address}", group.peers.len()),
+    };
+    Some(Failing { ends, address, about: Some(about) })
+}
+
+/// Whether connects to ::1 fail while as many to 127.0.0.1 and the same port succeed: programs try
+/// both addresses of `localhost`.
+fn falls_back(address: &ScopedAddress, failures: u64, group: &Group) -> bool {
+    let other = match address.address() {
+        IpAddr::V6(one) if one.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => return false,
+    };
+    let other = group.peers.get(&ScopedAddress::of(other, 0));
+    other.is_some_and(|other| other.ends.connected >= failures)
+}
+
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let group = input.group;
-    let sum = &group.sum.ends;
-    let fails = |ends: &Ends, share| is_above(ends.failures(), ends.attempts(), share);
-    let worst = group.peers.iter().max_by_key(|(_, peer)| peer.ends.failures());
-    let (address, worst) = worst.map(|(address, peer)| (address.to_string(), peer.ends))?;
-    // Most failures are to one peer: it is named.
-    let alone = worst.failures() * 10 >= sum.failures() * 9 && group.peers.len() > 1;
-    let (ends, about) = match alone && fails(&worst, limits.peer) {
-        true => (&worst, Some(format!("peer {address}"))),
-        false if fails(sum, limits.share) => (sum, None),
-        false => return None,
-    };
+    let Failing { ends, address, about } = failing(input, limits)?;
     let host = &input.context.host;
     let counted = host.growth("TcpAttemptFails");
     if counted == Some(0) && ends.refused + ends.unanswered + ends.failed > 0 && ends.given_up == 0
@@ -75,21 +143,29 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let none = ends.connected == 0 && is_above(ends.failures(), ends.attempts(), limits.critical);
-    let severity = if none { Severity::Critical } else { Severity::Warning };
+    let falls_back = falls_back(&address, ends.failures(), group);
+    let severity = match none {
+        _ if falls_back => Severity::Info,
+        true => Severity::Critical,
+        false => Severity::Warning,
+    };
     let confidence =
         if ends.failed * 2 > ends.failures() { Confidence::Medium } else { Confidence::High };
     let share = ends.failures() as f64 / ends.attempts().max(1) as f64;
     let mut found = RuleMatch::new(severity, confidence, ends.failures() as f64)
         .with(Measure::new("failed_connects", ends.failures() as f64, "connects"))
-        .with(Measure::new("failed_share", share, "share").over(limits.share))
+        .with(match share > limits.share {
+            true => Measure::new("failed_share", share, "share").over(limits.share),
+            false => Measure::new("failed_share", share, "share"),
+        })
         .with(Measure::new("refused", ends.refused as f64, "connects"))
         .with(Measure::new("unanswered", ends.unanswered as f64, "connects"))
         .with(Measure::new("given_up", ends.given_up as f64, "connects"))
         .with(Measure::new("not_told", ends.failed as f64, "connects"))
         .with_growth("AttemptFails", counted)
         .with_growth("TCPAbortOnTimeout", host.growth("TcpExtTCPAbortOnTimeout"))
-        .with_word("peer", address.clone());
-    found.cause = Some(cause(ends));
+        .with_word("peer", address.to_string());
+    found.cause = Some(cause(&ends, &group.open_ports, falls_back));
     found.about = match (about, input.key.port) {
         // A port that is not known is no service.
         (None, 0) if group.peers.len() == 1 => Some(format!("peer {address}, port not known")),
@@ -97,11 +173,12 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         (Some(peer), 0) => Some(format!("{peer}, port not known")),
         (about, _) => about,
     };
+    let is_here = is_own(&address, group.example.as_ref());
     if ends.refused > 0 {
-        found = found.with_word("refused", "");
+        found = found.with_word(if is_here { "refused_here" } else { "refused" }, "");
     }
     if ends.unanswered + ends.given_up > 0 {
-        found = found.with_word("unanswered", "");
+        found = found.with_word(if is_here { "unanswered_here" } else { "unanswered" }, "");
     }
     // What the kernel has forgotten may have lasted or not.
     if ends.unanswered + ends.given_up + ends.failed > 0 {
@@ -113,7 +190,10 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     Some(found)
 }
 
-fn cause(ends: &Ends) -> String {
+/// Ports that are listed.
+const SPELLED: usize = 5;
+
+fn cause(ends: &Ends, open_ports: &[u16], falls_back: bool) -> String {
     let mut text = format!("{} of {} connects failed", ends.failures(), ends.attempts());
     for (count, how) in [
         (ends.refused, "were refused with a reset"),
@@ -125,15 +205,26 @@ fn cause(ends: &Ends) -> String {
             text += &format!(", {count} {how}");
         }
     }
-    text + "."
+    text.push('.');
+    if !open_ports.is_empty() {
+        let listed = open_ports.iter().take(SPELLED).map(u16::to_string);
+        let more = if open_ports.len() > SPELLED { " and others" } else { "" };
+        text += &format!(
+            " Others to the same host succeeded (port {}{more}): all of those that failed may have gone to one port where nothing listens.",
+            listed.collect::<Vec<_>>().join(", ")
+        );
+    }
+    if falls_back {
+        text += " As many connects to 127.0.0.1 and the same port succeeded: programs try both addresses of localhost, and the service listens on one.";
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::groups::{Group, Peer};
+    use crate::diagnosis::groups::{GroupKey, Peer};
     use crate::diagnosis::testing::{context, host, service};
-    use crate::model::ScopedAddress;
 
     fn group(peers: &[(&str, Ends)]) -> Group {
         let mut group = Group::default();
@@ -183,6 +274,48 @@ mod tests {
         assert!(one.words.contains(&("unanswered", String::new())));
         let both = found(&[("10.0.0.1", dead), ("10.0.0.2", dead)]).unwrap();
         assert_eq!(both.about, None);
+    }
+
+    #[test]
+    fn a_dead_end_point_is_found_beside_many_that_live() {
+        let good = Ends { connected: 20_000, ..Ends::default() };
+        let dead = Ends { refused: 5, ..Ends::default() };
+        let one = found(&[("10.0.0.1", good), ("10.0.0.2", dead), ("10.0.0.3", good)]).unwrap();
+        assert_eq!(one.about.as_deref(), Some("peer 10.0.0.2"));
+        assert_eq!(one.cause.unwrap(), "5 of 5 connects failed, 5 were refused with a reset.");
+        let two = found(&[("10.0.0.1", good), ("10.0.0.2", dead), ("10.0.0.3", dead)]).unwrap();
+        assert_eq!(two.about.as_deref(), Some("2 of 3 peers, such as 10.0.0.3"));
+        let rare = Ends { refused: 5, ..good };
+        assert_eq!(found(&[("10.0.0.1", rare), ("10.0.0.2", good)]), None);
+    }
+
+    #[test]
+    fn failures_without_a_port_are_of_an_end_point_of_their_own() {
+        let found = |address, connected, failed| {
+            let ends = Ends { connected, failed, ..Ends::default() };
+            let group = Group { open_ports: vec![7000, 8080], ..group(&[(address, ends)]) };
+            let (key, context) = (GroupKey { role: "client", port: 0 }, context());
+            let input = ServiceInput { key, group: &group, context: &context };
+            judge(&input, &crate::diagnosis::RuleLimits::default().connects_fail)
+        };
+        let one = found("127.0.0.1", 10_000, 5).unwrap();
+        assert_eq!((one.severity, one.confidence), (Severity::Warning, Confidence::Medium));
+        assert!(one.cause.unwrap().contains("succeeded (port 7000, 8080)"));
+        assert!(found("10.0.0.1", 100, 5).is_some());
+        assert_eq!(found("10.0.0.1", 10_000, 5), None, "few elsewhere");
+        assert_eq!(found("127.0.0.1", 100, 2), None, "two may be chance");
+    }
+
+    #[test]
+    fn a_fall_back_to_the_other_address_of_localhost_is_information() {
+        let refused = Ends { refused: 20, ..Ends::default() };
+        let good = Ends { connected: 20, ..Ends::default() };
+        let one = found(&[("::1", refused), ("127.0.0.1", good)]).unwrap();
+        assert!(one.words.contains(&("refused_here", String::new())), "no firewall");
+        assert_eq!(one.severity, Severity::Info);
+        let less = Ends { connected: 5, ..good };
+        let one = found(&[("::1", refused), ("127.0.0.1", less)]).unwrap();
+        assert_eq!(one.severity, Severity::Critical);
     }
 
     #[test]

@@ -5,9 +5,7 @@ use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
 
-limits! {
-    segments: 0.001, "share", "share of the segments sent, below which segment counters are only information";
-}
+limits! {}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -17,9 +15,9 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent (limit segments) are only information, whatever their share of other rare events. If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events. What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits of which most had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps among segments that overtook each other (TCPOFOQueue, PAWSOldAck). If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
-    other_side: "Nothing.",
+    other_side: "Nothing to see: these counters are of this host.",
     advice: &[
         Advice::with_command(
             "See all ratios with their counters.",
@@ -36,12 +34,8 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &[],
     limits: Limits::LIST,
     placeholders: &["ratio", "advice", "command", "no_command"],
-    judge: Judge::Host(|input, limits| judge(input, &limits.counter_verdict)),
+    judge: Judge::Host(|input, _| judge(input)),
 };
-
-/// Categories that count segments.
-const OF_SEGMENTS: &[&str] =
-    &["retransmission", "rto", "recovery", "undo", "dsack", "reordering", "sack"];
 
 /// Categories of which most retransmits of the host explain the whole.
 const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
@@ -49,17 +43,20 @@ const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
 /// The ratio of segments that arrived after a gap: the peers retransmit, not this host.
 const RECEIVED_LATE: &str = "out_of_order";
 
-fn judge(input: &HostInput<'_>, limits: &Limits) -> Vec<RuleMatch> {
-    let host = &input.context.host;
-    let few = host.growth("TcpOutSegs").map_or(0.0, |sent| sent as f64 * limits.segments);
-    let judgements = host.judgements.iter();
+fn judge(input: &HostInput<'_>) -> Vec<RuleMatch> {
+    let judgements = input.context.host.judgements.iter();
     let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
-        let found = rule_match(ratio, judgement, few)?;
-        let most = match is_judged_by_cost(&ratio.id, input) {
-            true => Severity::Info,
-            false => found.severity,
-        };
-        Some(RuleMatch { severity: found.severity.min(most), ..found })
+        let found = rule_match(ratio, judgement)?;
+        let harmless = harmless(&ratio.id, input);
+        let is_mild = harmless.is_some()
+            || is_judged_by_cost(&ratio.id, input)
+            || is_needless(&ratio.id, input);
+        let most = if is_mild { Severity::Info } else { found.severity };
+        let cause = found.cause.map(|cause| match harmless {
+            Some(why) => format!("{cause} {why}"),
+            None => cause,
+        });
+        Some(RuleMatch { severity: found.severity.min(most), cause, ..found })
     };
     judgements.filter_map(found).collect()
 }
@@ -80,7 +77,57 @@ fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
     }
 }
 
-fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<RuleMatch> {
+/// Whether a ratio says that retransmits were needless, and there were not many.
+fn is_needless(ratio: &str, input: &HostInput<'_>) -> bool {
+    const KINDS: &[&str] =
+        &["loss_probe_share", "spurious_retransmits", "spurious_timeouts", "undone_reductions"];
+    let retransmission = input.context.host.verdict("retransmission");
+    KINDS.contains(&ratio) && retransmission == Some(Verdict::Ok)
+}
+
+/// Why most of what a ratio counts does no harm, where other counters show that.
+fn harmless(ratio: &str, input: &HostInput<'_>) -> Option<&'static str> {
+    let host = &input.context.host;
+    let sum = |names: &[&str]| names.iter().filter_map(|name| host.growth(name)).sum::<u64>();
+    let are_most = |harmless: &[&str], of: &[&str]| {
+        let (harmless, of) = (sum(harmless), sum(of));
+        harmless > 0 && harmless * 2 >= of
+    };
+    match ratio {
+        // Before Linux 5.12 there are no segments of DSACKs, but the DSACKs.
+        "retransmission"
+            if are_most(&["TcpExtTCPDSACKRecvSegs"], &["TcpRetransSegs"])
+                || host.growth("TcpExtTCPDSACKRecvSegs").is_none()
+                    && are_most(
+                        &["TcpExtTCPDSACKRecv", "TcpExtTCPDSACKOfoRecv"],
+                        &["TcpRetransSegs"],
+                    ) =>
+        {
+            Some(
+                "Most of these the peers had received already, as they report (DSACK): acknowledgements were late or overtaken, little was lost.",
+            )
+        }
+        // tcp_validate_incoming() counts them in both.
+        "bad_segments" if are_most(&["TcpExtTCPSYNChallenge"], &["TcpInErrs"]) => Some(
+            "Most of these are SYNs on live connections (TCPSYNChallenge), such as a SYN-ACK that the peer repeated because its accept queue was full or the ACK was lost: nothing was damaged.",
+        ),
+        // A segment that others overtook is older than what came before; reordered pure ACKs have a
+        // counter of their own (tcp_disordered_ack_check()).
+        "paws_rejected"
+            if are_most(
+                &["TcpExtTCPOFOQueue", "TcpExtPAWSOldAck"],
+                &["TcpExtPAWSEstab", "TcpExtPAWSActive", "TcpExtPAWSOldAck"],
+            ) && host.growth("TcpExtPAWSActive").unwrap_or(0) == 0 =>
+        {
+            Some(
+                "Segments arrived out of order as well: what others overtook is older than they are, and refused where it came twice.",
+            )
+        }
+        _ => None,
+    }
+}
+
+fn rule_match(ratio: &'static Ratio, judgement: &Judgement) -> Option<RuleMatch> {
     let (severity, threshold) = match judgement.verdict {
         Verdict::Critical => (Severity::Critical, judgement.threshold.critical?),
         Verdict::Warn => (Severity::Warning, judgement.threshold.warn?),
@@ -89,12 +136,7 @@ fn rule_match(ratio: &'static Ratio, judgement: &Judgement, few: f64) -> Option<
     let value = judgement.value?;
     // A ratio shows that something is wrong, but not what: it is a warning at most.
     // If no connection is reported for its window, windows closed only for moments.
-    let is_rare =
-        OF_SEGMENTS.contains(&ratio.category.as_str()) && (judgement.numerator? as f64) < few;
-    let most = match ratio.category == "window" || is_rare {
-        true => Severity::Info,
-        false => Severity::Warning,
-    };
+    let most = if ratio.category == "window" { Severity::Info } else { Severity::Warning };
     let severity = severity.min(most);
     let mut rule_match = RuleMatch::new(severity, Confidence::Medium, value / threshold.max(1e-9))
         .with(Measure::new(&ratio.id, value, "share").over(threshold))
@@ -164,23 +206,6 @@ mod tests {
         }
     }
 
-    /// An upload over loopback: 62 probes of 70 losses, in hundreds of thousands of segments.
-    #[test]
-    fn rare_events_are_only_information() {
-        let mut context = context();
-        let ratio = Ratio::named("loss_probe_share").unwrap();
-        for (sent, severity) in [(300_000, Severity::Info), (3_000, Severity::Warning)] {
-            context.host = host(&[("TcpOutSegs", sent)]);
-            let judgement = ratio.judge(ratio.threshold(), |name| {
-                let probes = name == "TcpExtTCPLossProbes";
-                crate::counters::Amount::Events(if probes { 62 } else { 70 })
-            });
-            context.host.judgements = vec![(ratio, judgement)];
-            let found = of_host(&RULE, &context);
-            assert_eq!(found.iter().map(|found| found.severity).collect::<Vec<_>>(), [severity]);
-        }
-    }
-
     /// Load balancers and health checks reset what they have finished with.
     #[test]
     fn resets_are_judged_by_what_they_cost() {
@@ -217,6 +242,47 @@ mod tests {
         assert_eq!(severity("resets_sent", &context), Severity::Warning);
         context.has_events = false;
         assert_eq!(severity("established_resets", &context), Severity::Warning);
+    }
+
+    /// What the rule finds about a ratio if these counters grew.
+    fn severity(id: &str, grown: &[(&str, u64)]) -> Option<Severity> {
+        let mut context = context();
+        context.host = host(grown);
+        let judgements = Ratio::all().iter().map(|ratio| {
+            let amount = |name: &str| context.host.amount(name);
+            (ratio, ratio.judge(ratio.threshold(), amount))
+        });
+        context.host.judgements = judgements.collect();
+        let title = &Ratio::named(id).unwrap().title;
+        let found = of_host(&RULE, &context);
+        found.into_iter().find(|one| one.about.as_ref() == Some(title)).map(|one| one.severity)
+    }
+
+    #[test]
+    fn what_other_counters_show_to_be_harmless_is_information() {
+        use Severity::{Info, Warning};
+        let again = |dsacks| {
+            [("TcpRetransSegs", 300), ("TcpOutSegs", 2_000), ("TcpExtTCPDSACKRecvSegs", dsacks)]
+        };
+        assert_eq!(severity("retransmission", &again(40)), Some(Warning));
+        assert_eq!(severity("retransmission", &again(200)), Some(Info));
+        assert_eq!(severity("spurious_retransmits", &again(200)), Some(Warning));
+        let few = [("TcpRetransSegs", 72), ("TcpOutSegs", 9_000), ("TcpExtTCPDSACKRecvSegs", 70)];
+        assert_eq!(severity("spurious_retransmits", &few), Some(Info));
+        let bad = |syns| [("TcpInErrs", 80), ("TcpInSegs", 4_000), ("TcpExtTCPSYNChallenge", syns)];
+        assert_eq!(severity("bad_segments", &bad(0)), Some(Warning));
+        assert_eq!(severity("bad_segments", &bad(78)), Some(Info));
+        let old = |late, active| {
+            [
+                ("TcpExtPAWSEstab", 40),
+                ("TcpInSegs", 4_000),
+                ("TcpExtTCPOFOQueue", late),
+                ("TcpExtPAWSActive", active),
+            ]
+        };
+        assert_eq!(severity("paws_rejected", &old(0, 0)), Some(Warning));
+        assert_eq!(severity("paws_rejected", &old(900, 0)), Some(Info));
+        assert_eq!(severity("paws_rejected", &old(900, 9)), Some(Warning));
     }
 
     #[test]

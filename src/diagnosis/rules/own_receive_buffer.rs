@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer sends a whole window in each round trip, the program reads at once, and the receive buffer does not grow: the window that this host advertises is smaller than rate times round trip, and the peer waits for it. Only this end can mend that.",
     evidence: "bytes_received per round trip (the larger of rcv_rtt and min_rtt, unless the handshake was repeated) against the largest rcv_wnd (Linux 6.2 and later, else rcv_ssthresh); rcvbuf at the first and the last poll; recv_q; net.ipv4.tcp_rmem, net.ipv4.tcp_moderate_rcvbuf",
-    guards: "A program that reads slowly is TD132. A buffer that grew while it was watched follows the traffic. Without window scaling the window cannot be larger, whatever the buffer (TD142). Where data arrives with gaps, the window has to be used more, since loss makes the peer send less. A sender that happens to send as much in each round trip looks the same: on it, TD101 tells.",
+    guards: "A program that reads slowly is TD132. Where this end sends about as often, and is acknowledged much sooner than rcv_rtt, that is the pace of the peer's program and no round trip. A buffer that grew while it was watched follows the traffic. Without window scaling the window cannot be larger, whatever the buffer (TD142). Where data arrives with gaps, the window has to be used more, since loss makes the peer send less. A sender that happens to send as much in each round trip looks the same: on it, TD101 tells.",
     seen_from: "the receiver",
     other_side: "On the sender: TD101, limited by the window.",
     advice: &[
@@ -67,6 +67,14 @@ fn used(evidence: &Evidence) -> Option<f64> {
     Some(rate * rtt / window)
 }
 
+/// Whether `rcv_rtt` is the time in which the peer's program sends a window rather than a round trip
+/// (`tcp_rcv_rtt_measure()`): what this end sends, about as often, is acknowledged much sooner.
+fn is_pace(evidence: &Evidence) -> bool {
+    let sends_too = evidence.data_segs_out * 4 >= evidence.data_segs_in;
+    let longest = 4 * evidence.largest_rtt_us + 50_000;
+    sends_too && evidence.rcv_rtt_us.is_some_and(|us| us > longest)
+}
+
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let (size, first, window) =
@@ -83,6 +91,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         || evidence.share_of_polls(Sign::MuchUnread) > limits.unread
         || evidence.polls < 3
         || size > first
+        || is_pace(evidence)
         || unscaled
     {
         return None;
@@ -140,6 +149,8 @@ mod tests {
             Evidence { first_rcvbuf: Some(80_000), ..filled() },
             Evidence { data_segs_in: 100, ..filled() },
             Evidence { options: 3, ..filled() },
+            // Requests and answers within 5 ms: the peer's program takes 1.2 s to send a window.
+            Evidence { rcv_rtt_us: Some(1_240_000), bytes_received: 400_000, ..filled() },
             // The handshake was repeated after a second.
             Evidence { bytes_received: 1_000_000, min_rtt_us: Some(1_042_000), ..filled() },
             filled().shows(Sign::MuchUnread, 6),

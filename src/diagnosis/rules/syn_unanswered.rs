@@ -14,6 +14,9 @@ limits! {
 /// The cause where the peer answers other connections.
 const IS_UP: &str = "A SYN was sent and repeated without any answer, not even a refusal, while the peer answers other connections of this host. The peer is up: a firewall drops what goes to this port, or the listener's queue is full.";
 
+/// The cause where other connects to the same port succeed.
+const IS_OPEN: &str = "A SYN was sent and repeated without any answer, while other connects to the same port of the same host succeed. The way there is open and the program runs: its accept queue is full for moments, SYNs or their answers are lost on the path, or something limits new connections.";
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD153",
@@ -22,7 +25,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "A SYN was sent and repeated without any answer, not even a refusal: the host is down, a firewall drops silently, or the listener's queue is full.",
     evidence: "SYN-SENT with repeated SYNs (the timer, or total_retrans while segs_in is 0); TCPSynRetrans and ActiveOpens of the host",
-    guards: "A refusal would end the attempt at once. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
+    guards: "A refusal would end the attempt at once. Where other connects to the same port of the same host succeed, no firewall closes it: a full accept queue, loss or a limit are named. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
     seen_from: "the client",
     other_side: "On the server check whether the SYNs arrive at all. If they do, its listener is full (TD201, TD204) or the path back is broken.",
     advice: &[
@@ -32,6 +35,10 @@ pub(crate) const RULE: Rule = Rule {
             "The host answers other connections: look for a firewall rule for this port, and for a full queue of its listener.",
         )
         .only_with("elsewhere"),
+        Advice::new(
+            "Other connects to this port succeed. On the server look for a full accept queue (TD201: ListenOverflows) and for limits on new connections (rules with a rate, conntrack); on both ends look for loss (TD110 to TD112).",
+        )
+        .only_with("same_port"),
         Advice::with_command(
             "The kernel tries net.ipv4.tcp_syn_retries = {net.ipv4.tcp_syn_retries} times (6: two minutes). A program that cannot wait can set TCP_USER_TIMEOUT or use its own timeout.",
             "tcpdiag conns --state syn_sent --processes --columns remote,timer,process",
@@ -40,7 +47,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 9293 3.5", "RFC 6298 5.7", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["remote_address", "elsewhere", "nowhere"],
+    placeholders: &["remote_address", "elsewhere", "nowhere", "same_port"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.syn_unanswered)),
 };
 
@@ -68,7 +75,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         RuleMatch::new(severity, Confidence::High, repeated as f64)
             .with(Measure::new("repeated_syns", repeated as f64, "events").over(limits.least))
             .with(Measure::new("rto", evidence.rto_us as f64, "us"))
-            .of_silent_peer(evidence.watched_s, IS_UP),
+            .of_silent_peer(evidence.watched_s, IS_UP)
+            .or_if_connected(IS_OPEN),
     )
 }
 

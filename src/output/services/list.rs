@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{counted, ranged, safe, share, span};
 use crate::attribution::{KindRow, Limited, Listen, RetransmitKind, ServiceRow};
 use crate::counters::Ratio;
+use crate::identity::ServiceBasis;
 use crate::model::{Role, State};
 use crate::output::aligned::{Aligned, Cell};
 use crate::output::shorten::shorten;
@@ -20,6 +21,10 @@ const WIDE: usize = 110;
 const NARROW: usize = 80;
 /// The indentation of the lines below a service's name.
 const INDENT: usize = 4;
+
+/// What the question mark of names says.
+const PORT_NAMES: &str =
+    "name?: the usual name of the port; which program serves it is not known here.";
 
 /// How much fits into the main line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +99,10 @@ pub(super) fn list(
     if count > top {
         let text = format!("and {} more; --top {count} shows all", count - top);
         table.text(0, &text, Tone::Quiet);
+    }
+    let mut all = services.services.iter().take(top);
+    if all.any(|entry| entry.key.basis == ServiceBasis::PortName) {
+        table.text(0, PORT_NAMES, Tone::Quiet);
     }
     table.write(out, layout.width, layout.style)
 }

@@ -29,8 +29,7 @@ lab!(
         // A limit of each ratio that nothing stays below, so that there are findings of the host.
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("config.toml");
-        let text = "[thresholds]\nlisten_overflows = { warn = 0.0001, critical = 0.001 }\n\
-                    [diagnose]\nTD401 = { segments = 0 }\n";
+        let text = "[thresholds]\nlisten_overflows = { warn = 0.0001, critical = 0.001 }\n";
         std::fs::write(&config, text).unwrap();
         let usual = ["diagnose", "--duration", "3s", "-o", "json", "--fail-on", "info"];
         let config = ["--config", config.to_str().unwrap()];

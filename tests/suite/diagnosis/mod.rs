@@ -19,4 +19,5 @@ mod held_out;
 mod matrix;
 mod peers;
 mod recordings;
+mod servers;
 mod table;
