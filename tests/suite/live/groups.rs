@@ -299,7 +299,7 @@ lab!(
 
 /// A summary for which a condition holds.
 fn settled(holds: impl Fn(&Value) -> bool) -> Value {
-    let read = || Tcpdiag::new().document(&["summary", "-o", "json"]);
+    let read = || Tcpdiag::new().document(&["summary", "-P", "-o", "json"]);
     settles("the summary", || holds(&read()));
     read()
 }
@@ -387,7 +387,7 @@ lab!(
                 client
             })
             .collect();
-        let output = Tcpdiag::new().run(&["summary"]);
+        let output = Tcpdiag::new().run(&["summary", "-P"]);
         let lines: Vec<&str> = output.stdout.lines().collect();
         // Two lines are left for the closing line and the prompt.
         assert!(lines.len() <= 22, "{}", output.stdout);
