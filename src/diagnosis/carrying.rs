@@ -369,11 +369,15 @@ mod tests {
                 }
             }
             // What slow start has left far above the model is not held back by loss.
-            let fresh = (1..=100_u64).map(|number| {
-                Look::of(control, [0.2, 0.0003], None, number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).0
+            let fresh = (1..=200_u64).map(|number| {
+                let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Look::of(control, [0.2, 0.0003], None, random)
             });
-            let agree = fresh.filter(|part| part.is_finite() && agrees(*part, 1.0)).count();
-            assert!(agree <= 10, "{control:?}: {agree}");
+            let fresh: Vec<f64> =
+                fresh.filter(|(_, lost)| *lost >= LOSSES).map(|(part, _)| part).collect();
+            let agree = fresh.iter().filter(|part| agrees(**part, 1.0)).count();
+            let share = agree as f64 / fresh.len() as f64;
+            assert!(fresh.len() >= 20 && share <= 0.05, "{control:?}: {agree} of {}", fresh.len());
         }
     }
 

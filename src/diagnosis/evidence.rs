@@ -181,10 +181,18 @@ impl Evidence {
     /// them. This is the least number. A report that comes more than a poll after a retransmit may
     /// be about that one.
     pub fn copied(&self) -> u64 {
+        self.excess().max(self.lone())
+    }
+
+    /// Those beyond the number of retransmits.
+    fn excess(&self) -> u64 {
+        self.dsack_dups.unwrap_or(0).saturating_sub(self.retrans)
+    }
+
+    /// Those that were reported while nothing was retransmitted.
+    fn lone(&self) -> u64 {
         const LONGEST_RTT_US: u64 = 250_000;
-        let is_told = self.largest_rtt_us < LONGEST_RTT_US;
-        let excess = self.dsack_dups.unwrap_or(0).saturating_sub(self.retrans);
-        excess.max(if is_told { self.lone_dsack_dups } else { 0 })
+        if self.largest_rtt_us < LONGEST_RTT_US { self.lone_dsack_dups } else { 0 }
     }
 
     /// Whether copies by the path are the likely cause of segments that arrived twice: some of them
@@ -192,10 +200,12 @@ impl Evidence {
     pub fn is_copied_on_path(&self) -> bool {
         /// Reports come within a round trip or two.
         const ROUND_TRIPS: f64 = 2.0;
-        let (copied, doubles) = (self.copied() as f64, self.dsack_dups.unwrap_or(0) as f64);
+        let (excess, doubles) = (self.excess() as f64, self.dsack_dups.unwrap_or(0) as f64);
         // Those of retransmits before the first poll are as many as come in that time.
         let late = ROUND_TRIPS * self.largest_rtt_us as f64 / 1e6 / self.watched_s.max(0.1);
-        copied >= 2.0 && copied >= doubles * late.max(0.01)
+        let is_more = excess >= 3.0 && excess >= doubles * late.max(0.01);
+        // A path whose round trips jump delays some reports by more than a poll.
+        is_more || self.lone() >= 3 && self.lone() as f64 * 5.0 >= doubles
     }
 
     /// Retransmits of segments that had arrived.

@@ -81,8 +81,12 @@ mod tests {
         assert_eq!(judged(&RULE, doubles(80, 90)).unwrap().severity, Severity::Warning);
         let limited = Evidence { rwnd_limited_us: Some(8_000_000), ..doubles(80, 90) };
         assert_eq!(judged(&RULE, limited).unwrap().severity, Severity::Info);
-        // Some of them came while nothing was retransmitted: the path copies.
-        assert_eq!(judged(&RULE, Evidence { lone_dsack_dups: 2, ..doubles(80, 90) }), None);
+        // Some came while nothing was retransmitted, or cannot be due to a retransmit: the path copies.
+        assert_eq!(judged(&RULE, Evidence { lone_dsack_dups: 16, ..doubles(80, 90) }), None);
+        assert!(judged(&RULE, Evidence { lone_dsack_dups: 3, ..doubles(80, 90) }).is_some());
+        assert_eq!(judged(&RULE, doubles(345, 280)), None);
+        assert_eq!(judged(&RULE, doubles(345, 340)), None);
+        assert!(judged(&RULE, doubles(345, 343)).is_some(), "of retransmits before the first poll");
         let mut context = crate::diagnosis::testing::context();
         for (values, undo) in [
             ([("tcp_frto", "2"), ("tcp_dsack", "1"), ("tcp_timestamps", "1")], None),
