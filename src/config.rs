@@ -123,7 +123,7 @@ impl Config {
             Err(why) => return Err(ConfigError::Read { path: path.to_owned(), why }),
         };
         let config = Self::parse(&text);
-        let config = config.map(|config| Some(config.from_file(path)));
+        let config = config.map(|config| Some(config.noting_file(path)));
         config.map_err(|why| ConfigError::Content { path: path.to_owned(), why })
     }
 
@@ -153,7 +153,7 @@ impl Config {
     }
 
     /// Notes the file that sets everything in it.
-    fn from_file(mut self, path: &Path) -> Self {
+    fn noting_file(mut self, path: &Path) -> Self {
         let limits = self
             .diagnose
             .iter()
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_set_has_its_file() {
-        let read = |name: &str, text: &str| Config::parse(text).unwrap().from_file(name.as_ref());
+        let read = |name: &str, text: &str| Config::parse(text).unwrap().noting_file(name.as_ref());
         let host = "[diagnose]\ntd101 = { share = 0.5, busy = 0.2 }\n";
         let mut config = Config::default();
         config.override_with(read("/host", host));

@@ -369,7 +369,7 @@ mod tests {
                 }
             }
             // What slow start has left far above the model is not held back by loss.
-            let fresh = (1..=200_u64).map(|number| {
+            let fresh = (1..=600_u64).map(|number| {
                 let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 Look::of(control, [0.2, 0.0003], None, random)
             });
