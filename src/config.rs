@@ -76,6 +76,9 @@ pub struct Config {
     /// Usual files that this user may not read, and why.
     #[serde(skip)]
     pub unreadable: Vec<String>,
+    /// The file that sets each threshold and each limit, by ratio or code in upper case, and key.
+    #[serde(skip)]
+    set_in: BTreeMap<(String, String), PathBuf>,
 }
 
 impl Config {
@@ -126,7 +129,8 @@ impl Config {
             Err(why) => return Err(ConfigError::Read { path: path.to_owned(), why }),
         };
         let config = Self::parse(&text);
-        config.map(Some).map_err(|why| ConfigError::Content { path: path.to_owned(), why })
+        let config = config.map(|config| Some(config.noting_file(path)));
+        config.map_err(|why| ConfigError::Content { path: path.to_owned(), why })
     }
 
     /// Parses a configuration; the error is one line.
@@ -154,6 +158,34 @@ impl Config {
         Ok(config)
     }
 
+    /// Notes the file that sets everything in it.
+    fn noting_file(mut self, path: &Path) -> Self {
+        let limits = self
+            .diagnose
+            .iter()
+            .flat_map(|(code, limits)| limits.keys().map(|key| (code.to_uppercase(), key.clone())));
+        let thresholds = self.thresholds.iter().flat_map(|(id, threshold)| {
+            let set = [("warn", threshold.warn), ("critical", threshold.critical)];
+            let set = set.into_iter().filter(|(_, value)| value.is_some());
+            set.map(|(key, _)| (id.clone(), key.to_owned()))
+        });
+        self.set_in = limits.chain(thresholds).map(|set| (set, path.to_owned())).collect();
+        self
+    }
+
+    /// The value that is set for a limit of a rule, or for `warn` and `critical` of a ratio, and the
+    /// file that sets it.
+    pub fn set(&self, of: &str, key: &str) -> Option<(f64, &Path)> {
+        let file = self.set_in.get(&(of.to_owned(), key.to_owned()))?;
+        let threshold = self.thresholds.get(of).and_then(|threshold| match key {
+            "warn" => threshold.warn,
+            _ => threshold.critical,
+        });
+        let limits = self.diagnose.iter().find(|(code, _)| code.eq_ignore_ascii_case(of));
+        let limit = limits.and_then(|(_, limits)| limits.get(key).copied());
+        Some((limit.or(threshold)?, file))
+    }
+
     /// The limits of rules: those that are configured, else their own.
     pub fn limits(&self) -> RuleLimits {
         // Validated when it was read.
@@ -170,6 +202,7 @@ impl Config {
         }
         self.defaults.extend(user.defaults);
         self.alias.extend(user.alias);
+        self.set_in.extend(user.set_in);
         // The first matching rule applies.
         user.services.append(std::mem::take(&mut self.services));
         self.services = user.services;
@@ -238,6 +271,24 @@ mod tests {
         let user = Config::parse("[thresholds]\nretransmission = { critical = 0.5 }\n").unwrap();
         config.override_with(user);
         assert_eq!(config.threshold(ratio), Threshold { warn: Some(0.02), critical: Some(0.5) });
+    }
+
+    #[test]
+    fn what_is_set_has_its_file() {
+        let read = |name: &str, text: &str| Config::parse(text).unwrap().noting_file(name.as_ref());
+        let host = "[diagnose]\ntd101 = { share = 0.5, busy = 0.2 }\n";
+        let mut config = Config::default();
+        config.override_with(read("/host", host));
+        let user =
+            "[diagnose]\nTD101 = { share = 0.9 }\n[thresholds]\nretransmission = { warn = 0.02 }\n";
+        config.override_with(read("/user", user));
+        let set =
+            |of, key| config.set(of, key).map(|(value, file)| (value, file.to_str().unwrap()));
+        assert_eq!(set("TD101", "share"), Some((0.9, "/user")));
+        assert_eq!(set("TD101", "busy"), Some((0.2, "/host")));
+        assert_eq!(set("TD101", "fast"), None);
+        assert_eq!(set("retransmission", "warn"), Some((0.02, "/user")));
+        assert_eq!(set("retransmission", "critical"), None);
     }
 
     #[test]

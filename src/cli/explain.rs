@@ -1,11 +1,12 @@
 //! `tcpdiag explain`.
 
 use std::io;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 
-use super::exit::{Exit, eprint_line, reader_left};
+use super::exit::{Exit, causes, configuration, eprint_line, reader_left};
 use super::recording_args::SampleArgs;
 use super::table_args::{Form, TableArgs};
 use crate::output::{
@@ -17,7 +18,9 @@ use crate::report::{EXPLAIN, ExplainDocument, Explanation, Quality};
 ///
 /// Shows what it counts, what moves it in the kernel, what its growth suggests, what to check next,
 /// what is healthy, and which socket fields relate to it. If a name has several meanings, all are
-/// explained. With --read, counters and settings are shown with their values in a recording.
+/// explained. Limits of rules and thresholds of ratios are those that apply: where a configuration
+/// file sets one, it is named. With --read, counters and settings are shown with their values in a
+/// recording.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tcpdiag explain TCPLostRetransmit             a counter, in any spelling
@@ -47,6 +50,10 @@ pub(super) struct Explain {
     #[arg(long, conflicts_with = "output")]
     markdown: bool,
 
+    /// Read this configuration file instead of the usual ones.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     /// Exit with 3 when something of the recording could not be read.
     #[arg(long, help_heading = "Output")]
     strict: bool,
@@ -60,6 +67,18 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let mut reference = Reference::everything();
+        match configuration(self.config.as_deref()) {
+            Ok(config) => reference.configure(|of, key| {
+                let (value, file) = config.set(of, key)?;
+                Some((value, file.display().to_string()))
+            }),
+            Err(error) if self.config.is_some() => return Err(error),
+            // Here one looks up what a configuration file may contain.
+            Err(error) => eprint_line(format_args!(
+                "tcpdiag: {}; the values shown are the usual ones",
+                causes(&error)
+            )),
+        }
         let mut quality = None;
         if let Some(recorded) = self.recorded.sample(&[])? {
             let read = reference.add_values(&recorded.sample)?;

@@ -12,6 +12,16 @@ const BBR_LOSS: f64 = 0.15;
 const OTHER_LIMIT: f64 = 0.3;
 
 /// How far a rate may be from what the model says and still be explained by it.
+///
+/// Above: what a connection sends in a look of five seconds varies about the model the more the fewer
+/// losses there are. Of looks with the least number of losses that the rules accept, at round trips of
+/// 20 to 200 ms and losses of 0.03 to 3 %, 95 in 100 are below 1.7 times the model once the connection
+/// is in its steady state (`models_and_their_limits` repeats that). More is sent by connections that
+/// slow start has left above it: those are not held back by loss yet.
+///
+/// Below: the models leave out the waits of timeouts. With them (PFTK: Padhye, Firoiu, Towsley, Kurose,
+/// 1998), a timer of 200 ms above the round trip and a loss of 3 %, a path of 20 ms carries 0.56 of the
+/// model, and the variation about that ends at 0.65 of it.
 const AGREES: [f64; 2] = [0.35, 1.7];
 
 /// The largest slow start threshold by the least, up to which every loss came at the same window.
@@ -93,7 +103,6 @@ pub(super) fn losses_per_recovery(context: &Context) -> f64 {
 /// Whether a connection had more to send, and nothing but its congestion window held it back, on a
 /// path without a queue of its own. The rate is that of the time with data to send.
 pub(super) fn is_held_by_window(evidence: &Evidence) -> bool {
-    let share = |limited| evidence.share_of_busy(limited).unwrap_or(0.0);
     let full = evidence.share_of_polls(Sign::CwndFull);
     let wants = full.max(evidence.share_of_polls(Sign::Unsent));
     let paced =
@@ -101,11 +110,18 @@ pub(super) fn is_held_by_window(evidence: &Evidence) -> bool {
     evidence.polls >= 3
         && wants >= 0.5
         && evidence.share_of_polls(Sign::AppLimited) < 0.5
-        && share(evidence.rwnd_limited_us) < OTHER_LIMIT
-        && share(evidence.sndbuf_limited_us) < OTHER_LIMIT
+        && !is_limited_elsewhere(evidence)
         && !paced
         && !meets_a_queue(evidence)
         && !finds_its_rate(evidence)
+}
+
+/// Whether the peer's window or the send buffer holds a connection back, so that its congestion window
+/// does not matter.
+pub(super) fn is_limited_elsewhere(evidence: &Evidence) -> bool {
+    let share = |limited| evidence.share_of_busy(limited).unwrap_or(0.0);
+    share(evidence.rwnd_limited_us) >= OTHER_LIMIT
+        || share(evidence.sndbuf_limited_us) >= OTHER_LIMIT
 }
 
 /// Whether round trips are longer than the path needs, so that a queue may have dropped what was lost.
@@ -216,6 +232,153 @@ mod tests {
         assert_eq!(Control::Bbr.carries(1448.0, 4e4, 0.05), None, "no limit");
         assert!(Control::Bbr.carries(1448.0, 4e4, 0.2).is_some());
         assert_eq!(Control::Reno.carries(1448.0, 4e4, 0.0), None, "nothing is lost");
+    }
+
+    /// The bandwidth of Reno with timeouts by its model without: equation 30 of PFTK (1998), with an
+    /// acknowledgement counted for each segment.
+    fn with_timeouts(rtt: f64, timer: f64, loss: f64) -> f64 {
+        let plain = rtt * (2.0 * loss / 3.0).sqrt();
+        let waits = (3.0 * (3.0 * loss / 8.0).sqrt()).min(1.0) * loss * (1.0 + 32.0 * loss.powi(2));
+        plain / (plain + timer * waits)
+    }
+
+    #[test]
+    fn rates_that_agree() {
+        assert!(agrees(0.35, 1.0) && agrees(1.7, 1.0));
+        assert!(!agrees(0.34, 1.0) && !agrees(1.71, 1.0));
+        let far = with_timeouts(0.02, 0.22, 0.03);
+        assert!((far - 0.56).abs() < 0.01, "{far}");
+        assert!(agrees(far * 0.65, 1.0), "with timeouts and bad luck");
+        // Beyond, it is the timeouts that limit the rate (TD112).
+        assert!(!agrees(with_timeouts(0.02, 0.22, 0.1), 1.0));
+    }
+
+    /// One look at a connection whose segments are lost at random: what it sent by what the model
+    /// says at the loss that was seen, and the number of losses.
+    struct Look {
+        random: u64,
+        control: Control,
+        window: f64,
+        largest: f64,
+        threshold: f64,
+        grown: f64,
+        since: f64,
+        sent: u64,
+        lost: u64,
+        recoveries: u64,
+    }
+
+    impl Look {
+        const TIME: f64 = 5.0;
+
+        fn chance(&mut self) -> f64 {
+            // Marsaglia's xorshift.
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            (self.random >> 11) as f64 / (1_u64 << 53) as f64
+        }
+
+        /// One round trip; whether something was lost.
+        fn round_trip(&mut self, rtt: f64, loss: f64) -> bool {
+            let segments = (self.window + self.chance()) as u64;
+            let lost = (0..segments).filter(|_| self.chance() < loss).count() as u64;
+            self.sent += segments;
+            self.lost += lost;
+            self.since += rtt;
+            let [beta, added] = match self.control {
+                // The growth of the window for fairness to Reno (RFC 9438 4.3).
+                Control::Cubic => [0.7, 3.0 * 0.3 / 1.7],
+                _ => [0.5, 1.0],
+            };
+            if lost > 0 {
+                self.recoveries += 1;
+                // Fast convergence (RFC 9438 4.7).
+                let is_less = self.window < self.largest;
+                self.largest = if is_less { self.window * (1.0 + beta) / 2.0 } else { self.window };
+                self.window = (self.window * beta).max(2.0);
+                (self.threshold, self.grown, self.since) = (self.window, self.window, -rtt);
+            } else if self.window < self.threshold {
+                self.window = (self.window * 2.0).min(self.threshold);
+            } else {
+                let is_past = self.grown >= self.largest && self.control == Control::Cubic;
+                self.grown += if is_past { 1.0 } else { added };
+                let start = ((self.largest - self.threshold).max(0.0) / 0.4).cbrt();
+                let cubic = 0.4 * (self.since - start).powi(3) + self.largest;
+                let cubic = if self.control == Control::Cubic { cubic } else { 0.0 };
+                self.window = cubic.min(1.5 * self.window).max(self.grown).max(self.window);
+            }
+            lost > 0
+        }
+
+        /// The first window is `start`, or that of slow start.
+        fn of(
+            control: Control,
+            [rtt, loss]: [f64; 2],
+            start: Option<f64>,
+            random: u64,
+        ) -> (f64, u64) {
+            let mut look = Self {
+                random,
+                control,
+                window: start.unwrap_or(10.0),
+                largest: 0.0,
+                threshold: start.unwrap_or(f64::INFINITY),
+                grown: 0.0,
+                since: 0.0,
+                sent: 0,
+                lost: 0,
+                recoveries: 0,
+            };
+            let warm_up = if start.is_some() { 10.0 } else { 2.5 };
+            for until in [warm_up, Self::TIME] {
+                (look.sent, look.lost, look.recoveries) = (0, 0, 0);
+                let mut at = 0.0;
+                while at < until {
+                    look.round_trip(rtt, loss);
+                    at += rtt;
+                }
+            }
+            let events = look.recoveries as f64 / look.sent as f64;
+            let carries = control.carries(1.0, rtt * 1e6, events).unwrap_or(f64::INFINITY);
+            (look.sent as f64 / Self::TIME / carries, look.lost)
+        }
+    }
+
+    #[test]
+    fn models_and_their_limits() {
+        const LOSSES: u64 = 5;
+        for control in [Control::Reno, Control::Cubic] {
+            for rtt in [0.02, 0.05, 0.1, 0.2] {
+                for loss in [0.0003, 0.001, 0.003, 0.01, 0.03] {
+                    let start = control.carries(1.0, rtt * 1e6, loss).map(|rate| rate * rtt);
+                    let looks = (1..=150_u64).map(|number| {
+                        Look::of(
+                            control,
+                            [rtt, loss],
+                            start,
+                            number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                        )
+                    });
+                    let looks: Vec<f64> =
+                        looks.filter(|(_, lost)| *lost >= LOSSES).map(|(part, _)| part).collect();
+                    let agree = looks.iter().filter(|part| agrees(**part, 1.0)).count();
+                    let enough = looks.len() >= 50;
+                    let share = agree as f64 / looks.len().max(1) as f64;
+                    assert!(!enough || share >= 0.95, "{control:?} {rtt} s {loss}: {share}");
+                }
+            }
+            // What slow start has left far above the model is not held back by loss.
+            let fresh = (1..=600_u64).map(|number| {
+                let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Look::of(control, [0.2, 0.0003], None, random)
+            });
+            let fresh: Vec<f64> =
+                fresh.filter(|(_, lost)| *lost >= LOSSES).map(|(part, _)| part).collect();
+            let agree = fresh.iter().filter(|part| agrees(**part, 1.0)).count();
+            let share = agree as f64 / fresh.len() as f64;
+            assert!(fresh.len() >= 20 && share <= 0.05, "{control:?}: {agree} of {}", fresh.len());
+        }
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct Evidence {
     pub congestion: Option<CongestionName>,
     /// `max_pacing_rate`, where the program set one.
     pub max_pacing_rate: Option<u64>,
+    /// `last_data_sent`.
+    pub last_data_sent_ms: Option<u64>,
     /// `last_data_recv`.
     pub last_data_recv_ms: Option<u64>,
     /// `last_ack_recv`.
@@ -116,6 +118,10 @@ pub struct Evidence {
     pub rcvbuf: Option<u64>,
     /// The same at the first poll.
     pub first_rcvbuf: Option<u64>,
+    /// `rcv_mss`: the size of the segments that arrive, as the kernel estimates it.
+    pub rcv_mss: Option<u64>,
+    /// Bytes received since the connection was opened.
+    pub bytes_received_ever: Option<u64>,
     /// Bytes acknowledged since the connection was opened.
     pub bytes_acked_ever: Option<u64>,
 
@@ -175,18 +181,31 @@ impl Evidence {
     /// them. This is the least number. A report that comes more than a poll after a retransmit may
     /// be about that one.
     pub fn copied(&self) -> u64 {
-        const LONGEST_RTT_US: u64 = 250_000;
-        let is_told = self.largest_rtt_us < LONGEST_RTT_US;
-        let excess = self.dsack_dups.unwrap_or(0).saturating_sub(self.retrans);
-        excess.max(if is_told { self.lone_dsack_dups } else { 0 })
+        self.excess().max(self.lone())
     }
 
-    /// Whether copies by the path are the likely cause of segments that arrived twice: a part of
-    /// them cannot be due to retransmits.
+    /// Those beyond the number of retransmits.
+    fn excess(&self) -> u64 {
+        self.dsack_dups.unwrap_or(0).saturating_sub(self.retrans)
+    }
+
+    /// Those that were reported while nothing was retransmitted.
+    fn lone(&self) -> u64 {
+        const LONGEST_RTT_US: u64 = 250_000;
+        if self.largest_rtt_us < LONGEST_RTT_US { self.lone_dsack_dups } else { 0 }
+    }
+
+    /// Whether copies by the path are the likely cause of segments that arrived twice: some of them
+    /// cannot be due to retransmits, and then the others need not be.
     pub fn is_copied_on_path(&self) -> bool {
-        let (copied, doubles) = (self.copied(), self.dsack_dups.unwrap_or(0));
-        // A few may be due to retransmits before the first poll.
-        copied >= 3 && copied * 5 >= doubles
+        /// Reports come within a round trip or two.
+        const ROUND_TRIPS: f64 = 2.0;
+        let (excess, doubles) = (self.excess() as f64, self.dsack_dups.unwrap_or(0) as f64);
+        // Those of retransmits before the first poll are as many as come in that time.
+        let late = ROUND_TRIPS * self.largest_rtt_us as f64 / 1e6 / self.watched_s.max(0.1);
+        let is_more = excess >= 3.0 && excess >= doubles * late.max(0.01);
+        // A path whose round trips jump delays some reports by more than a poll.
+        is_more || self.lone() >= 3 && self.lone() as f64 * 5.0 >= doubles
     }
 
     /// Retransmits of segments that had arrived.
@@ -246,6 +265,11 @@ impl Evidence {
     pub fn busy_share(&self) -> Option<f64> {
         let busy = self.busy_us? as f64 / 1e6;
         (self.watched_s > 0.0).then(|| (busy / self.watched_s).min(1.0))
+    }
+
+    /// Whether the program ever read anything, as far as is known.
+    pub fn has_ever_read(&self) -> bool {
+        self.bytes_received_ever.is_none_or(|bytes| bytes > self.receive_queue + 1)
     }
 
     /// Bytes that the program read.

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(limits.send_buffer, RuleLimits::default().send_buffer);
         assert_eq!(set("TD999", "share", 1.0), Err(LimitsError::Rule("TD999".to_owned())));
         let unknown = set("TD101", "shore", 1.0).unwrap_err();
-        let text = "rule TD101 has no limit \"shore\"; it has share, busy, fast";
+        let text = "rule TD101 has no limit \"shore\"; it has share, busy, closed, fast";
         assert_eq!(unknown.to_string(), text);
         for bad in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(set("TD101", "share", bad), Err(LimitsError::Value { .. })));

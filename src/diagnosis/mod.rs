@@ -19,6 +19,7 @@ mod evidence;
 mod explanation;
 mod extremes;
 mod finding;
+mod full_listener;
 mod groups;
 mod growth;
 mod host;

@@ -213,6 +213,8 @@ pub struct RuleInput<'a> {
     /// The largest segments, in bytes, that its remote host acknowledged while it was watched, on any
     /// connection; 0 if none of a full one.
     pub peer_takes: u64,
+    /// The listener that it is to, if that is on this host and its accept queue was full.
+    pub full_listener: Option<&'a ListenerHistory>,
     /// What all rules are given.
     pub context: &'a Context,
 }

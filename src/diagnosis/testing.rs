@@ -57,11 +57,14 @@ pub(super) fn healthy() -> Evidence {
         largest_rcv_wnd: Some(1 << 20),
         congestion: Some(CongestionName::new(b"reno")),
         max_pacing_rate: None,
+        last_data_sent_ms: Some(10),
         last_data_recv_ms: Some(10),
         last_ack_recv_ms: Some(10),
         sndbuf: Some(4 << 20),
         rcvbuf: Some(4 << 20),
         first_rcvbuf: Some(4 << 20),
+        rcv_mss: Some(1448),
+        bytes_received_ever: Some(5_000_000),
         bytes_acked_ever: Some(50_000_000),
         retrans: 0,
         segs_out: 7_000,
@@ -139,7 +142,19 @@ pub(super) fn judged_in(rule: &Rule, evidence: Evidence, context: &Context) -> O
     let Judge::Connection(judge) = rule.judge else {
         panic!("{} judges no connections", rule.code)
     };
-    judge(&RuleInput { evidence: &evidence, peer_takes: 0, context }, &RuleLimits::default())
+    let input = RuleInput { evidence: &evidence, peer_takes: 0, full_listener: None, context };
+    judge(&input, &RuleLimits::default())
+}
+
+/// The same, of a client of a listener on this host whose accept queue is full.
+pub(super) fn judged_at_full_listener(rule: &Rule, evidence: Evidence) -> Option<RuleMatch> {
+    let Judge::Connection(judge) = rule.judge else {
+        panic!("{} judges no connections", rule.code)
+    };
+    let (listener, context) = (listening(3, 3, 2), context());
+    let full_listener = Some(&listener);
+    let input = RuleInput { evidence: &evidence, peer_takes: 0, full_listener, context: &context };
+    judge(&input, &RuleLimits::default())
 }
 
 /// A listener with `first` connections in its accept queue at the first of eleven polls, and

@@ -71,7 +71,7 @@ pub struct Diagnosis {
     /// Their ports.
     listening_ports: FxHashSet<u16>,
     /// The same, to find those that requests wait on.
-    listening: Listeners,
+    pub(super) listening: Listeners,
     pub(super) host: HostHistory,
     /// Number of the poll.
     pub(super) poll: u32,

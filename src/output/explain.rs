@@ -56,7 +56,8 @@ pub fn explanation(
     labelled("Check", entry.check.as_deref())?;
     labelled("Per socket", entry.twin.as_ref().map(twin).as_deref())?;
     labelled("Source", entry.source.as_deref())?;
-    labelled("Default", entry.default.as_deref())?;
+    let is_ratio = entry.kind == "ratio";
+    labelled(if is_ratio { "Thresholds" } else { "Default" }, entry.default.as_deref())?;
     labelled("Also called", Some(&entry.aliases.join(", ")))?;
     labelled("Renamed to", entry.renamed_to.as_deref())?;
     entry.rule.as_ref().map_or(Ok(()), |page| rule(out, page, layout))
@@ -108,8 +109,8 @@ fn rule(
         }
     }
     for (index, limit) in page.limits.iter().enumerate() {
-        let LimitEntry { key, value, unit, meaning } = limit;
-        let text = format!("{key} = {value} {unit}: {meaning}");
+        let LimitEntry { key, value, unit, meaning, .. } = limit;
+        let text = format!("{key} = {value} {unit}{}: {meaning}", origin(limit));
         paragraph(out, if index == 0 { "Limits" } else { NOTHING }, &text, layout)?;
     }
     if !page.explained_by.is_empty() {
@@ -117,6 +118,12 @@ fn rule(
         paragraph(out, "Leaves it to", &text, layout)?;
     }
     paragraph(out, "References", &page.references.join("; "), layout)
+}
+
+/// ` (set in /etc/tcpdiag/config.toml; usually 0.3)`, or nothing for a default.
+pub(super) fn origin(limit: &LimitEntry) -> String {
+    let set = limit.set_in.as_ref();
+    set.map_or_else(String::new, |file| format!(" (set in {file}; usually {})", limit.default))
 }
 
 /// `1,234 at 2026-11-21T04:45:00Z`.

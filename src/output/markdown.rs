@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::OutputWriter;
+use super::explain::origin;
 use crate::report::{Explanation, LimitEntry, RulePage};
 
 /// Writes explanations with their names as headings, rules in full.
@@ -46,8 +47,10 @@ fn rule(
         out.line("| Limit | Usually | Decides |")?;
         out.line("| --- | --- | --- |")?;
     }
-    for LimitEntry { key, value, unit, meaning } in &page.limits {
-        out.line(format_args!("| `{key}` | {value} {unit} | {} |", plain(meaning)))?;
+    for limit in &page.limits {
+        let LimitEntry { key, value, unit, meaning, .. } = limit;
+        let origin = plain(&origin(limit));
+        out.line(format_args!("| `{key}` | {value} {unit}{origin} | {} |", plain(meaning)))?;
     }
     out.blank()?;
     out.line("What to do:")?;

@@ -103,8 +103,13 @@ pub struct RulePage {
 pub struct LimitEntry {
     /// Its name.
     pub key: &'static str,
-    /// Its default.
+    /// The value that applies: what the configuration sets, else the default.
     pub value: f64,
+    /// Its default.
+    pub default: f64,
+    /// The file that sets it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_in: Option<String>,
     /// The unit.
     pub unit: &'static str,
     /// What it decides.
@@ -120,6 +125,8 @@ impl RulePage {
         let limit = |one: &Limit| LimitEntry {
             key: one.key,
             value: one.value(),
+            default: one.value(),
+            set_in: None,
             unit: one.unit,
             meaning: one.meaning,
         };

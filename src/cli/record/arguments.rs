@@ -9,7 +9,9 @@ use crate::recording::{CounterThreshold, Retention, RotateAt};
 const SMALLEST: u64 = 64 << 10;
 
 pub(super) fn rotate(text: &str) -> Result<RotateAt, String> {
-    if let Ok(time) = interval(text) {
+    // A number alone may be seconds, or a number of files.
+    let has_unit = text.parse::<f64>().is_err();
+    if let Some(time) = interval(text).ok().filter(|_| has_unit) {
         return Ok(RotateAt::Age(time));
     }
     match size(text, 1 << 50) {

@@ -151,7 +151,8 @@ mod tests {
         };
         let context = crate::diagnosis::testing::context();
         let found = |peer_takes| {
-            let input = RuleInput { evidence: &stuck, peer_takes, context: &context };
+            let input =
+                RuleInput { evidence: &stuck, peer_takes, full_listener: None, context: &context };
             judge(&input, &crate::diagnosis::RuleLimits::default().black_hole)
         };
         assert!(found(0).is_some());

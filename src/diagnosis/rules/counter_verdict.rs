@@ -1,5 +1,6 @@
 //! TD401: an unhealthy ratio of counters.
 
+use super::spurious;
 use crate::counters::{Judgement, Ratio, Verdict};
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
@@ -34,7 +35,7 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &[],
     limits: Limits::LIST,
     placeholders: &["ratio", "advice", "command", "no_command"],
-    judge: Judge::Host(|input, _| judge(input)),
+    judge: Judge::Host(|input, limits| judge(input, &limits.spurious)),
 };
 
 /// Categories of which most retransmits of the host explain the whole.
@@ -43,13 +44,13 @@ const OF_RETRANSMITS: &[&str] = &["retransmission", "rto", "recovery"];
 /// The ratio of segments that arrived after a gap: the peers retransmit, not this host.
 const RECEIVED_LATE: &str = "out_of_order";
 
-fn judge(input: &HostInput<'_>) -> Vec<RuleMatch> {
+fn judge(input: &HostInput<'_>, unneeded: &spurious::Limits) -> Vec<RuleMatch> {
     let judgements = input.context.host.judgements.iter();
     let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
         let found = rule_match(ratio, judgement)?;
         let harmless = harmless(&ratio.id, input);
         let is_mild = harmless.is_some()
-            || is_judged_by_cost(&ratio.id, input)
+            || is_judged_by_cost(&ratio.id, input, unneeded)
             || is_needless(&ratio.id, input);
         let most = if is_mild { Severity::Info } else { found.severity };
         let cause = found.cause.map(|cause| match harmless {
@@ -63,13 +64,17 @@ fn judge(input: &HostInput<'_>) -> Vec<RuleMatch> {
 
 /// Whether a ratio counts what another rule judges by what it costs: TD117 and TD310 gaps, TD309 and
 /// TD133 resets, which needs the destroy events of the connections, TD305 and TD306 the use of
-/// TIME-WAIT. Handshakes that their client takes back (EmbryonicRsts) are health checks and scans.
-fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>) -> bool {
+/// TIME-WAIT, TD114 unnecessary retransmits, by their share of the segments sent. Handshakes that their client takes back (EmbryonicRsts) are health checks and scans.
+fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>, unneeded: &spurious::Limits) -> bool {
     let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
     let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
     let has_events = input.context.has_events;
     match ratio {
         RECEIVED_LATE | "time_wait_recycled" => true,
+        "spurious_retransmits" | "undone_reductions" => {
+            let doubles = growth("TcpExtTCPDSACKRecvSegs") as f64;
+            doubles < unneeded.harmful * growth("TcpOutSegs") as f64
+        }
         "failed_attempts" => growth("TcpExtEmbryonicRsts") * 2 >= growth("TcpAttemptFails").max(1),
         "established_resets" | "abort_on_data" | "abort_on_close" => has_events,
         "resets_sent" => has_events && own() * 2 >= growth("TcpOutRsts"),

@@ -19,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "Many segments arrive while an earlier one is missing: on the way here segments are lost, or overtake each other. Until the missing one arrives, the program gets nothing of what follows it. One lost segment lets all segments behind it arrive after a gap, so the share is larger than the share of lost segments.",
     evidence: "growth of rcv_ooopack against data_segs_in, and against the segments that arrive in a round trip (the larger of rcv_rtt and min_rtt)",
-    guards: "The share has to be above the limit beyond chance. A transfer that fills its path loses a segment now and then, and all that follow in the same round trip arrive after the gap: where fewer are missing than the limit says, it is information. The receiver cannot tell loss from reordering: the sender can.",
+    guards: "The share has to be above the limit beyond chance. A transfer that fills its path loses a segment now and then, and all that follow in the same round trip arrive after the gap: where fewer are missing than the limit says, it is information. The receiver cannot tell loss from reordering: the sender can. Nor can it tell whether fewer limit the rate: a sender that fills its path alone loses as many as the model of its congestion control says, like one that loss holds back. On the sender, TD110 judges loss by what it costs.",
     seen_from: "the receiver",
     other_side: "On the sender: TD110 if segments are lost, TD115 if they are reordered.",
     advice: &[

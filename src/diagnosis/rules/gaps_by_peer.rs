@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "The connections of this service, or those to one of its peers, together receive many segments while an earlier one is missing, but none of them often enough to be a finding of its own: on the way here segments are lost, or overtake each other.",
     evidence: "rcv_ooopack against data_segs_in, summed over the connections of a service and over each peer, ended ones included",
-    guards: "The share has to be above the limit beyond chance. Where fewer segments are missing than the limit says, it is information, as for TD117. If single connections were found to have gaps, that is the finding. The receiver cannot tell loss from reordering: the sender can.",
+    guards: "The share has to be above the limit beyond chance. Where fewer segments are missing than the limit says, it is information, as for TD117. If single connections were found to have gaps, that is the finding. The receiver cannot tell loss from reordering: the sender can. Nor can it tell whether fewer limit the rate: a sender that fills its path alone loses as many as the model of its congestion control says, like one that loss holds back. On the sender, TD307 judges loss by what it costs.",
     seen_from: "the receiver",
     other_side: "On the senders: TD110 or TD302 if segments are lost, TD115 if they are reordered.",
     advice: &[

@@ -1,5 +1,6 @@
 //! TD131: the program does not read, and the window is closed.
 
+use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
@@ -8,6 +9,8 @@ use crate::diagnosis::sign::Sign;
 limits! {
     share: 0.5, "share", "share of the polls with the window closed";
     least: 2.0, "looks", "least number of polls with the window closed";
+    pause: 30.0, "s", "seconds without new data, from which it is more than information if the program has read before";
+    hangs: 120.0, "s", "the same, from which it is critical";
 }
 
 /// The rule.
@@ -17,8 +20,8 @@ pub(crate) const RULE: Rule = Rule {
     title: "the program does not read, and the window is closed",
     scope: RuleScope::Connection,
     meaning: "The receive buffer is full, the window advertised to the peer is zero, and the program read nothing the whole time: the peer cannot send.",
-    evidence: "polls with rcv_wnd 0 (Linux 6.2 and later) or rmem_alloc near rcvbuf; bytes read",
-    guards: "A program that reads slowly is TD132. Unread data in a buffer with free space does not close the window.",
+    evidence: "polls with rcv_wnd 0 (Linux 6.2 and later) or rmem_alloc near rcvbuf; bytes read; last_data_recv, since which the window is closed; bytes_received, whether the program has read before",
+    guards: "A program that limits its own rate may read a full buffer at once and then pause for many seconds: if it has read before, and pauses for less than the limit pause, it is information. One that has never read anything is not one of those. A program that reads slowly is TD132. Unread data in a buffer with free space does not close the window.",
     seen_from: "the receiver",
     other_side: "On the sender: TD130; its probe timer runs.",
     advice: &[
@@ -39,18 +42,40 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let evidence = input.evidence;
+    let severity = limits.severity(evidence)?;
     let share = evidence.share_of_polls(Sign::OwnWindowClosed);
-    let closed = evidence.polls_with(Sign::OwnWindowClosed);
-    let reads = evidence.bytes_read() > 0;
-    if reads || share < limits.share || f64::from(closed) < limits.least {
-        return None;
+    let mut found = RuleMatch::new(severity, Confidence::High, evidence.receive_queue as f64)
+        .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
+        .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
+        .with(Measure::new("bytes_read", evidence.bytes_read() as f64, "bytes"))
+        .with(Measure::new("stopped", stopped_s(evidence), "s").over(limits.pause));
+    found.cause = Some(if evidence.has_ever_read() { PAUSED } else { NEVER }.to_owned());
+    Some(found)
+}
+
+const PAUSED: &str = "The receive buffer is full, the window advertised to the peer is zero, and the program read nothing the whole time: the peer cannot send. The program has read before: it hangs, or pauses because it limits its own rate.";
+const NEVER: &str = "The receive buffer is full, the window advertised to the peer is zero, and the program has read nothing since the connection was opened: the peer cannot send.";
+
+impl Limits {
+    /// How bad it is that a program reads nothing; `None` if it reads, or if the window is open.
+    pub(in crate::diagnosis) fn severity(&self, evidence: &Evidence) -> Option<Severity> {
+        let closed = f64::from(evidence.polls_with(Sign::OwnWindowClosed));
+        let share = evidence.share_of_polls(Sign::OwnWindowClosed);
+        if evidence.bytes_read() > 0 || share < self.share || closed < self.least {
+            return None;
+        }
+        let stopped = stopped_s(evidence);
+        Some(match evidence.has_ever_read() {
+            true if stopped < self.pause => Severity::Info,
+            true if stopped < self.hangs => Severity::Warning,
+            _ => Severity::Critical,
+        })
     }
-    Some(
-        RuleMatch::new(Severity::Critical, Confidence::High, evidence.receive_queue as f64)
-            .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
-            .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
-            .with(Measure::new("bytes_read", evidence.bytes_read() as f64, "bytes")),
-    )
+}
+
+/// Seconds since the last data came, and the window closed.
+fn stopped_s(evidence: &Evidence) -> f64 {
+    evidence.last_data_recv_ms.map_or(0.0, |ms| ms as f64 / 1e3)
 }
 
 #[cfg(test)]
@@ -68,6 +93,23 @@ mod tests {
         };
         assert!(judged(&RULE, full.shows(Sign::OwnWindowClosed, 10)).is_some());
         assert_eq!(judged(&RULE, full), None);
+        let paused = |ms, bytes_received_ever| {
+            let paused = Evidence {
+                last_data_recv_ms: Some(ms),
+                bytes_received_ever: Some(bytes_received_ever),
+                ..full.shows(Sign::OwnWindowClosed, 10)
+            };
+            let found = judged(&RULE, paused).unwrap();
+            (found.severity, found.cause.unwrap())
+        };
+        for (ms, ever, severity, cause) in [
+            (6_000, 300_000, Severity::Critical, NEVER),
+            (6_000, 8_000_000, Severity::Info, PAUSED),
+            (30_000, 8_000_000, Severity::Warning, PAUSED),
+            (120_000, 8_000_000, Severity::Critical, PAUSED),
+        ] {
+            assert_eq!(paused(ms, ever), (severity, cause.to_owned()), "{ms} {ever}");
+        }
         let read = crate::diagnosis::Evidence { bytes_received: 100_000, ..full };
         assert_eq!(judged(&RULE, read.shows(Sign::OwnWindowClosed, 10)), None);
         assert_eq!(judged(&RULE, healthy()), None);

@@ -1,15 +1,18 @@
 //! TD130: waiting for the peer to open its window.
 
+use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::{FAST, limits};
+use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 
 limits! {
     share: 0.3, "share", "share of the polls with the window closed";
     least: 2.0, "looks", "least number of polls with the window closed";
-    critical: 0.9, "share", "share from which it is critical, if nothing was acknowledged";
-    fast: FAST, "B/s", "rate from which the finding is only information";
+    wait: 5.0, "s", "seconds that queued data waits at the rate at which the peer takes it, from which it is more than information";
+    pause: 30.0, "s", "seconds without new data sent, from which it is more than information if the peer has read before";
+    hangs: 120.0, "s", "the same, from which it is critical";
+    buffer: 262144.0, "bytes", "bytes that the peer acknowledged since the connection was opened, up to which its program may never have read";
 }
 
 /// The rule.
@@ -18,9 +21,9 @@ pub(crate) const RULE: Rule = Rule {
     name: "peer-window-closed",
     title: "waiting for the peer to open its window",
     scope: RuleScope::Connection,
-    meaning: "The peer advertises a window of zero: its receive buffer is full because its program does not read. Only an occasional probe is sent.",
-    evidence: "polls with snd_wnd 0 or the zero-window probe timer",
-    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. At a high rate (limit fast) the finding is only information, because something always limits the rate.",
+    meaning: "The peer advertises a window of zero: its receive buffer is full because its program reads less than is sent, or nothing. While it is closed, only an occasional probe is sent.",
+    evidence: "polls with snd_wnd 0 or the zero-window probe timer; what was acknowledged meanwhile; send_q by that rate; last_data_sent, since which the window is closed if nothing was acknowledged",
+    guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. A program that limits its own rate closes the window too, and may pause for many seconds: while the peer takes what is queued soon (limit wait), or has read before and pauses for less than the limit pause, it is information.",
     seen_from: "the sender",
     other_side: "On the peer recv_q of this connection is full (TD131, TD132): its program hangs, waits for a lock, or has stopped reading.",
     advice: &[
@@ -46,19 +49,59 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if !evidence.sends() || share < limits.share || f64::from(closed) < limits.least {
         return None;
     }
-    let critical = share >= limits.critical && evidence.bytes_acked <= 1;
-    let severity = match critical {
-        true => Severity::Critical,
-        false if evidence.rate() >= limits.fast => Severity::Info,
-        false => Severity::Warning,
+    let mut found = RuleMatch::new(limits.severity(evidence), Confidence::High, share)
+        .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
+        .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
+        .with(Measure::new("probes", evidence.unanswered() as f64, "events"))
+        .with(Measure::new("rate", evidence.rate(), "B/s"));
+    let (measure, cause) = match takes_data(evidence) {
+        true => (Measure::new("wait", wait_s(evidence), "s").over(limits.wait), SLOW),
+        false => {
+            let cause = if limits.has_read(evidence) { PAUSED } else { NEVER };
+            (Measure::new("stopped", stopped_s(evidence), "s").over(limits.pause), cause)
+        }
     };
-    Some(
-        RuleMatch::new(severity, Confidence::High, share)
-            .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
-            .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
-            .with(Measure::new("probes", evidence.unanswered() as f64, "events"))
-            .with(Measure::new("rate", evidence.rate(), "B/s")),
-    )
+    found = found.with(measure);
+    found.cause = Some(cause.to_owned());
+    Some(found)
+}
+
+const SLOW: &str = "The peer advertises a window of zero again and again: its receive buffer is full because its program reads less than is sent. It reads at the rate below: it is busy, or limits the rate on purpose.";
+const PAUSED: &str = "The peer advertises a window of zero: its receive buffer is full, and its program has read nothing for a while. It has read before: it hangs, or pauses because it limits its own rate. Only an occasional probe is sent.";
+const NEVER: &str = "The peer advertises a window of zero: its receive buffer is full, and it has acknowledged no more than such a buffer holds since the connection was opened. Its program has probably read nothing at all. Only an occasional probe is sent.";
+
+impl Limits {
+    /// How bad it is that the peer's window closes.
+    pub(in crate::diagnosis) fn severity(&self, evidence: &Evidence) -> Severity {
+        let stopped = stopped_s(evidence);
+        match takes_data(evidence) {
+            true if wait_s(evidence) < self.wait => Severity::Info,
+            true => Severity::Warning,
+            false if stopped >= self.hangs => Severity::Critical,
+            false if stopped < self.pause && self.has_read(evidence) => Severity::Info,
+            false => Severity::Warning,
+        }
+    }
+
+    /// Whether the peer's program has ever read something, as far as that can be told.
+    fn has_read(&self, evidence: &Evidence) -> bool {
+        evidence.bytes_acked_ever.is_none_or(|bytes| bytes as f64 > self.buffer)
+    }
+}
+
+/// Whether the peer acknowledged more than the byte that a probe may carry.
+fn takes_data(evidence: &Evidence) -> bool {
+    evidence.bytes_acked > 1
+}
+
+/// Seconds that data waits in the send queue.
+fn wait_s(evidence: &Evidence) -> f64 {
+    evidence.send_queue as f64 / evidence.rate().max(1.0)
+}
+
+/// Seconds since the window has closed, where nothing was acknowledged: probes are no data.
+fn stopped_s(evidence: &Evidence) -> f64 {
+    evidence.last_data_sent_ms.map_or(0.0, |ms| ms as f64 / 1e3).max(evidence.stalled_s)
 }
 
 #[cfg(test)]
@@ -67,15 +110,36 @@ mod tests {
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
-    fn severity_depends_on_share_and_rate() {
-        let closed = crate::diagnosis::Evidence { bytes_acked: 0, send_queue: 90_000, ..healthy() };
-        let always = judged(&RULE, closed.shows(Sign::PeerWindowClosed, 11)).unwrap();
-        assert_eq!(always.severity, Severity::Critical);
-        let often = judged(&RULE, healthy().shows(Sign::PeerWindowClosed, 5)).unwrap();
-        assert_eq!(often.severity, Severity::Warning);
-        let fast = crate::diagnosis::Evidence { bytes_acked: 9_000_000_000, ..healthy() };
-        let fast = judged(&RULE, fast.shows(Sign::PeerWindowClosed, 5)).unwrap();
-        assert_eq!(fast.severity, Severity::Info);
+    fn severity_depends_on_how_long_data_waits() {
+        let stopped = |ms, bytes_acked_ever| Evidence {
+            bytes_acked: 0,
+            send_queue: 90_000,
+            last_data_sent_ms: Some(ms),
+            bytes_acked_ever: Some(bytes_acked_ever),
+            ..healthy().shows(Sign::PeerWindowClosed, 11)
+        };
+        for (ms, ever, severity, cause) in [
+            (10_000, 60_000, Severity::Warning, NEVER),
+            (119_000, 60_000, Severity::Warning, NEVER),
+            (120_000, 60_000, Severity::Critical, NEVER),
+            // What `curl --limit-rate` does.
+            (10_000, 8_000_000, Severity::Info, PAUSED),
+            (29_000, 8_000_000, Severity::Info, PAUSED),
+            (30_000, 8_000_000, Severity::Warning, PAUSED),
+            (120_000, 8_000_000, Severity::Critical, PAUSED),
+        ] {
+            let found = judged(&RULE, stopped(ms, ever)).unwrap();
+            assert_eq!((found.severity, found.cause.as_deref()), (severity, Some(cause)), "{ms}");
+        }
+        // 4 MB at 229 Mbit/s wait 0.14 s, at 5 Mbit/s 6.4 s.
+        let slow = |bits: u64| Evidence {
+            bytes_acked: bits / 8 * 10,
+            send_queue: 4_000_000,
+            ..healthy().shows(Sign::PeerWindowClosed, 8)
+        };
+        assert_eq!(judged(&RULE, slow(229_000_000)).unwrap().severity, Severity::Info);
+        let slow = judged(&RULE, slow(5_000_000)).unwrap();
+        assert_eq!((slow.severity, slow.cause.as_deref()), (Severity::Warning, Some(SLOW)));
         assert_eq!(judged(&RULE, healthy().shows(Sign::PeerWindowClosed, 1)), None);
         assert_eq!(judged(&RULE, healthy()), None);
     }

@@ -1,13 +1,16 @@
 //! TD101: limited by the peer's receive window.
 
+use super::peer_window_closed;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
+use crate::diagnosis::sign::Sign;
 use crate::diagnosis::sizing::is_growing;
 
 limits! {
     share: 0.3, "share", "share of the busy time in which the window limited the sender";
     busy: 0.3, "share", "share of the watched time with data to send";
+    closed: 0.1, "share", "share of the polls with the window closed, from which the peer's program is slow";
     fast: FAST, "B/s", "rate from which the finding is only information";
 }
 
@@ -19,7 +22,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer advertises a window that is smaller than the data ready to be sent. The sender waits for the peer's program to read, or for a larger receive buffer there. The network is not the limit.",
     evidence: "rwnd_limited as a share of busy_time, both over the watched time",
-    guards: "Connections with little to send are left out (limit busy), and young ones whose window the receiver is still enlarging. At a high rate (limit fast) the finding is only information, because something always limits the rate. A window that is closed is TD130.",
+    guards: "Connections with little to send are left out (limit busy), and young ones whose window the receiver is still enlarging. At a high rate (limit fast) the finding is only information, because something always limits the rate. A window that closes (limit closed) is a program that reads slowly, judged like TD130.",
     seen_from: "the sender",
     other_side: "On the peer, `tcpdiag diagnose` shows a slow reader (TD132) or a receive buffer that does not grow: look at recv_q, rcv_space and net.ipv4.tcp_rmem.",
     advice: &[
@@ -35,17 +38,29 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD130", "TD142", "TD151"],
     limits: Limits::LIST,
     placeholders: &["remote_address"],
-    judge: Judge::Connection(|input, limits| judge(input, &limits.receiver_window)),
+    judge: Judge::Connection(|input, limits| {
+        judge(input, &limits.receiver_window, &limits.peer_window_closed)
+    }),
 };
 
-fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+fn judge(
+    input: &RuleInput<'_>,
+    limits: &Limits,
+    closing: &peer_window_closed::Limits,
+) -> Option<RuleMatch> {
     let evidence = input.evidence;
     let share = evidence.share_of_busy(evidence.rwnd_limited_us)?;
     if share < limits.share || evidence.busy_share()? < limits.busy || is_growing(evidence) {
         return None;
     }
-    let fast = evidence.rate() >= limits.fast;
-    let severity = if fast { Severity::Info } else { Severity::Warning };
+    let severity = match () {
+        () if evidence.rate() >= limits.fast => Severity::Info,
+        // Then it is the program that is slow.
+        () if evidence.share_of_polls(Sign::PeerWindowClosed) >= limits.closed => {
+            closing.severity(evidence).min(Severity::Warning)
+        }
+        () => Severity::Warning,
+    };
     let rule_match = RuleMatch::new(severity, Confidence::High, share)
         .with(Measure::new("rwnd_limited_share", share, "share").over(limits.share))
         .with(Measure::new("rate", evidence.rate(), "B/s"));
@@ -71,6 +86,13 @@ mod tests {
         let found = judged(&RULE, limited(60)).unwrap();
         assert_eq!(found.severity, Severity::Warning);
         assert_eq!(found.evidence[0].value, 0.6);
+        // A program that limits its own rate, and one for which data waits for long.
+        let closing = |send_queue| crate::diagnosis::Evidence {
+            send_queue,
+            ..limited(60).shows(Sign::PeerWindowClosed, 2)
+        };
+        assert_eq!(judged(&RULE, closing(1_000_000)).unwrap().severity, Severity::Info);
+        assert_eq!(judged(&RULE, closing(9_000_000)).unwrap().severity, Severity::Warning);
         // Half a second at 40 ms.
         let young = crate::diagnosis::Evidence {
             opened_while_watched: true,

@@ -1,5 +1,6 @@
 //! TD132: the program leaves received data unread.
 
+use super::not_reading;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::{FAST, limits};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
@@ -9,6 +10,7 @@ use crate::model::State;
 limits! {
     share: 0.7, "share", "share of the polls with much data unread";
     least: 4096.0, "bytes", "least number of unread bytes, at every poll";
+    wait: 1.0, "s", "seconds that received data waits at the rate at which the program reads, from which it is more than information";
     fast: FAST, "B/s", "rate from which a reading program is not slow";
 }
 
@@ -20,7 +22,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The receive queue is never empty. Either the program reads less than the peer sends, so that the peer has to wait, or it left all data unread the whole time.",
     evidence: "recv_q at every poll, its minimum, and bytes read",
-    guards: "If the queue is empty at some poll, the program has caught up. A few unread bytes on an idle connection (a closing message of TLS in a pool of connections) are only information.",
+    guards: "If the queue is empty at some poll, the program has caught up. A program that reads what waits soon (limit wait) costs little, and may limit its own rate: that is information. So is a pause with the window closed, as for TD131. A few unread bytes on an idle connection (a closing message of TLS in a pool of connections) are only information.",
     seen_from: "the receiver",
     other_side: "On the sender: TD101, limited by the window; TD130 while it is closed.",
     advice: &[
@@ -36,10 +38,16 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &["TD131", "TD152"],
     limits: Limits::LIST,
     placeholders: &["local_port"],
-    judge: Judge::Connection(|input, limits| judge(input, &limits.slow_reader)),
+    judge: Judge::Connection(|input, limits| {
+        judge(input, &limits.slow_reader, &limits.not_reading)
+    }),
 };
 
-fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+fn judge(
+    input: &RuleInput<'_>,
+    limits: &Limits,
+    pauses: &not_reading::Limits,
+) -> Option<RuleMatch> {
     let evidence = input.evidence;
     if evidence.polls < 3 || !matches!(evidence.state, State::Established | State::CloseWait) {
         return None;
@@ -51,7 +59,11 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let long = unread >= 4.0 * limits.least;
     let lags = (share >= limits.share || long) && unread >= limits.least && rate < limits.fast;
     let left = evidence.share_of_polls(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
+    let wait = if rate > 0.0 { evidence.receive_queue as f64 / rate } else { f64::INFINITY };
+    let paused = pauses.severity(evidence);
     let severity = match (lags, left) {
+        (true, _) | (_, true) if paused.is_some() => paused?,
+        (true, _) if wait < limits.wait => Severity::Info,
         (true, _) => Severity::Warning,
         (false, true) if unread >= limits.least => Severity::Warning,
         (false, true) if unread > 1.0 => Severity::Info,
@@ -89,6 +101,10 @@ mod tests {
         };
         let slow = judged(&RULE, lagging.shows(Sign::MuchUnread, 10)).unwrap();
         assert_eq!((slow.severity, slow.confidence), (Severity::Warning, Confidence::High));
+        // 200 kB at 256 Mbit/s wait 6 ms.
+        let fast = crate::diagnosis::Evidence { bytes_received: 320_000_000, ..lagging };
+        let fast = judged(&RULE, fast.shows(Sign::MuchUnread, 10)).unwrap();
+        assert_eq!(fast.severity, Severity::Info);
         let caught_up = crate::diagnosis::Evidence { least_receive_queue: 0, ..lagging };
         assert_eq!(judged(&RULE, caught_up.shows(Sign::MuchUnread, 10)), None);
         let left = crate::diagnosis::Evidence {

@@ -1,5 +1,6 @@
 //! TD114: unnecessary retransmits.
 
+use crate::diagnosis::carrying::is_limited_elsewhere;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::{limits, warn_above};
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
@@ -7,6 +8,7 @@ use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleSco
 limits! {
     share: warn_above("spurious_retransmits"), "share", "share of the retransmits that were unnecessary";
     least: 5.0, "segments", "least number of unnecessary retransmits";
+    harmful: 0.01, "share", "share of the segments sent, from which they are more than information";
 }
 
 /// The rule.
@@ -17,7 +19,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair reduces the window, until the kernel finds out and undoes it.",
     evidence: "growth of dsack_dups against total_retrans",
-    guards: "If a part of the duplicates cannot be due to a retransmit, the path made them (TD116). One in a thousand segments costs little. If the same connection shows reordering, that is the cause and TD115 is reported.",
+    guards: "If a part of the duplicates cannot be due to a retransmit, the path made them (TD116). One in a thousand segments costs nothing, fewer than the limit harmful little; and where the peer's window or the send buffer limits the connection, a smaller congestion window costs nothing: that is information. If the same connection shows reordering, that is the cause and TD115 is reported.",
     seen_from: "the sender",
     other_side: "On the receiver sk_drops and DelayedACKLost grow with every duplicate segment.",
     advice: &[
@@ -50,7 +52,10 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if doubles < limits.least || share < limits.share || rare {
         return None;
     }
-    let rule_match = RuleMatch::new(Severity::Warning, Confidence::High, doubles)
+    let harms = doubles >= limits.harmful * evidence.data_segs_out as f64
+        && !is_limited_elsewhere(evidence);
+    let severity = if harms { Severity::Warning } else { Severity::Info };
+    let rule_match = RuleMatch::new(severity, Confidence::High, doubles)
         .with(Measure::new("dsack_dups", doubles, "segments").over(limits.least))
         .with(Measure::new("spurious_share", share, "share").over(limits.share))
         .with_known(evidence.rttvar_us.map(|us| Measure::new("rttvar", us as f64, "us")));
@@ -64,16 +69,24 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::Evidence;
     use crate::diagnosis::testing::{healthy, judged};
 
     #[test]
     fn segments_that_the_peer_had_already() {
-        let doubles = |doubles, retrans| crate::diagnosis::Evidence {
-            dsack_dups: Some(doubles),
-            retrans,
-            ..healthy()
-        };
-        assert!(judged(&RULE, doubles(30, 40)).is_some());
+        let doubles =
+            |doubles, retrans| Evidence { dsack_dups: Some(doubles), retrans, ..healthy() };
+        // Of 7,000 segments.
+        assert_eq!(judged(&RULE, doubles(30, 40)).unwrap().severity, Severity::Info);
+        assert_eq!(judged(&RULE, doubles(80, 90)).unwrap().severity, Severity::Warning);
+        let limited = Evidence { rwnd_limited_us: Some(8_000_000), ..doubles(80, 90) };
+        assert_eq!(judged(&RULE, limited).unwrap().severity, Severity::Info);
+        // Some came while nothing was retransmitted, or cannot be due to a retransmit: the path copies.
+        assert_eq!(judged(&RULE, Evidence { lone_dsack_dups: 16, ..doubles(80, 90) }), None);
+        assert!(judged(&RULE, Evidence { lone_dsack_dups: 3, ..doubles(80, 90) }).is_some());
+        assert_eq!(judged(&RULE, doubles(345, 280)), None);
+        assert_eq!(judged(&RULE, doubles(345, 340)), None);
+        assert!(judged(&RULE, doubles(345, 343)).is_some(), "of retransmits before the first poll");
         let mut context = crate::diagnosis::testing::context();
         for (values, undo) in [
             ([("tcp_frto", "2"), ("tcp_dsack", "1"), ("tcp_timestamps", "1")], None),

@@ -1,6 +1,7 @@
 //! TD122: stalled: data sent, nothing comes back.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::full_listener::{self, repeats_first_data};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
@@ -12,6 +13,9 @@ limits! {
 
 /// The cause where the peer answers other connections.
 const IS_UP: &str = "Data is queued or in flight, and the peer has acknowledged nothing on this connection for seconds, while it answers other connections of this host. The peer is up: something on the path drops this connection alone (a stateful firewall, a NAT entry that timed out, an MTU that its segments exceed), or the peer no longer has it and its reset does not arrive.";
+
+/// The same, where nothing that was sent on the connection ever arrived.
+const FIRST_DATA: &str = "Nothing that was sent on this connection was ever acknowledged, while the peer answers other connections of this host. The accept queue of its listener may be full: then it drops the end of the handshake and the data that follows. Otherwise something on the path drops this connection alone (a firewall, an MTU that its segments exceed).";
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -27,6 +31,7 @@ pub(crate) const RULE: Rule = Rule {
     advice: &[
         Advice::with_command("See whether the peer answers.", "ping -c 3 {remote_address}")
             .only_with("nowhere"),
+        full_listener::ADVICE,
         Advice::with_command(
             "Compare the connection with the others of the peer.",
             "tcpdiag conns --remote-ip {remote_address} --columns state,local,remote,last_ack_recv,send_q,backoff,snd_mss,pmtu",
@@ -44,7 +49,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 9293 3.8.3", "RFC 5482", "tcp_write_timeout() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD130", "TD141", "TD151", "TD153"],
     limits: Limits::LIST,
-    placeholders: &["remote_address", "elsewhere", "nowhere"],
+    placeholders: &["remote_address", "elsewhere", "nowhere", "full_listener", "listener_port"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.stalled)),
 };
 
@@ -71,7 +76,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
             .with(Measure::new("retransmits", evidence.retransmits as f64, "events"))
             .with(Measure::new("rto", evidence.rto_us as f64, "us"))
-            .of_silent_peer(silent, IS_UP),
+            .of_silent_peer(silent, if repeats_first_data(evidence) { FIRST_DATA } else { IS_UP })
+            .at_full_listener(input),
     )
 }
 

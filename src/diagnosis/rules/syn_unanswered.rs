@@ -1,6 +1,7 @@
 //! TD153: no answer to connection attempts.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::full_listener;
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::model::State;
@@ -25,12 +26,13 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "A SYN was sent and repeated without any answer, not even a refusal: the host is down, a firewall drops silently, or the listener's queue is full.",
     evidence: "SYN-SENT with repeated SYNs (the timer, or total_retrans while segs_in is 0); TCPSynRetrans and ActiveOpens of the host",
-    guards: "A refusal would end the attempt at once. Where other connects to the same port of the same host succeed, no firewall closes it: a full accept queue, loss or a limit are named. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
+    guards: "A full listener on this host is named. A refusal would end the attempt at once. Where other connects to the same port of the same host succeed, no firewall closes it: a full accept queue, loss or a limit are named. On a lossy path one repeat can be chance: it is information while the host repeats few SYNs for the connections that it opens.",
     seen_from: "the client",
     other_side: "On the server check whether the SYNs arrive at all. If they do, its listener is full (TD201, TD204) or the path back is broken.",
     advice: &[
         Advice::with_command("See whether the host answers at all.", "ping -c 3 {remote_address}")
             .only_with("nowhere"),
+        full_listener::ADVICE,
         Advice::new(
             "The host answers other connections: look for a firewall rule for this port, and for a full queue of its listener.",
         )
@@ -47,7 +49,7 @@ pub(crate) const RULE: Rule = Rule {
     references: &["RFC 9293 3.5", "RFC 6298 5.7", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &[],
     limits: Limits::LIST,
-    placeholders: &["remote_address", "elsewhere", "nowhere", "same_port"],
+    placeholders: &["remote_address", "elsewhere", "nowhere", "same_port", "full_listener", "listener_port"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.syn_unanswered)),
 };
 
@@ -76,7 +78,8 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
             .with(Measure::new("repeated_syns", repeated as f64, "events").over(limits.least))
             .with(Measure::new("rto", evidence.rto_us as f64, "us"))
             .of_silent_peer(evidence.watched_s, IS_UP)
-            .or_if_connected(IS_OPEN),
+            .or_if_connected(IS_OPEN)
+            .at_full_listener(input),
     )
 }
 

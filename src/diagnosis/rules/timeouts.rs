@@ -1,6 +1,7 @@
 //! TD112: retransmission timeouts.
 
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::full_listener::{self, repeats_first_data};
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
@@ -16,6 +17,9 @@ limits! {
 /// The cause where the peer had received what was sent again.
 const TOO_EARLY: &str = "The retransmission timer fired while the answers were on their way: the peer reports that it received the segments twice (DSACK). Nothing or little was lost. Round trips grew at once beyond the timer, or acknowledgements were lost.";
 
+/// The cause where a client repeats the first data of its connection.
+const FIRST_DATA: &str = "The first data of the connection was repeated by the retransmission timer. The path lost it, or the accept queue of the peer's listener is full: then it drops the end of the handshake and the data that follows until the client repeats it.";
+
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
     code: "TD112",
@@ -24,7 +28,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The connection stopped until the retransmission timer fired, at least once: neither duplicate acknowledgements nor probes could repair the losses. Each wait is as long as the timer, 200 ms at least unless a route, a setting or a program has less, and the window starts again from one segment.",
     evidence: "growth of total_rto and total_rto_time (Linux 6.7 and later); on older kernels polls with retransmits above 0. total_rto_time counts from the first timeout on: the wait for it comes on top, so that the time lost is at most total_rto_time and one timer for each timeout",
-    guards: "What the peer had received was not lost: then the finding says that the timer fired too early, and TD114 explains it. Its severity follows the share of the time that was lost. Those behind a queue that the connection fills itself are TD103, those of a handshake TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151.",
+    guards: "What the peer had received was not lost: then the finding says that the timer fired too early, and TD114 explains it. Its severity follows the share of the time that was lost. Those behind a queue that the connection fills itself are TD103, those of a handshake TD153, those of a peer that is gone TD122, those of large segments only TD141, those of closing connections TD151. A full accept queue at the peer drops the first data of its clients like a path that loses: where a client repeats it, the finding says so, and names the listener where that is on this host.",
     seen_from: "the sender",
     other_side: "On the receiver data arrives after gaps as long as the timer; last_data_recv shows them.",
     advice: &[
@@ -32,14 +36,20 @@ pub(crate) const RULE: Rule = Rule {
             "See how long the timeouts take, and whether the peer answers at all.",
             "tcpdiag conns --remote-ip {remote_address} --columns remote,rtt,rto,total_rto,total_rto_time,backoff,lost --interval 1s",
         ),
+        full_listener::ADVICE,
+        Advice::new(
+            "The peer's listener may be the one that drops: on the peer, see whether its accept queue is full (TD201). If not, find the hop that drops.",
+        )
+        .only_with("first_data"),
         Advice::new(
             "Timeouts follow losses in bursts (a link that goes down, a policer, a failover) and losses in small windows. Find the hop that drops.",
-        ),
+        )
+        .only_with("on_the_way"),
     ],
     references: &["RFC 6298", "tcp_retransmit_timer() in net/ipv4/tcp_timer.c"],
     explained_by: &["TD103", "TD122", "TD130", "TD141", "TD151", "TD153"],
     limits: Limits::LIST,
-    placeholders: &["remote_address"],
+    placeholders: &["remote_address", "full_listener", "listener_port", "first_data", "on_the_way"],
     judge: Judge::Connection(|input, limits| judge(input, &limits.timeouts)),
 };
 
@@ -75,6 +85,14 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         rule_match.explained_by = &["TD114"];
         rule_match = rule_match.with(Measure::new("dsack_dups", doubles, "segments"));
     }
+    if input.full_listener.is_some() {
+        rule_match = rule_match.at_full_listener(input);
+    } else if repeats_first_data(evidence) {
+        rule_match.cause.get_or_insert_with(|| FIRST_DATA.to_owned());
+        rule_match = rule_match.with_word("first_data", "");
+    } else {
+        rule_match = rule_match.with_word("on_the_way", "");
+    }
     Some(match spent {
         Some(spent) => rule_match.with(Measure::new("total_rto_time", spent, "s")),
         None => rule_match,
@@ -84,7 +102,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{healthy, judged};
+    use crate::diagnosis::testing::{healthy, judged, judged_at_full_listener};
 
     #[test]
     fn counted_by_the_kernel_or_observed_at_polls() {
@@ -117,6 +135,25 @@ mod tests {
         let early = judged(&RULE, late(5)).unwrap();
         assert!(early.cause.unwrap().contains("received the segments twice"));
         assert_eq!(early.explained_by, ["TD114"]);
+        // The first data of a client, and the same where its listener is on this host.
+        let first = crate::diagnosis::Evidence {
+            role: crate::model::Role::Client,
+            bytes_acked_ever: Some(1),
+            data_segs_out: 4,
+            retrans: 3,
+            ..waited(3)
+        };
+        let words = |found: &RuleMatch| -> Vec<&str> {
+            found.words.iter().map(|(name, _)| *name).collect()
+        };
+        let remote = judged(&RULE, first).unwrap();
+        assert!(remote.cause.as_ref().unwrap().contains("accept queue of the peer"));
+        assert_eq!(words(&remote), ["first_data"]);
+        let here = judged_at_full_listener(&RULE, first).unwrap();
+        assert!(here.cause.as_ref().unwrap().contains("on this host is full"), "{here:?}");
+        assert_eq!(words(&here), ["full_listener", "listener_port"]);
+        let later = crate::diagnosis::Evidence { bytes_acked_ever: Some(9_000), ..first };
+        assert_eq!(words(&judged(&RULE, later).unwrap()), ["on_the_way"]);
         // A repeated handshake.
         let connecting = crate::diagnosis::Evidence {
             state: State::SynSent,

@@ -5,8 +5,8 @@ mod topics;
 use self::topics::topics;
 use super::{Column, ColumnKind, all_columns, threshold};
 use crate::counters::{
-    Catalogue, CounterReader, Counters, Entry, Kind, Ratio, ReadError, Release, Scope, fold,
-    is_pattern, matches,
+    Catalogue, CounterReader, Counters, Entry, Kind, Ratio, ReadError, Release, Scope, Threshold,
+    fold, is_pattern, matches,
 };
 use crate::diagnosis::{RULES, Rule};
 use crate::model::{Field, Group, Unit, fields};
@@ -72,6 +72,38 @@ impl Reference {
                 value.map(|value| Recorded { captured_at, netns: namespace.inode, value });
         }
         Ok(quality)
+    }
+
+    /// Replaces the limits of rules and the thresholds of ratios by those that apply. `set` gives
+    /// the value that the configuration sets for a limit of a rule, or for `warn` and `critical` of a
+    /// ratio, and the file that sets it.
+    pub fn configure(&mut self, set: impl Fn(&str, &str) -> Option<(f64, String)>) {
+        for entry in &mut self.entries {
+            for limit in entry.rule.iter_mut().flat_map(|page| &mut page.limits) {
+                if let Some((value, file)) = set(&entry.name, limit.key) {
+                    (limit.value, limit.set_in) = (value, Some(file));
+                }
+            }
+            let Some(ratio) = Ratio::named(&entry.name).filter(|_| entry.kind == "ratio") else {
+                continue;
+            };
+            let [warn, critical] = ["warn", "critical"].map(|key| set(&entry.name, key));
+            let mut files: Vec<&str> =
+                [&warn, &critical].into_iter().flatten().map(|(_, file)| file.as_str()).collect();
+            files.dedup();
+            if files.is_empty() {
+                continue;
+            }
+            let value = |set: &Option<(f64, String)>| set.as_ref().map(|(value, _)| *value);
+            let own = Threshold { warn: value(&warn), critical: value(&critical) };
+            entry.default = Some(format!(
+                "{} (set in {}; usually {}). {}",
+                threshold(own.or(ratio.threshold())),
+                files.join(" and "),
+                threshold(ratio.threshold()),
+                ratio.reason.as_deref().unwrap_or_default()
+            ));
+        }
     }
 
     /// All explanations.

@@ -132,6 +132,14 @@ lab!(
         assert_eq!(leak["scope"], "connection");
         assert!(leak["evidence"][0]["value"].as_f64().unwrap() >= 4.0, "{leak}");
         assert!(leak["advice"][0]["command"].as_str().unwrap().contains("close_wait"));
+        // What the listener on this host drops is not lost on the way.
+        let mut findings = document["findings"].as_array().unwrap().iter();
+        let unanswered =
+            findings.find(|one| one["code"] == "TD153" && one["subject"]["port"] == 7004).unwrap();
+        let cause = unanswered["cause"].as_str().unwrap();
+        assert!(cause.contains("listener 127.0.0.1:7004 on this host is full"), "{cause}");
+        let advice = unanswered["advice"].to_string();
+        assert!(advice.contains("listeners --port 7004") && !advice.contains("ping"), "{advice}");
         let queue = finding(&document, "TD201");
         let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let advice = queue["advice"].to_string();

@@ -45,6 +45,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("peer", "192.0.2.0/24"),
     ("local_port", "8080"),
     ("port", "8080"),
+    ("listener_port", "8080"),
     ("ratio", "retransmission"),
     ("device", "lo"),
     ("size4", "1472"),

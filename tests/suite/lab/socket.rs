@@ -136,6 +136,11 @@ impl Socket {
         }
     }
 
+    /// Writes some of it; whether the peer is still there.
+    pub fn try_write(&self, bytes: &[u8]) -> bool {
+        rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL).is_ok()
+    }
+
     /// Writes until the buffers of both sides are full.
     pub fn write_until_blocked(&self) {
         let block = [7; 16 << 10];
