@@ -3,6 +3,9 @@
 use clap::Args;
 
 use super::exit::Exit;
+use super::kill::{self, KillArgs};
+use super::lines::{self, LinesArgs};
+use super::peer_names::NamesArgs;
 use super::run::{SocketArgs, Subject};
 use crate::model::StateSet;
 use crate::output::{ColumnSets, RowSchema};
@@ -18,9 +21,11 @@ use crate::output::{ColumnSets, RowSchema};
   tcpdiag conns state established dst 10.0.0.0/8 sport = :443
   tcpdiag conns --sort -total_retrans --limit 10
   tcpdiag conns --port 443 --interval 1s --count 5
+  tcpdiag conns --port 443 -i 1s --lines
   tcpdiag conns -o json | jq '.connections[] | select(.tcp_info.rtt_us > 50000)'
   tcpdiag conns --read incident.pcapng.zst --at 2026-11-21T04:45:00Z
   tcpdiag conns --netns all --columns netns,local,remote,rtt
+  tcpdiag conns 'dst 10.0.0.7 and dport = :5432' --kill
 
 The expression takes what ss takes (state, exclude, src, dst, sport, dport, dev,
 fwmark, cgroup, and, or, not, parentheses), any figure of `--columns help` with
@@ -30,6 +35,12 @@ compares as false.")]
 pub(super) struct Conns {
     #[command(flatten)]
     sockets: SocketArgs,
+    #[command(flatten)]
+    names: NamesArgs,
+    #[command(flatten)]
+    lines: LinesArgs,
+    #[command(flatten)]
+    kill: KillArgs,
 }
 
 const SUBJECT: Subject = Subject {
@@ -48,6 +59,12 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        self.sockets.run(SUBJECT)
+        if self.kill.is_asked() {
+            return kill::run(&self.sockets, self.kill, SUBJECT);
+        }
+        if self.lines.is_asked() {
+            return lines::run(&self.sockets, SUBJECT);
+        }
+        self.sockets.run(SUBJECT, self.names.load()?)
     }
 }

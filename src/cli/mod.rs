@@ -2,6 +2,7 @@
 //!
 //! Knows flags, files, terminals and exit codes. Knows no kernel bytes.
 
+mod closed;
 mod completions;
 mod conns;
 mod convert;
@@ -10,9 +11,12 @@ mod diff;
 mod exit;
 mod explain;
 mod expression;
+mod kill;
+mod lines;
 mod listeners;
 mod man;
 mod output;
+mod peer_names;
 mod record;
 mod recording_args;
 mod repeat;
@@ -40,6 +44,7 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
   tcpdiag conns                                 all connections of this host
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
+  tcpdiag closed                                each connection as it ends
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag diagnose                              what holds connections back, and what to do
@@ -51,7 +56,8 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
   tcpdiag sysctl                                TCP settings, and what contradicts
 
 Exit codes: 0 done, 1 findings of `diagnose --fail-on`, 2 wrong usage or fatal error,
-3 partial data under --strict, 130 interrupted before any result."
+3 partial data under --strict, 4 connections of `conns --kill` live on, 130 interrupted before
+any result."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -61,6 +67,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Conns(conns::Conns),
+    Closed(closed::ClosedCommand),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
     Diagnose(diagnose::DiagnoseCommand),
@@ -84,6 +91,7 @@ pub fn main() -> ExitCode {
     raise_descriptor_limit();
     let result = match cli.command {
         Command::Conns(command) => command.run(),
+        Command::Closed(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),
         Command::Diagnose(command) => command.run(),

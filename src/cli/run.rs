@@ -14,14 +14,14 @@ use super::output::{Format, OutputArgs};
 use super::recording_args::SampleArgs;
 use super::repeat::RepeatArgs;
 use super::warnings::Warnings;
-use crate::filter::Needs;
+use crate::filter::{Expr, Needs};
 use crate::model::StateSet;
 use crate::monitor::{FilterNames, NameSource, SocketFilter};
 use crate::output::{
     Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
     RowSchema, human, list_columns, summary,
 };
-use crate::procfs::{PortNames, Scope, capabilities};
+use crate::procfs::{PeerNames, PortNames, Scope, capabilities};
 use crate::recording::{NamespaceChoice, Sample, localised};
 use crate::report::{
     ConnectionPoller, ConnectionTotals, Cost, Document, PollerSettings, RowOptions,
@@ -47,18 +47,18 @@ pub(super) struct Subject {
 #[derive(Debug, Args)]
 pub(super) struct SocketArgs {
     #[command(flatten)]
-    filter: FilterArgs,
+    pub(super) filter: FilterArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
     #[command(flatten)]
-    repeat: RepeatArgs,
+    pub(super) repeat: RepeatArgs,
     #[command(flatten)]
     recorded: SampleArgs,
 }
 
 impl SocketArgs {
     /// Runs the command.
-    pub(super) fn run(self, subject: Subject) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, subject: Subject, names: Option<PeerNames>) -> anyhow::Result<Exit> {
         if self.output.wants_column_list() {
             let mut out = OutputWriter::standard();
             list_columns(&mut out)?;
@@ -68,7 +68,7 @@ impl SocketArgs {
         self.output.check()?;
         let begun = Usage::now();
         let repeat = self.repeat;
-        let mut session = self.open(subject)?;
+        let mut session = self.open(subject, names)?;
         let mut ticks = repeat.ticks();
         let mut out = OutputWriter::standard();
         let mut usage = begun;
@@ -93,7 +93,11 @@ impl SocketArgs {
     }
 
     /// Resolves the arguments and opens what they name.
-    fn open<W: Write>(self, subject: Subject) -> anyhow::Result<Session<W>> {
+    fn open<W: Write>(
+        self,
+        subject: Subject,
+        names: Option<PeerNames>,
+    ) -> anyhow::Result<Session<W>> {
         let repeats = self.repeat.interval.is_some();
         if repeats && self.recorded.is_given() {
             bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
@@ -118,29 +122,15 @@ impl SocketArgs {
         let columns = self.output.columns(subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
         let sorted = sort.as_ref().map(|(column, _)| std::slice::from_ref(column));
-        let requirements = self.requirements(&needs, &columns, sorted.unwrap_or_default(), owners);
         let withheld = self.withheld(&needs, sample.as_ref());
-        let mut plan = expr.plan(subject.default_states, self.filter.plan_options());
-        plan.states = plan.states.intersection(subject.only_states);
-        let filter = SocketFilter::new(expr);
-        let settings = PollerSettings {
-            options: RowOptions {
-                level: requirements.level().max(filter.level()),
-                filter,
-                plan,
-                many_namespaces,
-                repeats,
-                count_requests: subject.count_requests,
-            },
-            extensions: requirements.extensions,
-            needs_program: needs.program,
-            services: configuration(None)?.services,
-            ports,
-            owners: if self.filter.all_owners { Scope::All } else { Scope::First },
-        };
+        let sorted = sorted.unwrap_or_default();
+        let settings =
+            self.settings(Subject { owners, ..subject }, (expr, ports), &columns, sorted)?;
         let interrupt = Rc::new(Interrupt::install()?);
         let order = RowOrder { sort, limit: self.output.limit, repeats };
-        let rows = Rc::new(RefCell::new(ConnectionOutput::new(order, Rc::clone(&interrupt))));
+        let rows = Rc::new(RefCell::new(
+            ConnectionOutput::new(order, Rc::clone(&interrupt)).with_names(names),
+        ));
         let namespaces = &self.filter.netns;
         let poller = ConnectionPoller::open(settings, namespaces, sample, Rc::clone(&rows))?;
         Ok(Session {
@@ -157,6 +147,36 @@ impl SocketArgs {
             samples: 0,
             total: ConnectionTotals::default(),
             warnings: Warnings::default(),
+        })
+    }
+
+    /// What is polled: the sockets of this expression, with what these columns show.
+    pub(super) fn settings(
+        &self,
+        subject: Subject,
+        (expr, ports): (Expr, PortNames),
+        columns: &[Column],
+        sort: &[Column],
+    ) -> anyhow::Result<PollerSettings> {
+        let needs = expr.needs();
+        let requirements = self.requirements(&needs, columns, sort, subject.owners);
+        let mut plan = expr.plan(subject.default_states, self.filter.plan_options());
+        plan.states = plan.states.intersection(subject.only_states);
+        let filter = SocketFilter::new(expr);
+        Ok(PollerSettings {
+            options: RowOptions {
+                level: requirements.level().max(filter.level()),
+                filter,
+                plan,
+                many_namespaces: self.filter.has_many_namespaces(),
+                repeats: self.repeat.interval.is_some(),
+                count_requests: subject.count_requests,
+            },
+            extensions: requirements.extensions,
+            needs_program: needs.program,
+            services: configuration(None)?.services,
+            ports,
+            owners: if self.filter.all_owners { Scope::All } else { Scope::First },
         })
     }
 

@@ -171,6 +171,8 @@ impl<S: RowSink> ConnectionRows<S> {
                 interval_s: self.interval_s,
                 syn_recv: None,
                 group: None,
+                ended: None,
+                remote_name: None,
             };
             sink.row(&row);
         }
@@ -267,6 +269,8 @@ impl<S: RowSink> Consumer for ConnectionRows<S> {
             interval_s: self.interval_s,
             syn_recv: None,
             group: None,
+            ended: None,
+            remote_name: None,
         };
         if options.count_requests {
             self.waiting.push(KeptConnection::of(&row));

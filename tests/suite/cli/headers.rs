@@ -42,6 +42,8 @@ fn titles_are_identifiers() {
         (&[&["conns"], &twice[..]].concat(), "tsv"),
         (&["conns", "--columns", "total_retrans+,bytes_sent/s,rtt,local"], "csv"),
         (&["conns", "--read", "a.pcapng.zst"], "csv"),
+        (&["closed", "--duration", "20ms"], "csv"),
+        (&["closed", "--duration", "20ms"], "tsv"),
         (&["listeners"], "csv"),
         (&[&["listeners"], &twice[..]].concat(), "tsv"),
         (&[&["services"], &twice[..]].concat(), "csv"),

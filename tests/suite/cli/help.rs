@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 use super::tcpdiag;
 use crate::lab::plain;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "conns",
+    "closed",
     "listeners",
     "services",
     "diagnose",
