@@ -170,22 +170,25 @@ fn is_confirmed(count: u64) -> anyhow::Result<bool> {
 fn kill(specs: &[String], rows: Vec<KeptConnection>) -> anyhow::Result<Vec<KillEntry>> {
     let (namespaces, _) = find_namespaces(specs)?;
     let mut killers = FxHashMap::default();
+    // Before the first of them dies.
+    for namespace in &namespaces {
+        if rows.iter().any(|row| inode(row) == Some(namespace.inode)) {
+            killers.insert(namespace.inode, Killer::open_in(namespace)?);
+        }
+    }
     let mut entries = Vec::new();
     for connection in rows {
-        let inode = connection.netns().map_or(0, |netns| netns.inode);
-        if !killers.contains_key(&inode) {
-            let namespace = namespaces.iter().find(|namespace| namespace.inode == inode);
-            let killer = namespace.map(Killer::open_in).transpose()?;
-            killers.insert(inode, killer);
-        }
-        let killed = match killers.get_mut(&inode) {
-            Some(Some(killer)) => killer.kill(connection.socket())?,
-            // Its namespace is gone, and with it its sockets.
-            Some(None) | None => Killed::Gone,
-        };
+        let killer = inode(&connection).and_then(|inode| killers.get_mut(&inode));
+        // Where its namespace is gone, so are its sockets.
+        let killed = killer.map_or(Killed::Gone, |killer| killer.kill(connection.socket()));
         entries.push(KillEntry { connection, killed });
     }
     Ok(entries)
+}
+
+/// Inode of a connection's network namespace.
+fn inode(row: &KeptConnection) -> Option<u64> {
+    row.netns().map(|netns| netns.inode)
 }
 
 /// A result for each.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::Error;
-use crate::model::Socket;
+use crate::model::{Endpoint, Socket};
 use crate::procfs::{NamespaceError, NetNamespace};
 use crate::sys::NetlinkSocket;
 use crate::wire::uapi::NLMSG_ERROR;
@@ -90,7 +90,7 @@ pub enum KillerError {
     /// It could not be entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// The socket could not be opened or used.
+    /// The socket could not be opened.
     #[error(transparent)]
     Socket(#[from] Error),
 }
@@ -110,32 +110,31 @@ impl Killer {
 
     /// Kills the socket with exactly these addresses and this cookie (`tcp_abort()`): its program
     /// gets ECONNABORTED, and its peer a reset.
-    ///
-    /// # Errors
-    /// When the netlink socket fails. What the kernel answers is a result.
-    pub fn kill(&mut self, target: &Socket) -> Result<Killed, KillerError> {
-        let end = |end: &crate::model::Endpoint| SocketAddr::new(end.address, end.port);
+    pub fn kill(&mut self, target: &Socket) -> Killed {
+        let end = |end: &Endpoint| SocketAddr::new(end.address, end.port);
         let request = DestroyRequest {
             local: end(&target.local),
             remote: end(&target.remote),
             interface: target.interface,
             cookie: target.cookie,
         };
+        let errno = self.ask(&request);
+        Killed::of(errno.unwrap_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    /// The error number in the kernel's answer to a request.
+    fn ask(&mut self, request: &DestroyRequest) -> io::Result<i32> {
         self.sequence = self.sequence.wrapping_add(1);
-        let send = self.socket.send(&request.encode(self.sequence));
-        send.map_err(|source| Error::Socket { operation: "send to", source })?;
+        self.socket.send(&request.encode(self.sequence))?;
         let mut buffer = [0; BUFFER];
         loop {
-            let received = self.socket.receive(&mut buffer);
-            let length = received
-                .map_err(|source| Error::Socket { operation: "receive from", source })?
-                .min(BUFFER);
+            let length = self.socket.receive(&mut buffer)?.min(BUFFER);
             let datagram = buffer.get(..length).unwrap_or(&[]);
             let answer = Messages::new(datagram)
                 .filter_map(Result::ok)
                 .find(|message| message.kind == NLMSG_ERROR && message.sequence == self.sequence);
             if let Some(answer) = answer {
-                return Ok(Killed::of(Answer::of_error(&answer).errno));
+                return Ok(Answer::of_error(&answer).errno);
             }
         }
     }

@@ -100,13 +100,13 @@ lab!(
         drop(first);
         let here = find_namespaces(&[]).unwrap().0.remove(0);
         let mut killer = Killer::open_in(&here).unwrap();
-        assert_eq!(killer.kill(&target).unwrap(), Killed::Gone);
+        assert_eq!(killer.kill(&target), Killed::Gone);
         let again = Pair::with(Socket::bound(V4, target.local.port), &listener, V4);
         assert_ne!(again.client.cookie(), target.cookie);
-        assert_eq!(killer.kill(&target).unwrap(), Killed::Gone);
+        assert_eq!(killer.kill(&target), Killed::Gone);
         assert!(lives(&again));
         let target = model::Socket { cookie: again.client.cookie(), ..target };
-        assert_eq!(killer.kill(&target).unwrap(), Killed::Killed);
+        assert_eq!(killer.kill(&target), Killed::Killed);
         assert!(!lives(&again));
     }
 );
