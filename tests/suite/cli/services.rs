@@ -63,10 +63,10 @@ fn one_interval_is_one_object_and_several_end_in_a_summary() {
     assert_eq!(whole["schema"], if intervals.len() > 1 { SUMMARY } else { INTERVAL });
     assert_eq!(whole["polls"]["regular"], intervals.len());
     let length = |document: &Value| document["interval_s"].as_f64().unwrap();
-    // Together they are the run, which is not shorter than was asked for, and no interval but the
-    // last is shorter than its time: so three are the most.
+    // Together they are the run, from the first poll on, which a busy host may delay. No interval but
+    // the last is shorter than its time: so three are the most.
     let sum: f64 = intervals.iter().copied().map(length).sum();
-    assert!((sum - length(whole)).abs() < 1e-6 && sum >= 0.05, "{text}");
+    assert!((sum - length(whole)).abs() < 1e-6 && sum >= 0.03, "{text}");
     let (_, regular) = intervals.split_last().unwrap();
     assert!(regular.len() <= 2 && regular.iter().all(|one| length(one) >= 0.015), "{text}");
 }

@@ -94,12 +94,11 @@ lab!(
         assert_eq!(truth.unsettled, 0);
         let [client, server] = &truth.sides;
         assert!(client.growth("TCPToZeroWindowAdv") > 0 || client.growth("TCPWantZeroWindowAdv") > 0);
-        // Nothing is lost. But a busy host may acknowledge so late that a probe goes out, or a timer
-        // fires, and what is in flight is sent again after it.
-        let [all, probes, timeouts] =
-            ["RetransSegs", "TCPLossProbes", "TCPTimeouts"].map(|name| server.growth(name));
-        assert!(all == 0 || probes + timeouts > 0, "{all} without a probe or timeout");
-        assert!(all < 10 * (probes + timeouts).max(1), "{all} after {probes} and {timeouts}");
+        // The path loses nothing. But a receiver may drop what its buffer does not take, and a busy
+        // host may acknowledge so late that a probe goes out.
+        let again = server.growth("RetransSegs");
+        let grown: Vec<_> = truth.sides.iter().map(|side| side.after.grown(&side.before)).map(Vec::from_iter).collect();
+        assert!(again < 20, "{again} segments were sent again: {grown:?}");
         assert_eq!(truth.work[&515].failures, 0);
     }
 );
