@@ -166,6 +166,8 @@ impl Capture {
                 interval_s: None,
                 syn_recv: None,
                 group: None,
+                ended: None,
+                remote_name: None,
             });
         });
     }

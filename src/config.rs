@@ -11,11 +11,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::counters::{Ratio, Threshold};
 use crate::diagnosis::RuleLimits;
 use crate::identity::Rules;
+use crate::procfs::HostNames;
 use crate::sys::{RegularFileError, read_regular_text};
 use crate::text::{self, escape};
 
@@ -73,6 +75,9 @@ pub struct Config {
     /// Services defined by the user.
     #[serde(default, rename = "service")]
     pub services: Rules,
+    /// Names of hosts and networks.
+    #[serde(default, deserialize_with = "host_names")]
+    pub hosts: HostNames,
     /// Usual files that this user may not read, and why.
     #[serde(skip)]
     pub unreadable: Vec<String>,
@@ -203,6 +208,8 @@ impl Config {
         self.defaults.extend(user.defaults);
         self.alias.extend(user.alias);
         self.set_in.extend(user.set_in);
+        user.hosts.append(std::mem::take(&mut self.hosts));
+        self.hosts = user.hosts;
         // The first matching rule applies.
         user.services.append(std::mem::take(&mut self.services));
         self.services = user.services;
@@ -212,6 +219,27 @@ impl Config {
     pub fn threshold(&self, ratio: &Ratio) -> Threshold {
         self.thresholds.get(&ratio.id).copied().unwrap_or_default().or(ratio.threshold())
     }
+}
+
+/// `name = "10.0.0.7"`, or a list of addresses and networks.
+fn host_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HostNames, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Addresses {
+        One(String),
+        Many(Vec<String>),
+    }
+    let mut names = HostNames::default();
+    for (name, addresses) in BTreeMap::<String, Addresses>::deserialize(deserializer)? {
+        let addresses = match addresses {
+            Addresses::One(address) => vec![address],
+            Addresses::Many(addresses) => addresses,
+        };
+        for address in addresses {
+            names.add(&name, &address).map_err(|why| D::Error::custom(format!("{name}: {why}")))?;
+        }
+    }
+    Ok(names)
 }
 
 fn nearest(id: &str) -> String {

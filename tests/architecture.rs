@@ -332,6 +332,26 @@ fn output_goes_through_the_writers_that_escape() {
     }
 }
 
+/// Nothing that runs for long, and no other command, can kill a connection.
+#[test]
+fn only_conns_kills() {
+    const MAY: [(&str, &[&str]); 3] = [
+        ("DestroyRequest", &["wire/destroy.rs", "wire/mod.rs", "socket_diag/killer.rs"]),
+        ("Killer", &["socket_diag/killer.rs", "socket_diag/mod.rs", "cli/kill.rs"]),
+        ("KillArgs", &["cli/kill.rs", "cli/conns.rs"]),
+    ];
+    for file in sources() {
+        let path = file.path.to_string_lossy().into_owned();
+        for (name, files) in MAY {
+            let found = file.code.iter().any(|line| words(line).any(|word| word == name));
+            assert_eq!(found, files.contains(&&*path), "{path}: {name}");
+        }
+        let calls =
+            file.module == Some("cli") && file.code.iter().any(|it| it.contains("kill::run"));
+        assert_eq!(calls, path == "cli/conns.rs", "{path}");
+    }
+}
+
 #[test]
 fn files_are_small() {
     for file in sources() {

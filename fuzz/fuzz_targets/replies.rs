@@ -47,6 +47,8 @@ fn show(socket: &Socket, delta: Option<&Delta>) {
         interval_s: Some(1.0),
         syn_recv: None,
         group: None,
+        ended: None,
+        remote_name: None,
     };
     let style = Style::new(true);
     let out = || OutputWriter::new(sink());

@@ -4,6 +4,9 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::grouped;
+use super::kill::{self, KillArgs};
+use super::lines::{self, LinesArgs};
+use super::peer_names::NamesArgs;
 use super::run::{SocketArgs, Subject};
 use crate::model::StateSet;
 use crate::output::{ColumnSets, RowSchema};
@@ -23,9 +26,11 @@ use crate::report::GroupKey;
   tcpdiag conns --by remote --limit 10             connections per remote host
   tcpdiag conns --by service,state                 who has CLOSE-WAIT
   tcpdiag conns --by process --interval 1s --sort -bytes_sent_per_s
+  tcpdiag conns --port 443 -i 1s --lines
   tcpdiag conns -o json | jq '.connections[] | select(.tcp_info.rtt_us > 50000)'
   tcpdiag conns --read incident.pcapng.zst --at 2026-11-21T04:45:00Z
   tcpdiag conns --netns all --columns netns,local,remote,rtt
+  tcpdiag conns 'dst 10.0.0.7 and dport = :5432' --kill
 
 The expression takes what ss takes (state, exclude, src, dst, sport, dport, dev,
 fwmark, cgroup, and, or, not, parentheses), any figure of `--columns help` with
@@ -42,6 +47,12 @@ pub(super) struct Conns {
 
     #[command(flatten)]
     sockets: SocketArgs,
+    #[command(flatten)]
+    names: NamesArgs,
+    #[command(flatten)]
+    lines: LinesArgs,
+    #[command(flatten)]
+    kill: KillArgs,
 }
 
 const SUBJECT: Subject = Subject {
@@ -60,8 +71,14 @@ const SUBJECT: Subject = Subject {
 
 impl Conns {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        if self.kill.is_asked() {
+            return kill::run(&self.sockets, self.kill, SUBJECT);
+        }
+        if self.lines.is_asked() {
+            return lines::run(&self.sockets, SUBJECT);
+        }
         if self.by.is_empty() {
-            self.sockets.run(SUBJECT)
+            self.sockets.run(SUBJECT, self.names.load()?)
         } else {
             grouped::run(self.sockets, self.by)
         }

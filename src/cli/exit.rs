@@ -18,6 +18,8 @@ pub(super) enum Exit {
     Found,
     /// Done with partial data, and `--strict` was given.
     Partial,
+    /// Some connections that were to be killed live on.
+    NotKilled,
     /// Interrupted by the user before there was a result.
     Interrupted,
 }
@@ -33,6 +35,7 @@ pub(super) fn of_result(result: anyhow::Result<Exit>) -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Found) => ExitCode::from(1),
         Ok(Exit::Partial) => ExitCode::from(3),
+        Ok(Exit::NotKilled) => ExitCode::from(4),
         Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

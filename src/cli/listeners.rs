@@ -40,6 +40,6 @@ const SUBJECT: Subject = Subject {
 
 impl ListenersCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        self.sockets.run(SUBJECT)
+        self.sockets.run(SUBJECT, None)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows flags, files, terminals and exit codes. Knows no kernel bytes.
 
+mod closed;
 mod completions;
 mod conns;
 mod convert;
@@ -12,9 +13,12 @@ mod explain;
 mod expression;
 mod grouped;
 mod habits;
+mod kill;
+mod lines;
 mod listeners;
 mod man;
 mod output;
+mod peer_names;
 mod record;
 mod recording_args;
 mod redirect;
@@ -49,6 +53,7 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
   tcpdiag conns --port 2181 --role server       who is connected to port 2181
   tcpdiag conns 'rtt > 50ms and total_retrans > 0'
   tcpdiag conns --by remote                     connections per remote host
+  tcpdiag closed                                each connection as it ends
   tcpdiag listeners                             accept queues and their owners
   tcpdiag services                              whose retransmits these are
   tcpdiag diagnose                              what holds connections back, and what to do
@@ -60,7 +65,8 @@ use crate::sys::{fail_at_file_size_limit, raise_descriptor_limit};
   tcpdiag sysctl                                TCP settings, and what contradicts
 
 Exit codes: 0 done, 1 findings of `diagnose --fail-on`, 2 wrong usage or fatal error,
-3 partial data under --strict, 130 interrupted before any result."
+3 partial data under --strict, 4 connections of `conns --kill` live on, 130 interrupted before
+any result."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -71,6 +77,7 @@ struct Cli {
 enum Command {
     Summary(summary::SummaryCommand),
     Conns(conns::Conns),
+    Closed(closed::ClosedCommand),
     Listeners(listeners::ListenersCommand),
     Services(services::ServicesCommand),
     Diagnose(diagnose::DiagnoseCommand),
@@ -101,6 +108,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Summary(command) => command.run(),
         Command::Conns(command) => command.run(),
+        Command::Closed(command) => command.run(),
         Command::Listeners(command) => command.run(),
         Command::Services(command) => command.run(),
         Command::Diagnose(command) => command.run(),

@@ -86,6 +86,17 @@ impl OutputArgs {
         matches!(self.columns.as_slice(), [only] if only == "help" || only == "list")
     }
 
+    /// The form as it is written.
+    pub(super) fn name(&self) -> &'static str {
+        match self.output {
+            Format::Table => "table",
+            Format::Json => "json",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+        }
+    }
+
     /// Whether the output is JSON, which holds everything.
     pub(super) fn is_structured(&self) -> bool {
         matches!(self.output, Format::Json | Format::Jsonl)

@@ -82,6 +82,11 @@ impl SampleArgs {
 }
 
 impl SpanArgs {
+    /// Whether a recording is read.
+    pub(super) fn is_given(&self) -> bool {
+        !self.read.is_empty()
+    }
+
     /// The recordings that were asked for, at the first sample, and their pace; `None` for the
     /// kernel.
     pub(super) fn session(&self, netns: &[String]) -> anyhow::Result<Option<(Session, Pace)>> {

@@ -20,7 +20,7 @@ use crate::output::{
     Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
     RowSchema, human, list_columns, summary,
 };
-use crate::procfs::capabilities;
+use crate::procfs::{PeerNames, capabilities};
 use crate::recording::{Sample, localised};
 use crate::report::{ConnectionPoller, ConnectionTotals, Cost, Document};
 use crate::sys::{Interrupt, Usage, is_terminal};
@@ -55,7 +55,7 @@ pub(super) struct SocketArgs {
 
 impl SocketArgs {
     /// Runs the command.
-    pub(super) fn run(self, subject: Subject) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, subject: Subject, names: Option<PeerNames>) -> anyhow::Result<Exit> {
         if self.output.wants_column_list() {
             let mut out = OutputWriter::standard();
             list_columns(&mut out)?;
@@ -65,7 +65,7 @@ impl SocketArgs {
         self.output.check()?;
         let begun = Usage::now();
         let repeat = self.repeat;
-        let mut session = self.open(subject)?;
+        let mut session = self.open(subject, names)?;
         let mut ticks = repeat.ticks();
         let mut out = OutputWriter::standard();
         let mut usage = begun;
@@ -94,7 +94,11 @@ impl SocketArgs {
     }
 
     /// Resolves the arguments and opens what they name.
-    fn open<W: Write>(self, subject: Subject) -> anyhow::Result<Session<W>> {
+    fn open<W: Write>(
+        self,
+        subject: Subject,
+        names: Option<PeerNames>,
+    ) -> anyhow::Result<Session<W>> {
         let repeats = self.repeat.interval.is_some();
         let selected = Selected::new(&self.filter, &self.recorded, repeats)?;
         let needs = &selected.needs;
@@ -103,23 +107,16 @@ impl SocketArgs {
         let columns = self.output.columns(subject.columns, repeats, many_namespaces, owners)?;
         let sort = self.output.sort()?;
         let sorted = sort.as_ref().map(|(column, _)| std::slice::from_ref(column));
-        let requirements = self.requirements(needs, &columns, sorted.unwrap_or_default(), owners);
         let withheld = self.withheld(needs, selected.sample.as_ref());
         let damaged = selected.damaged;
-        let wanted = Wanted {
-            default_states: subject.default_states,
-            only_states: subject.only_states,
-            requirements,
-            many_namespaces,
-            repeats,
-            count_requests: subject.count_requests,
-            counters: false,
-            reports_owners: false,
-        };
+        let wanted =
+            self.wanted(Subject { owners, ..subject }, needs, &columns, sorted.unwrap_or_default());
         let (settings, sample) = selected.settings(&self.filter, wanted)?;
         let interrupt = Rc::new(Interrupt::install()?);
         let order = RowOrder { sort, limit: self.output.limit, repeats };
-        let rows = Rc::new(RefCell::new(ConnectionOutput::new(order, Rc::clone(&interrupt))));
+        let rows = Rc::new(RefCell::new(
+            ConnectionOutput::new(order, Rc::clone(&interrupt)).with_names(names),
+        ));
         let namespaces = &self.filter.netns;
         let poller = ConnectionPoller::open(settings, namespaces, sample, Rc::clone(&rows))?;
         Ok(Session {
@@ -137,6 +134,26 @@ impl SocketArgs {
             total: ConnectionTotals::default(),
             warnings: Warnings::default(),
         })
+    }
+
+    /// What has to be known to show these columns.
+    pub(super) fn wanted(
+        &self,
+        subject: Subject,
+        needs: &Needs,
+        columns: &[Column],
+        sort: &[Column],
+    ) -> Wanted {
+        Wanted {
+            default_states: subject.default_states,
+            only_states: subject.only_states,
+            requirements: self.requirements(needs, columns, sort, subject.owners),
+            many_namespaces: self.filter.has_many_namespaces(),
+            repeats: self.repeat.interval.is_some(),
+            count_requests: subject.count_requests,
+            counters: false,
+            reports_owners: false,
+        }
     }
 
     fn requirements(

@@ -47,6 +47,11 @@ pub(super) struct Wanted {
 }
 
 impl Selected {
+    /// Whether no filter was given.
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(self.expr, Expr::True)
+    }
+
     /// Resolves the arguments.
     pub(super) fn new(
         filter: &FilterArgs,

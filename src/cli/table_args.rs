@@ -3,9 +3,10 @@
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use super::lines::layout;
 use super::output::{Colour, width};
 pub(super) use crate::output::Form;
-use crate::output::TableLayout;
+use crate::output::{LineLayout, TableLayout};
 
 impl ValueEnum for Form {
     fn value_variants<'a>() -> &'a [Self] {
@@ -37,6 +38,11 @@ pub(super) struct TableArgs {
 }
 
 impl TableArgs {
+    /// The layout of lines.
+    pub(super) fn lines(&self) -> LineLayout {
+        layout(self.color, false, true)
+    }
+
     /// The layout of tables.
     pub(super) fn layout(&self) -> TableLayout {
         TableLayout { width: Some(width()), style: self.color.style() }

@@ -25,9 +25,30 @@ const LONG_IDLE_MS: u64 = 30_000;
 /// `rtt_min` before the first measurement.
 const NO_RTT: u64 = u32::MAX as u64;
 
+/// What is known of a connection that is no longer in the dumps.
+#[derive(Debug, Clone, Copy)]
+pub struct EndedConnection<'a> {
+    /// Its role.
+    pub role: Role,
+    /// Its state in the last dump that showed it; CLOSE where none did.
+    pub state: State,
+    /// Whether its destroy event came.
+    pub lifecycle: Lifecycle,
+    /// Whether that event had nothing but addresses.
+    pub wiped: bool,
+    /// Whether destroy events are received.
+    pub has_events: bool,
+    /// The last `tcp_info` that is known.
+    pub info: &'a TcpInfo,
+    /// Bytes that were not acknowledged.
+    pub send_queue: u32,
+    /// Bytes that were not read.
+    pub receive_queue: u32,
+}
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub enum Ending {
     /// Its FIN was acknowledged.
     Orderly,
     /// A connect was answered by a reset.
@@ -47,8 +68,6 @@ pub(super) enum Ending {
         unread: bool,
         /// The kernel was repeating something unanswered.
         silent: bool,
-        /// What came before it; only of those that were reset from outside.
-        before: Before,
     },
     /// Its program closed it with a reset (SO_LINGER 0), or its listener ended before it was accepted.
     Dropped,
@@ -77,82 +96,103 @@ fn read(info: &TcpInfo, slot: Option<Slot>) -> Option<u64> {
 }
 
 /// Whether a destroy event has nothing but addresses: `tcp_disconnect()` has wiped the socket.
-pub(super) fn is_wiped(event: &Socket) -> bool {
+pub fn is_wiped(event: &Socket) -> bool {
     event.remote.port == 0
 }
 
 /// Whether a wiped socket was never connected. `tcp_disconnect()` leaves the least round trip.
-pub(super) fn was_never_connected(event: &Socket) -> bool {
+pub fn was_never_connected(event: &Socket) -> bool {
     let least = event.tcp_info.as_ref().and_then(|info| read(info, MIN_RTT));
     is_wiped(event) && least == Some(NO_RTT)
 }
 
 /// Whether the peer has not completed the handshake of a socket that sent a SYN.
-pub(super) fn is_failed_connect(info: &TcpInfo) -> bool {
+pub fn is_failed_connect(info: &TcpInfo) -> bool {
     // The options are what both ends agreed on.
     t::OPTIONS.integer_of(info, State::Close).is_none() && read(info, SEGS_OUT) > Some(0)
 }
 
-/// How a connection ended; `None` where it has not, or where that is not known.
-pub(super) fn ending(history: &ConnectionHistory) -> Option<Ending> {
-    if history.lifecycle == Lifecycle::Open {
-        return None;
-    }
-    let info = history.last_info()?;
-    let state = history.example.state;
-    let vanished = history.lifecycle == Lifecycle::Vanished;
-    if vanished && !history.has_events {
-        return None;
-    }
-    if state == State::SynSent || state == State::Close && is_failed_connect(info) {
-        if !is_failed_connect(info) {
-            // It was established between its last poll and its end.
-            return established(history, info);
+impl EndedConnection<'_> {
+    /// How it ended; `None` where it has not, or where that is not known.
+    pub fn ending(&self) -> Option<Ending> {
+        if self.lifecycle == Lifecycle::Open {
+            return None;
         }
-        let repeated = read(info, TOTAL_RETRANS).unwrap_or(0) > 0;
-        return Some(match read(info, SEGS_IN) {
-            Some(1..) => Ending::Refused,
-            _ if repeated => Ending::Unanswered { repeated },
-            _ if history.wiped || vanished => Ending::Failed,
-            _ => Ending::Unanswered { repeated },
-        });
+        let Self { info, state, .. } = *self;
+        let vanished = self.lifecycle == Lifecycle::Vanished;
+        if vanished && !self.has_events {
+            return None;
+        }
+        if state == State::SynSent || state == State::Close && is_failed_connect(info) {
+            if !is_failed_connect(info) {
+                // It was established between its last poll and its end.
+                return self.established();
+            }
+            let repeated = read(info, TOTAL_RETRANS).unwrap_or(0) > 0;
+            return Some(match read(info, SEGS_IN) {
+                Some(1..) => Ending::Refused,
+                _ if repeated => Ending::Unanswered { repeated },
+                _ if self.wiped || vanished => Ending::Failed,
+                _ => Ending::Unanswered { repeated },
+            });
+        }
+        if self.wiped {
+            return Some(Ending::Dropped);
+        }
+        // Without an event only those tell that did not begin to close: their program still has
+        // them.
+        if vanished && !matches!(state, State::Established | State::CloseWait) {
+            return None;
+        }
+        self.established()
     }
-    if history.wiped {
-        return Some(Ending::Dropped);
+
+    /// How a connection ended that was established. In an orderly end the peer has acknowledged the
+    /// FIN.
+    fn established(&self) -> Option<Ending> {
+        let info = self.info;
+        let sent = read(info, BYTES_SENT)?.saturating_sub(read(info, BYTES_RETRANS)?);
+        let syn = u64::from(self.role == Role::Client);
+        // What was acknowledged beyond the data: the SYN of a client, and the FIN.
+        let beyond = read(info, BYTES_ACKED)?.checked_sub(sent);
+        if self.lifecycle == Lifecycle::Closed && beyond.is_some_and(|beyond| beyond > syn) {
+            return Some(Ending::Orderly);
+        }
+        let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
+        let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
+        Some(Ending::Aborted {
+            // What the last poll showed may have been acknowledged since.
+            lost: self.send_queue > 1 && self.lifecycle == Lifecycle::Closed
+                || syn == 1 && unanswered,
+            unread: self.receive_queue > 1,
+            silent: positive(RETRANSMITS) || positive(PROBES),
+        })
     }
-    // Without an event only those tell that did not begin to close: their program still has them.
-    if vanished && !matches!(state, State::Established | State::CloseWait) {
-        return None;
-    }
-    established(history, info)
 }
 
-/// How a connection ended that was established. In an orderly end the peer has acknowledged the FIN.
-fn established(history: &ConnectionHistory, info: &TcpInfo) -> Option<Ending> {
-    let sent = read(info, BYTES_SENT)?.saturating_sub(read(info, BYTES_RETRANS)?);
-    let syn = u64::from(history.example.role == Role::Client);
-    // What was acknowledged beyond the data: the SYN of a client, and the FIN.
-    let beyond = read(info, BYTES_ACKED)?.checked_sub(sent);
-    if history.lifecycle == Lifecycle::Closed && beyond.is_some_and(|beyond| beyond > syn) {
-        return Some(Ending::Orderly);
-    }
-    let unanswered = sent > 0 && read(info, BYTES_RECEIVED) == Some(0);
-    let positive = |slot| read(info, slot).is_some_and(|count| count > 0);
-    let (unread, silent) = (history.receive_queue() > 1, positive(RETRANSMITS) || positive(PROBES));
-    let before = match () {
+/// How a watched connection ended.
+fn ending(history: &ConnectionHistory) -> Option<Ending> {
+    let ended = EndedConnection {
+        role: history.example.role,
+        state: history.example.state,
+        lifecycle: history.lifecycle,
+        wiped: history.wiped,
+        has_events: history.has_events,
+        info: history.last_info()?,
+        send_queue: history.send_queue(),
+        receive_queue: history.receive_queue(),
+    };
+    ended.ending()
+}
+
+/// What came before a connection was reset from outside.
+fn before(history: &ConnectionHistory, unread: bool, silent: bool) -> Before {
+    match () {
         () if unread || silent => Before::Unknown,
         () if history.peer_finished => Before::Fin,
         () if was_idle(history) => Before::Idle,
         () => Before::Unknown,
-    };
-    Some(Ending::Aborted {
-        // What the last poll showed may have been acknowledged since.
-        lost: history.send_queue() > 1 && history.lifecycle == Lifecycle::Closed
-            || syn == 1 && unanswered,
-        unread,
-        silent,
-        before,
-    })
+    }
 }
 
 /// Whether nothing came for long before the last data was sent.
@@ -210,7 +250,8 @@ impl Ends {
             Some(Ending::Unanswered { repeated: false }) => self.given_up += 1,
             Some(Ending::Failed) => self.failed += 1,
             Some(Ending::Dropped) => self.dropped += 1,
-            Some(Ending::Aborted { lost, unread, silent, before }) => {
+            Some(Ending::Aborted { lost, unread, silent }) => {
+                let before = before(history, unread, silent);
                 self.aborted += 1;
                 self.lost += u64::from(lost);
                 self.unread += u64::from(unread);
@@ -277,7 +318,7 @@ mod tests {
     }
 
     fn aborted(lost: bool, unread: bool) -> Ending {
-        Ending::Aborted { lost, unread, silent: false, before: Before::Unknown }
+        Ending::Aborted { lost, unread, silent: false }
     }
 
     /// How a connection ended of which only the event is known.
@@ -322,7 +363,9 @@ mod tests {
         let mut history = ConnectionHistory::new(&record, role, true, at, 2, inflation);
         history.on_destroy(&Socket { send_queue: 100, ..event(last) }, at);
         match ending(&history) {
-            Some(Ending::Aborted { before, lost: true, .. }) => before,
+            Some(Ending::Aborted { lost: true, unread, silent }) => {
+                super::before(&history, unread, silent)
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -42,7 +42,7 @@ mod watch;
 pub use advice::{Words, fill, placeholders};
 pub use connection_history::{ConnectionHistory, Rtt};
 pub use consumer::FilteredDiagnosis;
-pub use ending::Ends;
+pub use ending::{EndedConnection, Ending, Ends, is_failed_connect, is_wiped, was_never_connected};
 pub use evidence::{Evidence, Lifecycle};
 pub use explanation::Explained;
 pub use finding::{Example, Finding, Measure, RuleMatch, Silence, Subject};

@@ -76,6 +76,12 @@ impl SocketFilter {
         self.expr.eval(&candidate(socket, namespace, Some(known))) == Verdict::Yes
     }
 
+    /// Whether a socket passes of which this is known.
+    pub fn passes_known(&self, socket: &Socket, namespace: &Namespace, known: Known<'_>) -> bool {
+        self.passes_all()
+            || self.expr.eval(&candidate(socket, namespace, Some(known))) == Verdict::Yes
+    }
+
     /// Whether a socket of a recording passes.
     pub fn passes_observation(&self, seen: &Observation<'_>) -> bool {
         if self.passes_all() {

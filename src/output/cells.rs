@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::address::endpoint;
 use super::human;
 use crate::model::{Field, Reading, Role, State, Unit, fields};
 use crate::monitor::Interface;
@@ -42,6 +43,13 @@ pub(super) fn rate(field: &Field, connection: &Connection<'_>, plain: bool, out:
         Unit::Bytes => human::bit_rate(rate, out),
         _ => human::count(rate.round() as u64, out),
     }
+}
+
+/// `10.0.0.1:443 - 192.0.2.7:50000`: both ends of a connection.
+pub fn ends(connection: &Connection<'_>, out: &mut String) {
+    endpoint(&connection.socket.local, zone(connection), out);
+    out.push_str(" - ");
+    endpoint(&connection.socket.remote, None, out);
 }
 
 pub(super) fn change(connection: &Connection<'_>, plain: bool, out: &mut String) {

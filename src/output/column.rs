@@ -52,7 +52,7 @@ pub struct Column {
 }
 
 /// A column of text.
-const fn text(
+pub(super) const fn text(
     name: &'static str,
     header: &'static str,
     align: Align,
@@ -63,7 +63,7 @@ const fn text(
 }
 
 /// The columns that are not fields of the catalogue.
-static TEXTS: [Column; 28] = [
+static TEXTS: [Column; 29] = [
     text("time", "TIME", Align::Left, "When the sample was taken, RFC 3339.", |c, _, out| {
         out.push_str(c.captured_at)
     }),
@@ -96,8 +96,22 @@ static TEXTS: [Column; 28] = [
     }),
     text("remote", "REMOTE", Align::Left, "The peer's address and port.", |c, _, out| {
         let zone = zone(c).filter(|_| is_link_local(c.socket.remote.address));
-        endpoint(&c.socket.remote, zone, out);
+        match c.remote_name {
+            Some(name) => {
+                let _ = write!(out, "{name}:{}", c.socket.remote.port);
+            }
+            None => endpoint(&c.socket.remote, zone, out),
+        }
     }),
+    text(
+        "remote_name",
+        "REMOTE-NAME",
+        Align::Left,
+        "The peer's name, with --names.",
+        |c, _, out| {
+            out.push_str(c.remote_name.unwrap_or(""));
+        },
+    ),
     text("laddr", "LADDR", Align::Left, "Own address.", |c, _, out| {
         address(&c.socket.local.address, out);
     }),

@@ -2,13 +2,19 @@
 
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::sort_key::SortKey;
 use super::{Column, ConnectionWriter};
 use crate::counters::Counters;
 use crate::monitor::Namespace;
+use crate::procfs::PeerNames;
 use crate::report::{Connection, ConnectionTotals, KeptConnection, Quality, RowSink};
 use crate::sys::Interrupt;
+
+/// How long a single sample waits for names of peers.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Order and number of the rows; the same for every sample.
 #[derive(Debug, Clone)]
@@ -25,6 +31,8 @@ pub struct RowOrder {
 pub struct ConnectionOutput<W: Write> {
     order: RowOrder,
     interrupt: Rc<Interrupt>,
+    /// Names of peers, if they are asked for.
+    names: Option<PeerNames>,
     /// `None` between samples.
     writer: Option<ConnectionWriter<W>>,
     captured_at: Rc<str>,
@@ -41,12 +49,31 @@ impl<W: Write> ConnectionOutput<W> {
         Self {
             order,
             interrupt,
+            names: None,
             writer: None,
             captured_at: Rc::from(""),
             totals: ConnectionTotals::default(),
             held: Vec::new(),
             error: None,
         }
+    }
+
+    /// The same, with names of peers.
+    #[must_use]
+    pub fn with_names(self, names: Option<PeerNames>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// Whether rows wait for the names of their peers. Repeated samples show a name when it is
+    /// there.
+    fn awaits_names(&self) -> bool {
+        !self.order.repeats && self.names.as_ref().is_some_and(PeerNames::is_slow)
+    }
+
+    /// The name of a row's peer, if it is asked for and known already.
+    fn name(&self, row: &Connection<'_>) -> Option<Arc<str>> {
+        let names = self.names.as_ref().filter(|_| row.socket.remote.port != 0)?;
+        names.name(row.socket.remote.address)
     }
 
     /// Begins a sample that was taken at `captured_at`.
@@ -73,6 +100,9 @@ impl<W: Write> ConnectionOutput<W> {
         let descending = self.order.sort.as_ref().is_some_and(|(_, descending)| *descending);
         let mut held = std::mem::take(&mut self.held);
         held.sort_by(|(one, _), (other, _)| one.compare(other, descending));
+        if let (true, Some(names)) = (self.awaits_names(), &self.names) {
+            names.wait(LONGEST_WAIT);
+        }
         let captured_at = Rc::clone(&self.captured_at);
         for (_, row) in &held {
             row.with(&captured_at, |row| self.write(row));
@@ -93,8 +123,9 @@ impl<W: Write> ConnectionOutput<W> {
             return;
         }
         self.totals.count(row);
+        let name = self.name(row);
         if let (Some(writer), None) = (&mut self.writer, &self.error) {
-            self.error = writer.row(row).err();
+            self.error = writer.row(&Connection { remote_name: name.as_deref(), ..*row }).err();
         }
     }
 }
@@ -106,9 +137,16 @@ impl<W: Write> RowSink for ConnectionOutput<W> {
 
     fn row(&mut self, row: &Connection<'_>) {
         match &self.order.sort {
+            None if self.awaits_names() => {
+                // Asks for it.
+                let _ = self.name(row);
+                self.held.push((SortKey::NONE, KeptConnection::of(row)));
+            }
             None => self.write(row),
             Some((column, _)) => {
-                self.held.push((SortKey::of(column, row), KeptConnection::of(row)))
+                let name = self.name(row);
+                let named = Connection { remote_name: name.as_deref(), ..*row };
+                self.held.push((SortKey::of(column, &named), KeptConnection::of(row)))
             }
         }
     }
@@ -128,7 +166,7 @@ impl<W: Write> RowSink for ConnectionOutput<W> {
     }
 
     fn holds_rows(&self) -> bool {
-        self.order.sort.is_some()
+        self.order.sort.is_some() || self.awaits_names()
     }
 
     fn poll_ended(&mut self, dumped: u64, quality: &Quality, _: &Counters) {
@@ -205,6 +243,8 @@ mod tests {
             interval_s: None,
             syn_recv: None,
             group: None,
+            ended: None,
+            remote_name: None,
         });
     }
 

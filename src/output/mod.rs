@@ -6,6 +6,7 @@
 mod address;
 mod aligned;
 mod cells;
+mod closed;
 mod column;
 mod column_sets;
 mod comparison;
@@ -24,12 +25,14 @@ mod input_progress;
 mod interval_rows;
 mod intervals;
 mod json;
+mod line_table;
 mod markdown;
 mod messages;
 mod progress;
 mod reference;
 mod requirements;
 mod rows;
+mod sample_lines;
 mod services;
 mod shorten;
 mod socket_summary;
@@ -44,6 +47,10 @@ mod wrap;
 mod writer;
 
 pub use aligned::{Aligned, Cell};
+pub use cells::ends;
+pub use closed::{
+    ClosedForm, ClosedWriter, all_closed_columns, find_closed_column, list_closed_columns,
+};
 pub use column::{Align, Column, ColumnKind, all_columns, find_column};
 pub use column_sets::{ColumnSets, list_columns, record_columns};
 pub use comparison::{comparison, comparison_csv, comparison_jsonl};
@@ -65,12 +72,14 @@ pub use input_progress::InputProgress;
 pub use interval_rows::{IntervalRows, UnknownColumn, named_interval_columns};
 pub use intervals::{Flat, Intervals};
 pub use json::{JsonLines, JsonStream, json_line};
+pub use line_table::{LineColumn, LineLayout, LineTable};
 pub use markdown::markdown;
 pub use messages::{eprint_line, eprint_wrapped};
 pub use progress::Progress;
 pub use reference::Reference;
 pub use requirements::Requirements;
 pub use rows::{RowCell, Rows};
+pub use sample_lines::{SampleLines, SampleSubject};
 pub use services::{
     CounterChoice, ServicesView, ServicesWriter, attribution_csv, services, services_csv,
     services_jsonl, services_summary,

@@ -98,6 +98,12 @@ impl<'o, W: Write> Rows<&'o mut W> {
         }
         Ok(rows)
     }
+
+    /// More values that this character separates, behind what was written already.
+    pub fn to(out: &'o mut OutputWriter<W>, delimiter: u8) -> Self {
+        let writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out.raw());
+        Self { writer, cell: String::new() }
+    }
 }
 
 impl<W: Write> Rows<W> {

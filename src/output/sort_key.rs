@@ -27,6 +27,9 @@ enum Value {
 pub struct SortKey(Option<Value>);
 
 impl SortKey {
+    /// The key of rows that keep their order.
+    pub const NONE: Self = Self(None);
+
     /// The key of a row for a column.
     pub fn of(column: &Column, row: &Connection<'_>) -> Self {
         let growth = |field| row.delta.and_then(|delta| delta.growth(field));
@@ -81,6 +84,7 @@ fn of_text(column: &str) -> Option<Read> {
         "remote" => |row| Some(end(row.socket.remote, 0)),
         "laddr" => |row| Some(end(Endpoint { port: 0, ..row.socket.local }, 0)),
         "raddr" => |row| Some(end(Endpoint { port: 0, ..row.socket.remote }, 0)),
+        "remote_name" => |row| name(row.remote_name),
         "service" => |row| name(row.service),
         "service_basis" => |row| name(row.service_basis.map(|basis| basis.name())),
         "process" => |row| {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::Ended;
 use crate::identity::ServiceBasis;
 use crate::model::{
     CongestionDetail, Endpoint, Field, Reading, Role, RoleBasis, Socket, Timer,
@@ -37,6 +38,8 @@ pub struct Connection<'a> {
     pub service_basis: Option<ServiceBasis>,
     /// Its namespace, if several are shown.
     pub netns: Option<&'a Namespace>,
+    /// Name of the peer, where names are asked for and it has one.
+    pub remote_name: Option<&'a str>,
     /// The interface it is bound to.
     pub interface: Option<Interface<'a>>,
     /// Path of its cgroup.
@@ -61,6 +64,8 @@ pub struct Connection<'a> {
     pub syn_recv: Option<u64>,
     /// For a listener of a SO_REUSEPORT group: the group.
     pub group: Option<ListenerGroupEntry>,
+    /// For one that is listed because it has ended: how and when.
+    pub ended: Option<&'a Ended>,
 }
 
 /// Listeners that share an address by SO_REUSEPORT.
@@ -84,6 +89,9 @@ impl Connection<'_> {
     /// Writes the row's keys into a map.
     pub(crate) fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let socket = self.socket;
+        if let Some(ended) = self.ended {
+            ended.entries(map)?;
+        }
         map.serialize_entry(
             "family",
             if socket.local.address.is_ipv4() { "ipv4" } else { "ipv6" },
@@ -91,8 +99,8 @@ impl Connection<'_> {
         map.serialize_entry("state", socket.state.name())?;
         map.serialize_entry("role", self.role.name())?;
         map.serialize_entry("role_basis", self.role_basis.name())?;
-        map.serialize_entry("local", &End(&socket.local))?;
-        map.serialize_entry("remote", &End(&socket.remote))?;
+        map.serialize_entry("local", &End(&socket.local, None))?;
+        map.serialize_entry("remote", &End(&socket.remote, self.remote_name))?;
         optional(map, "interface", self.interface)?;
         optional(map, "netns", self.netns)?;
         map.serialize_entry("cookie", &Hex(socket.cookie))?;
@@ -199,11 +207,12 @@ macro_rules! map_of {
     };
 }
 
-struct End<'a>(&'a Endpoint);
+struct End<'a>(&'a Endpoint, Option<&'a str>);
 
 map_of!(End<'_>, |this, map| {
     map.serialize_entry("addr", &this.0.address)?;
     map.serialize_entry("port", &this.0.port)?;
+    optional(map, "name", this.1)?;
 });
 
 struct TimerEntry(Timer);

@@ -172,6 +172,8 @@ impl<S: RowSink> ConnectionRows<S> {
                 interval_s: self.interval_s,
                 syn_recv: None,
                 group: None,
+                ended: None,
+                remote_name: None,
             };
             sink.row(&row);
         }
@@ -268,6 +270,8 @@ impl<S: RowSink> Consumer for ConnectionRows<S> {
             interval_s: self.interval_s,
             syn_recv: None,
             group: None,
+            ended: None,
+            remote_name: None,
         };
         if options.count_requests {
             self.waiting.push(KeptConnection::of(&row));

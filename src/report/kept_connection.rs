@@ -1,6 +1,6 @@
 //! A row of a connection that is kept until it can be written.
 
-use super::{Change, Connection, ListenerGroupEntry};
+use super::{Change, Connection, Ended, ListenerGroupEntry};
 use crate::identity::ServiceBasis;
 use crate::model::{Role, RoleBasis, Socket, State};
 use crate::monitor::{Holder, Interface, Namespace, Processes};
@@ -30,6 +30,7 @@ pub struct KeptConnection {
     interval_s: Option<f64>,
     syn_recv: Option<u64>,
     group: Option<ListenerGroupEntry>,
+    ended: Option<Ended>,
 }
 
 impl KeptConnection {
@@ -66,6 +67,7 @@ impl KeptConnection {
             interval_s: row.interval_s,
             syn_recv: row.syn_recv,
             group: row.group,
+            ended: row.ended.copied(),
         }
     }
 
@@ -126,6 +128,8 @@ impl KeptConnection {
             interval_s: self.interval_s,
             syn_recv: self.syn_recv,
             group: self.group,
+            ended: self.ended.as_ref(),
+            remote_name: None,
         })
     }
 }

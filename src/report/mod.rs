@@ -1,6 +1,9 @@
 //! The contents and shapes of the documents, which other programs may rely on, without colours or
 //! layout, and the consumers that make them from polls.
 
+mod chosen_service;
+mod closed_rows;
+mod closed_run;
 mod comparison;
 mod connection;
 mod connection_poller;
@@ -9,11 +12,14 @@ mod connection_totals;
 mod diagnosis;
 mod diff;
 mod document;
+mod ended;
 mod explain;
 mod groups;
 mod interval;
 mod kept_connection;
+mod kill;
 mod limiter;
+mod sample_line;
 mod services;
 mod stats;
 mod stats_report;
@@ -25,6 +31,9 @@ pub(crate) mod testing;
 
 pub use crate::attribution::{Coverage, Polls};
 pub use crate::monitor::{Holder, Interface, Namespace, Processes, Quality};
+pub use chosen_service::ChosenService;
+pub use closed_rows::{ClosedContext, ClosedSink};
+pub use closed_run::{ClosedOptions, ClosedRun};
 pub use comparison::{COMPARISON, ChangeRow, ComparedSide, ComparisonDocument, Share};
 pub use connection::{Change, Connection, ListenerGroupEntry};
 pub use connection_poller::{ConnectionPoller, PollerSettings};
@@ -36,6 +45,7 @@ pub use diagnosis::{
 };
 pub use diff::{DIFF, DiffChange, DiffDocument, DiffKind, DiffRow, DiffSide, DiffUnit};
 pub use document::{Cost, Document, RowEnd};
+pub use ended::{ClosedEnd, ClosedLine, End, Ended, Lifetime};
 pub use explain::{
     EXPLAIN, ExplainDocument, Explanation, LimitEntry, Recorded, RecordedValue, RulePage,
 };
@@ -45,7 +55,9 @@ pub use groups::{
 };
 pub use interval::{INTERVAL_ROW, IntervalColumn, IntervalRow, Value, interval_columns};
 pub use kept_connection::KeptConnection;
+pub use kill::{KILL, KillDocument, KillEntry, KillLine};
 pub use limiter::Limiter;
+pub use sample_line::{LineSums, SampleLine};
 pub use services::{
     AttributionEntry, Frame, PartEntry, ServiceEntry, ServiceOrder, Services, ServicesEnd,
     ServicesLine,

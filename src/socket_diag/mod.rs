@@ -5,9 +5,11 @@
 mod dump;
 mod error;
 mod events;
+mod killer;
 mod sockets;
 
 pub use dump::{DumpOutcome, Dumper, Transport};
 pub use error::Error;
 pub use events::{Drained, EventOptions, Events, EventsError};
+pub use killer::{Killed, Killer, KillerError};
 pub use sockets::{Query, Sockets};

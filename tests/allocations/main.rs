@@ -90,6 +90,8 @@ fn row<'a>(socket: &'a Socket, delta: Option<&'a Delta>) -> Connection<'a> {
         interval_s: Some(1.0),
         syn_recv: Some(3),
         group: Some(ListenerGroupEntry { listeners: 2, syn_recv: 3 }),
+        ended: None,
+        remote_name: None,
     }
 }
 

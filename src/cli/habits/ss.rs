@@ -165,8 +165,8 @@ impl SsCommand {
         let shows_sockets = matches!(command, "conns" | "listeners");
         add(self.all && command == "conns", "--state=all");
         add(shows_sockets && self.processes, "--processes");
-        add(shows_sockets && self.resolve, "--names=dns");
-        add(shows_sockets && self.kill, "--kill");
+        add(command == "conns" && self.resolve, "--names=dns");
+        add(command == "conns" && self.kill, "--kill");
         add(shows_sockets && self.no_header, "--no-header");
         add(self.ipv4 || self.family.as_deref() == Some("inet"), "--ipv4");
         add(self.ipv6 || self.family.as_deref() == Some("inet6"), "--ipv6");

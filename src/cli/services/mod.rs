@@ -28,6 +28,7 @@ use crate::report::ServiceOrder;
   tcpdiag services -i 10s                       every 10 seconds, until interrupted
   tcpdiag services -i 1s --duration 1m --top 5
   tcpdiag services --counter TCPLossProbes      who causes these?
+  tcpdiag services nginx -i 1s --lines          one line per second of this service
   tcpdiag services --by process                 also: port, unit, container, remote, cgroup
   tcpdiag services --sort out                   top talkers
   tcpdiag services dst 10.0.0.0/8               only connections to these hosts
@@ -50,6 +51,10 @@ unit, container, cgroup, user, interface. All others together are the service
 Classes: `exact` counts are sums over sockets; `bounded` ones lie between sums;
 `estimated` ones are divided by what makes them likely, within [low-high].")]
 pub(super) struct ServicesCommand {
+    /// Show this service only, one line per interval; `*` and `?` are wildcards.
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+
     /// Group sockets by this.
     #[arg(long, value_name = "GROUP", default_value_t = Grouping::Service, value_parser = grouping())]
     by: Grouping,
@@ -90,6 +95,10 @@ pub(super) struct ServicesCommand {
     /// is one interval.
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
     duration: Option<Duration>,
+
+    /// Show one line per interval of SERVICE, as vmstat does; the median of round trips is RTT.
+    #[arg(long, requires = "service", conflicts_with_all = ["counter", "top", "all"], help_heading = "Repeating")]
+    lines: bool,
 
     /// How often to read the counters, to poll sockets as soon as one that indicates trouble moves;
     /// `off` polls at the end of intervals only.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Error, bail};
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
 use crate::cli::exit::{Exit, configuration, eprint_line, eprint_wrapped, reader_left};
+use crate::cli::lines::report_dropped;
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
 use crate::cli::warnings::Warnings;
@@ -14,9 +15,13 @@ use crate::counters::{Counters, Selection};
 use crate::filter::Expr;
 use crate::identity::ServiceRegistry;
 use crate::monitor::{CounterWatch, FilterNames, MonitorError, NameSource, Quality};
-use crate::output::{OutputWriter, ServicesWriter, human, services_summary, summary};
+use crate::output::{
+    OutputWriter, SampleLines, SampleSubject, ServicesWriter, escape, human, services_summary,
+    summary,
+};
 use crate::procfs::PortNames;
 use crate::recording::Sample;
+use crate::report::ChosenService;
 use crate::socket_diag::EventOptions;
 use crate::sys::{Interrupt, give_memory_back, is_error_terminal, is_terminal};
 
@@ -28,6 +33,16 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         None => crate::counters::read(&crate::sys::own_counters()).unwrap_or_default(),
     };
     let selection = selection(&command.counter, &here)?;
+    if let (Some(service), false) = (&command.service, command.lines) {
+        bail!(
+            "services '{}': one service is shown with --lines, as in `services nginx -i 1s --lines`; \
+             `conns` takes expressions",
+            escape::text(service)
+        );
+    }
+    if command.service.is_some() && command.table.output != Form::Table {
+        bail!("--lines is a table; -o json, jsonl and csv have rows of all services");
+    }
     let interrupt = Interrupt::install()?;
     give_memory_back();
     let ports = PortNames::load();
@@ -144,6 +159,7 @@ struct Output<'a> {
     writer: ServicesWriter,
     out: OutputWriter<BufWriter<Stdout>>,
     warnings: Warnings,
+    lines: Option<ServiceLines>,
 }
 
 impl<'a> Output<'a> {
@@ -155,17 +171,30 @@ impl<'a> Output<'a> {
             all: command.all,
             top: command.top.map(|top| usize::try_from(top).unwrap_or(usize::MAX)),
             order: command.sort,
-            is_redrawn: command.count() != Some(1) && form == Form::Table && is_terminal(),
+            is_redrawn: command.count() != Some(1)
+                && !command.lines
+                && form == Form::Table
+                && is_terminal(),
             has_titles: false,
         };
         let out = OutputWriter::standard();
-        Self { command, writer, out, warnings: Warnings::default() }
+        let lines = command.service.as_deref().map(|service| ServiceLines {
+            service: ChosenService::new(service),
+            lines: SampleLines::new(SampleSubject::Service, command.table.lines()),
+        });
+        Self { command, writer, out, warnings: Warnings::default(), lines }
     }
 
     /// Writes an interval, and reports what is missing in it, each thing once.
     fn show(&mut self, interval: &ServiceInterval, watch: &ServiceWatch) -> io::Result<()> {
-        let layout = self.command.table.layout();
-        self.writer.write(&mut self.out, interval, &watch.host, watch.registry(), layout)?;
+        match &mut self.lines {
+            Some(lines) => lines.show(&mut self.out, interval, watch, &mut self.warnings)?,
+            None => {
+                let layout = self.command.table.layout();
+                let names = watch.registry();
+                self.writer.write(&mut self.out, interval, &watch.host, names, layout)?;
+            }
+        }
         self.warnings.print(summary::warnings(&interval.quality));
         Ok(())
     }
@@ -177,5 +206,31 @@ impl<'a> Output<'a> {
                 "tcpdiag: {reason}; short connections stay unseen from here on"
             ));
         }
+    }
+}
+
+/// One line per interval, of one service.
+struct ServiceLines {
+    service: ChosenService,
+    lines: SampleLines,
+}
+
+impl ServiceLines {
+    fn show(
+        &mut self,
+        out: &mut OutputWriter<BufWriter<Stdout>>,
+        interval: &ServiceInterval,
+        watch: &ServiceWatch,
+        warnings: &mut Warnings,
+    ) -> io::Result<()> {
+        if interval.is_whole_run {
+            report_dropped(&self.lines);
+            return Ok(());
+        }
+        let line = self.service.line(interval, watch.registry());
+        if line.is_none() {
+            warnings.print([self.service.missing(interval, watch.registry())]);
+        }
+        self.lines.write(out, &line.unwrap_or_else(|| ChosenService::nothing(interval)))
     }
 }

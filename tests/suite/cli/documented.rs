@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::lab::{lab, plain};
 
 /// What stands for something else in a line, and what it is tried with.
-const PLACEHOLDERS: [(&str, &str); 22] = [
+const PLACEHOLDERS: [(&str, &str); 26] = [
     ("[EXPRESSION]", ""),
     ("[SERVICE]", ""),
     ("[NAME...]", ""),
@@ -15,6 +15,11 @@ const PLACEHOLDERS: [(&str, &str); 22] = [
     (" NAME", " rtt"),
     ("SHELL", "bash"),
     ("CODE", "TD101"),
+    ("-i TIME", "-i 50ms"),
+    ("services SERVICE", "services --by port"),
+    // Needs a terminal to ask, or a connection to kill.
+    ("dst 10.0.0.7 --kill", "dst 10.0.0.7 --kill --yes"),
+    ("conns EXPRESSION", "conns 'port = 1'"),
     ("KEY,KEY", "service,state"),
     ("--by KEY", "--by remote"),
     (" A B", " a.pcapng.zst b.pcapng.zst"),

@@ -44,6 +44,8 @@ fn titles_are_identifiers() {
         (&["conns", "--read", "a.pcapng.zst"], "csv"),
         (&["conns", "--by", "remote-port,state"], "csv"),
         (&[&["conns", "--by", "remote"], &twice[..]].concat(), "tsv"),
+        (&["closed", "--duration", "20ms"], "csv"),
+        (&["closed", "--duration", "20ms"], "tsv"),
         (&["listeners"], "csv"),
         (&[&["listeners"], &twice[..]].concat(), "tsv"),
         (&[&["services"], &twice[..]].concat(), "csv"),

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 use super::tcpdiag;
 use crate::lab::plain;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "summary",
     "conns",
+    "closed",
     "listeners",
     "services",
     "diagnose",

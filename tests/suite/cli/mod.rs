@@ -9,6 +9,7 @@ mod headers;
 mod help;
 mod names;
 mod output;
+mod peer_names;
 mod pipes;
 mod services;
 mod stalls;

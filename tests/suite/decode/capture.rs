@@ -125,6 +125,8 @@ pub fn connection(socket: &Socket) -> Connection<'_> {
         interval_s: None,
         syn_recv: None,
         group: None,
+        ended: None,
+        remote_name: None,
     }
 }
 

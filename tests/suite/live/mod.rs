@@ -5,6 +5,7 @@
 //! run prints the reason and is skipped. With `TCPDIAG_REQUIRE_PRIVILEGED=1` a
 //! skip is a failure.
 
+mod closed;
 mod filters;
 mod forgery;
 mod groups;
@@ -12,7 +13,9 @@ mod identity;
 mod interfaces;
 mod interval;
 mod kernels;
+mod kill;
 mod ledger;
+mod lines;
 mod listeners;
 mod many_namespaces;
 mod namespaces;
