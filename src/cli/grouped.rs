@@ -86,6 +86,8 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
             out.blank()?;
         }
         if redrawn && counts.unseen() > 0 {
+            // It stands below the table, which clears the screen.
+            out.flush()?;
             let unseen = human::grouped(counts.unseen());
             eprint_line(format_args!("{unseen} more groups do not fit this terminal"));
         }
