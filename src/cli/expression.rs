@@ -5,7 +5,9 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::redirect::refuse_redirect;
-use crate::filter::{self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate};
+use crate::filter::{
+    self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate, begins_expression,
+};
 use crate::model::{Role, StateSet};
 use crate::procfs::capabilities;
 use crate::wire::bytecode::Side;
@@ -175,6 +177,14 @@ impl WhichArgs {
             parts.push(filter::parse(&text, names)?);
         }
         Ok(Expr::all(parts))
+    }
+
+    /// The word before the expression, and the arguments without it; `None` where an expression begins
+    /// at once.
+    pub(super) fn split_name(&self) -> Option<(String, Self)> {
+        let (name, rest) = self.expression.split_first()?;
+        let is_name = !name.contains(char::is_whitespace) && !begins_expression(name);
+        is_name.then(|| (name.clone(), Self { expression: rest.to_vec(), ..self.clone() }))
     }
 
     fn ports(

@@ -34,7 +34,11 @@ fn guess(text: &str, error: &SyntaxError, command: &str) -> Option<Meant> {
         return None;
     }
     let (what, arguments) = of_word(word)?;
-    Some(Meant { word: word.to_owned(), what, command: format!("tcpdiag {command} {arguments}") })
+    let mut meant = format!("tcpdiag {command} {arguments}");
+    if command == "services" {
+        meant.push_str(&format!(", or tcpdiag services {word} -i 1s --lines"));
+    }
+    Some(Meant { word: word.to_owned(), what, command: meant })
 }
 
 /// What a word says, and the arguments that ask for it.

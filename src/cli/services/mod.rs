@@ -51,10 +51,6 @@ unit, container, cgroup, user, interface. All others together are the service
 Classes: `exact` counts are sums over sockets; `bounded` ones lie between sums;
 `estimated` ones are divided by what makes them likely, within [low-high].")]
 pub(super) struct ServicesCommand {
-    /// Show this service only, one line per interval; `*` and `?` are wildcards.
-    #[arg(value_name = "SERVICE")]
-    service: Option<String>,
-
     /// Group sockets by this.
     #[arg(long, value_name = "GROUP", default_value_t = Grouping::Service, value_parser = grouping())]
     by: Grouping,
@@ -96,8 +92,9 @@ pub(super) struct ServicesCommand {
     #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "count", help_heading = "Repeating")]
     duration: Option<Duration>,
 
-    /// Show one line per interval of SERVICE, as vmstat does; the median of round trips is RTT.
-    #[arg(long, requires = "service", conflicts_with_all = ["counter", "top", "all"], help_heading = "Repeating")]
+    /// Show one line per interval, as vmstat does, of the service whose name stands before an
+    /// expression; `*` and `?` are wildcards. RTT is the median of round trips.
+    #[arg(long, conflicts_with_all = ["counter", "top", "all"], help_heading = "Repeating")]
     lines: bool,
 
     /// How often to read the counters, to poll sockets as soon as one that indicates trouble moves;

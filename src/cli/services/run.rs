@@ -7,6 +7,7 @@ use anyhow::{Context as _, Error, bail};
 use super::ServicesCommand;
 use crate::attribution::{EarlyPolls, ServiceInterval, ServiceWatch, ServiceWatchOptions};
 use crate::cli::exit::{Exit, configuration, eprint_line, eprint_wrapped, reader_left};
+use crate::cli::expression::WhichArgs;
 use crate::cli::lines::report_dropped;
 use crate::cli::recording_args::complain;
 use crate::cli::table_args::Form;
@@ -16,8 +17,7 @@ use crate::filter::Expr;
 use crate::identity::ServiceRegistry;
 use crate::monitor::{CounterWatch, FilterNames, MonitorError, NameSource, Quality};
 use crate::output::{
-    OutputWriter, SampleLines, SampleSubject, ServicesWriter, escape, human, services_summary,
-    summary,
+    OutputWriter, SampleLines, SampleSubject, ServicesWriter, human, services_summary, summary,
 };
 use crate::procfs::PortNames;
 use crate::recording::Sample;
@@ -33,14 +33,8 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         None => crate::counters::read(&crate::sys::own_counters()).unwrap_or_default(),
     };
     let selection = selection(&command.counter, &here)?;
-    if let (Some(service), false) = (&command.service, command.lines) {
-        bail!(
-            "services '{}': one service is shown with --lines, as in `services nginx -i 1s --lines`; \
-             `conns` takes expressions",
-            escape::text(service)
-        );
-    }
-    if command.service.is_some() && command.table.output != Form::Table {
+    let (service, which) = chosen(command)?;
+    if service.is_some() && command.table.output != Form::Table {
         bail!("--lines is a table; -o json, jsonl and csv have rows of all services");
     }
     let interrupt = Interrupt::install()?;
@@ -50,7 +44,7 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         Some((session, _)) => NameSource::Recording(session.sample(), session.choice()),
         None => NameSource::Host(&command.netns),
     };
-    let sockets = command.which.expression(&FilterNames { ports: &ports, source })?;
+    let sockets = which.expression(&FilterNames { ports: &ports, source })?;
     if let Some(changing) = sockets.changing() {
         bail!(
             "services: a filter by {changing} would change while connections are watched; accepted \
@@ -65,7 +59,7 @@ pub(super) fn run(command: &ServicesCommand) -> anyhow::Result<Exit> {
         (error, Some(name)) => Error::from(error).context(name.clone()),
         (error, None) => error.into(),
     };
-    let mut output = Output::new(command, selection);
+    let mut output = Output::new(command, selection, service.as_deref());
     let watch = match recorded {
         Some((session, pace)) => {
             output.writer.is_redrawn &= pace.is_given();
@@ -129,6 +123,17 @@ fn options(
     })
 }
 
+/// The service that `--lines` shows, and which sockets.
+fn chosen(command: &ServicesCommand) -> anyhow::Result<(Option<String>, WhichArgs)> {
+    if !command.lines {
+        return Ok((None, command.which.clone()));
+    }
+    let Some((service, which)) = command.which.split_name() else {
+        bail!("--lines needs a SERVICE, as in `tcpdiag services nginx -i 1s --lines`");
+    };
+    Ok((Some(service), which))
+}
+
 /// What `--counter` selects among these; `None` if it is not given.
 fn selection(names: &[String], here: &Counters) -> anyhow::Result<Option<Selection>> {
     if names.is_empty() {
@@ -163,7 +168,11 @@ struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn new(command: &'a ServicesCommand, selection: Option<Selection>) -> Self {
+    fn new(
+        command: &'a ServicesCommand,
+        selection: Option<Selection>,
+        service: Option<&str>,
+    ) -> Self {
         let form = command.table.output;
         let writer = ServicesWriter {
             form,
@@ -178,7 +187,7 @@ impl<'a> Output<'a> {
             has_titles: false,
         };
         let out = OutputWriter::standard();
-        let lines = command.service.as_deref().map(|service| ServiceLines {
+        let lines = service.map(|service| ServiceLines {
             service: ChosenService::new(service),
             lines: SampleLines::new(SampleSubject::Service, command.table.lines()),
         });
