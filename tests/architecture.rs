@@ -44,7 +44,7 @@ const ORDER: [&str; 22] = [
 const LONGEST_FILE: usize = 500;
 
 /// The most lines in `cli`, with blank lines and comments.
-const LONGEST_CLI: usize = 5_000;
+const LONGEST_CLI: usize = 6_500;
 
 /// One file under src/.
 struct File {

@@ -37,6 +37,8 @@ fn add(table: &mut GroupTable, number: u32, change: Option<tcpdiag::report::Chan
         interval_s: None,
         syn_recv: None,
         group: None,
+        remote_name: None,
+        ended: None,
     });
 }
 
