@@ -60,7 +60,10 @@ lab!(
         assert!(csv.starts_with("time,netns,code,name,severity"), "{csv}");
         assert_eq!(csv.lines().count(), 2, "{csv}");
         let text = run("table");
-        assert!(text.contains("TD153 ") && text.contains("ping -c 3 127.0.0.1"), "{text}");
+        assert!(
+            text.contains("TD153 ") && text.contains("127.0.0.1:7001 on this host is full"),
+            "{text}"
+        );
         let document: Value = serde_json::from_str(&run("json")).unwrap();
         let advice = document["findings"].as_array().unwrap().iter();
         let advice = advice.flat_map(|finding| finding["advice"].as_array().unwrap().clone());

@@ -348,29 +348,38 @@ lab!(
         let pairs = listeners.each_ref().map(|listener| Pair::new(listener, V4));
         let port = listeners[0].port().to_string();
         let arguments =
-            ["services", "-i", "300ms", "--count", "1", "-o", "json", "sport", "=", &port];
+            ["services", "-i", "200ms", "--count", "50", "-o", "json", "sport", "=", &port];
         let mut stream = Tcpdiag::new().start(&arguments);
-        // The run has begun once it polls.
-        std::thread::sleep(std::time::Duration::from_millis(150));
+        // The run has begun once it shows an interval.
+        stream.document().unwrap();
         for pair in &pairs {
             pair.client.write(&[1; 5000]);
             pair.server.read(5000);
         }
-        let document = stream.document().unwrap();
-        let services = document["services"].as_array().unwrap();
-        let names: Vec<&str> = services.iter().map(|it| it["service"].as_str().unwrap()).collect();
-        assert_eq!(names.len(), 2, "{names:?}");
-        assert_eq!(services[0]["port"], listeners[0].port());
-        assert_eq!(names[1], "(not selected)");
-        let established = |at: usize| services[at]["connections"]["established"].clone();
-        assert_eq!([established(0), established(1)], [1, 3]);
-        // Both receive: the one server here, the other with the rest.
-        assert_eq!([&services[0]["bytes_in"], &services[1]["bytes_in"]], [5000, 5000]);
-        let sent = document["attribution"].as_array().unwrap();
-        let sent = sent.iter().find(|it| it["counter"] == "TcpOutSegs").unwrap();
-        let parts = sent["by_service"].as_array().unwrap().iter();
-        let parts: u64 = parts.map(|it| it["value"].as_u64().unwrap()).sum();
-        assert_eq!(parts + sent["unattributed"].as_u64().unwrap(), sent["delta"]);
+        let mut received = [0, 0];
+        while received != [5000, 5000] {
+            let document = stream.document().expect("both have received");
+            let services = document["services"].as_array().unwrap();
+            let names: Vec<&str> =
+                services.iter().map(|it| it["service"].as_str().unwrap()).collect();
+            assert_eq!(names.len(), 2, "{names:?}");
+            let selected = names.iter().position(|name| *name != "(not selected)").unwrap();
+            let services = [&services[selected], &services[1 - selected]];
+            assert_eq!(services[0]["port"], listeners[0].port());
+            let established = services.map(|it| it["connections"]["established"].clone());
+            assert_eq!(established, [1, 3]);
+            // Both receive: the one server here, the other with the rest.
+            for (sum, service) in received.iter_mut().zip(services) {
+                *sum += service["bytes_in"].as_u64().unwrap_or(0);
+            }
+            let counters = document["attribution"].as_array().unwrap();
+            let Some(sent) = counters.iter().find(|it| it["counter"] == "TcpOutSegs") else {
+                continue;
+            };
+            let parts = sent["by_service"].as_array().unwrap().iter();
+            let parts: u64 = parts.map(|it| it["value"].as_u64().unwrap()).sum();
+            assert_eq!(parts + sent["unattributed"].as_u64().unwrap(), sent["delta"]);
+        }
     }
 );
 
