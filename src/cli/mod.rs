@@ -118,8 +118,8 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Sysctl(command) => command.run(),
-        // Replaced before the arguments are parsed; only its help gets here.
-        Command::Ss(_) => Ok(exit::Exit::Done),
+        // Replaced before the arguments are parsed, where they are text.
+        Command::Ss(_) => Err(anyhow::anyhow!("tcpdiag ss: an argument is not valid UTF-8")),
         Command::Completions(command) => command.run(&mut Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };

@@ -47,14 +47,9 @@ pub(in crate::cli) struct Start {
 /// Where there is no command, with the command that was probably meant.
 pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::Result<Start> {
     let is_command = |name: &str| name == "help" || commands.iter().any(|command| command == name);
-    let config = || {
-        let given = words.windows(2).find(|pair| pair.first().is_some_and(|w| w == "--config"));
-        let given = given.and_then(|pair| pair.get(1)).map(Path::new);
-        // The command itself tells of mistakes in the configuration.
-        Config::load(given).unwrap_or_default()
-    };
+    // The command itself tells of mistakes in the configuration.
+    let config = Config::load(given_configuration(&words).map(Path::new)).unwrap_or_default();
     let Some(first) = words.first() else { return Ok(Start::default()) };
-    let config = config();
     let words = match config.alias.get(first).filter(|_| !is_command(first)) {
         Some(expansion) => [expansion.as_slice(), words.get(1..).unwrap_or_default()].concat(),
         None => words,
@@ -71,6 +66,13 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
         Some([std::slice::from_ref(command), defaults, given].concat())
     });
     Ok(Start { words, with_defaults, note })
+}
+
+/// The file that `--config` names.
+fn given_configuration(words: &[String]) -> Option<&str> {
+    let attached = words.iter().find_map(|word| word.strip_prefix("--config="));
+    let behind = words.iter().skip_while(|word| *word != "--config").nth(1);
+    attached.or(behind.map(String::as_str))
 }
 
 /// Answers a first word that is no command, where it is known what was meant.
