@@ -31,10 +31,10 @@ use crate::recording::{NamespaceChoice, Sample};
 /// let filter: Filter = "sport = :443 and rtt > 50ms".parse()?;
 /// assert_eq!(filter.to_string(), "sport = :443 and rtt > 50ms");
 ///
-/// let Err(Error::Filter { message, position }) = Filter::parse("rtt > 50 bananas") else {
+/// let Err(Error::Filter { message, position }) = Filter::parse("rtt > 50ms bananas") else {
 ///     unreachable!()
 /// };
-/// assert_eq!(&"rtt > 50 bananas"[position], "bananas");
+/// assert_eq!(&"rtt > 50ms bananas"[position], "bananas");
 /// assert!(message.contains("^^^^^^^"));
 /// # Ok::<(), Error>(())
 /// ```
