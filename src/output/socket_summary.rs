@@ -9,7 +9,7 @@ use super::wrap::fold;
 use super::{Align, OutputWriter, TableLayout, Tone, human};
 use crate::counters::{Ratio, Verdict};
 use crate::monitor::Interface;
-use crate::report::{Basis, ListenerEntry, NamedCount, Omitted, SummaryDocument};
+use crate::report::{Basis, KeyValue, ListenerEntry, NamedCount, Omitted, SummaryDocument};
 
 /// Lines of counters.
 const COUNTER_LINES: usize = 3;
@@ -92,7 +92,7 @@ impl List<'_> {
         let last = self.names.len();
         match (self.names.get(at), self.omitted) {
             (Some(named), _) => {
-                let name = super::escape::text(&named.name.text()).into_owned();
+                let name = super::escape::text(&named.name.shown()).into_owned();
                 let tone = if name.is_empty() { Tone::Quiet } else { Tone::Plain };
                 cells(if name.is_empty() { "-" } else { &name }, named.count, tone)
             }
@@ -195,7 +195,7 @@ fn listener(entry: &ListenerEntry<'_>) -> Vec<Cell> {
         number(listener.accept_queue, if is_full { Tone::Alarm } else { Tone::Warn }),
         (human::grouped(listener.accept_queue_max), Tone::Quiet),
         number(drops, Tone::Alarm),
-        (listener.service.as_deref().unwrap_or("-").to_owned(), Tone::Plain),
+        (listener.service.as_ref().map_or_else(|| "-".to_owned(), KeyValue::shown), Tone::Plain),
     ]
 }
 
@@ -212,10 +212,10 @@ fn trouble(
         _ => super::stats::span(Basis::Total, 0.0),
     };
     let mut text = Aligned::new(&[], 0);
-    match (trouble.retrans_segs, trouble.out_segs) {
+    match (trouble.retrans_segs, trouble.all_sent) {
         (Some(again), Some(sent)) => {
             let mut line = format!(
-                "Retransmitted {span}: {} of {}",
+                "Retransmitted by the host {span}: {} of {}",
                 human::grouped(again),
                 human::counted(sent, "segment")
             );

@@ -117,7 +117,7 @@ pub(in crate::cli) struct SsCommand {
     #[arg(short = '0', long, hide = true)]
     packet: bool,
     /// A filter, as ss takes it.
-    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    #[arg(value_name = "FILTER")]
     filter: Vec<String>,
 }
 

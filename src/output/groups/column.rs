@@ -309,7 +309,7 @@ impl GroupColumn {
     /// The cell for people.
     pub(super) fn cell(&self, group: &Group, span: Span) -> (String, Tone) {
         if let Some(key) = self.key().and_then(|at| group.key.get(at)) {
-            let text = key.text();
+            let text = key.shown();
             return if text.is_empty() {
                 ("-".to_owned(), Tone::Quiet)
             } else {

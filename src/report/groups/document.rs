@@ -2,7 +2,8 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Figures, Group, GroupKey};
+use super::{Figures, Group, GroupKey, KeyValue};
+use crate::identity::ServiceBasis;
 use crate::report::{Cost, Document, Quality};
 
 /// How the figures of groups are shown.
@@ -59,6 +60,9 @@ impl Serialize for GroupEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("key", &KeyEntry(self))?;
+        if self.group.key.iter().any(KeyValue::is_guess) {
+            map.serialize_entry("service_basis", ServiceBasis::PortName.name())?;
+        }
         self.group.figures.entries(&mut map, self.view.repeats, self.view.interval_s)?;
         map.end()
     }

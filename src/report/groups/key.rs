@@ -1,5 +1,6 @@
 //! What sockets can be grouped by.
 
+use crate::identity::ServiceBasis;
 use crate::model::{Field, Kind, Reading, ScopedAddress, Unit, fields};
 use crate::report::{Connection, Processes};
 use crate::text;
@@ -74,6 +75,8 @@ pub(super) enum Part<'a> {
     /// The holders may not be seen.
     Hidden,
     Text(&'a str),
+    /// The name of a service that only its port gives.
+    PortName(&'a str),
     Integer(u64),
     /// With the name of the interface, where the address needs one.
     Address(ScopedAddress, Option<&'a str>),
@@ -88,6 +91,8 @@ pub enum KeyValue {
     Hidden,
     /// A name.
     Text(Box<str>),
+    /// The name of a service that only its port gives.
+    PortName(Box<str>),
     /// A number.
     Integer(u64),
     /// An address.
@@ -145,6 +150,11 @@ impl GroupKey {
         matches!(self, Self::Pid | Self::RemotePort | Self::LocalPort | Self::Field(_))
     }
 
+    /// The value for a socket, to be kept.
+    pub fn value(self, row: &Connection<'_>) -> KeyValue {
+        self.of(row).keep()
+    }
+
     /// The value for a socket.
     pub(super) fn of<'r>(self, row: &'r Connection<'_>) -> Part<'r> {
         let socket = row.socket;
@@ -160,7 +170,10 @@ impl GroupKey {
         match self {
             Self::State => Part::Text(socket.state.name()),
             Self::Role => Part::Text(row.role.name()),
-            Self::Service => text(row.service),
+            Self::Service => match (row.service, row.service_basis) {
+                (Some(name), Some(ServiceBasis::PortName)) => Part::PortName(name),
+                (name, _) => text(name),
+            },
             Self::Remote if socket.remote.port == 0 => Part::Absent,
             Self::Remote => address(socket.remote),
             Self::RemotePort => port(socket.remote.port),
@@ -219,8 +232,8 @@ impl Part<'_> {
         match self {
             Self::Absent => out.push(0),
             Self::Hidden => out.push(1),
-            Self::Text(text) => {
-                out.push(2);
+            Self::Text(text) | Self::PortName(text) => {
+                out.push(if matches!(self, Self::Text(_)) { 2 } else { 6 });
                 out.extend_from_slice(&(text.len() as u64).to_ne_bytes());
                 out.extend_from_slice(text.as_bytes());
             }
@@ -250,6 +263,7 @@ impl Part<'_> {
             Self::Absent => KeyValue::Absent,
             Self::Hidden => KeyValue::Hidden,
             Self::Text(text) => KeyValue::Text(text.into()),
+            Self::PortName(text) => KeyValue::PortName(text.into()),
             Self::Integer(value) => KeyValue::Integer(value),
             Self::Address(address, zone) => KeyValue::Address(address, zone.map(Into::into)),
         }
@@ -257,12 +271,28 @@ impl Part<'_> {
 }
 
 impl KeyValue {
+    /// Whether it is a name that only a port gives.
+    pub fn is_guess(&self) -> bool {
+        matches!(self, Self::PortName(_))
+    }
+
+    /// The value as people read it: a name that only a port gives has a question mark. Empty where
+    /// there is none.
+    pub fn shown(&self) -> String {
+        let mut text = self.text();
+        if let Self::PortName(name) = self {
+            text.clear();
+            ServiceBasis::PortName.write_name(name, &mut text);
+        }
+        text
+    }
+
     /// The value as text; empty where there is none.
     pub fn text(&self) -> String {
         match self {
             Self::Absent => String::new(),
             Self::Hidden => "(hidden)".to_owned(),
-            Self::Text(text) => text.to_string(),
+            Self::Text(text) | Self::PortName(text) => text.to_string(),
             Self::Integer(value) => value.to_string(),
             Self::Address(address, Some(zone)) => format!("{}%{zone}", address.address()),
             Self::Address(address, None) => address.to_string(),
@@ -273,13 +303,15 @@ impl KeyValue {
     pub fn compare(&self, other: &Self) -> std::cmp::Ordering {
         let rank = |value: &Self| match value {
             Self::Integer(_) => 0,
-            Self::Text(_) => 1,
+            Self::Text(_) | Self::PortName(_) => 1,
             Self::Address(..) => 2,
             Self::Hidden => 3,
             Self::Absent => 4,
         };
         match (self, other) {
-            (Self::Text(one), Self::Text(other)) => one.cmp(other),
+            (Self::Text(one) | Self::PortName(one), Self::Text(other) | Self::PortName(other)) => {
+                one.cmp(other)
+            }
             (Self::Integer(one), Self::Integer(other)) => one.cmp(other),
             (Self::Address(one, _), Self::Address(other, _)) => {
                 (one.address(), one.zone()).cmp(&(other.address(), other.zone()))
@@ -294,7 +326,7 @@ impl serde::Serialize for KeyValue {
         match self {
             Self::Absent => serializer.serialize_none(),
             Self::Integer(value) => serializer.serialize_u64(*value),
-            Self::Hidden | Self::Text(_) | Self::Address(..) => {
+            Self::Hidden | Self::Text(_) | Self::PortName(_) | Self::Address(..) => {
                 serializer.serialize_str(&self.text())
             }
         }

@@ -5,6 +5,7 @@ use serde::ser::Serializer;
 
 use super::sums::{Families, RETRANSMITTED, SENT, SummarySums, TroubledListener};
 use crate::counters::problem_rank;
+use crate::identity::ServiceBasis;
 use crate::report::{Basis, Cost, Document, GroupTable, KeyValue, Quality};
 
 /// Its schema.
@@ -15,6 +16,9 @@ pub const SUMMARY: &str = "tcpdiag.summary/1";
 pub struct NamedCount<'a> {
     /// The name; null where it is not known.
     pub name: &'a KeyValue,
+    /// What the name of a service rests on, where only its port gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_basis: Option<&'static str>,
     /// Sockets.
     pub count: u64,
 }
@@ -25,7 +29,9 @@ impl<'a> NamedCount<'a> {
         let groups = table.sorted(|one, other| other.figures.count.cmp(&one.figures.count));
         let mut groups = groups.into_iter().filter(|group| group.figures.count > 0);
         let of_group = |group: &'a crate::report::Group| {
-            Some(Self { name: group.key.first()?, count: group.figures.count })
+            let name = group.key.first()?;
+            let service_basis = name.is_guess().then(|| ServiceBasis::PortName.name());
+            Some(Self { name, service_basis, count: group.figures.count })
         };
         let shown = groups.by_ref().take(most).filter_map(of_group).collect();
         let none = Omitted { groups: 0, sockets: table.rest().count };
@@ -80,7 +86,7 @@ impl Serialize for ListenerEntry<'_> {
             drops: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
             drops_delta: Option<u64>,
-            service: Option<&'a str>,
+            service: Option<&'a KeyValue>,
         }
         #[derive(Serialize)]
         struct Local<'a> {
@@ -97,7 +103,7 @@ impl Serialize for ListenerEntry<'_> {
             accept_queue_max: listener.accept_queue_max,
             drops: listener.drops,
             drops_delta: listener.drops_delta,
-            service: listener.service.as_deref(),
+            service: listener.service.as_ref(),
         }
         .serialize(serializer)
     }
@@ -127,11 +133,14 @@ impl CounterGrowth<'_> {
 pub struct Trouble<'a> {
     /// [`Basis::Total`], or [`Basis::Interval`] where there is a previous sample.
     pub basis: Basis,
-    /// Segments retransmitted and sent in that time, where both are known.
+    /// Segments retransmitted in that time, where that is known (RetransSegs).
     pub retrans_segs: Option<u64>,
-    /// See `retrans_segs`.
+    /// Segments sent for the first time (OutSegs).
     pub out_segs: Option<u64>,
-    /// The share of the first among the second.
+    /// The sum of both: OutSegs leaves repeated segments out.
+    #[serde(skip)]
+    pub all_sent: Option<u64>,
+    /// The share of the first in the sum.
     pub retrans_ratio: Option<f64>,
     /// The counters that indicate problems and grew, the most serious first.
     pub counters: Vec<CounterGrowth<'a>>,
@@ -150,7 +159,9 @@ pub fn trouble(sums: &SummarySums) -> Trouble<'_> {
     });
     let of = |wanted: &str| all.clone().find(|it| it.name == wanted).map(|it| it.events());
     let (retrans_segs, out_segs) = (of(RETRANSMITTED), of(SENT));
-    let sent = out_segs.filter(|&sent| sent > 0);
+    // The kernel counts repeated segments apart from the others, as the ratio of `stats` says.
+    let all_sent = retrans_segs.zip(out_segs).map(|(again, sent)| sent.saturating_add(again));
+    let sent = all_sent.filter(|&sent| sent > 0);
     let mut counters: Vec<_> =
         all.clone().filter(|it| it.events() > 0 && it.name != SENT).collect();
     counters.sort_by_cached_key(|it| (problem_rank(it.name), std::cmp::Reverse(it.events())));
@@ -158,6 +169,7 @@ pub fn trouble(sums: &SummarySums) -> Trouble<'_> {
         basis: if sums.before.is_some() { Basis::Interval } else { Basis::Total },
         retrans_segs,
         out_segs,
+        all_sent,
         retrans_ratio: retrans_segs.zip(sent).map(|(again, sent)| again as f64 / sent as f64),
         counters,
     }

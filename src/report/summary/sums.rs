@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::counters::{Counters, Kind, indicates_problem};
 use crate::model::{Endpoint, State, fields};
-use crate::report::{Change, Connection, GroupKey, GroupTable, SampleSums};
+use crate::report::{Change, Connection, GroupKey, GroupTable, KeyValue, SampleSums};
 
 /// As many listeners with waiting or dropped connections are kept. The rest is counted.
 const MOST_LISTENERS: usize = 1000;
@@ -25,7 +25,7 @@ pub struct Families {
 }
 
 /// A listener at which connections wait, or that discarded segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TroubledListener {
     /// Where it listens.
     pub local: Endpoint,
@@ -40,7 +40,7 @@ pub struct TroubledListener {
     /// The same since the previous sample.
     pub drops_delta: Option<u64>,
     /// Its service.
-    pub service: Option<Box<str>>,
+    pub service: Option<KeyValue>,
 }
 
 /// All of it.
@@ -149,7 +149,7 @@ impl SummarySums {
                 accept_queue_max: read(&fields::ACCEPT_QUEUE_MAX),
                 drops,
                 drops_delta,
-                service: row.service.map(Into::into),
+                service: row.service.is_some().then(|| GroupKey::Service.value(row)),
             });
         }
     }
