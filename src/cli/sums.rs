@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Stdout};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::exit::{Exit, eprint_line, reader_left};
+use super::exit::{Exit, eprint_wrapped, reader_left};
 use super::repeat::RepeatArgs;
 use super::warnings::Warnings;
 use crate::output::{OutputWriter, summary};
@@ -101,7 +101,7 @@ impl SumRun {
                 }
             };
             if !repeats && !closing.is_empty() {
-                eprint_line(closing);
+                eprint_wrapped(closing);
             }
             warnings.print(summary::warnings(&quality));
             before = Some(at);

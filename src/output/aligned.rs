@@ -29,8 +29,8 @@ pub struct Aligned {
     columns: Vec<(&'static str, Align)>,
     lines: Vec<Line>,
     indent: usize,
-    /// The column that is shortened if rows are too long.
-    shrinkable: Option<usize>,
+    /// The columns that are shortened if rows are too long.
+    shrinkable: Vec<usize>,
 }
 
 /// Spaces between columns.
@@ -45,13 +45,14 @@ const LONGEST: usize = 4096;
 impl Aligned {
     /// An empty table with these columns.
     pub fn new(columns: &[(&'static str, Align)], indent: usize) -> Self {
-        Self { columns: columns.to_vec(), lines: Vec::new(), indent, shrinkable: None }
+        Self { columns: columns.to_vec(), lines: Vec::new(), indent, shrinkable: Vec::new() }
     }
 
-    /// Marks a column of names: they are shortened in the middle until rows fit.
+    /// Marks a column of names: they are shortened in the middle until rows fit, those of the widest
+    /// such column first.
     #[must_use]
     pub fn shrinkable(mut self, column: usize) -> Self {
-        self.shrinkable = Some(column);
+        self.shrinkable.push(column);
         self
     }
 
@@ -145,11 +146,15 @@ impl Aligned {
                 }
             }
         }
-        if let (Some(limit), Some(column)) = (limit, self.shrinkable) {
-            let over = self.needed(&widths).saturating_sub(limit);
-            if let Some(width) = widths.get_mut(column) {
-                *width = width.saturating_sub(over).max(LEAST.min(*width));
+        let mut over = limit.map_or(0, |limit| self.needed(&widths).saturating_sub(limit));
+        while over > 0 {
+            let width = |column: &usize| widths.get(*column).copied().unwrap_or(0);
+            let widest = self.shrinkable.iter().max_by_key(|column| width(column));
+            let Some(column) = widest.filter(|column| width(column) > LEAST) else { break };
+            if let Some(width) = widths.get_mut(*column) {
+                *width -= 1;
             }
+            over -= 1;
         }
         widths
     }

@@ -37,7 +37,12 @@ pub(super) fn rate(field: &Field, connection: &Connection<'_>, plain: bool, out:
         let _ = write!(out, "{rate:.3}");
         return;
     }
-    match field.unit {
+    per_second(rate, field.unit, out);
+}
+
+/// Growth per second for people: of times the share of the interval, of bytes bits per second.
+pub(super) fn per_second(rate: f64, unit: Unit, out: &mut String) {
+    match unit {
         Unit::Microseconds => human::share(rate / 1e6, out),
         Unit::Milliseconds => human::share(rate / 1e3, out),
         Unit::Bytes => human::bit_rate(rate, out),

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use super::address::endpoint;
 use super::aligned::{Aligned, Cell};
-use super::shorten::shorten;
 use super::wrap::fold;
 use super::{Align, OutputWriter, TableLayout, Tone, human};
 use crate::counters::{Ratio, Verdict};
@@ -13,15 +12,6 @@ use crate::report::{Basis, KeyValue, ListenerEntry, NamedCount, Omitted, Summary
 
 /// Lines of counters.
 const COUNTER_LINES: usize = 3;
-
-/// Width of counts.
-const COUNT: usize = 6;
-
-/// Spaces between columns.
-const GAP: usize = 2;
-
-/// The lists that stand side by side.
-const LISTS: usize = 3;
 
 /// Writes a sample for people: `most` lines of each list.
 ///
@@ -80,24 +70,28 @@ struct List<'a> {
 
 impl List<'_> {
     fn title(&self) -> String {
-        let omitted = self.omitted.map_or(0, |omitted| omitted.groups);
-        format!("{} ({})", self.title, human::grouped(self.names.len() as u64 + omitted))
+        let omitted = self.omitted.unwrap_or_default();
+        let groups = human::grouped(self.names.len() as u64 + omitted.groups);
+        format!("{} ({groups}{})", self.title, omitted.sign())
     }
 
     /// The line at this position: a name, or what is left.
-    fn line(&self, at: usize, width: usize) -> [Cell; 2] {
+    fn line(&self, at: usize) -> [Cell; 2] {
         let cells = |name: &str, count: u64, tone: Tone| {
-            [(shorten(name, width), tone), (human::grouped(count), tone)]
+            [(name.to_owned(), tone), (human::grouped(count), tone)]
         };
         let last = self.names.len();
         match (self.names.get(at), self.omitted) {
             (Some(named), _) => {
-                let name = super::escape::text(&named.name.shown()).into_owned();
+                let name = named.name.shown();
                 let tone = if name.is_empty() { Tone::Quiet } else { Tone::Plain };
                 cells(if name.is_empty() { "-" } else { &name }, named.count, tone)
             }
             (None, Some(omitted)) if at == last => {
-                let others = format!("{} others", human::grouped(omitted.groups));
+                let others = match omitted.groups {
+                    0 => "others".to_owned(),
+                    groups => format!("{}{} others", human::grouped(groups), omitted.sign()),
+                };
                 cells(&others, omitted.sockets, Tone::Quiet)
             }
             _ => Default::default(),
@@ -120,18 +114,15 @@ fn lists(
         lists.push(list("PROCESS", processes, summary.processes_omitted));
     }
     let alignment = [("", Align::Left), ("", Align::Right)].repeat(lists.len());
-    let mut table = Aligned::new(&alignment, 0);
-    // The first list's names are the longest.
-    let names = layout.width.map_or(usize::MAX, |width| {
-        width.saturating_sub(LISTS * COUNT + (2 * LISTS - 1) * GAP) / LISTS
-    });
+    let names = (0..lists.len()).map(|list| 2 * list);
+    let mut table = names.fold(Aligned::new(&alignment, 0), Aligned::shrinkable);
     let titles = lists
         .iter()
         .flat_map(|list| [(list.title(), Tone::Quiet), ("CONNS".to_owned(), Tone::Quiet)]);
     table.row(titles.collect());
     let lines = lists.iter().map(|list| list.names.len() + usize::from(list.omitted.is_some()));
     for at in 0..lines.max().unwrap_or(0) {
-        table.row(lists.iter().flat_map(|list| list.line(at, names)).collect());
+        table.row(lists.iter().flat_map(|list| list.line(at)).collect());
     }
     if let Some(reason) = summary.processes_skipped {
         table.text(0, &format!("Processes: {reason}"), Tone::Quiet);

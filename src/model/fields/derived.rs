@@ -20,12 +20,29 @@ const MANY_BYTES: u64 = 1 << 32;
 /// segment sends a byte or answers one that came, so that with fewer bytes it cannot have. Beyond,
 /// bytes take its place; kernels before 4.19 do not count them.
 fn retransmitted(socket: &Socket) -> Reading {
+    if may_have_wrapped(socket) {
+        ratio(&t::BYTES_RETRANS, &t::BYTES_SENT, socket)
+    } else {
+        ratio(&t::TOTAL_RETRANS, &t::SEGS_OUT, socket)
+    }
+}
+
+fn may_have_wrapped(socket: &Socket) -> bool {
     let read = |field: &Field| field.integer(socket);
     let sent = read(&t::BYTES_SENT).or_else(|| read(&t::BYTES_ACKED));
     let bytes = sent.zip(read(&t::BYTES_RECEIVED));
-    match bytes.map(|(sent, received)| sent.saturating_add(received)) {
-        Some(MANY_BYTES..) => ratio(&t::BYTES_RETRANS, &t::BYTES_SENT, socket),
-        _ => ratio(&t::TOTAL_RETRANS, &t::SEGS_OUT, socket),
+    bytes.is_some_and(|(sent, received)| sent.saturating_add(received) >= MANY_BYTES)
+}
+
+/// Segments that were retransmitted, and segments that were sent, over the connection's life: what
+/// [`RETRANS_RATIO`] is the share of. Where that is of bytes, as many full segments as they take.
+pub fn retransmitted_segments(socket: &Socket) -> Option<(f64, f64)> {
+    let read = |field: &Field| field.integer(socket).map(|value| value as f64);
+    if may_have_wrapped(socket) {
+        let mss = read(&t::SND_MSS).filter(|&mss| mss > 0.0)?;
+        Some((read(&t::BYTES_RETRANS)? / mss, read(&t::BYTES_SENT)? / mss))
+    } else {
+        Some((read(&t::TOTAL_RETRANS)?, read(&t::SEGS_OUT)?))
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use presence::Presence;
 
 pub use derived::{
     BYTES_RETRANS_RATIO, DERIVED, RETRANS_RATIO, RWND_LIMITED_SHARE, SEND_RATE,
-    SNDBUF_LIMITED_SHARE,
+    SNDBUF_LIMITED_SHARE, retransmitted_segments,
 };
 pub use skmem::{DROPS, SKMEM};
 pub use socket::{

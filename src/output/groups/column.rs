@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::model::{Field, State, Unit};
 use crate::output::Tone;
+use crate::output::cells::per_second;
 use crate::report::{Group, GroupKey};
 use crate::text::{self, human};
 use crate::tracking::COUNTERS;
@@ -22,9 +23,14 @@ enum Kind {
     AcceptQueue,
     /// The round-trip time that this share of the connections does not exceed.
     Rtt(f64),
-    /// The share of retransmitted segments, and that of the worst connection.
-    Ratio,
-    Worst,
+    /// The share of retransmitted segments over the lives of the sockets or in the interval, and that
+    /// of the worst connection.
+    Ratio {
+        of_interval: bool,
+    },
+    Worst {
+        of_interval: bool,
+    },
     /// A counter over the lives of the sockets, in the interval, and per second.
     Sum(&'static Field),
     Growth(&'static Field),
@@ -96,8 +102,8 @@ const REPEATED: [(&str, &str, usize, usize); 13] = [
     ("rtt_p90", "RTT90", 6, 8),
     ("rtt_p99", "RTT99", 6, 4),
     ("total_retrans_delta", "RETRANS+", 8, 5),
-    ("retrans_ratio", "RETR%", 6, 6),
-    ("retrans_ratio_worst", "WORST", 6, 7),
+    ("interval_retrans_ratio", "RETR%", 6, 6),
+    ("interval_retrans_ratio_worst", "WORST", 6, 7),
     ("recv_q", "RECV-Q", 6, 11),
     ("send_q", "SEND-Q", 6, 12),
 ];
@@ -136,7 +142,7 @@ impl GroupColumns {
             let Some((at, _)) = last.filter(|(_, column)| column.rank > 0) else { break };
             dropped.push(shown.remove(at).header);
         }
-        dropped.reverse();
+        dropped.sort_by_key(|title| set.iter().position(|(_, header, ..)| header == title));
         Self { shown, dropped }
     }
 
@@ -183,7 +189,8 @@ fn keys_of(keys: &[GroupKey]) -> impl Iterator<Item = GroupColumn> {
 fn figure_names(repeats: bool) -> Vec<String> {
     let own = ["count", "recv_q", "send_q", "accept_queue", "rtt_p50", "rtt_p90", "rtt_p99"];
     let own = own.into_iter().chain(["retrans_ratio", "retrans_ratio_worst"]);
-    let repeated = ["opened", "closed"].into_iter().filter(|_| repeats);
+    let repeated = ["opened", "closed", "interval_retrans_ratio", "interval_retrans_ratio_worst"];
+    let repeated = repeated.into_iter().filter(|_| repeats);
     let states = State::ALL.iter().map(|state| state.name());
     let mut names: Vec<String> = own.chain(repeated).chain(states).map(str::to_owned).collect();
     for counter in COUNTERS {
@@ -262,8 +269,10 @@ fn find_figure(name: &str, repeats: bool) -> Option<GroupColumn> {
         "rtt_p50" => return rtt(0.5),
         "rtt_p90" => return rtt(0.9),
         "rtt_p99" => return rtt(0.99),
-        "retrans_ratio" => Kind::Ratio,
-        "retrans_ratio_worst" => Kind::Worst,
+        "retrans_ratio" => Kind::Ratio { of_interval: false },
+        "retrans_ratio_worst" => Kind::Worst { of_interval: false },
+        "interval_retrans_ratio" if repeats => Kind::Ratio { of_interval: true },
+        "interval_retrans_ratio_worst" if repeats => Kind::Worst { of_interval: true },
         name => Kind::InState(State::ALL.into_iter().find(|state| state.name() == name)?),
     }))
 }
@@ -285,23 +294,16 @@ impl GroupColumn {
             Kind::Opened => counted(figures.opened, Unit::Connections),
             Kind::Closed => counted(figures.closed, Unit::Connections),
             Kind::InState(state) => counted(figures.in_state(state), Unit::Connections),
-            Kind::RecvQ => counted(figures.recv_q, Unit::Bytes),
-            Kind::SendQ => counted(figures.send_q, Unit::Bytes),
-            Kind::AcceptQueue => counted(figures.accept_queue, Unit::Connections),
+            Kind::RecvQ => counted(figures.recv_q?, Unit::Bytes),
+            Kind::SendQ => counted(figures.send_q?, Unit::Bytes),
+            Kind::AcceptQueue => counted(figures.accept_queue?, Unit::Connections),
             Kind::Rtt(share) => counted(figures.rtt(share)?, Unit::Microseconds),
-            Kind::Ratio => Some((figures.retrans_ratio(span.repeats)?, Unit::Ratio)),
-            Kind::Worst => Some((figures.worst_ratio(span.repeats)?, Unit::Ratio)),
+            Kind::Ratio { of_interval } => Some((figures.retrans_ratio(of_interval)?, Unit::Ratio)),
+            Kind::Worst { of_interval } => Some((figures.worst_ratio(of_interval)?, Unit::Ratio)),
             Kind::Sum(field) => counted(figures.sum(field)?, field.unit),
             Kind::Growth(field) => counted(figures.growth(field)?, field.unit),
             Kind::Rate(field) => {
-                let rate = figures.growth(field)? as f64 / span.interval_s?;
-                Some(match field.unit {
-                    Unit::Bytes => (rate, Unit::BytesPerSecond),
-                    // Seconds per second.
-                    Unit::Microseconds => (rate / 1e6, Unit::Ratio),
-                    Unit::Milliseconds => (rate / 1e3, Unit::Ratio),
-                    _ => (rate, Unit::None),
-                })
+                Some((figures.growth(field)? as f64 / span.interval_s?, field.unit))
             }
         }
     }
@@ -321,6 +323,7 @@ impl GroupColumn {
         };
         let mut text = String::new();
         match unit {
+            _ if matches!(self.kind, Kind::Rate(_)) => per_second(value, unit, &mut text),
             Unit::Microseconds => human::microseconds(value as u64, &mut text),
             Unit::Milliseconds => human::microseconds((value * 1e3) as u64, &mut text),
             Unit::Bytes => human::bytes(value as u64, &mut text),
@@ -376,7 +379,16 @@ mod tests {
         let (shown, dropped) = titles(Some(80), &by_remote, false);
         assert_eq!(shown[..4], ["REMOTE", "COUNT", "RECEIVED", "SENT"]);
         assert!(shown.contains(&"RETR%".to_owned()), "{shown:?}");
-        assert_eq!(dropped[0], "WORST");
+        // In the order in which they would stand.
+        assert_eq!(
+            dropped,
+            titles(None, &by_remote, false)
+                .0
+                .into_iter()
+                .filter(|title| !shown.contains(title))
+                .collect::<Vec<_>>()
+        );
+        assert!(dropped.contains(&"WORST".to_owned()), "{dropped:?}");
         let (shown, dropped) = titles(None, &by_remote, true);
         assert_eq!((shown.len(), dropped.len()), (14, 0));
         let (shown, _) = titles(Some(20), &by_remote, false);

@@ -7,16 +7,12 @@ use std::time::Duration;
 use super::column::Span;
 use super::{GroupColumn, GroupColumns};
 use crate::model::Unit;
-use crate::output::aligned::{Aligned, Cell};
-use crate::output::shorten::shorten;
+use crate::output::aligned::Aligned;
 use crate::output::{Align, Layout, OutputWriter, RowCell, RowForm, Rows, Tone, human, json_line};
 use crate::report::{
     Cost, Document, FiguresEntry, Group, GroupDocument, GroupEntry, GroupRowEnd, GroupRowLine,
     GroupTable, GroupView, Quality, RestEntry,
 };
-
-/// Further keys are shortened to this width in tables that have to fit.
-const LONGEST_KEY: usize = 24;
 
 /// Order and number of the groups; the same for every sample.
 #[derive(Debug, Clone)]
@@ -54,8 +50,8 @@ pub struct GroupCounts {
     groups: u64,
     shown: u64,
     sockets: u64,
-    /// Sockets of groups that are not kept apart.
-    apart: u64,
+    /// Sockets of groups beyond those that are kept.
+    beyond_limit: u64,
 }
 
 impl GroupCounts {
@@ -94,16 +90,16 @@ impl GroupWriter {
             groups: groups.len() as u64,
             shown: shown.len() as u64,
             sockets: total.count,
-            apart: table.rest().count,
+            beyond_limit: table.rest().count,
         };
         let view = GroupView {
             keys: &table.keys,
             repeats: sample.repeats,
             interval_s: document.interval_s,
         };
-        let rest = (!others.is_empty() || counts.apart > 0).then_some(RestEntry {
+        let rest = (!rest.is_empty()).then_some(RestEntry {
             groups: others.len() as u64,
-            is_least: counts.apart > 0,
+            is_least: !table.rest().is_empty(),
             figures: FiguresEntry { figures: &rest, view },
         });
         let total = FiguresEntry { figures: &total, view };
@@ -167,18 +163,15 @@ impl GroupWriter {
             None => ("", Align::Right),
         };
         let alignment: Vec<_> = columns.iter().map(align).collect();
-        let mut table = Aligned::new(&alignment, 0).shrinkable(0);
+        let keys =
+            (0..columns.len()).filter(|at| columns.get(*at).is_some_and(|it| it.key().is_some()));
+        let mut table = keys.fold(Aligned::new(&alignment, 0), Aligned::shrinkable);
         if layout.header {
             let titles = columns.iter().map(|column| (column.header.clone(), Tone::Quiet));
             table.row(titles.collect());
         }
-        let cell = |column: &GroupColumn, group: &Group| -> Cell {
-            let (text, tone) = column.cell(group, span);
-            let is_long = layout.width.is_some() && column.key().is_some_and(|at| at > 0);
-            (if is_long { shorten(&text, LONGEST_KEY) } else { text }, tone)
-        };
         for group in groups {
-            table.row(columns.iter().map(|column| cell(column, group)).collect());
+            table.row(columns.iter().map(|column| column.cell(group, span)).collect());
         }
         table.write(out, layout.width, layout.style)
     }
@@ -229,12 +222,12 @@ pub fn groups_summary(counts: &GroupCounts, columns: &GroupColumns, took: Durati
     if counts.unseen() > 0 {
         line.push_str(&format!(", {} shown", human::grouped(counts.shown)));
     }
-    if counts.apart > 0 {
-        let apart = human::grouped(counts.apart);
-        line.push_str(&format!(", and {apart} sockets in further groups that are not kept apart"));
-    }
     line.push_str(" in ");
     human::microseconds(took.as_micros() as u64, &mut line);
+    if counts.beyond_limit > 0 {
+        let sockets = human::counted(counts.beyond_limit, "socket");
+        line.push_str(&format!("; {sockets} of further groups are only in the total"));
+    }
     if !columns.dropped.is_empty() {
         line.push_str(&format!("; -w also shows {}", columns.dropped.join(", ")));
     }

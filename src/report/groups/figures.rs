@@ -3,10 +3,17 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::attribution::Histogram;
-use crate::model::fields::{self, tcp_info as t};
-use crate::model::{Field, Reading, Socket, State};
+use crate::model::fields::{self, retransmitted_segments, tcp_info as t};
+use crate::model::{Field, State};
 use crate::report::{Change, Connection};
 use crate::tracking::COUNTERS;
+
+/// Adds what is known; a sum of nothing is not known.
+fn add(sum: &mut Option<u64>, value: Option<u64>) {
+    if let Some(value) = value {
+        *sum = Some(sum.unwrap_or(0).saturating_add(value));
+    }
+}
 
 /// Sums of counters; `None` where no socket has them.
 #[derive(Debug, Clone)]
@@ -26,9 +33,7 @@ impl Sums {
 
     fn add_each(&mut self, mut value: impl FnMut(usize) -> Option<u64>) {
         for (position, sum) in self.0.iter_mut().enumerate() {
-            if let Some(value) = value(position) {
-                *sum = Some(sum.unwrap_or(0).saturating_add(value));
-            }
+            add(sum, value(position));
         }
     }
 
@@ -51,10 +56,13 @@ struct Retransmitted {
 }
 
 impl Retransmitted {
-    fn add(&mut self, share: f64, sent: f64) {
-        self.segments += share * sent;
-        self.sent += sent;
-        self.worst = Some(self.worst.map_or(share, |worst| worst.max(share)));
+    fn add(&mut self, again: f64, sent: f64) {
+        if sent > 0.0 {
+            let share = again / sent;
+            self.segments += again;
+            self.sent += sent;
+            self.worst = Some(self.worst.map_or(share, |worst| worst.max(share)));
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -84,19 +92,17 @@ struct Details {
 pub struct Figures {
     /// Sockets.
     pub count: u64,
-    /// Connections that are new since the previous sample.
+    /// Sockets that are new since the previous sample.
     pub opened: u64,
-    /// Connections that are gone since then.
+    /// Sockets that are gone since then.
     pub closed: u64,
     states: [u64; 16],
-    /// Bytes that programs have not read.
-    pub recv_q: u64,
+    /// Bytes that programs have not read; `None` where no socket has that queue.
+    pub recv_q: Option<u64>,
     /// Bytes that peers have not acknowledged.
-    pub send_q: u64,
-    /// Connections that wait for `accept()`.
-    pub accept_queue: u64,
-    /// Whether there are listeners.
-    listens: bool,
+    pub send_q: Option<u64>,
+    /// Connections that wait for `accept()`; `None` without listeners.
+    pub accept_queue: Option<u64>,
     /// `None` where sockets are only counted.
     details: Option<Box<Details>>,
 }
@@ -119,11 +125,9 @@ impl Figures {
         if let Some(count) = self.states.get_mut(socket.state as usize) {
             *count += 1;
         }
-        self.recv_q += fields::RECV_Q.integer(socket).unwrap_or(0);
-        self.send_q += fields::SEND_Q.integer(socket).unwrap_or(0);
-        if let Some(queued) = fields::ACCEPT_QUEUE.integer(socket) {
-            (self.listens, self.accept_queue) = (true, self.accept_queue + queued);
-        }
+        add(&mut self.recv_q, fields::RECV_Q.integer(socket));
+        add(&mut self.send_q, fields::SEND_Q.integer(socket));
+        add(&mut self.accept_queue, fields::ACCEPT_QUEUE.integer(socket));
         if let Some(details) = &mut self.details {
             details.add(row);
         }
@@ -135,13 +139,17 @@ impl Figures {
         self.opened += other.opened;
         self.closed += other.closed;
         self.states.iter_mut().zip(other.states).for_each(|(count, more)| *count += more);
-        self.recv_q += other.recv_q;
-        self.send_q += other.send_q;
-        self.accept_queue += other.accept_queue;
-        self.listens |= other.listens;
+        add(&mut self.recv_q, other.recv_q);
+        add(&mut self.send_q, other.send_q);
+        add(&mut self.accept_queue, other.accept_queue);
         if let (Some(details), Some(more)) = (&mut self.details, &other.details) {
             details.merge(more);
         }
+    }
+
+    /// Whether no socket is or was in it.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.opened == 0 && self.closed == 0
     }
 
     /// Begins another sample.
@@ -212,14 +220,16 @@ impl Figures {
     ) -> Result<(), M::Error> {
         map.serialize_entry("count", &self.count)?;
         if repeats {
-            map.serialize_entry("opened", &self.opened)?;
-            map.serialize_entry("closed", &self.closed)?;
+            map.serialize_entry("opened", &interval_s.map(|_| self.opened))?;
+            map.serialize_entry("closed", &interval_s.map(|_| self.closed))?;
         }
         map.serialize_entry("states", &States(self))?;
-        map.serialize_entry("recv_q", &self.recv_q)?;
-        map.serialize_entry("send_q", &self.send_q)?;
-        if self.listens {
-            map.serialize_entry("accept_queue", &self.accept_queue)?;
+        let queues =
+            [("recv_q", self.recv_q), ("send_q", self.send_q), ("accept_queue", self.accept_queue)];
+        for (key, sum) in queues {
+            if let Some(sum) = sum {
+                map.serialize_entry(key, &sum)?;
+            }
         }
         for (field, sum) in self.sums() {
             map.serialize_entry(field.key, &sum)?;
@@ -241,8 +251,8 @@ impl Details {
             if let Some(rtt) = t::RTT.integer(socket) {
                 self.rtt.add(rtt);
             }
-            if let Reading::Ratio(share) = fields::RETRANS_RATIO.read(socket) {
-                self.lives.add(share, segments(socket));
+            if let Some((again, sent)) = retransmitted_segments(socket) {
+                self.lives.add(again, sent);
             }
         }
         if socket.tcp_info.is_some() || socket.skmem.is_some() {
@@ -251,8 +261,8 @@ impl Details {
         let Some(delta) = row.delta else { return };
         self.growth.add_each(|position| delta.growth(COUNTERS.get(position)?));
         let again = delta.growth(&t::TOTAL_RETRANS);
-        if let Some((again, sent @ 1..)) = again.zip(delta.growth(&t::SEGS_OUT)) {
-            self.interval.add(again as f64 / sent as f64, sent as f64);
+        if let Some((again, sent)) = again.zip(delta.growth(&t::SEGS_OUT)) {
+            self.interval.add(again as f64, sent as f64);
         }
     }
 
@@ -269,18 +279,6 @@ impl Details {
         self.sums.clear();
         self.growth.clear();
         (self.lives, self.interval) = Default::default();
-    }
-}
-
-/// Segments that a connection sent. From 4 GiB on, where counters of segments may have wrapped, the
-/// number of full segments that its bytes take.
-fn segments(socket: &Socket) -> f64 {
-    const MANY_BYTES: u64 = 1 << 32;
-    let read = |field: &Field| field.integer(socket);
-    let bytes = read(&t::BYTES_SENT).filter(|&bytes| bytes >= MANY_BYTES);
-    match bytes.zip(read(&t::SND_MSS).filter(|&mss| mss > 0)) {
-        Some((bytes, mss)) => bytes as f64 / mss as f64,
-        None => read(&t::SEGS_OUT).unwrap_or(0) as f64,
     }
 }
 

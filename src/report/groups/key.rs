@@ -145,11 +145,6 @@ impl GroupKey {
         self.name().to_uppercase().replace('_', "-")
     }
 
-    /// Whether values are numbers, and so aligned to the right.
-    pub fn is_number(self) -> bool {
-        matches!(self, Self::Pid | Self::RemotePort | Self::LocalPort | Self::Field(_))
-    }
-
     /// The value for a socket, to be kept.
     pub fn value(self, row: &Connection<'_>) -> KeyValue {
         self.of(row).keep()

@@ -34,22 +34,33 @@ impl<'a> NamedCount<'a> {
             Some(Self { name, service_basis, count: group.figures.count })
         };
         let shown = groups.by_ref().take(most).filter_map(of_group).collect();
-        let none = Omitted { groups: 0, sockets: table.rest().count };
+        let rest = table.rest();
+        let none = Omitted { groups: 0, groups_at_least: !rest.is_empty(), sockets: rest.count };
         let omitted = groups.fold(none, |sum, group| Omitted {
             groups: sum.groups + 1,
             sockets: sum.sockets + group.figures.count,
+            ..sum
         });
         (shown, (omitted.sockets > 0).then_some(omitted))
     }
 }
 
 /// Groups that are not listed. Beyond 10,000 groups, those that came later are only sockets here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Omitted {
-    /// How many.
+    /// How many are known.
     pub groups: u64,
+    /// Whether there are more.
+    pub groups_at_least: bool,
     /// Their sockets.
     pub sockets: u64,
+}
+
+impl Omitted {
+    /// What stands behind a number of groups that is the least.
+    pub fn sign(&self) -> &'static str {
+        if self.groups_at_least { "+" } else { "" }
+    }
 }
 
 /// The listeners.
@@ -149,13 +160,14 @@ pub struct Trouble<'a> {
 /// What the counters of a sample show.
 pub fn trouble(sums: &SummarySums) -> Trouble<'_> {
     let growth = |name: &str, now: i64| {
-        let before = sums.before.as_ref().map(|before| before.get(name).copied().unwrap_or(now));
-        before.map(|before| u64::try_from(now.saturating_sub(before)).unwrap_or(0))
+        let before = sums.before.as_ref()?.get(name).copied().flatten().unwrap_or(now);
+        Some(u64::try_from(now.saturating_sub(before)).unwrap_or(0))
     };
-    let all = sums.counters.iter().map(|(name, value)| CounterGrowth {
+    let known = sums.counters.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let all = known.map(|(name, value)| CounterGrowth {
         name,
-        value: u64::try_from(*value).unwrap_or(0),
-        delta: growth(name, *value),
+        value: u64::try_from(value).unwrap_or(0),
+        delta: growth(name, value),
     });
     let of = |wanted: &str| all.clone().find(|it| it.name == wanted).map(|it| it.events());
     let (retrans_segs, out_segs) = (of(RETRANSMITTED), of(SENT));
@@ -183,10 +195,10 @@ pub struct SummaryDocument<'a> {
     pub document: Document<'a>,
     /// Sockets.
     pub sockets: u64,
-    /// Connections that are new since the previous sample.
+    /// Sockets that are new since the previous sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened: Option<u64>,
-    /// Connections that are gone since then.
+    /// Sockets that are gone since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
     /// By state.

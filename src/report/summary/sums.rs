@@ -43,14 +43,23 @@ pub struct TroubledListener {
     pub service: Option<KeyValue>,
 }
 
+impl TroubledListener {
+    /// The worst first: full queues, then the most drops.
+    fn rank(&self) -> impl Ord + use<> {
+        let is_full = self.accept_queue > self.accept_queue_max;
+        let drops = self.drops_delta.unwrap_or(self.drops);
+        (Reverse((is_full, drops, self.accept_queue)), self.local.port, self.local.address)
+    }
+}
+
 /// All of it.
 #[derive(Debug)]
 pub struct SummarySums {
     /// Sockets.
     pub sockets: u64,
-    /// Connections that are new since the previous sample.
+    /// Sockets that are new since the previous sample.
     pub opened: u64,
-    /// Connections that are gone since then.
+    /// Sockets that are gone since then.
     pub closed: u64,
     states: [u64; 16],
     /// By family.
@@ -72,10 +81,10 @@ pub struct SummarySums {
     /// Those of either kind.
     pub troubled_count: u64,
     troubled: Vec<TroubledListener>,
-    /// Counters that indicate problems, and those of segments.
-    pub counters: BTreeMap<Box<str>, i64>,
+    /// Counters that indicate problems, and those of segments; `None` where this sample has none.
+    pub counters: BTreeMap<Box<str>, Option<i64>>,
     /// The same of the previous sample.
-    pub before: Option<BTreeMap<Box<str>, i64>>,
+    pub before: Option<BTreeMap<Box<str>, Option<i64>>>,
     /// Samples so far.
     samples: u64,
 }
@@ -117,11 +126,8 @@ impl SummarySums {
     /// Listeners with waiting or dropped connections: full queues first, then the most drops.
     pub fn troubled(&self) -> Vec<&TroubledListener> {
         let mut listeners: Vec<&TroubledListener> = self.troubled.iter().collect();
-        listeners.sort_by_key(|it| {
-            let is_full = it.accept_queue > it.accept_queue_max;
-            let drops = it.drops_delta.unwrap_or(it.drops);
-            (Reverse((is_full, drops, it.accept_queue)), it.local.port, it.local.address)
-        });
+        listeners.sort_by_key(|it| it.rank());
+        listeners.truncate(MOST_LISTENERS);
         listeners
     }
 
@@ -141,23 +147,28 @@ impl SummarySums {
             return;
         }
         self.troubled_count += 1;
-        if self.troubled.len() < MOST_LISTENERS {
-            self.troubled.push(TroubledListener {
-                local: row.socket.local,
-                interface: row.interface.and_then(|interface| interface.name).map(Into::into),
-                accept_queue,
-                accept_queue_max: read(&fields::ACCEPT_QUEUE_MAX),
-                drops,
-                drops_delta,
-                service: row.service.is_some().then(|| GroupKey::Service.value(row)),
-            });
+        if self.troubled.len() == 2 * MOST_LISTENERS {
+            self.troubled.sort_by_key(TroubledListener::rank);
+            self.troubled.truncate(MOST_LISTENERS);
         }
+        self.troubled.push(TroubledListener {
+            local: row.socket.local,
+            interface: row.interface.and_then(|interface| interface.name).map(Into::into),
+            accept_queue,
+            accept_queue_max: read(&fields::ACCEPT_QUEUE_MAX),
+            drops,
+            drops_delta,
+            service: row.service.is_some().then(|| GroupKey::Service.value(row)),
+        });
     }
 }
 
 impl SampleSums for SummarySums {
     fn begin(&mut self) {
-        let before = std::mem::take(&mut self.counters);
+        // The map of the sample before that is filled again: it has the names already.
+        let reused = self.before.take().unwrap_or_default();
+        let before = std::mem::replace(&mut self.counters, reused);
+        self.counters.values_mut().for_each(|sum| *sum = None);
         self.before = (self.samples > 0).then_some(before);
         self.samples += 1;
         (self.sockets, self.opened, self.closed, self.orphaned) = (0, 0, 0, 0);
@@ -212,8 +223,12 @@ impl SampleSums for SummarySums {
             let is_wanted = kind == Kind::Counter
                 && (name == RETRANSMITTED || name == SENT || indicates_problem(name));
             if is_wanted {
-                let sum = self.counters.entry(name.into()).or_default();
-                *sum = sum.saturating_add(value);
+                match self.counters.get_mut(name) {
+                    Some(sum) => *sum = Some(sum.unwrap_or(0).saturating_add(value)),
+                    None => {
+                        self.counters.insert(name.into(), Some(value));
+                    }
+                }
             }
         }
     }
