@@ -47,10 +47,19 @@ pub(in crate::cli) struct Start {
 /// Where there is no command, with the command that was probably meant.
 pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::Result<Start> {
     let is_command = |name: &str| name == "help" || commands.iter().any(|command| command == name);
-    // The command itself tells of mistakes in the configuration.
-    let config = Config::load(given_configuration(&words).map(Path::new)).unwrap_or_default();
     let Some(first) = words.first() else { return Ok(Start::default()) };
-    let words = match config.alias.get(first).filter(|_| !is_command(first)) {
+    let config = match Config::load(given_configuration(&words).map(Path::new)) {
+        Ok(config) => config,
+        // A command that uses the configuration reports the mistake itself.
+        Err(_) if is_command(first) || first.starts_with('-') => Config::default(),
+        // The name may be an alias of the file.
+        Err(error) => return Err(error.into()),
+    };
+    // Help is there whatever the configuration has.
+    if !first.starts_with('-') && first != "help" {
+        config.check_commands(commands)?;
+    }
+    let words = match config.alias.get(first) {
         Some(expansion) => [expansion.as_slice(), words.get(1..).unwrap_or_default()].concat(),
         None => words,
     };
@@ -61,7 +70,9 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
     }
     let ports = std::cell::LazyCell::new(PortNames::load);
     let Arguments { words, note } = without_ss(words, &|name| ports.port(name).is_some())?;
-    let with_defaults = words.split_first().and_then(|(command, given)| {
+    // Only what is typed decides what is killed: a default may widen or narrow it.
+    let kills = words.iter().any(|word| word == "--kill");
+    let with_defaults = words.split_first().filter(|_| !kills).and_then(|(command, given)| {
         let defaults = config.defaults.get(command).filter(|defaults| !defaults.is_empty())?;
         Some([std::slice::from_ref(command), defaults, given].concat())
     });
