@@ -42,7 +42,7 @@ pub(super) struct Conns {
     /// container, cgroup, local, local-port, role, user, netns, pid, family, congestion, interface,
     /// or a field that is no counter, such as snd_mss. --sort, --limit and --columns then are about
     /// groups, of which those with the most sockets come first, and --interval shows rates.
-    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with = "detail")]
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with_all = ["detail", "lines", "names"])]
     by: Vec<GroupKey>,
 
     #[command(flatten)]

@@ -47,9 +47,9 @@ pub(super) struct Wanted {
 }
 
 impl Selected {
-    /// Whether no filter was given.
-    pub(super) fn is_everything(&self) -> bool {
-        matches!(self.expr, Expr::True)
+    /// Whether the filter asks for an end point, an owner or a figure.
+    pub(super) fn is_selective(&self) -> bool {
+        self.expr.selects()
     }
 
     /// Resolves the arguments.

@@ -45,7 +45,9 @@ pub(in crate::cli) struct Start {
 ///
 /// # Errors
 /// Where there is no command, with the command that was probably meant.
-pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::Result<Start> {
+pub(in crate::cli) fn start(words: Vec<String>, program: &clap::Command) -> anyhow::Result<Start> {
+    let commands: Vec<String> =
+        program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let is_command = |name: &str| name == "help" || commands.iter().any(|command| command == name);
     let Some(first) = words.first() else { return Ok(Start::default()) };
     let config = match Config::load(given_configuration(&words).map(Path::new)) {
@@ -57,7 +59,7 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
     };
     // Help is there whatever the configuration has.
     if !first.starts_with('-') && first != "help" {
-        config.check_commands(commands)?;
+        config.check_commands(&commands)?;
     }
     let words = match config.alias.get(first) {
         Some(expansion) => [expansion.as_slice(), words.get(1..).unwrap_or_default()].concat(),
@@ -69,7 +71,7 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
         return Ok(Start { words, ..Start::default() });
     }
     let ports = std::cell::LazyCell::new(PortNames::load);
-    let Arguments { words, note } = without_ss(words, &|name| ports.port(name).is_some())?;
+    let Arguments { words, note } = without_ss(words, program, &|name| ports.port(name).is_some())?;
     // Only what is typed decides what is killed: a default may widen or narrow it.
     let kills = words.iter().any(|word| word == "--kill");
     let with_defaults = words.split_first().filter(|_| !kills).and_then(|(command, given)| {
