@@ -8,6 +8,7 @@ use super::kill::{self, KillArgs};
 use super::lines::{self, LinesArgs};
 use super::peer_names::NamesArgs;
 use super::run::{SocketArgs, Subject};
+use crate::config::Config;
 use crate::model::StateSet;
 use crate::output::{ColumnSets, RowSchema};
 use crate::report::GroupKey;
@@ -78,7 +79,9 @@ impl Conns {
             return lines::run(&self.sockets, SUBJECT);
         }
         if self.by.is_empty() {
-            self.sockets.run(SUBJECT, self.names.load()?)
+            // Files that may not be read are reported where the services are read.
+            let names = self.names.load(|| Config::load(None).map(|config| config.hosts))?;
+            self.sockets.run(SUBJECT, names)
         } else {
             grouped::run(self.sockets, self.by)
         }

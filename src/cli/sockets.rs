@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::exit::{configuration, eprint_line};
+use super::exit::configuration;
 use super::expression::FilterArgs;
 use super::recording_args::SampleArgs;
 use crate::filter::{Expr, Needs};
@@ -62,9 +62,7 @@ impl Selected {
             bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
         }
         if !recorded.is_given() {
-            for line in filter.absent_processes() {
-                eprint_line(format_args!("tcpdiag: {line}"));
-            }
+            filter.report_absent_processes();
         }
         let ports = PortNames::load();
         let recorded = recorded.sample(&filter.netns)?;

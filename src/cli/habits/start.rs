@@ -98,7 +98,7 @@ fn refuse(first: &str, words: &[String]) -> anyhow::Result<()> {
         bail!("a command is missing before `{shown}`; with the flags of ss: tcpdiag ss {line}");
     }
     if let Some((_, ours)) = SYNONYMS.iter().find(|(theirs, _)| *theirs == first) {
-        bail!("there is no command `{shown}`; its like is: tcpdiag {ours}");
+        bail!("there is no command `{shown}`; use: tcpdiag {ours}");
     }
     if first.chars().any(|c| c.is_ascii_digit())
         && let Some((what, arguments)) = of_word(first)

@@ -116,6 +116,9 @@ fn a_redirect_by_mistake_is_refused_before_anything_is_written() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(wanted), "{stderr}");
+        let made =
+            format!("the file {file}, which it has made or emptied and which can be removed");
+        assert!(stderr.contains(&made), "{stderr}");
         assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
     // Any other file is one that was meant.
@@ -130,6 +133,10 @@ fn a_redirect_by_mistake_is_refused_before_anything_is_written() {
 fn a_process_that_is_not_here_is_said() {
     let (code, _, stderr) = run(&["conns", "--pid", "4194304"]);
     assert_eq!(code, Some(0));
+    assert!(stderr.contains("--pid 4194304: there is no such process"), "{stderr}");
+    let closed = ["closed", "--pid", "4194304", "--duration", "20ms", "-i", "10ms"];
+    let (code, _, stderr) = run(&closed);
+    assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("--pid 4194304: there is no such process"), "{stderr}");
     let own = std::process::id().to_string();
     let (_, _, stderr) = run(&["conns", "--pid", &own]);
