@@ -25,6 +25,10 @@ pub(super) enum Format {
     Tsv,
 }
 
+/// Lines of a screen beside the rows: time, header, what does not fit, the closing line in up to
+/// three lines, the prompt.
+const AROUND: usize = 7;
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Colour {
@@ -182,7 +186,7 @@ impl OutputArgs {
             rows: redrawn
                 .then_some(terminal)
                 .flatten()
-                .map(|(_, rows)| usize::from(rows).saturating_sub(4)),
+                .map(|(_, rows)| usize::from(rows).saturating_sub(AROUND)),
             style: self.color.style(),
         }
     }

@@ -143,7 +143,7 @@ impl<W: Write> Table<W> {
     /// would not fit.
     fn decide(&mut self) {
         let mut widths: Vec<usize> =
-            self.columns.iter().map(|column| column.header.width()).collect();
+            self.columns.iter().map(|column| column.header.width().max(1)).collect();
         let mut start = 0;
         for (index, &(end, _)) in self.ends.iter().enumerate() {
             let cell = self.text.part(start..end).text();
