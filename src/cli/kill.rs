@@ -16,7 +16,9 @@ use super::sockets::Selected;
 use crate::counters::Counters;
 use crate::model::{State, StateSet};
 use crate::monitor::{Namespace, find_namespaces};
-use crate::output::{Column, ConnectionWriter, OutputWriter, SafeText, human, json_line, summary};
+use crate::output::{
+    Column, ConnectionWriter, OutputWriter, Owners, SafeText, human, json_line, summary,
+};
 use crate::procfs::capabilities;
 use crate::report::{
     Connection, ConnectionPoller, Cost, Document, KILL, KeptConnection, KillDocument, KillEntry,
@@ -81,7 +83,7 @@ pub(super) fn run(sockets: &SocketArgs, args: KillArgs, subject: Subject) -> any
         bail!("--kill needs {}", capabilities::missing_net_admin());
     }
     let many = sockets.filter.has_many_namespaces();
-    let columns = sockets.output.columns(subject.columns, false, many, true)?;
+    let columns = sockets.output.columns(subject.columns, false, many, Owners::Asked)?.shown;
     let wanted =
         sockets.wanted(Subject { owners: true, ..subject }, &selected.needs, &columns, &[]);
     let (mut settings, _) = selected.settings(&sockets.filter, wanted)?;

@@ -86,6 +86,15 @@ pub fn localised(rfc_3339: &str) -> String {
     )
 }
 
+/// The same to the millisecond, for the heads of tables.
+pub fn localised_short(rfc_3339: &str) -> String {
+    let Ok(time) = rfc_3339.parse::<Timestamp>() else { return rfc_3339.to_owned() };
+    match local_time_zone().unwrap_or(&TimeZone::UTC).to_offset(time) {
+        Offset::UTC => format!("{time:.3}"),
+        offset => format!("{:.3}", time.display_with_offset(offset)),
+    }
+}
+
 fn in_zone(time: Timestamp, zone: &TimeZone) -> String {
     match zone.to_offset(time) {
         Offset::UTC => format!("{time:.9}"),
