@@ -47,6 +47,7 @@ pub enum RowForm {
 }
 
 /// One sample that is being written.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum ConnectionWriter<W: Write> {
     /// See [`RowForm::Table`].
     Table(Table<W>),
