@@ -1,6 +1,6 @@
 //! Waiting that Ctrl-C and termination end.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -8,6 +8,8 @@ use std::{io, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+
+use super::terminal::{is_error_terminal, standard_error};
 
 /// Whether the user asked the program to end. A second request ends it at once.
 #[derive(Debug)]
@@ -61,8 +63,8 @@ impl Interrupt {
     /// Whether the user asked to end. The `^C` that a terminal echoes is erased.
     pub fn is_asked(&self) -> bool {
         let asked = self.asked.load(Ordering::Relaxed);
-        if asked && !self.erased.swap(true, Ordering::Relaxed) && io::stderr().is_terminal() {
-            let _ = io::stderr().write_all(ERASE_LINE);
+        if asked && !self.erased.swap(true, Ordering::Relaxed) && is_error_terminal() {
+            let _ = standard_error().write_all(ERASE_LINE);
         }
         asked
     }
