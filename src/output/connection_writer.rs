@@ -47,7 +47,6 @@ pub enum RowForm {
 }
 
 /// One sample that is being written.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum ConnectionWriter<W: Write> {
     /// See [`RowForm::Table`].
     Table(Table<W>),
@@ -63,9 +62,9 @@ pub enum ConnectionWriter<W: Write> {
     /// See [`RowForm::Json`].
     Json(JsonStream<W>),
     /// See [`RowForm::JsonLines`].
-    JsonLines(JsonLines<'static, W>, RowSchema),
+    JsonLines(Box<JsonLines<'static, W>>, RowSchema),
     /// See [`RowForm::Delimited`].
-    Delimited(Delimited<W>),
+    Delimited(Box<Delimited<W>>),
 }
 
 impl<W: Write> ConnectionWriter<W> {
@@ -88,10 +87,11 @@ impl<W: Write> ConnectionWriter<W> {
             }
             RowForm::JsonLines => {
                 let lines = JsonLines::new(writer, schema.row, document.captured_at.clone());
-                Self::JsonLines(lines, schema)
+                Self::JsonLines(Box::new(lines), schema)
             }
             RowForm::Delimited { delimiter, header } => {
-                Self::Delimited(Delimited::begin(writer, delimiter, columns.to_vec(), header)?)
+                let columns = columns.to_vec();
+                Self::Delimited(Box::new(Delimited::begin(writer, delimiter, columns, header)?))
             }
         })
     }

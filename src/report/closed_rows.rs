@@ -45,7 +45,7 @@ pub trait ClosedSink {
     fn poll_ended(&mut self, quality: &Quality);
 }
 
-/// LastOwner has a connection, as of the last time that was looked up.
+/// Who had a connection, as of the last time that was looked up.
 #[derive(Debug)]
 struct LastOwner {
     identified: Option<Identified>,
