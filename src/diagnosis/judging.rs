@@ -174,7 +174,7 @@ impl Diagnosis {
     ) {
         let evidence = history.evidence();
         let peer_takes = self.groups.takes(history.example.remote_host());
-        let full_listener = self.full_listener(&history.example);
+        let full_listener = self.full_listener(&history.example, &evidence);
         let input = RuleInput { evidence: &evidence, peer_takes, full_listener, context };
         let mut matched: Vec<Match> = Vec::new();
         for rule in self.rules() {
