@@ -13,6 +13,9 @@ use crate::model::{Endpoint, Role, State};
 /// The placeholder for a listener on this host whose accept queue was full.
 pub(super) const FULL: &str = "full_listener";
 
+/// What the other side can observe.
+const OTHER_SIDE: &str = "The other end is on this host: TD201 is about its listener.";
+
 /// What to do about it.
 pub(super) const ADVICE: Advice = Advice::with_command(
     "Nothing is lost on the way: the listener {full_listener} is on this host, and its accept queue is full (TD201). Look there.",
@@ -55,6 +58,7 @@ impl RuleMatch {
         ));
         // It answers others: that is not remarkable.
         self.silence = None;
+        self.other_side = Some(OTHER_SIDE);
         self.with_word(FULL, end.to_string()).with_word("listener_port", port.to_string())
     }
 }
@@ -112,6 +116,7 @@ mod tests {
         let known = RuleMatch { cause: Some("known".to_owned()), ..unknown.clone() };
         assert_eq!(known.clone().at_full_listener(&input), known);
         let found = unknown.at_full_listener(&input);
+        assert_eq!(found.other_side, Some(OTHER_SIDE));
         assert!(found.cause.unwrap().contains("on this host is full"));
         assert!(found.words.iter().any(|(name, _)| *name == FULL));
     }
