@@ -273,7 +273,7 @@ mod tests {
         let of = |connected, refused| Ends { connected, refused, ..Ends::default() };
         let one = found(&[("10.0.0.1", of(0, 61)), ("10.0.0.2", of(500, 0))]).unwrap();
         assert_eq!(limit(&one), Some(0.2), "a single end point");
-        let all = found(&[("10.0.0.1", of(85, 15)), ("10.0.0.2", of(85, 15))]).unwrap();
+        let all = found(&[("10.0.0.1", of(80, 18)), ("10.0.0.2", of(80, 18))]).unwrap();
         assert_eq!(limit(&all), Some(0.1), "all of them together");
     }
 
