@@ -9,7 +9,9 @@ use crate::diagnosis::host::HostHistory;
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
 
-limits! {}
+limits! {
+    rare: Ratio::RARE, "share", "share of the segments sent, below which events are no trouble in ratios of rare events";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -19,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events. What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits that are within their limit without those that had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps of which most are on acknowledgements that others overtook (PAWSOldAck). So is what another rule judges by its cost. The finding says which of these it is. If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events (limit rare). What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits that are within their limit without those that had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps of which most are on acknowledgements that others overtook (PAWSOldAck). So is what another rule judges by its cost. The finding says which of these it is. If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing to see: these counters are of this host.",
     advice: &[
@@ -128,12 +130,13 @@ fn is_fine_without_unneeded(ratio: &Ratio, judgement: &Judgement, host: &HostHis
     };
     let unneeded = host.growth("TcpExtTCPDSACKRecvSegs").or_else(reports);
     unneeded.filter(|unneeded| *unneeded > 0).is_some_and(|unneeded| {
-        let needed = ratio.judge(judgement.threshold, |name| match host.amount(name) {
-            Amount::Events(all) if name == "TcpRetransSegs" => {
-                Amount::Events(all.saturating_sub(unneeded))
-            }
-            amount => amount,
-        });
+        let needed =
+            ratio.judge(judgement.threshold, Ratio::RARE, |name| match host.amount(name) {
+                Amount::Events(all) if name == "TcpRetransSegs" => {
+                    Amount::Events(all.saturating_sub(unneeded))
+                }
+                amount => amount,
+            });
         needed.verdict == Verdict::Ok || needed.no_data == Some(NoData::TooLittle)
     })
 }
@@ -209,7 +212,7 @@ mod tests {
         context.host = host(&[("TcpRetransSegs", 100), ("TcpOutSegs", 1_000)]);
         let ratio = Ratio::named("retransmission").unwrap();
         for (sent, found) in [(1_000, 1), (100_000, 0)] {
-            let judgement = ratio.judge(ratio.threshold(), |name| {
+            let judgement = ratio.judge(ratio.threshold(), Ratio::RARE, |name| {
                 crate::counters::Amount::Events(if name == "TcpOutSegs" { sent } else { 100 })
             });
             context.host.judgements = vec![(ratio, judgement)];
@@ -225,7 +228,8 @@ mod tests {
             host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
         let severity = |id, context: &crate::diagnosis::Context| {
             let ratio = Ratio::named(id).unwrap();
-            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(60));
+            let judgement = ratio
+                .judge(ratio.threshold(), Ratio::RARE, |_| crate::counters::Amount::Events(60));
             let mut context = crate::diagnosis::Context {
                 settings: crate::settings::Values::recorded(""),
                 host: context.host.clone(),
@@ -261,7 +265,7 @@ mod tests {
         context.host = host(grown);
         let judgements = Ratio::all().iter().map(|ratio| {
             let amount = |name: &str| context.host.amount(name);
-            (ratio, ratio.judge(ratio.threshold(), amount))
+            (ratio, ratio.judge(ratio.threshold(), Ratio::RARE, amount))
         });
         context.host.judgements = judgements.collect();
         let title = &Ratio::named(id).unwrap().title;
@@ -311,6 +315,18 @@ mod tests {
         assert_eq!(severity("undone_reductions", &undone), Some(Severity::Warning));
         let counted = [undone.as_slice(), &[("TcpExtTCPDSACKRecvSegs", 3)]].concat();
         assert_eq!(severity("undone_reductions", &counted), Some(Severity::Info));
+    }
+
+    #[test]
+    fn events_are_rare_up_to_a_limit() {
+        let timeouts = |events: u64| {
+            [("TcpExtTCPTimeouts", events), ("TcpRetransSegs", 60), ("TcpOutSegs", 40_000)]
+        };
+        assert_eq!(severity("timeout_share", &timeouts(39)), None);
+        assert_eq!(severity("timeout_share", &timeouts(40)), Some(Severity::Warning));
+        // Which cannot be sent, and what was taken back, is trouble in any number.
+        let failed = [("TcpExtTCPRetransFail", 9), ("TcpRetransSegs", 60), ("TcpOutSegs", 40_000)];
+        assert_eq!(severity("retransmit_failures", &failed), Some(Severity::Warning));
     }
 
     #[test]
