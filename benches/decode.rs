@@ -273,13 +273,8 @@ fn steps(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
 fn rows(criterion: &mut Criterion, kernel: &str, capture: &Capture) {
     let name = |step: &str| format!("{kernel}/{step}");
     let columns: Vec<Column> = COLUMNS.iter().filter_map(|name| find_column(name)).collect();
-    let layout = Layout {
-        width: Some(100),
-        shorten: false,
-        header: true,
-        rows: None,
-        style: Style::new(false),
-    };
+    let style = Style::new(false);
+    let layout = Layout { width: Some(100), shorten: false, header: true, rows: None, style };
     let mut table = Table::new(OutputWriter::new(io::sink()), columns.clone(), layout);
     measure(criterion, &name("table row"), capture.sockets, || {
         capture.connections(|row| drop(black_box(table.row(row))));

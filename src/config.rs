@@ -81,7 +81,8 @@ pub struct Config {
     /// Usual files that this user may not read, and why.
     #[serde(skip)]
     pub unreadable: Vec<String>,
-    /// The file that sets each threshold and each limit, by ratio or code in upper case, and key.
+    /// The file that sets each threshold and each limit, by ratio or code in upper case, and key,
+    /// and each of `defaults` and `alias`.
     #[serde(skip)]
     set_in: BTreeMap<(String, String), PathBuf>,
 }
@@ -174,7 +175,10 @@ impl Config {
             let set = set.into_iter().filter(|(_, value)| value.is_some());
             set.map(|(key, _)| (id.clone(), key.to_owned()))
         });
-        self.set_in = limits.chain(thresholds).map(|set| (set, path.to_owned())).collect();
+        let defaults = self.defaults.keys().map(|name| ("defaults".to_owned(), name.clone()));
+        let aliases = self.alias.keys().map(|name| ("alias".to_owned(), name.clone()));
+        let all = limits.chain(thresholds).chain(defaults).chain(aliases);
+        self.set_in = all.map(|set| (set, path.to_owned())).collect();
         self
     }
 
@@ -189,6 +193,52 @@ impl Config {
         let limits = self.diagnose.iter().find(|(code, _)| code.eq_ignore_ascii_case(of));
         let limit = limits.and_then(|(_, limits)| limits.get(key).copied());
         Some((limit.or(threshold)?, file))
+    }
+
+    /// Checks that `[defaults]` has names of `commands`, and that each of `[alias]` has another name
+    /// and begins with one.
+    ///
+    /// # Errors
+    /// Names the file, the key and what is wrong with it.
+    pub fn check_commands(&self, commands: &[String]) -> Result<(), ConfigError> {
+        let is_command = |name: &str| commands.iter().any(|command| command == name);
+        let unknown = |name: &str| {
+            let near = text::nearest(name, commands.iter());
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            format!("there is no command `{}`{hint}", escape::bounded(name, 64))
+        };
+        let defaults = self.defaults.iter().map(|(name, arguments)| {
+            let fault = if name == "ss" {
+                Some("`ss` has the defaults of the command that answers it".to_owned())
+            } else if !is_command(name) {
+                Some(unknown(name))
+            } else if arguments.iter().any(|argument| argument == "--kill") {
+                Some("--kill must be typed and cannot be a default".to_owned())
+            } else {
+                None
+            };
+            ("defaults", name, fault)
+        });
+        let aliases = self.alias.iter().map(|(name, words)| {
+            let fault = if is_command(name) || name == "help" {
+                Some("this is the name of a command; an alias needs another one".to_owned())
+            } else if name.is_empty() || name.starts_with('-') {
+                Some("the name of an alias cannot be empty or begin with a dash".to_owned())
+            } else {
+                match words.first() {
+                    None => Some("it is empty; an alias begins with a command".to_owned()),
+                    Some(first) => (!is_command(first)).then(|| unknown(first)),
+                }
+            };
+            ("alias", name, fault)
+        });
+        for (table, name, fault) in defaults.chain(aliases) {
+            let Some(fault) = fault else { continue };
+            let path = self.set_in.get(&(table.to_owned(), name.clone())).cloned();
+            let why = format!("{table}.{}: {fault}", escape::bounded(name, 64));
+            return Err(ConfigError::Content { path: path.unwrap_or_default(), why });
+        }
+        Ok(())
     }
 
     /// The limits of rules: those that are configured, else their own.

@@ -16,6 +16,7 @@ use super::peer_names::NamesArgs;
 use super::recording_args::{SpanArgs, complain};
 use super::repeat::interval;
 use super::warnings::Warnings;
+use crate::config::Config;
 use crate::identity::{Grouping, ServiceRegistry};
 use crate::monitor::{FilterNames, NameSource};
 use crate::output::{
@@ -112,6 +113,9 @@ impl ClosedCommand {
         }
         let form = self.form()?;
         let ports = PortNames::load();
+        if !self.span.is_given() {
+            self.filter.report_absent_processes();
+        }
         let recorded = self.span.session(&self.filter.netns)?;
         let choice = NamespaceChoice::default();
         let source = match &recorded {
@@ -122,7 +126,8 @@ impl ClosedCommand {
         if connections.needs().program {
             bail!("no event shows which ports the kernel chose, as `autobound` asks");
         }
-        let services = configuration(self.config.as_deref())?.services;
+        let Config { services, hosts, .. } = configuration(self.config.as_deref())?;
+        let names = self.names.load(|| anyhow::Ok(hosts))?;
         let registry = ServiceRegistry::new(services, Grouping::Service, ports);
         let options = ClosedOptions {
             connections,
@@ -133,11 +138,7 @@ impl ClosedCommand {
             has_events: !self.no_events,
         };
         let interrupt = Interrupt::install()?;
-        let lines = Rc::new(RefCell::new(Lines::new(
-            ClosedWriter::new(form),
-            self.limit,
-            self.names.load()?,
-        )));
+        let lines = Rc::new(RefCell::new(Lines::new(ClosedWriter::new(form), self.limit, names)));
         let begun = Instant::now();
         let sink = Rc::clone(&lines);
         let name = recorded.as_ref().map(|(session, _)| session.name().to_owned());

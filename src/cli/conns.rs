@@ -8,6 +8,7 @@ use super::kill::{self, KillArgs};
 use super::lines::{self, LinesArgs};
 use super::peer_names::NamesArgs;
 use super::run::{SocketArgs, Subject};
+use crate::config::Config;
 use crate::model::StateSet;
 use crate::output::{ColumnSets, RowSchema};
 use crate::report::GroupKey;
@@ -42,7 +43,7 @@ pub(super) struct Conns {
     /// container, cgroup, local, local-port, role, user, netns, pid, family, congestion, interface,
     /// or a field that is no counter, such as snd_mss. --sort, --limit and --columns then are about
     /// groups, of which those with the most sockets come first, and --interval shows rates.
-    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with = "detail")]
+    #[arg(long, value_name = "KEY,KEY", value_delimiter = ',', value_parser = GroupKey::parse, conflicts_with_all = ["detail", "lines", "names"])]
     by: Vec<GroupKey>,
 
     #[command(flatten)]
@@ -78,7 +79,9 @@ impl Conns {
             return lines::run(&self.sockets, SUBJECT);
         }
         if self.by.is_empty() {
-            self.sockets.run(SUBJECT, self.names.load()?)
+            // Files that may not be read are reported where the services are read.
+            let names = self.names.load(|| Config::load(None).map(|config| config.hosts))?;
+            self.sockets.run(SUBJECT, names)
         } else {
             grouped::run(self.sockets, self.by)
         }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::exit::eprint_line;
 use super::redirect::refuse_redirect;
 use crate::filter::{
     self, Comparison, Expr, Family, Names, Pattern, PlanOptions, Predicate, begins_expression,
@@ -37,27 +38,25 @@ impl FilterArgs {
         self.which.expression(names)
     }
 
-    /// What is to be said about processes that were asked for: that there is no such process, or that
-    /// its sockets are in another namespace than those that are shown.
-    pub(super) fn absent_processes(&self) -> Vec<String> {
+    /// Reports each process that was asked for and does not exist, or whose sockets are in another
+    /// namespace than those that are shown.
+    pub(super) fn report_absent_processes(&self) {
         let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net"));
         let own = namespace("self").ok();
-        let mut said = Vec::new();
         for pid in &self.which.pid {
             match namespace(&pid.to_string()) {
                 Ok(of_process) if self.netns.is_empty() && own.as_ref() != Some(&of_process) => {
-                    said.push(format!(
-                        "--pid {pid}: this process is in another network namespace, whose sockets \
+                    eprint_line(format_args!(
+                        "tcpdiag: --pid {pid}: this process is in another network namespace, whose sockets \
                          are not shown; --netns {pid} shows them"
                     ));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    said.push(format!("--pid {pid}: there is no such process"));
+                    eprint_line(format_args!("tcpdiag: --pid {pid}: there is no such process"));
                 }
                 _ => {}
             }
         }
-        said
     }
 
     /// Whether several namespaces may be shown.

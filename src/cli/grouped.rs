@@ -3,7 +3,7 @@
 use anyhow::{anyhow, bail};
 
 use super::exit::{Exit, eprint_line};
-use super::output::{Format, OutputArgs, width};
+use super::output::{Format, OutputArgs, table_width};
 use super::run::SocketArgs;
 use super::sockets::{Selected, Wanted};
 use super::sums::SumRun;
@@ -13,7 +13,7 @@ use crate::output::{
     Requirements, UnknownGroupColumn, find_column, group_column, groups_summary, human,
 };
 use crate::procfs::capabilities;
-use crate::recording::localised;
+use crate::recording::localised_short;
 use crate::report::{GroupDocument, GroupKey, GroupTable};
 use crate::sys::is_terminal;
 use crate::wire::Extensions;
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: SocketArgs, keys: Vec<GroupKey>) -> anyhow::Result<
             out.clear_screen()?;
         }
         if appended {
-            out.line(localised(&sample.document.captured_at))?;
+            out.line(localised_short(&sample.document.captured_at))?;
         }
         let form = output.form(redrawn, sample.is_first, repeats);
         let shown = GroupSample { quality: sample.quality, cost: sample.cost, repeats };
@@ -102,7 +102,7 @@ fn columns(output: &OutputArgs, keys: &[GroupKey], repeats: bool) -> anyhow::Res
     }
     let unlimited = output.wide || output.oneline;
     Ok(match output.output {
-        Format::Table => GroupColumns::usual(keys, repeats, (!unlimited).then(width)),
+        Format::Table => GroupColumns::usual(keys, repeats, table_width().filter(|_| !unlimited)),
         Format::Json | Format::Jsonl | Format::Csv | Format::Tsv => {
             GroupColumns::all(keys, repeats)
         }

@@ -16,7 +16,9 @@ use super::sockets::Selected;
 use crate::counters::Counters;
 use crate::model::{State, StateSet};
 use crate::monitor::{Namespace, find_namespaces};
-use crate::output::{Column, ConnectionWriter, OutputWriter, SafeText, human, json_line, summary};
+use crate::output::{
+    Column, ConnectionWriter, OutputWriter, Owners, SafeText, human, json_line, summary,
+};
 use crate::procfs::capabilities;
 use crate::report::{
     Connection, ConnectionPoller, Cost, Document, KILL, KeptConnection, KillDocument, KillEntry,
@@ -34,7 +36,9 @@ const NOT_KILLED: StateSet = StateSet::of(&[State::Listen, State::BoundInactive,
 pub(super) struct KillArgs {
     /// List the connections, ask, and end each with a reset (SOCK_DESTROY): its program gets
     /// ECONNABORTED. Needs CAP_NET_ADMIN and a kernel with CONFIG_INET_DIAG_DESTROY.
-    #[arg(long, conflicts_with_all = ["read", "interval", "detail", "sort", "limit", "names"])]
+    #[arg(long, conflicts_with_all = [
+        "by", "lines", "read", "interval", "detail", "sort", "limit", "names",
+    ])]
     kill: bool,
     /// Do not ask, for scripts.
     #[arg(long, requires = "kill")]
@@ -60,10 +64,12 @@ pub(super) fn run(sockets: &SocketArgs, args: KillArgs, subject: Subject) -> any
     }
     let begun = Usage::now();
     let selected = Selected::new(&sockets.filter, &sockets.recorded, false)?;
-    if selected.is_everything() {
+    if !selected.is_selective() {
         bail!(
-            "--kill needs an expression or filter that says which connections, such as \
-             `dst 10.0.0.7 and dport = :5432` or --pid 4711"
+            "--kill needs a port, address, process, pid, uid, service, cgroup, unit, container or \
+             figure that selects the connections, such as `dst 10.0.0.7 and dport = :5432`, --pid \
+             4711 or `rtt > 1s`; a state, family, namespace or role, or what is excluded, selects \
+             too many"
         );
     }
     if !args.yes && format != Format::Table {
@@ -77,7 +83,7 @@ pub(super) fn run(sockets: &SocketArgs, args: KillArgs, subject: Subject) -> any
         bail!("--kill needs {}", capabilities::missing_net_admin());
     }
     let many = sockets.filter.has_many_namespaces();
-    let columns = sockets.output.columns(subject.columns, false, many, true)?;
+    let columns = sockets.output.columns(subject.columns, false, many, Owners::Asked)?.shown;
     let wanted =
         sockets.wanted(Subject { owners: true, ..subject }, &selected.needs, &columns, &[]);
     let (mut settings, _) = selected.settings(&sockets.filter, wanted)?;

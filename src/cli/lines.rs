@@ -24,7 +24,7 @@ const SUMMED: [&str; 3] = ["rtt", "recv_q", "bytes_sent"];
 pub(super) struct LinesArgs {
     /// Show one line per sample with the sums of all connections, as vmstat does; the median of
     /// round trips is RTT.
-    #[arg(long, requires = "interval", conflicts_with_all = ["columns", "detail", "sort", "limit", "kill", "read", "names"], help_heading = "Repeating")]
+    #[arg(long, requires = "interval", conflicts_with_all = ["columns", "detail", "sort", "limit", "read", "names"], help_heading = "Repeating")]
     lines: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::output::{ColumnSets, RowSchema};
 
 /// Show listening sockets: accept queue against its limit, drops, owner.
 ///
-/// QUEUED is how many connections wait for accept(), LIMIT the backlog: the queue holds one more,
+/// QUEUES is how many connections wait for accept() and the backlog: the queue holds one more,
 /// then the kernel drops. SYN-RECV counts requests whose handshake is not complete. DROPS counts all
 /// segments that the listener discarded over its life: those that found a queue full, and those that
 /// a filter, TCP-MD5 or a check refused.

@@ -133,9 +133,7 @@ fn parse() -> anyhow::Result<(Cli, String)> {
         // A file's name that is no text needs no help with flags.
         return Ok((Cli::try_parse()?, String::new()));
     };
-    let commands: Vec<String> =
-        Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let start = habits::start(words, &commands)?;
+    let start = habits::start(words, &Cli::command())?;
     let from = |words: &[String]| {
         Cli::try_parse_from(std::iter::once("tcpdiag").chain(words.iter().map(String::as_str)))
     };

@@ -4,7 +4,8 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use crate::output::{
-    Column, ColumnSets, Layout, RowForm, Style, all_columns, find_column, record_columns,
+    Column, ColumnChoice, ColumnSets, Layout, Owners, RowForm, ShownColumns, Style, all_columns,
+    find_column, record_columns,
 };
 use crate::sys::{is_terminal, terminal_size};
 use crate::text;
@@ -23,6 +24,10 @@ pub(super) enum Format {
     /// Tab-separated values in base units.
     Tsv,
 }
+
+/// Lines of a screen beside the rows: time, header, what does not fit, the closing line in up to
+/// three lines, the prompt.
+const AROUND: usize = 7;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,7 +56,7 @@ pub(super) struct OutputArgs {
     #[arg(long, short = 'w', conflicts_with_all = ["columns", "detail"])]
     pub(super) wide: bool,
 
-    /// One line per socket, however wide the terminal is.
+    /// Show all usual columns, however wide the terminal is.
     #[arg(long, short = 'O', conflicts_with = "detail")]
     pub(super) oneline: bool,
 
@@ -121,16 +126,27 @@ impl OutputArgs {
         sets: ColumnSets,
         repeats: bool,
         netns: bool,
-        owners: bool,
-    ) -> anyhow::Result<Vec<Column>> {
-        let records = matches!(self.output, Format::Csv | Format::Tsv);
+        owners: Owners,
+    ) -> anyhow::Result<ShownColumns> {
+        let all = |shown| ShownColumns { shown, dropped: Vec::new() };
         if !self.columns.is_empty() {
-            self.columns.iter().map(|name| column(name.trim())).collect()
-        } else if records {
-            Ok(record_columns(repeats).collect())
-        } else {
-            sets.names(self.wide, repeats, netns, owners).into_iter().map(column).collect()
+            let named: anyhow::Result<_> =
+                self.columns.iter().map(|it| column(it.trim())).collect();
+            return named.map(all);
         }
+        Ok(match self.output {
+            Format::Csv | Format::Tsv => all(record_columns(repeats).collect()),
+            Format::Table | Format::Json | Format::Jsonl => {
+                let width = table_width().filter(|_| !self.oneline);
+                let wide = self.wide;
+                sets.columns(ColumnChoice { wide, repeats, netns, owners, width })
+            }
+        })
+    }
+
+    /// Whether the usual columns of a table are shown, which also have what is cheap to have.
+    pub(super) fn has_usual_columns(&self) -> bool {
+        self.output == Format::Table && self.columns.is_empty() && !self.detail
     }
 
     /// The column to sort by, and whether the largest come first.
@@ -164,13 +180,13 @@ impl OutputArgs {
         let terminal = terminal_size();
         let unlimited = self.wide || self.oneline || !self.columns.is_empty();
         Layout {
-            width: if unlimited { None } else { Some(width()) },
+            width: table_width().filter(|_| !unlimited),
             shorten: terminal.is_some(),
             header: !self.no_header,
             rows: redrawn
                 .then_some(terminal)
                 .flatten()
-                .map(|(_, rows)| usize::from(rows).saturating_sub(4)),
+                .map(|(_, rows)| usize::from(rows).saturating_sub(AROUND)),
             style: self.color.style(),
         }
     }
@@ -192,11 +208,17 @@ impl Colour {
     }
 }
 
-/// The columns that output should fit in: of the terminal, of `COLUMNS`, else 80.
+/// The columns that text should fit in: of the terminal, of `COLUMNS`, else 80.
 pub(super) fn width() -> usize {
+    table_width().unwrap_or(80)
+}
+
+/// The columns that rows should fit in: of the terminal or of `COLUMNS`. Other programs read lines
+/// of any length.
+pub(super) fn table_width() -> Option<usize> {
     let terminal = terminal_size().map(|(columns, _)| usize::from(columns));
     let from_environment = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok();
-    terminal.or_else(from_environment).unwrap_or(80).max(40)
+    terminal.or_else(from_environment).map(|width| width.max(40))
 }
 
 fn column(name: &str) -> anyhow::Result<Column> {

@@ -2,8 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::config::Config;
-use crate::procfs::PeerNames;
+use crate::procfs::{HostNames, PeerNames};
 
 /// Where names of peers come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,11 +24,12 @@ pub(super) struct NamesArgs {
 }
 
 impl NamesArgs {
-    /// The names that were asked for.
-    pub(super) fn load(self) -> anyhow::Result<Option<PeerNames>> {
+    /// The names that were asked for. `configured` is called where some were.
+    pub(super) fn load<E>(
+        self,
+        configured: impl FnOnce() -> Result<HostNames, E>,
+    ) -> Result<Option<PeerNames>, E> {
         let Some(names) = self.names else { return Ok(None) };
-        // Files that may not be read are named by whoever else reads the configuration.
-        let configured = Config::load(None)?.hosts;
-        Ok(Some(PeerNames::load(configured, names == Names::Dns)))
+        Ok(Some(PeerNames::load(configured()?, names == Names::Dns)))
     }
 }

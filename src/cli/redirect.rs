@@ -21,8 +21,9 @@ pub(super) fn refuse_redirect(expression: &[String]) -> anyhow::Result<()> {
     let Some(meant) = file().and_then(|file| comparison(&text, &file)) else { return Ok(()) };
     let Comparison { field, sign, word, value, file } = meant;
     bail!(
-        "the shell took `>` for a redirect into the file {file}; accepted are '{field} {sign} \
-         {value}' in quotes, and {field} {word} {value}"
+        "the shell took `>` for a redirect into the file {file}, which it has made or emptied and \
+         which can be removed; accepted are '{field} {sign} {value}' in quotes, and {field} {word} \
+         {value}"
     )
 }
 

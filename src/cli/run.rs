@@ -17,11 +17,11 @@ use super::warnings::Warnings;
 use crate::filter::Needs;
 use crate::model::StateSet;
 use crate::output::{
-    Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Requirements, RowOrder,
-    RowSchema, human, list_columns, summary,
+    Column, ColumnSets, ConnectionOutput, ConnectionWriter, OutputWriter, Owners, Requirements,
+    RowOrder, RowSchema, ShownColumns, human, list_columns, summary,
 };
-use crate::procfs::{PeerNames, capabilities};
-use crate::recording::{Sample, localised};
+use crate::procfs::{PeerNames, capabilities, holders_are_cheap};
+use crate::recording::{Sample, localised_short};
 use crate::report::{ConnectionPoller, ConnectionTotals, Cost, Document};
 use crate::sys::{Interrupt, Usage, is_terminal};
 
@@ -84,11 +84,9 @@ impl SocketArgs {
             usage = Usage::now();
         }
         if session.repeats {
-            eprint_wrapped(summary::whole_run(
-                &session.total,
-                session.samples,
-                begun.elapsed().wall,
-            ));
+            let took = begun.elapsed().wall;
+            let line = summary::whole_run(&session.total, session.samples, took);
+            eprint_wrapped(line + &summary::not_shown(&session.dropped));
         }
         Ok(session.exit())
     }
@@ -103,8 +101,18 @@ impl SocketArgs {
         let selected = Selected::new(&self.filter, &self.recorded, repeats)?;
         let needs = &selected.needs;
         let many_namespaces = self.filter.has_many_namespaces();
-        let owners = self.filter.asks_for_owners() || subject.owners || needs.owner;
-        let columns = self.output.columns(subject.columns, repeats, many_namespaces, owners)?;
+        let asked = self.filter.asks_for_owners() || needs.owner;
+        let is_cheap = self.output.has_usual_columns() && !self.output.strict;
+        let owners = match &selected.sample {
+            _ if asked || subject.owners => Owners::Asked,
+            Some(sample) if is_cheap && !sample.capture => Owners::Cheap,
+            None if is_cheap && holders_are_cheap() => Owners::Cheap,
+            _ => Owners::No,
+        };
+        let ShownColumns { shown: columns, dropped } =
+            self.output.columns(subject.columns, repeats, many_namespaces, owners)?;
+        let shows_process = columns.iter().any(|column| Requirements::is_of_owners(column.name));
+        let owners = owners == Owners::Asked || owners == Owners::Cheap && shows_process;
         let sort = self.output.sort()?;
         let sorted = sort.as_ref().map(|(column, _)| std::slice::from_ref(column));
         let withheld = self.withheld(needs, selected.sample.as_ref());
@@ -123,6 +131,7 @@ impl SocketArgs {
             schema: subject.schema,
             output: self.output,
             columns,
+            dropped,
             rows,
             poller,
             interrupt,
@@ -199,6 +208,8 @@ struct Session<W: Write> {
     schema: RowSchema,
     output: OutputArgs,
     columns: Vec<Column>,
+    /// Headers of columns that do not fit.
+    dropped: Vec<String>,
     rows: Rc<RefCell<ConnectionOutput<W>>>,
     poller: ConnectionPoller<ConnectionOutput<W>>,
     interrupt: Rc<Interrupt>,
@@ -240,7 +251,7 @@ impl<W: Write> Session<W> {
             if redrawn {
                 out.clear_screen()?;
             }
-            out.line(localised(&captured_at))?;
+            out.line(localised_short(&captured_at))?;
         }
         let at = Instant::now();
         let before = self.before.replace(at);
@@ -285,7 +296,8 @@ impl<W: Write> Session<W> {
             return Err(error.into());
         }
         if !self.repeats {
-            eprint_wrapped(summary::one_sample(&totals, used.wall));
+            let line = summary::one_sample(&totals, used.wall);
+            eprint_wrapped(line + &summary::not_shown(&self.dropped));
         }
         self.warnings.print(summary::warnings(&totals.quality));
         if unseen > 0 {

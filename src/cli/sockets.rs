@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::exit::{configuration, eprint_line};
+use super::exit::configuration;
 use super::expression::FilterArgs;
 use super::recording_args::SampleArgs;
 use crate::filter::{Expr, Needs};
@@ -47,9 +47,9 @@ pub(super) struct Wanted {
 }
 
 impl Selected {
-    /// Whether no filter was given.
-    pub(super) fn is_everything(&self) -> bool {
-        matches!(self.expr, Expr::True)
+    /// Whether the filter asks for an end point, an owner or a figure.
+    pub(super) fn is_selective(&self) -> bool {
+        self.expr.selects()
     }
 
     /// Resolves the arguments.
@@ -62,9 +62,7 @@ impl Selected {
             bail!("the argument '--read <FILE>' cannot be used with '--interval <TIME>'");
         }
         if !recorded.is_given() {
-            for line in filter.absent_processes() {
-                eprint_line(format_args!("tcpdiag: {line}"));
-            }
+            filter.report_absent_processes();
         }
         let ports = PortNames::load();
         let recorded = recorded.sample(&filter.netns)?;

@@ -11,8 +11,8 @@ use super::sockets::{Selected, Wanted};
 use super::sums::{SumRun, SumSample};
 use crate::model::StateSet;
 use crate::output::{Requirements, TableLayout, human, json_line, socket_summary};
-use crate::procfs::open_files;
-use crate::recording::localised;
+use crate::procfs::{FEW_FILES, open_files};
+use crate::recording::localised_short;
 use crate::report::{SUMMARY, SummaryDocument, SummarySums};
 use crate::sys::{is_terminal, terminal_size};
 use crate::wire::Extensions;
@@ -74,10 +74,6 @@ enum Format {
 /// Lines of each list in tables.
 const LINES: usize = 5;
 
-/// Open files of the host up to which the holders of all connections are looked up. That took 7 us
-/// for each of them: 80 ms of 10,900, where 10,000 sockets take 31 ms.
-const FEW_FILES: u64 = 4096;
-
 impl SummaryCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let Self { filter, repeat, recorded, output, limit, color, strict } = self;
@@ -132,7 +128,7 @@ impl SummaryCommand {
                     false if is_first => {}
                     false => out.blank()?,
                 }
-                out.line(localised(&document.captured_at))?;
+                out.line(localised_short(&document.captured_at))?;
             }
             let skipped = skipped.as_deref();
             let summary = SummaryDocument::new(document, sums, most, skipped, quality, cost);

@@ -21,6 +21,10 @@ impl Amount {
     /// # Errors
     /// What is accepted, when that is something else.
     pub fn read(text: &str, unit: Unit) -> Result<Self, &'static str> {
+        if let (Unit::Microseconds | Unit::Milliseconds, Some(long)) = (unit, long_time(text)) {
+            return amount(&long.to_string(), factor(unit, "s").unwrap_or((1, 1)))
+                .ok_or_else(|| accepted(unit));
+        }
         let (number, suffix) = split(text.trim());
         let factor = if suffix.is_empty() { Some((1, 1)) } else { factor(unit, suffix.trim()) };
         factor.and_then(|factor| amount(number, factor)).ok_or_else(|| accepted(unit))
@@ -49,6 +53,23 @@ impl Amount {
             (reading, Self::Real(amount)) => reading.as_f64()?.partial_cmp(&amount),
         }
     }
+}
+
+/// The seconds of a time in two units, as tables have it: `12m40s`, `2h5m`, `3d4h`. `None` for any
+/// other text.
+pub(super) fn long_time(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut seconds = 0u64;
+    for (name, unit) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, behind) = rest.split_at(digits);
+        let Some(behind) = behind.strip_prefix(name).filter(|it| !it.starts_with('s')) else {
+            continue;
+        };
+        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = behind;
+    }
+    rest.is_empty().then_some(seconds).filter(|_| !text.trim().is_empty())
 }
 
 /// Splits `50ms` into number and unit. The number is empty where there is none.

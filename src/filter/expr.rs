@@ -1,6 +1,6 @@
 //! Expressions: predicates combined by `and`, `or` and `not`.
 
-use super::predicate::{Attribute, Predicate};
+use super::predicate::{Attribute, Comparison, Predicate};
 use crate::model::{Field, Group, fields};
 use crate::wire::Extensions;
 
@@ -71,6 +71,17 @@ impl Expr {
             Self::Is(predicate) => predicate.changing(),
             Self::Not(inner) => inner.changing(),
             Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Self::changing),
+        }
+    }
+
+    /// Whether every socket for which it holds has an end point, an owner or a figure that it asks
+    /// for. What it excludes is not asked for.
+    pub fn selects(&self) -> bool {
+        match self {
+            Self::True | Self::Not(_) => false,
+            Self::Is(predicate) => predicate.selects(),
+            Self::And(parts) => parts.iter().any(Self::selects),
+            Self::Or(parts) => parts.iter().all(Self::selects),
         }
     }
 
@@ -159,6 +170,34 @@ impl Predicate {
         }
     }
 
+    /// Whether it asks for an end point, an owner or a figure.
+    fn selects(&self) -> bool {
+        match self {
+            Self::Prefix { net, .. } => net.prefix_len() > 0,
+            Self::Port { op, .. } => *op != Comparison::Different,
+            // Nearly all sockets differ from one port or user.
+            Self::Field(test) => {
+                test.field.group != Group::Socket || test.op != Comparison::Different
+            }
+            Self::Cgroup(_) | Self::Uid(_) | Self::Pid(_) => true,
+            Self::CgroupPath(name)
+            | Self::Comm(name)
+            | Self::Unit(name)
+            | Self::Container(name)
+            | Self::Service(name) => !name.as_str().trim_matches(['*', '/']).is_empty(),
+            Self::State(_)
+            | Self::Family(_)
+            | Self::Interface(_)
+            | Self::Mark { .. }
+            | Self::AutoBound(_)
+            | Self::Role(_)
+            | Self::Congestion(_)
+            | Self::NetnsName(_)
+            | Self::NetnsInode(_)
+            | Self::Known(_) => false,
+        }
+    }
+
     fn collect(&self, needs: &mut Needs) {
         match self {
             Self::State(_)
@@ -235,6 +274,49 @@ mod tests {
         assert_eq!(extensions("tos = 8 or tclass = 8"), Extensions::TOS.with(Extensions::TCLASS));
         assert_eq!(extensions("congestion = bbr"), Extensions::CONG);
         assert_eq!(extensions("inode = 7 lport = 8 drops"), Extensions(0x42));
+    }
+
+    #[test]
+    fn what_selects() {
+        for text in [
+            "dst 10.0.0.7",
+            "sport = :80",
+            "lport > 1024",
+            "pid = 1",
+            "comm = java*",
+            "uid = 0",
+            "cgroup = /a*",
+            "unit = x",
+            "container = x",
+            "service = x",
+            "rtt > 50ms",
+            "total_retrans != 0",
+            "role = server and dport = :80",
+            "state established and not dst 10.0.0.0/8 and rtt > 50ms",
+            "dport = :80 or (dst 10.0.0.7 and state established)",
+        ] {
+            assert!(parse(text, &NoNames).unwrap().selects(), "{text}");
+        }
+        for text in [
+            "state all",
+            "family = inet6",
+            "netns = blue",
+            "role = client",
+            "congestion = cubic",
+            "state established and role = client",
+            "dst 0.0.0.0/0",
+            "dport != :80",
+            "not dst 10.0.0.7",
+            "not rtt > 50ms",
+            "uid != 0",
+            "comm = *",
+            "cgroup = /*",
+            "service",
+            "dport = :80 or state established",
+        ] {
+            assert!(!parse(text, &NoNames).unwrap().selects(), "{text}");
+        }
+        assert!(!Expr::True.selects());
     }
 
     #[test]

@@ -35,12 +35,14 @@ const LOCAL: Option<Side> = Some(Side::Local);
 const REMOTE: Option<Side> = Some(Side::Remote);
 
 /// Every keyword. They take precedence over fields of the same name.
-const KEYWORDS: [(&str, Keyword); 31] = [
+const KEYWORDS: [(&str, Keyword); 33] = [
     ("state", Keyword::State),
     ("exclude", Keyword::Exclude),
     ("src", Keyword::Host(LOCAL)),
     ("dst", Keyword::Host(REMOTE)),
     ("addr", Keyword::Host(None)),
+    ("local", Keyword::Host(LOCAL)),
+    ("remote", Keyword::Host(REMOTE)),
     ("laddr", Keyword::Host(LOCAL)),
     ("raddr", Keyword::Host(REMOTE)),
     ("sport", Keyword::Port(LOCAL)),
@@ -72,8 +74,9 @@ const KEYWORDS: [(&str, Keyword); 31] = [
 const COMPARISONS: &str = "=, !=, >, <, >=, <=, or eq, ne, gt, lt, ge, le";
 const EQUALITY: &str = "= or !=";
 
+/// The keyword, also as tables spell it: in capitals.
 fn keyword(word: &str) -> Option<Keyword> {
-    KEYWORDS.iter().find(|(name, _)| *name == word).map(|(_, keyword)| *keyword)
+    KEYWORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, keyword)| *keyword)
 }
 
 impl Keyword {
@@ -427,12 +430,40 @@ impl Parser<'_> {
             let message = format!("{} stands where a predicate is expected", quoted(name));
             return Fault::new(word.span, message).accepting(super::parser::PREDICATE);
         }
+        if let Some(message) = in_place_of_column(name) {
+            return Fault::new(word.span, message);
+        }
         let known = KEYWORDS.iter().map(|(name, _)| *name);
         let known = known.chain(fields::all().flat_map(|field| [field.name, field.key]));
         let close = suggestion(name, known);
         let fault = Fault::new(word.span, format!("unknown field {}{close}", quoted(name)));
         if close.is_empty() { fault.accepting(super::parser::PREDICATE) } else { fault }
     }
+}
+
+/// Columns of tables that show several figures or what an interval brought, and what to compare
+/// instead.
+const COLUMNS: [(&str, &str); 4] = [
+    ("queues", "recv_q, send_q, and accept_queue of listeners"),
+    ("retr", "retrans, total_retrans and retrans_ratio"),
+    ("limited", "rwnd_limited_share and sndbuf_limited_share"),
+    ("timer", "backoff and retransmits"),
+];
+
+/// What to compare in place of a column; `None` for other names.
+fn in_place_of_column(name: &str) -> Option<String> {
+    let plain = fields::plain_name(name);
+    if let Some((_, instead)) = COLUMNS.iter().find(|(column, _)| *column == plain) {
+        return Some(format!("{} is a column of several figures; compare {instead}", quoted(name)));
+    }
+    let is_of_interval = ["+", "_delta", "/s", "_per_s"].iter().any(|end| plain.ends_with(end));
+    is_of_interval.then(|| {
+        format!(
+            "{} is what an interval brought, and expressions compare figures of one poll, such as \
+             bytes_sent; --sort takes it",
+            quoted(name)
+        )
+    })
 }
 
 /// Whether an expression may begin with this word, as `rtt>50ms` and `(` may.

@@ -280,7 +280,9 @@ fn errors_point() {
 
 const ERRORS: &[&str] = &[
     "rrt > 50ms",
-    "Rtt > 50ms",
+    "Rtt > 50",
+    "SEND/S > 1MB",
+    "queues > 0",
     "total_retranss > 0",
     "zzzzzzz = 1",
     "rtt > ",

@@ -7,23 +7,17 @@ use super::human::count;
 use crate::model::Endpoint;
 use crate::monitor::Interface;
 
-/// Appends an address.
+/// Appends an address. A v4-mapped one is written as the IPv4 address that it is on the network.
 pub(super) fn address(address: &IpAddr, out: &mut String) {
-    match address {
-        IpAddr::V4(address) => v4(address, out),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => {
-                out.push_str("::ffff:");
-                v4(&mapped, out);
-            }
-            None => v6(address, out),
-        },
+    match address.to_canonical() {
+        IpAddr::V4(address) => v4(&address, out),
+        IpAddr::V6(address) => v6(&address, out),
     }
 }
 
 /// `1.2.3.4:80`, `[::1]:80`, `[fe80::1%eth0]:80`, `*:80` for a wildcard. Filters accept the same.
 pub(super) fn endpoint(end: &Endpoint, zone: Option<Interface<'_>>, out: &mut String) {
-    let v6 = end.address.is_ipv6();
+    let v6 = end.address.to_canonical().is_ipv6();
     if v6 {
         out.push('[');
     }
@@ -120,7 +114,7 @@ mod tests {
         for ip in addresses {
             let mut out = String::new();
             address(&ip, &mut out);
-            assert_eq!(out, ip.to_string());
+            assert_eq!(out, ip.to_canonical().to_string());
         }
     }
 }

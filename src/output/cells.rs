@@ -160,6 +160,7 @@ pub(super) fn limited(connection: &Connection<'_>, _: bool, out: &mut String) {
         }
         Some(Limiter::Congestion) => out.push_str("cwnd"),
         Some(Limiter::Application) => out.push_str("app"),
+        Some(Limiter::Receiving) => out.push_str("recv"),
         Some(Limiter::Idle) => out.push_str("idle"),
         None => {}
     }

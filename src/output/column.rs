@@ -173,7 +173,7 @@ static TEXTS: [Column; 29] = [
     ),
     text(
         "retr",
-        "RETRANS",
+        "RETR",
         Align::Right,
         "Retransmitted segments: in flight/over the connection's life, and their share of all sent.",
         retransmits,
@@ -182,7 +182,7 @@ static TEXTS: [Column; 29] = [
         "limited",
         "LIMITED",
         Align::Left,
-        "What held sending back: the peer's window (rwnd), the send buffer (sndbuf), the congestion window (cwnd) or the program (app).",
+        "What held sending back: the peer's window (rwnd), the send buffer (sndbuf), the congestion window (cwnd) or the program (app); recv: it only receives, idle: neither.",
         limited,
     ),
     text("timer", "TIMER", Align::Left, "Running timer: kind, time left, times fired.", timer),
@@ -228,32 +228,23 @@ static TEXTS: [Column; 29] = [
     ),
 ];
 
-/// Headers that differ from the column's name in capitals.
-const HEADERS: [(&str, &str); 17] = [
-    ("total_retrans_delta", "RETRANS+"),
+/// Headers of growth and rates that differ from the column's name.
+const HEADERS: [(&str, &str); 5] = [
+    ("total_retrans_delta", "RETR+"),
     ("bytes_sent_per_s", "SEND/S"),
     ("bytes_received_per_s", "RECV/S"),
     ("segs_out_per_s", "SEGS-OUT/S"),
     ("segs_in_per_s", "SEGS-IN/S"),
-    ("recv_q", "RECV-Q"),
-    ("send_q", "SEND-Q"),
-    ("snd_cwnd", "CWND"),
-    ("retrans_ratio", "RETR%"),
-    ("delivery_rate", "RATE"),
-    ("accept_queue", "QUEUED"),
-    ("accept_queue_max", "LIMIT"),
-    ("total_retrans", "RETRANS"),
-    ("bytes_acked", "ACKED"),
-    ("bytes_received", "RECEIVED"),
-    ("rwnd_limited_share", "RWND%"),
-    ("sndbuf_limited_share", "SNDBUF%"),
 ];
 
 /// Every column.
 pub fn all_columns() -> impl Iterator<Item = Column> {
     let fields = fields::all()
         .filter(|field| !TEXTS.iter().any(|column| column.name == field.name))
-        .map(|field| of_field(field, field.name, field.name, ColumnKind::Field(field)));
+        .map(|field| {
+            let header = field.own_header().unwrap_or(field.name);
+            of_field(field, field.name, header, ColumnKind::Field(field))
+        });
     TEXTS.iter().copied().chain(fields)
 }
 
@@ -262,7 +253,9 @@ static OF_COUNTERS: LazyLock<Vec<[Column; 2]>> = LazyLock::new(|| {
     let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let of = |field: &'static Field, end: &str, mark: &str, kind: ColumnKind| {
         let name = leak(format!("{}{end}", field.key));
-        of_field(field, name, leak(format!("{}{mark}", field.name)), kind)
+        let known = HEADERS.iter().find(|(known, _)| *known == name);
+        let header = known.map_or_else(|| leak(format!("{}{mark}", title(field))), |it| it.1);
+        of_field(field, name, header, kind)
     };
     let counters = fields::all().filter(|field| field.kind.grows());
     counters
@@ -281,41 +274,59 @@ fn of_field(
     header: &'static str,
     kind: ColumnKind,
 ) -> Column {
-    let known = HEADERS.iter().find(|(known, _)| *known == name);
-    let header = known.map_or(header, |(_, header)| header);
     Column { name, header, align: Align::Right, meaning: field.meaning, kind }
+}
+
+/// A field's header.
+fn title(field: &Field) -> String {
+    field.own_header().map_or_else(|| field.name.to_uppercase(), str::to_owned)
 }
 
 /// The column with this name: a field's name or JSON key, a text column, or `FIELD_delta` (also
 /// `FIELD+`) for a counter's growth and `FIELD_per_s` (also `FIELD/s`) for its rate in the interval.
+/// Also the column with this header, in any case.
 pub fn find_column(name: &str) -> Option<Column> {
+    if let Some(column) = TEXTS.iter().find(|column| column.name == name) {
+        return Some(*column);
+    }
+    let of_field = |field: &'static Field| all_columns().find(|column| column.name == field.name);
+    let by_name = |name: &str| of_counter(name).or_else(|| fields::find(name).and_then(of_field));
+    let headed = |column: &&Column| {
+        let header = column.header;
+        !header.is_empty() && header.eq_ignore_ascii_case(name)
+    };
+    let growth = || OF_COUNTERS.iter().flatten();
+    let found = TEXTS.iter().find(headed).or_else(|| growth().find(headed)).copied();
+    let plain = fields::plain_name(name);
+    let text = || TEXTS.iter().find(|column| column.name == plain).copied();
+    found.or_else(|| by_name(name)).or_else(text).or_else(|| by_name(&plain))
+}
+
+/// The column of a counter's growth or rate.
+fn of_counter(name: &str) -> Option<Column> {
     let strip = |ends: [&str; 2]| ends.iter().find_map(|end| name.strip_suffix(end));
     let counter = |base: Option<&str>, which: usize| {
         let field = fields::find(base?)?;
         let columns = OF_COUNTERS.iter().find(|columns| columns[0].is_of(field))?;
         columns.get(which).copied()
     };
-    let of_counter =
-        counter(strip(["_delta", "+"]), 0).or_else(|| counter(strip(["_per_s", "/s"]), 1));
-    if of_counter.is_some() {
-        return of_counter;
-    }
-    if let Some(column) = TEXTS.iter().find(|column| column.name == name) {
-        return Some(*column);
-    }
-    let canonical = fields::find(name)?.name;
-    all_columns().find(|column| column.name == canonical)
+    counter(strip(["_delta", "+"]), 0)
+        .or_else(|| counter(strip(["_per_s", "/s"]), 1))
+        .or_else(|| counter(strip(["_per_s", "/S"]), 1))
 }
 
 impl Column {
+    /// The field that it shows, or whose growth or rate.
+    pub fn field(&self) -> Option<&'static Field> {
+        match self.kind {
+            ColumnKind::Field(own) | ColumnKind::Growth(own) | ColumnKind::Rate(own) => Some(own),
+            ColumnKind::Text(_) => None,
+        }
+    }
+
     /// Whether it shows this field, or its growth or rate.
     fn is_of(&self, field: &Field) -> bool {
-        match self.kind {
-            ColumnKind::Field(own) | ColumnKind::Growth(own) | ColumnKind::Rate(own) => {
-                own.name == field.name
-            }
-            ColumnKind::Text(_) => false,
-        }
+        self.field().is_some_and(|own| own.name == field.name)
     }
 
     /// Writes the cell: with units for people, or plain in base units.
@@ -382,9 +393,15 @@ impl Column {
         }
     }
 
-    /// Whether the cells of this column are addresses, which are shortened only on a terminal.
+    /// Whether its cells are addresses.
     pub fn is_address(&self) -> bool {
         matches!(self.name, "local" | "remote" | "laddr" | "raddr")
+    }
+
+    /// Whether its cells are names, which are shortened where lines would not fit.
+    pub fn is_name(&self) -> bool {
+        let names = ["service", "process", "unit", "container", "cgroup", "netns", "remote_name"];
+        names.contains(&self.name)
     }
 }
 
@@ -410,6 +427,17 @@ mod tests {
         assert!(find_column("rtt+").is_none());
         assert!(find_column("rtt_per_s").is_none());
         assert!(find_column("nonsense").is_none());
+    }
+
+    #[test]
+    fn headers_are_names() {
+        let growth: Vec<Column> = OF_COUNTERS.iter().flatten().copied().collect();
+        for column in all_columns().chain(growth).filter(|column| !column.header.is_empty()) {
+            for header in [column.header.to_uppercase(), column.header.to_lowercase()] {
+                let found = find_column(&header).map(|column| column.name);
+                assert_eq!(found, Some(column.name), "{header}");
+            }
+        }
     }
 
     #[test]

@@ -62,9 +62,9 @@ pub enum ConnectionWriter<W: Write> {
     /// See [`RowForm::Json`].
     Json(JsonStream<W>),
     /// See [`RowForm::JsonLines`].
-    JsonLines(JsonLines<'static, W>, RowSchema),
+    JsonLines(Box<JsonLines<'static, W>>, RowSchema),
     /// See [`RowForm::Delimited`].
-    Delimited(Delimited<W>),
+    Delimited(Box<Delimited<W>>),
 }
 
 impl<W: Write> ConnectionWriter<W> {
@@ -87,10 +87,11 @@ impl<W: Write> ConnectionWriter<W> {
             }
             RowForm::JsonLines => {
                 let lines = JsonLines::new(writer, schema.row, document.captured_at.clone());
-                Self::JsonLines(lines, schema)
+                Self::JsonLines(Box::new(lines), schema)
             }
             RowForm::Delimited { delimiter, header } => {
-                Self::Delimited(Delimited::begin(writer, delimiter, columns.to_vec(), header)?)
+                let columns = columns.to_vec();
+                Self::Delimited(Box::new(Delimited::begin(writer, delimiter, columns, header)?))
             }
         })
     }

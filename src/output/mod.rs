@@ -52,7 +52,9 @@ pub use closed::{
     ClosedForm, ClosedWriter, all_closed_columns, find_closed_column, list_closed_columns,
 };
 pub use column::{Align, Column, ColumnKind, all_columns, find_column};
-pub use column_sets::{ColumnSets, list_columns, record_columns};
+pub use column_sets::{
+    ColumnChoice, ColumnSets, Owners, ShownColumns, list_columns, record_columns,
+};
 pub use comparison::{comparison, comparison_csv, comparison_jsonl};
 pub use connection_output::{ConnectionOutput, RowOrder};
 pub use connection_writer::{ConnectionWriter, RowForm, RowSchema};

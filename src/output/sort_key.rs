@@ -157,10 +157,11 @@ fn queues(row: &Connection<'_>) -> Option<Value> {
 fn limited(row: &Connection<'_>) -> Option<Value> {
     Some(match Limiter::of(row.socket, row.delta)? {
         Limiter::Idle => Value::Ranked(0, 0.0),
-        Limiter::Application => Value::Ranked(1, 0.0),
-        Limiter::Congestion => Value::Ranked(2, 0.0),
-        Limiter::SendBuffer(share) => Value::Ranked(3, share),
-        Limiter::ReceiveWindow(share) => Value::Ranked(4, share),
+        Limiter::Receiving => Value::Ranked(1, 0.0),
+        Limiter::Application => Value::Ranked(2, 0.0),
+        Limiter::Congestion => Value::Ranked(3, 0.0),
+        Limiter::SendBuffer(share) => Value::Ranked(4, share),
+        Limiter::ReceiveWindow(share) => Value::Ranked(5, share),
     })
 }
 

@@ -58,6 +58,14 @@ pub fn whole_run(totals: &ConnectionTotals, samples: u64, took: Duration) -> Str
     line
 }
 
+/// The columns that did not fit, as the end of a closing line.
+pub fn not_shown(headers: &[String]) -> String {
+    match headers {
+        [] => String::new(),
+        headers => format!("; -w also shows {}", headers.join(", ")),
+    }
+}
+
 /// One line for each kind of missing data.
 pub fn warnings(quality: &Quality) -> Vec<String> {
     let mut lines = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Align, Column, OutputWriter, SafePart, SafeText, Style, Tone};
 use crate::report::Connection;
@@ -14,9 +14,9 @@ const SAMPLE: usize = 512;
 /// The layout of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Width in columns; `None` for no limit. Cells that do not fit go on a second line.
+    /// Width that lines should fit in, to which names are shortened; `None` for no limit.
     pub width: Option<usize>,
-    /// Whether addresses may be shortened to fit.
+    /// Whether addresses are shortened too, as on a terminal.
     pub shorten: bool,
     /// Whether to write a header line.
     pub header: bool,
@@ -26,13 +26,18 @@ pub struct Layout {
     pub style: Style,
 }
 
+impl Layout {
+    /// Whether the cells of a column are shortened where lines would not fit.
+    fn shortens(&self, column: &Column) -> bool {
+        self.width.is_some() && (column.is_name() || self.shorten && column.is_address())
+    }
+}
+
 /// A table that is being written.
 #[derive(Debug)]
 pub struct Table<W: Write> {
     writer: OutputWriter<W>,
     columns: Vec<Column>,
-    /// The labels of cells on second lines.
-    labels: Vec<String>,
     layout: Layout,
     /// A cell as its column writes it.
     cell: String,
@@ -43,7 +48,6 @@ pub struct Table<W: Write> {
     /// Widths, once decided.
     widths: Option<Vec<usize>>,
     line: SafeText,
-    fold: Fold,
     written: usize,
     unseen: usize,
 }
@@ -51,13 +55,14 @@ pub struct Table<W: Write> {
 /// Addresses are not shortened below this width.
 const LEAST_ADDRESS: usize = 15;
 
+/// Nor are names below this.
+const LEAST_NAME: usize = 8;
+
 impl<W: Write> Table<W> {
-    /// A table of `columns`, most important first: columns at the end move to a second line if they
-    /// do not fit.
+    /// A table of `columns`, with one line per row.
     pub fn new(writer: OutputWriter<W>, columns: Vec<Column>, layout: Layout) -> Self {
         Self {
             writer,
-            labels: columns.iter().map(|column| column.header.to_lowercase()).collect(),
             columns,
             layout,
             cell: String::new(),
@@ -66,7 +71,6 @@ impl<W: Write> Table<W> {
             held: 0,
             widths: None,
             line: SafeText::default(),
-            fold: Fold::default(),
             written: 0,
             unseen: 0,
         }
@@ -114,31 +118,19 @@ impl<W: Write> Table<W> {
         let mut start = 0;
         for row in self.ends.chunks(count.max(1)) {
             self.line.clear();
-            self.fold.clear();
-            let columns = self.columns.iter().zip(&self.labels).zip(&widths);
-            for (((column, label), &width), &(end, tone)) in columns.zip(row) {
+            for ((column, &width), &(end, tone)) in self.columns.iter().zip(&widths).zip(row) {
                 let cell = self.text.part(start..end);
                 start = end;
-                if width > 0 {
-                    pad(&mut self.line, column, cell, width, self.layout, tone);
-                } else if !matches!(cell.text(), "" | "-") {
-                    self.fold.add(label, cell, self.layout, tone);
-                }
+                pad(&mut self.line, column, cell, width, self.layout, tone);
             }
-            if let Some(rows) = self.layout.rows {
-                let lines = 1 + self.fold.lines;
-                if self.written + lines > rows {
-                    self.unseen += 1;
-                    continue;
-                }
-                self.written += lines;
+            if self.layout.rows.is_some_and(|rows| self.written >= rows) {
+                self.unseen += 1;
+                continue;
             }
-            for line in [&mut self.line, &mut self.fold.text] {
-                if !line.is_empty() {
-                    line.end_line();
-                    self.writer.text(line)?;
-                }
-            }
+            self.written += 1;
+            self.line.trim();
+            self.line.end_line();
+            self.writer.text(&self.line)?;
         }
         self.widths = Some(widths);
         self.text.clear();
@@ -147,10 +139,11 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    /// Decides the widths from the buffered rows, and which columns fit.
+    /// Decides the widths from the buffered rows. Those of names and addresses yield where lines
+    /// would not fit.
     fn decide(&mut self) {
         let mut widths: Vec<usize> =
-            self.columns.iter().map(|column| column.header.width()).collect();
+            self.columns.iter().map(|column| column.header.width().max(1)).collect();
         let mut start = 0;
         for (index, &(end, _)) in self.ends.iter().enumerate() {
             let cell = self.text.part(start..end).text();
@@ -159,29 +152,20 @@ impl<W: Write> Table<W> {
                 *width = (*width).max(width_of(cell));
             }
         }
-        let Some(limit) = self.layout.width else { return self.widths = Some(widths) };
-        let total = |widths: &[usize]| {
-            widths.iter().filter(|&&width| width > 0).map(|width| width + 1).sum::<usize>()
-        };
-        for index in (0..widths.len()).rev() {
-            if total(&widths) <= limit + 1 {
-                break;
-            }
-            let essential = self.columns.get(index).is_some_and(|column| is_essential(column.name));
-            if let (false, Some(width)) = (essential, widths.get_mut(index)) {
-                *width = 0;
-            }
-        }
-        if self.layout.shorten {
-            while total(&widths) > limit + 1 {
-                let widest = widths
-                    .iter_mut()
-                    .zip(&self.columns)
-                    .filter(|(width, column)| column.is_address() && **width > LEAST_ADDRESS)
-                    .max_by_key(|(width, _)| **width);
-                let Some((width, _)) = widest else { break };
-                *width -= 1;
-            }
+        let total = |widths: &[usize]| widths.iter().map(|width| width + 1).sum::<usize>();
+        let layout = self.layout;
+        while layout.width.is_some_and(|limit| total(&widths) > limit + 1) {
+            let least = |column: &Column| match column.is_address() {
+                true => LEAST_ADDRESS,
+                false => LEAST_NAME,
+            };
+            let widest = widths
+                .iter_mut()
+                .zip(&self.columns)
+                .filter(|(width, column)| layout.shortens(column) && **width > least(column))
+                .max_by_key(|(width, column)| (!column.is_address(), **width));
+            let Some((width, _)) = widest else { break };
+            *width -= 1;
         }
         self.widths = Some(widths);
     }
@@ -195,65 +179,16 @@ impl<W: Write> Table<W> {
         self.line.push_own(before);
         let widths = self.widths.as_deref().unwrap_or(&[]);
         for (column, &width) in self.columns.iter().zip(widths) {
-            if width > 0 {
-                let plain = Layout { style: Style::new(false), shorten: false, ..self.layout };
-                let mut title = SafeText::default();
-                title.push(&column.header.to_uppercase());
-                let title = title.part(0..title.len());
-                pad(&mut self.line, column, title, width, plain, Tone::Plain);
-            }
+            let plain = Layout { style: Style::new(false), width: None, ..self.layout };
+            let mut title = SafeText::default();
+            title.push(&column.header.to_uppercase());
+            let title = title.part(0..title.len());
+            pad(&mut self.line, column, title, width, plain, Tone::Plain);
         }
         self.line.trim();
         self.line.push_own(after);
         self.line.end_line();
         self.writer.text(&self.line)
-    }
-}
-
-/// Whether a column always stays in the first line.
-fn is_essential(name: &str) -> bool {
-    matches!(name, "state" | "role" | "local" | "remote" | "change" | "netns")
-}
-
-/// Indentation of second lines.
-const INDENT: usize = 6;
-
-/// The lines below a row, for cells that do not fit in it.
-#[derive(Debug, Default)]
-struct Fold {
-    text: SafeText,
-    lines: usize,
-    /// Width of the last of these lines.
-    width: usize,
-}
-
-impl Fold {
-    fn clear(&mut self) {
-        self.text.clear();
-        (self.lines, self.width) = (0, 0);
-    }
-
-    /// Adds a labelled cell.
-    fn add(&mut self, label: &str, cell: SafePart<'_>, layout: Layout, tone: Tone) {
-        // Escape sequences have no width on a terminal.
-        let needed = width_of(label) + 1 + width_of(cell.text());
-        let full = layout.width.is_some_and(|width| self.width + needed > width);
-        if self.text.is_empty() || full {
-            if !self.text.is_empty() {
-                self.text.end_line();
-            }
-            self.text.push_spaces(INDENT);
-            self.lines += 1;
-            self.width = INDENT;
-        }
-        let (before, after) = layout.style.around(tone);
-        self.text.push_toned(label, Tone::Quiet, layout.style);
-        self.text.push_spaces(1);
-        self.text.push_own(before);
-        self.text.push_part(cell);
-        self.text.push_own(after);
-        self.text.push_spaces(2);
-        self.width += needed + 2;
     }
 }
 
@@ -272,7 +207,7 @@ fn pad(
         line.push_spaces(fill);
     }
     line.push_own(before);
-    if layout.shorten && column.is_address() && taken > width {
+    if layout.shortens(column) && taken > width {
         shorten(cell, width, line);
     } else {
         line.push_part(cell);
@@ -289,14 +224,31 @@ fn width_of(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
-/// Cuts an address in the middle: its start shows the network, its end the port.
+/// Cuts an address or name in the middle: its start shows the network, its end the port.
 fn shorten(cell: SafePart<'_>, width: usize, out: &mut SafeText) {
-    let keep = width.saturating_sub(1);
     let text = cell.text();
-    let tail = text.rfind(':').map_or(0, |at| text.len() - at).max(keep / 2).min(keep);
-    out.push_part(cell.part(0..keep - tail));
+    let both = width.saturating_sub(1);
+    let port = text.rfind(':').and_then(|at| text.get(at..)).map_or(0, width_of);
+    let tail = port.max(both / 2).min(both);
+    let (mut head_end, mut taken) = (0, 0);
+    for (at, character) in text.char_indices() {
+        taken += character.width().unwrap_or(0);
+        if taken > both - tail {
+            break;
+        }
+        head_end = at + character.len_utf8();
+    }
+    let (mut tail_start, mut taken) = (text.len(), 0);
+    for (at, character) in text.char_indices().rev() {
+        taken += character.width().unwrap_or(0);
+        if taken > tail {
+            break;
+        }
+        tail_start = at;
+    }
+    out.push_part(cell.part(0..head_end));
     out.push_own("…");
-    out.push_part(cell.part(text.len() - tail..text.len()));
+    out.push_part(cell.part(tail_start..text.len()));
 }
 
 #[cfg(test)]
@@ -311,5 +263,22 @@ mod tests {
         let shown = out.part(0..out.len()).text();
         assert_eq!(shown, "[2001:db8:aa…ffff]:65535");
         assert_eq!(shown.width(), 24);
+    }
+
+    #[test]
+    fn names_of_any_alphabet_are_cut_to_their_width() {
+        for (name, width, expected) in [
+            ("→ python3:7001", 12, "→ pyth…:7001"),
+            ("a-very-long-unit.service", 11, "a-ver…rvice"),
+            ("東京東京東京東京", 8, "東京…京"),
+            ("x:123456789012", 8, "…6789012"),
+        ] {
+            let [mut cell, mut out] = [SafeText::default(), SafeText::default()];
+            cell.push(name);
+            shorten(cell.part(0..cell.len()), width, &mut out);
+            let shown = out.part(0..out.len()).text();
+            assert_eq!(shown, expected);
+            assert!(shown.width() <= width, "{shown}");
+        }
     }
 }

@@ -11,6 +11,15 @@ pub fn open_files() -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
+/// Open files of the host up to which the holders of all sockets are looked up without being asked
+/// for. That took 7 us for each of them: 80 ms of 10,900, where 10,000 sockets take 31 ms.
+pub const FEW_FILES: u64 = 4096;
+
+/// Whether the holders of sockets are found quickly: few files are open, or nobody knows how many.
+pub fn holders_are_cheap() -> bool {
+    open_files().is_none_or(|open| open <= FEW_FILES)
+}
+
 /// Its name, kernel and boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {

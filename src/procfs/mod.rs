@@ -23,7 +23,7 @@ mod unit;
 mod visibility;
 
 pub use cgroup::{CgroupError, Cgroups};
-pub use host::{Host, open_files};
+pub use host::{FEW_FILES, Host, holders_are_cheap, open_files};
 pub use namespace::{AllNamespaces, HeldNamespace, NamespaceError, Namespaces, NetNamespace};
 pub use owners::{Effort, Holder, Owners, Ownership, ProcessFacts, Scope, Wanted};
 pub use peer_names::{HostNames, PeerNames};

@@ -148,5 +148,5 @@ pub use survey::RepeatedTime;
 pub use totals::{EndReason, RecordedTotals};
 pub use trigger::{CounterGrowth, CounterThreshold, CounterTrigger, TriggerError};
 pub use walk::{Span, Walk};
-pub use when::{When, full_time, local_time, localised, parse_time, timestamp};
+pub use when::{When, full_time, local_time, localised, localised_short, parse_time, timestamp};
 pub use writer::{About, NamespaceInterface, Writer};

@@ -9,7 +9,7 @@ use super::session::SessionOptions;
 use super::session_error::SessionError;
 use super::session_files::{SessionFile, SessionFiles};
 use super::timeline::{TimePosition, Timeline};
-use super::when::When;
+use super::when::{When, time_of_day_in};
 use super::{Sample, Span, Walk};
 use crate::sys::Clocks;
 
@@ -156,9 +156,10 @@ impl Surveyor<'_> {
             When::At(time) => return self.absolute(time, is_strict, survey),
             When::AfterFirst(_) => self.edge(false)?,
             When::BeforeLast(_) => self.edge(true)?,
-            When::TimeOfDay(_) => {
-                let (last, _) = self.edge(true)?;
-                return self.absolute(when.relative_to(last.realtime_ns), is_strict, survey);
+            When::TimeOfDay(time) => {
+                let ((first, _), (last, _)) = (self.edge(false)?, self.edge(true)?);
+                let time = time_of_day_in(time, first.realtime_ns, last.realtime_ns);
+                return self.absolute(time, is_strict, survey);
             }
         };
         let (edge, by_wall) = relative;

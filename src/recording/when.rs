@@ -18,7 +18,8 @@ pub enum When {
     AfterFirst(Duration),
     /// Before the last sample.
     BeforeLast(Duration),
-    /// The last time before the end of the recording that clocks of the user's time zone showed this.
+    /// The last time in the recording that clocks of the user's time zone showed this; where they
+    /// did not, the time next to the recording.
     TimeOfDay(Time),
 }
 
@@ -30,21 +31,30 @@ impl When {
             Self::At(time) => time,
             Self::AfterFirst(length) => edge.saturating_add(nanoseconds(length)),
             Self::BeforeLast(length) => edge.saturating_sub(nanoseconds(length)),
-            Self::TimeOfDay(time) => {
-                latest(time, timestamp(edge), local_time_zone().unwrap_or(&TimeZone::UTC))
-            }
+            Self::TimeOfDay(time) => time_of_day_in(time, edge, edge),
         }
     }
 }
 
-/// When clocks of this zone showed this time of day last, not after `end`.
-fn latest(time: Time, end: Timestamp, zone: &TimeZone) -> u64 {
-    let day = zone.to_datetime(end).date();
-    let days = [day, day.yesterday().unwrap_or(day)];
+/// The time of day in a recording with this first and this last sample, in nanoseconds since 1970.
+pub(super) fn time_of_day_in(time: Time, first: u64, last: u64) -> u64 {
+    let [first, last] = [first, last].map(timestamp);
+    nearest_day(time, first, last, local_time_zone().unwrap_or(&TimeZone::UTC))
+}
+
+/// When clocks of this zone showed this time of day last between `first` and `last`, else the time
+/// nearest to these.
+fn nearest_day(time: Time, first: Timestamp, last: Timestamp, zone: &TimeZone) -> u64 {
+    let day = zone.to_datetime(last).date();
+    let days = [day.tomorrow().unwrap_or(day), day, day.yesterday().unwrap_or(day)];
     // A time that a change of the zone leaves out is taken as if there were no change.
     let times = days.map(|day| zone.to_ambiguous_timestamp(day.to_datetime(time)).compatible());
-    let found = times.into_iter().flatten().find(|time| *time <= end).unwrap_or(end);
-    nanoseconds(found)
+    let outside = |time: &Timestamp| {
+        let [early, late] = [first.duration_since(*time), time.duration_since(last)];
+        early.max(late).max(jiff::SignedDuration::ZERO)
+    };
+    // Of times that are equally far, the first is taken, which is the latest.
+    nanoseconds(times.into_iter().flatten().min_by_key(outside).unwrap_or(last))
 }
 
 /// Nanoseconds since 1970.
@@ -74,6 +84,15 @@ pub fn localised(rfc_3339: &str) -> String {
         |_| rfc_3339.to_owned(),
         |time| in_zone(time, local_time_zone().unwrap_or(&TimeZone::UTC)),
     )
+}
+
+/// The same to the millisecond, for the heads of tables.
+pub fn localised_short(rfc_3339: &str) -> String {
+    let Ok(time) = rfc_3339.parse::<Timestamp>() else { return rfc_3339.to_owned() };
+    match local_time_zone().unwrap_or(&TimeZone::UTC).to_offset(time) {
+        Offset::UTC => format!("{time:.3}"),
+        offset => format!("{:.3}", time.display_with_offset(offset)),
+    }
 }
 
 fn in_zone(time: Timestamp, zone: &TimeZone) -> String {
@@ -126,8 +145,8 @@ fn parse_in<E: ToString>(
         (Err(_), Err(_)) => {
             return Err(format!(
                 "`{text}` is no time; accepted are times such as 2026-11-21T04:45:00Z, \
-                 2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, 04:45 (the last before the \
-                 end of the recording) and `yesterday 04:45`, and +30s after the first sample or -5m \
+                 2026-11-21T04:45:00+01:00, in local time 2026-11-21T04:45, 04:45 (the last in the \
+                 recording, or the nearest) and `yesterday 04:45`, and +30s after the first sample or -5m \
                  before the last"
             ));
         }
@@ -227,18 +246,25 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_day_is_the_last_before_the_end() {
-        for (time, end, wanted) in [
-            ("03:12", "2026-11-21T09:00Z", "2026-11-21T02:12Z"),
-            ("03:12", "2026-11-21T02:12Z", "2026-11-21T02:12Z"),
-            ("03:12", "2026-11-21T02:00Z", "2026-11-20T02:12Z"),
+    fn a_time_of_day_is_the_last_in_the_recording_or_the_nearest() {
+        for (time, first, last, wanted) in [
+            ("03:12", "2026-11-18T09:00Z", "2026-11-21T09:00Z", "2026-11-21T02:12Z"),
+            ("03:12", "2026-11-18T09:00Z", "2026-11-21T02:12Z", "2026-11-21T02:12Z"),
+            ("03:12", "2026-11-18T09:00Z", "2026-11-21T02:00Z", "2026-11-20T02:12Z"),
             // The day ends at midnight of the zone.
-            ("00:30:05", "2026-11-20T23:45Z", "2026-11-20T23:30:05Z"),
-            ("00:30", "2026-11-20T23:15Z", "2026-11-19T23:30Z"),
+            ("00:30:05", "2026-11-18T09:00Z", "2026-11-20T23:45Z", "2026-11-20T23:30:05Z"),
+            ("00:30", "2026-11-18T09:00Z", "2026-11-20T23:15Z", "2026-11-19T23:30Z"),
+            // After the end and before the beginning of an hour's recording.
+            ("05:30", "2026-11-21T03:00Z", "2026-11-21T04:00Z", "2026-11-21T04:30Z"),
+            ("03:30", "2026-11-21T03:00Z", "2026-11-21T04:00Z", "2026-11-21T02:30Z"),
+            ("00:10", "2026-11-21T22:00Z", "2026-11-21T22:50Z", "2026-11-21T23:10Z"),
+            ("23:50", "2026-11-21T23:10Z", "2026-11-21T23:40Z", "2026-11-21T22:50Z"),
         ] {
-            let [end, wanted] = [end, wanted].map(|time| time.parse::<Timestamp>().unwrap());
+            let [first, last, wanted] =
+                [first, last, wanted].map(|time| time.parse::<Timestamp>().unwrap());
             let time = time_of_day(time).unwrap();
-            assert_eq!(timestamp(latest(time, end, berlin().unwrap())), wanted, "{time} {end}");
+            let found = timestamp(nearest_day(time, first, last, berlin().unwrap()));
+            assert_eq!(found, wanted, "{time} {first} {last}");
         }
         let Ok(When::At(yesterday)) = parse_in("yesterday 03:12", berlin) else { panic!() };
         let now = Timestamp::now();

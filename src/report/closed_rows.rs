@@ -45,9 +45,9 @@ pub trait ClosedSink {
     fn poll_ended(&mut self, quality: &Quality);
 }
 
-/// Who has a connection, as of the last time that was looked up.
+/// LastOwner has a connection, as of the last time that was looked up.
 #[derive(Debug)]
-struct Who {
+struct LastOwner {
     identified: Option<Identified>,
     holders: Vec<(u32, Box<str>, u32)>,
     omitted: u64,
@@ -73,7 +73,7 @@ struct Watched {
     missed: Option<(Instant, u64)>,
     /// It has a row already.
     is_reported: bool,
-    who: Option<Box<Who>>,
+    who: Option<Box<LastOwner>>,
 }
 
 /// The rows of one namespace.
@@ -95,7 +95,7 @@ pub(super) struct ClosedRows<S> {
 }
 
 /// When a connection that ended was last and first known to be otherwise.
-struct Gone<'a> {
+struct EndedRow<'a> {
     watched: Option<&'a Watched>,
     event: Option<&'a (Socket, Option<Identified>)>,
     /// The polls between which it ended, and the time of the second.
@@ -147,7 +147,7 @@ impl<S: ClosedSink> ClosedRows<S> {
             // Without an event it ended before the first poll that missed it.
             let (by, at_ns) = missed.filter(|_| event.is_none()).unwrap_or((now, closed_at_ns));
             let since = watched.map_or(self.before, |watched| Some(watched.seen)).unwrap_or(now);
-            let gone = Gone {
+            let row = EndedRow {
                 watched,
                 event,
                 between: (since, by),
@@ -156,7 +156,7 @@ impl<S: ClosedSink> ClosedRows<S> {
                 zeroed: activity.wiped,
                 has_events,
             };
-            self.report(&gone, identities.registry, interfaces);
+            self.report(&row, identities.registry, interfaces);
         }
     }
 
@@ -183,7 +183,7 @@ impl<S: ClosedSink> ClosedRows<S> {
         for cookie in held {
             let Some(watched) = self.watched.get(&cookie) else { continue };
             let Some((by, closed_at_ns)) = watched.missed else { continue };
-            let gone = Gone {
+            let row = EndedRow {
                 watched: Some(watched),
                 event: None,
                 between: (watched.seen, by),
@@ -192,19 +192,19 @@ impl<S: ClosedSink> ClosedRows<S> {
                 zeroed: false,
                 has_events,
             };
-            self.report(&gone, identities.registry, interfaces);
+            self.report(&row, identities.registry, interfaces);
         }
     }
 
     /// Passes on the row of a connection that has ended, if it is wanted.
-    fn report(&self, gone: &Gone<'_>, registry: &ServiceRegistry, interfaces: &mut Interfaces) {
-        let Some(socket) = gone.socket() else { return };
-        let who = gone.watched.and_then(|watched| watched.who.as_deref());
-        let by_event = gone.event.and_then(|(_, identified)| *identified);
+    fn report(&self, row: &EndedRow<'_>, registry: &ServiceRegistry, interfaces: &mut Interfaces) {
+        let Some(socket) = row.socket() else { return };
+        let who = row.watched.and_then(|watched| watched.who.as_deref());
+        let by_event = row.event.and_then(|(_, identified)| *identified);
         let identified = who.and_then(|who| who.identified).or(by_event);
         let (mut role, mut role_basis) = identified
             .map_or((Role::Unknown, RoleBasis::NotConnected), |it| (it.role, it.role_basis));
-        if role == Role::Unknown && gone.is_failed_connect(&socket) {
+        if role == Role::Unknown && row.is_failed_connect(&socket) {
             // Only clients connect.
             (role, role_basis) = (Role::Client, RoleBasis::TcpInfo);
         }
@@ -237,7 +237,7 @@ impl<S: ClosedSink> ClosedRows<S> {
             return;
         }
         interfaces.learn(socket.interface);
-        let ended = gone.ended(&socket, role);
+        let ended = row.ended(&socket, role);
         self.sink.borrow_mut().row(&Connection {
             socket: &socket,
             role,
@@ -267,7 +267,7 @@ impl<S: ClosedSink> ClosedRows<S> {
     }
 }
 
-impl Gone<'_> {
+impl EndedRow<'_> {
     /// Whether it is a connect that came to nothing, and that no poll has shown.
     fn is_failed_connect(&self, socket: &Socket) -> bool {
         let by_figures = || socket.tcp_info.as_ref().is_some_and(is_failed_connect);
@@ -426,7 +426,7 @@ impl<S: ClosedSink> Consumer for ClosedRows<S> {
             Processes::NotAsked | Processes::Hidden => (&[][..], 0),
         };
         let holders = holders.iter().map(|it| (it.pid, it.comm.into(), it.fd)).collect();
-        watched.who = Some(Box::new(Who {
+        watched.who = Some(Box::new(LastOwner {
             identified: identity.identified,
             holders,
             omitted,

@@ -15,7 +15,9 @@ pub enum Limiter {
     Congestion,
     /// The program sends less than the network could take.
     Application,
-    /// Nothing was sent.
+    /// Nothing was sent, and data came.
+    Receiving,
+    /// Nothing was sent, and nothing came.
     Idle,
 }
 
@@ -58,7 +60,10 @@ impl Limiter {
         } else if full || waiting {
             Self::Congestion
         } else if busy == 0 && grown(&t::DATA_SEGS_OUT).is_none_or(|segments| segments == 0) {
-            Self::Idle
+            match grown(&t::BYTES_RECEIVED) {
+                Some(1..) => Self::Receiving,
+                _ => Self::Idle,
+            }
         } else {
             Self::Application
         })

@@ -1,6 +1,6 @@
 //! Waiting that Ctrl-C and termination end.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -8,6 +8,8 @@ use std::{io, sync::Arc, sync::atomic::AtomicBool, sync::atomic::Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+
+use super::terminal::{is_error_terminal, standard_error};
 
 /// Whether the user asked the program to end. A second request ends it at once.
 #[derive(Debug)]
@@ -17,7 +19,12 @@ pub struct Interrupt {
     nudged: Arc<AtomicBool>,
     wake: UnixStream,
     waker: UnixStream,
+    /// Whether the `^C` that the terminal wrote is erased.
+    erased: AtomicBool,
 }
+
+/// Goes to the beginning of the line and erases it (ECMA-48, CR and EL).
+const ERASE_LINE: &[u8] = b"\r\x1b[K";
 
 impl Interrupt {
     /// Handles SIGINT and SIGTERM from now on.
@@ -34,7 +41,8 @@ impl Interrupt {
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
             signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
         }
-        Ok(Self { asked, nudged: Arc::default(), wake, waker })
+        let erased = AtomicBool::new(false);
+        Ok(Self { asked, nudged: Arc::default(), wake, waker, erased })
     }
 
     /// Handles SIGUSR1 from now on, by which the user asks a running program for something.
@@ -52,9 +60,13 @@ impl Interrupt {
         self.nudged.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether the user asked to end.
+    /// Whether the user asked to end. The `^C` that a terminal echoes is erased.
     pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        let asked = self.asked.load(Ordering::Relaxed);
+        if asked && !self.erased.swap(true, Ordering::Relaxed) && is_error_terminal() {
+            let _ = standard_error().write_all(ERASE_LINE);
+        }
+        asked
     }
 
     /// Sleeps until `deadline`, or until the user asks to end or sends SIGUSR1;

@@ -45,14 +45,28 @@ fn decimal(value: f64, decimals: usize, out: &mut String) {
     }
 }
 
-/// `0`, `153us`, `1.25ms`, `2.4s`, `3.5min`, `49min`, `2.1h`, `3.2d`.
+/// `0`, `153us`, `1.25ms`, `2.4s`, `12m40s`, `49m`, `2h5m`, `3d4h`: as filters read it.
 pub fn microseconds(value: u64, out: &mut String) {
+    const STEPS: [(f64, &str); 3] = [(1.0, "us"), (1e3, "ms"), (1e6, "s")];
+    // Longer ones in two units, the smaller of which is rounded.
+    const UNITS: [(u64, &str, u64, &str); 3] =
+        [(60, "m", 1, "s"), (3600, "h", 60, "m"), (86400, "d", 3600, "h")];
     if value == 0 {
         return out.push('0');
     }
-    const STEPS: [(f64, &str); 6] =
-        [(1.0, "us"), (1e3, "ms"), (1e6, "s"), (60e6, "min"), (3600e6, "h"), (86400e6, "d")];
-    scaled(value as f64, &STEPS, out);
+    let seconds = value / 1_000_000 + u64::from(value % 1_000_000 >= 500_000);
+    let rounded = |step: u64| (seconds + step / 2) / step * step;
+    let long = UNITS.iter().rev().find(|(unit, _, step, _)| rounded(*step) >= *unit);
+    let Some(&(unit, name, step, smaller)) = long else {
+        return scaled(value as f64, &STEPS, out);
+    };
+    let rounded = rounded(step);
+    count(rounded / unit, out);
+    out.push_str(name);
+    if rounded % unit > 0 {
+        count(rounded % unit / step, out);
+        out.push_str(smaller);
+    }
 }
 
 /// `0`, `1448`, `65535`, `98k`, `3.2M`: up to five digits unchanged, so that segment and window
@@ -178,8 +192,15 @@ mod tests {
             (204_000, "204ms"),
             (999_999, "1s"),
             (5_312_000, "5.31s"),
-            (49 * 60_000_000, "49min"),
-            (u64::MAX, "213503982d"),
+            (59_400_000, "59.4s"),
+            (59_600_000, "1m"),
+            (760_000_000, "12m40s"),
+            (49 * 60_000_000, "49m"),
+            (3_599_600_000, "1h"),
+            (7_520_000_000, "2h5m"),
+            (86_390_000_000, "1d"),
+            (273_600_000_000, "3d4h"),
+            (u64::MAX, "213503982d8h"),
         ] {
             assert_eq!(text(|out| microseconds(value, out)), expected, "{value}");
         }

@@ -280,8 +280,8 @@ fn sink() -> OutputWriter<Sink> {
 
 #[test]
 fn table_rows() {
-    let layouts = [(None, false, false), (Some(60), true, true), (Some(200), true, true)];
-    for (width, shorten, colour) in layouts {
+    for (width, colour) in [(None, false), (Some(60), true), (Some(200), true)] {
+        let shorten = width.is_some();
         let layout = Layout { width, shorten, header: true, rows: None, style: Style::new(colour) };
         let mut table = Table::new(sink(), columns(&COLUMNS), layout);
         writes_without_allocating(&format!("a table of {width:?}"), |row| table.row(row).unwrap());

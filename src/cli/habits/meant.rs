@@ -11,7 +11,7 @@ use crate::procfs::PortNames;
 /// An expression of one word that is none, with the command that was probably meant.
 #[derive(Debug, thiserror::Error)]
 #[error("`{word}` is no expression; for {what}: {command}")]
-pub(in crate::cli) struct Meant {
+pub(in crate::cli) struct Suggestion {
     word: String,
     what: String,
     command: String,
@@ -27,7 +27,7 @@ pub(in crate::cli) fn meant(error: anyhow::Error, command: &str) -> anyhow::Erro
     }
 }
 
-fn guess(text: &str, error: &SyntaxError, command: &str) -> Option<Meant> {
+fn guess(text: &str, error: &SyntaxError, command: &str) -> Option<Suggestion> {
     let word = text.trim();
     let word_is_known = is_subject(word) || error.message.contains("did you mean");
     if word_is_known {
@@ -38,7 +38,7 @@ fn guess(text: &str, error: &SyntaxError, command: &str) -> Option<Meant> {
     if command == "services" {
         meant.push_str(&format!(", or tcpdiag services {word} -i 1s --lines"));
     }
-    Some(Meant { word: word.to_owned(), what, command: meant })
+    Some(Suggestion { word: word.to_owned(), what, command: meant })
 }
 
 /// What a word says, and the arguments that ask for it.

@@ -45,12 +45,23 @@ pub(in crate::cli) struct Start {
 ///
 /// # Errors
 /// Where there is no command, with the command that was probably meant.
-pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::Result<Start> {
+pub(in crate::cli) fn start(words: Vec<String>, program: &clap::Command) -> anyhow::Result<Start> {
+    let commands: Vec<String> =
+        program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let is_command = |name: &str| name == "help" || commands.iter().any(|command| command == name);
-    // The command itself tells of mistakes in the configuration.
-    let config = Config::load(given_configuration(&words).map(Path::new)).unwrap_or_default();
     let Some(first) = words.first() else { return Ok(Start::default()) };
-    let words = match config.alias.get(first).filter(|_| !is_command(first)) {
+    let config = match Config::load(given_configuration(&words).map(Path::new)) {
+        Ok(config) => config,
+        // A command that uses the configuration reports the mistake itself.
+        Err(_) if is_command(first) || first.starts_with('-') => Config::default(),
+        // The name may be an alias of the file.
+        Err(error) => return Err(error.into()),
+    };
+    // Help is there whatever the configuration has.
+    if !first.starts_with('-') && first != "help" {
+        config.check_commands(&commands)?;
+    }
+    let words = match config.alias.get(first) {
         Some(expansion) => [expansion.as_slice(), words.get(1..).unwrap_or_default()].concat(),
         None => words,
     };
@@ -60,8 +71,10 @@ pub(in crate::cli) fn start(words: Vec<String>, commands: &[String]) -> anyhow::
         return Ok(Start { words, ..Start::default() });
     }
     let ports = std::cell::LazyCell::new(PortNames::load);
-    let Arguments { words, note } = without_ss(words, &|name| ports.port(name).is_some())?;
-    let with_defaults = words.split_first().and_then(|(command, given)| {
+    let Arguments { words, note } = without_ss(words, program, &|name| ports.port(name).is_some())?;
+    // Only what is typed decides what is killed: a default may widen or narrow it.
+    let kills = words.iter().any(|word| word == "--kill");
+    let with_defaults = words.split_first().filter(|_| !kills).and_then(|(command, given)| {
         let defaults = config.defaults.get(command).filter(|defaults| !defaults.is_empty())?;
         Some([std::slice::from_ref(command), defaults, given].concat())
     });
@@ -85,7 +98,7 @@ fn refuse(first: &str, words: &[String]) -> anyhow::Result<()> {
         bail!("a command is missing before `{shown}`; with the flags of ss: tcpdiag ss {line}");
     }
     if let Some((_, ours)) = SYNONYMS.iter().find(|(theirs, _)| *theirs == first) {
-        bail!("there is no command `{shown}`; its like is: tcpdiag {ours}");
+        bail!("there is no command `{shown}`; use: tcpdiag {ours}");
     }
     if first.chars().any(|c| c.is_ascii_digit())
         && let Some((what, arguments)) = of_word(first)

@@ -2,6 +2,7 @@
 //! from them. Decoding, deltas, filter names, columns, JSON keys and help are made from it.
 
 mod derived;
+mod headers;
 mod presence;
 mod skmem;
 mod socket;
@@ -16,6 +17,7 @@ pub use derived::{
     BYTES_RETRANS_RATIO, DERIVED, RETRANS_RATIO, RWND_LIMITED_SHARE, SEND_RATE,
     SNDBUF_LIMITED_SHARE, retransmitted_segments,
 };
+pub use headers::{find, plain_name};
 pub use skmem::{DROPS, SKMEM};
 pub use socket::{
     ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, CLASS_ID, INODE, LPORT, MARK, RECV_Q, RPORT, SEND_Q, SOCKET,
@@ -222,11 +224,6 @@ impl Field {
 /// Every field, in the order of the output.
 pub fn all() -> impl Iterator<Item = &'static Field> {
     [SOCKET, tcp_info::ALL, SKMEM, DERIVED].into_iter().flatten().copied()
-}
-
-/// The field of this name or JSON key.
-pub fn find(name: &str) -> Option<&'static Field> {
-    all().find(|field| field.name == name || field.key == name)
 }
 
 /// One line of the catalogue.

@@ -8,7 +8,9 @@ use super::column::Span;
 use super::{GroupColumn, GroupColumns};
 use crate::model::Unit;
 use crate::output::aligned::Aligned;
-use crate::output::{Align, Layout, OutputWriter, RowCell, RowForm, Rows, Tone, human, json_line};
+use crate::output::{
+    Align, Layout, OutputWriter, RowCell, RowForm, Rows, Tone, human, json_line, summary,
+};
 use crate::report::{
     Cost, Document, FiguresEntry, Group, GroupDocument, GroupEntry, GroupRowEnd, GroupRowLine,
     GroupTable, GroupView, Quality, RestEntry,
@@ -228,8 +230,6 @@ pub fn groups_summary(counts: &GroupCounts, columns: &GroupColumns, took: Durati
         let sockets = human::counted(counts.beyond_limit, "socket");
         line.push_str(&format!("; {sockets} of further groups are only in the total"));
     }
-    if !columns.dropped.is_empty() {
-        line.push_str(&format!("; -w also shows {}", columns.dropped.join(", ")));
-    }
+    line.push_str(&summary::not_shown(&columns.dropped));
     line
 }

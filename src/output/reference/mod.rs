@@ -3,7 +3,7 @@
 mod topics;
 
 use self::topics::topics;
-use super::{Column, ColumnKind, all_columns, threshold};
+use super::{Column, ColumnKind, all_columns, find_column, threshold};
 use crate::counters::{
     Catalogue, CounterReader, Counters, Entry, Kind, Ratio, ReadError, Release, Scope, Threshold,
     fold, is_pattern, matches,
@@ -124,8 +124,18 @@ impl Reference {
                 .filter(|entry| spellings(entry).any(|s| matches(&folded, &s)))
                 .collect();
         }
+        let headed = || -> Vec<&Explanation> {
+            let Some(column) = find_column(name) else { return Vec::new() };
+            let wanted = column.field().map_or(column.name, |field| field.name);
+            self.entries().filter(|entry| entry.name == wanted).collect()
+        };
+        // Without their signs, headers of ratios, growth and rates are other names.
+        if name.contains(['%', '+', '/']) && !headed().is_empty() {
+            return headed();
+        }
         let exact: Vec<&Explanation> =
             self.entries().filter(|entry| spellings(entry).any(|s| s == folded)).collect();
+        let exact = if exact.is_empty() { headed() } else { exact };
         if !exact.is_empty() {
             return exact;
         }
@@ -267,7 +277,10 @@ fn field(field: &'static Field) -> Explanation {
         name: field.name.to_owned(),
         kind: "field",
         category: category.to_owned(),
-        aliases: if field.key == field.name { Vec::new() } else { vec![field.key.to_owned()] },
+        aliases: {
+            let key = (field.key != field.name).then_some(field.key);
+            key.into_iter().chain(field.own_header()).map(str::to_owned).collect()
+        },
         movement: Some(field.kind.name()),
         unit: unit(field.unit).map(str::to_owned),
         meaning: field.meaning.to_owned(),
@@ -379,6 +392,27 @@ mod tests {
         }
         assert!(kinds("*retrans*").len() > 5);
         assert!(kinds("").is_empty() && kinds("no such thing").is_empty());
+    }
+
+    #[test]
+    fn headers_of_tables_are_explained() {
+        use crate::output::ColumnSets;
+        let all = Reference::everything();
+        for set in [ColumnSets::CONNECTIONS, ColumnSets::LISTENERS] {
+            let ranked = set.usual.iter().chain(set.repeated).map(|(name, ..)| name);
+            for name in ranked.chain(set.wide) {
+                let header = find_column(name).unwrap().header.to_uppercase();
+                assert!(header.is_empty() || !all.named(&header).is_empty(), "{header}");
+            }
+        }
+        let names = |name| all.named(name).iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names("RETR%"), ["retrans_ratio"]);
+        assert_eq!(names("SEND/S"), ["bytes_sent"]);
+        assert_eq!(names("retr+"), ["total_retrans"]);
+        assert_eq!(names("RETRANS"), ["retrans", "RETRANS"]);
+        for header in ["IN/S", "OUT/S", "RTT50", "RTT-P90", "RATIO", "WORST", "COUNT", "LIFE"] {
+            assert_eq!(all.named(header).len(), 1, "{header}");
+        }
     }
 
     #[test]

@@ -116,6 +116,9 @@ fn a_redirect_by_mistake_is_refused_before_anything_is_written() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(wanted), "{stderr}");
+        let made =
+            format!("the file {file}, which it has made or emptied and which can be removed");
+        assert!(stderr.contains(&made), "{stderr}");
         assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
     // Any other file is one that was meant.
@@ -131,6 +134,10 @@ fn a_process_that_is_not_here_is_said() {
     let (code, _, stderr) = run(&["conns", "--pid", "4194304"]);
     assert_eq!(code, Some(0));
     assert!(stderr.contains("--pid 4194304: there is no such process"), "{stderr}");
+    let closed = ["closed", "--pid", "4194304", "--duration", "20ms", "-i", "10ms"];
+    let (code, _, stderr) = run(&closed);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("--pid 4194304: there is no such process"), "{stderr}");
     let own = std::process::id().to_string();
     let (_, _, stderr) = run(&["conns", "--pid", &own]);
     assert!(!stderr.contains("--pid"), "{stderr}");
@@ -141,7 +148,7 @@ fn defaults_and_aliases() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
     let text = "[defaults]\nlisteners = [\"-o\", \"csv\", \"--columns\", \"local,state\"]\n\
-                [alias]\nwaiting = [\"listeners\", \"accept_queue > 0\"]\nconns = [\"stats\"]\n";
+                [alias]\nwaiting = [\"listeners\", \"accept_queue > 0\"]\n";
     std::fs::write(&path, text).unwrap();
     let with = |arguments: &[&str]| {
         let output = tcpdiag().args(arguments).env("TCPDIAG_CONFIG", &path).output().unwrap();
@@ -152,9 +159,8 @@ fn defaults_and_aliases() {
     assert_eq!(header(&with(&["listeners"])), "local,state");
     // What is typed goes first.
     assert_eq!(header(&with(&["listeners", "-o", "tsv"])), "local\tstate");
-    // An alias has the defaults of its command; a command's name is no alias.
+    // An alias has the defaults of its command.
     assert_eq!(header(&with(&["waiting"])), "local,state");
-    assert!(header(&with(&["conns"])).starts_with("STATE"));
     // Defaults that contradict what is typed are left out.
     let contradicting = with(&["listeners", "--detail"]);
     assert_eq!(contradicting.0, Some(0), "{}", contradicting.2);
@@ -163,4 +169,39 @@ fn defaults_and_aliases() {
     let wrong = with(&["listeners"]);
     assert_eq!(wrong.0, Some(2));
     assert!(wrong.2.contains("line 2"), "{}", wrong.2);
+    // The word may be an alias that the file has.
+    let wrong = with(&["waiting"]);
+    assert_eq!(wrong.0, Some(2));
+    assert!(wrong.2.contains("line 2"), "{}", wrong.2);
+}
+
+#[test]
+fn names_of_defaults_and_aliases_are_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
+    let run = |text: &str, arguments: &[&str]| {
+        std::fs::write(&path, text).unwrap();
+        let output = tcpdiag().args(arguments).env("TCPDIAG_CONFIG", &path).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (text, wanted) in [
+        (
+            "[defaults]\ncons = []\n",
+            "defaults.cons: there is no command `cons`; did you mean `conns`?",
+        ),
+        ("[defaults]\nss = ['-t']\n", "defaults.ss: `ss` has the defaults of the command"),
+        ("[defaults]\nconns = ['--kill', '--yes']\n", "defaults.conns: --kill must be typed"),
+        ("[alias]\nconns = ['stats']\n", "alias.conns: this is the name of a command"),
+        ("[alias]\nhelp = ['stats']\n", "alias.help: this is the name of a command"),
+        ("[alias]\n--help = ['stats']\n", "alias.--help: the name of an alias cannot"),
+        ("[alias]\nslow = ['con', 'rtt > 1s']\n", "alias.slow: there is no command `con`"),
+        ("[alias]\nslow = []\n", "alias.slow: it is empty"),
+    ] {
+        let (code, stderr) = run(text, &["conns", "--limit", "1"]);
+        assert_eq!(code, Some(2), "{text}: {stderr}");
+        let line = format!("{}: {wanted}", path.display());
+        assert!(stderr.contains(&line), "{text}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!(run(text, &["--help"]).0, Some(0));
+    }
 }

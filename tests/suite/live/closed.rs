@@ -235,6 +235,26 @@ lab!(
     }
 );
 
+lab!(
+    fn peers_have_the_names_of_the_given_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml").into_os_string().into_string().unwrap();
+        std::fs::write(&path, "[hosts]\nshop-db = '127.0.0.1'\n").unwrap();
+        let listener = Socket::listening(V4, 0, 8);
+        let given = ["closed", "-i", "50ms", "-o", "jsonl", "--names", "--config", &path];
+        let Pair { client, server } = Pair::new(&listener, V4);
+        let tcpdiag = Tcpdiag::new();
+        let mut stream = tcpdiag.start(&[&given[..], &["--role", "client"]].concat());
+        std::thread::sleep(Duration::from_millis(500));
+        drop(client);
+        server.comes_to(8);
+        drop(server);
+        let line = stream.line().unwrap();
+        assert_eq!(Row(serde_json::from_str(&line).unwrap()).text("remote.name"), "shop-db");
+        drop(stream);
+    }
+);
+
 /// A run that stands still while connections end, and then for this long.
 fn stalled(listener: &Socket, pause: Duration) -> Output {
     let mut stream = watch(&Tcpdiag::powerless(), &["--strict"]);

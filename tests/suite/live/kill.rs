@@ -129,3 +129,26 @@ lab!(
         assert!(!lives(&pair) && lives(&own));
     }
 );
+
+lab!(
+    fn no_default_decides_what_is_killed() {
+        let listener = Socket::listening(V4, 0, 8);
+        let [doomed, other] = [(); 2].map(|()| Pair::new(&listener, V4));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        let run = |defaults: &str, port: u16| {
+            std::fs::write(&path, format!("[defaults]\nconns = {defaults}\n")).unwrap();
+            let mut command = crate::lab::program();
+            command.env("TCPDIAG_CONFIG", &path).args(["conns", "--kill", "--yes"]);
+            command.arg("--local-port").arg(port.to_string()).output().unwrap()
+        };
+        // It would be killed too if the default were applied.
+        let widening = format!("['--local-port', '{}']", other.client.port());
+        assert_eq!(run(&widening, doomed.client.port()).status.code(), Some(0));
+        assert!(!lives(&doomed) && lives(&other));
+        // It would live if the default were applied.
+        let narrowing = "['--remote-ip', '192.0.2.1']";
+        assert_eq!(run(narrowing, other.client.port()).status.code(), Some(0));
+        assert!(!lives(&other));
+    }
+);

@@ -78,7 +78,7 @@ lab!(
         assert_eq!(lines.len(), 3, "{}", table.stdout);
         let words: Vec<&str> = lines[1].split_whitespace().collect();
         let end = listener.local().to_string();
-        assert_eq!(words[..3], [end.as_str(), "2", "1"], "{}", table.stdout);
+        assert_eq!(words[..2], [end.as_str(), "2/1"], "{}", table.stdout);
         drop(waiting);
     }
 );

@@ -25,4 +25,5 @@ mod replay;
 mod ring;
 mod rotation;
 mod sessions;
+mod tables;
 mod tshark;
