@@ -30,9 +30,9 @@ pub struct Ratio {
     /// above a threshold beyond chance. Without it there is no verdict.
     #[serde(default)]
     pub least_events: Option<u64>,
-    /// Fewer events than this share of the segments sent are no trouble.
+    /// It is a share of rare events: few events among the segments sent are no trouble.
     #[serde(default)]
-    pub rare: Option<f64>,
+    pub of_rare: bool,
     /// Above this the verdict is a warning.
     #[serde(default)]
     pub warn: Option<f64>,
@@ -57,6 +57,10 @@ struct File {
 }
 
 impl Ratio {
+    /// Events as a share of the segments sent, below which they are no trouble where
+    /// [`of_rare`](Self::of_rare) is set, unless the configuration sets another.
+    pub const RARE: f64 = 0.001;
+
     /// The length of the interval in milliseconds.
     pub const ELAPSED_MS: &str = "elapsed_ms";
 

@@ -123,8 +123,14 @@ pub struct Judgement {
 }
 
 impl Ratio {
-    /// Computes the ratio from the `amount` of each counter.
-    pub fn judge(&self, threshold: Threshold, amount: impl Fn(&str) -> Amount) -> Judgement {
+    /// Computes the ratio from the `amount` of each counter. `rare`: the share of the segments sent
+    /// below which events are no trouble, for ratios of rare events.
+    pub fn judge(
+        &self,
+        threshold: Threshold,
+        rare: f64,
+        amount: impl Fn(&str) -> Amount,
+    ) -> Judgement {
         let numerator = sum(&self.numerator, &amount);
         // The events alone are not what to take a share of.
         let mut others = self.denominator.iter().filter(|name| !self.numerator.contains(name));
@@ -157,7 +163,7 @@ impl Ratio {
                     true => threshold.verdict(is_beyond_chance),
                     false => threshold.verdict(is_large),
                 };
-                if is_small && verdict == Verdict::Ok || self.is_rare(part, &amount) {
+                if is_small && verdict == Verdict::Ok || self.is_rare(part, rare, &amount) {
                     return none(NoData::TooLittle);
                 }
                 Judgement {
@@ -175,9 +181,9 @@ impl Ratio {
 
 impl Ratio {
     /// Whether so few events are no trouble, whatever their share of other rare events.
-    fn is_rare(&self, events: u64, amount: impl Fn(&str) -> Amount) -> bool {
-        match (self.rare, amount("TcpOutSegs")) {
-            (Some(rare), Amount::Events(sent)) => (events as f64) < rare * sent as f64,
+    fn is_rare(&self, events: u64, rare: f64, amount: impl Fn(&str) -> Amount) -> bool {
+        match (self.of_rare, amount("TcpOutSegs")) {
+            (true, Amount::Events(sent)) => (events as f64) < rare * sent as f64,
             _ => false,
         }
     }
@@ -207,7 +213,7 @@ mod tests {
 
     fn judge(id: &str, counters: &[(&str, Amount)]) -> Judgement {
         let ratio = Ratio::named(id).unwrap();
-        ratio.judge(ratio.threshold(), |name| {
+        ratio.judge(ratio.threshold(), Ratio::RARE, |name| {
             counters.iter().find(|(known, _)| *known == name).map_or(Amount::Absent, |(_, n)| *n)
         })
     }

@@ -80,6 +80,8 @@ pub(super) enum Before {
     Unknown,
     /// The peer had sent a FIN, and this host sent more.
     Fin,
+    /// The peer had sent a FIN, and everything that this host sent had been acknowledged.
+    Finished,
     /// It had carried nothing for long, and this host sent more.
     Idle,
 }
@@ -186,10 +188,11 @@ fn ending(history: &ConnectionHistory) -> Option<Ending> {
 }
 
 /// What came before a connection was reset from outside.
-fn before(history: &ConnectionHistory, unread: bool, silent: bool) -> Before {
+fn before(history: &ConnectionHistory, lost: bool, unread: bool, silent: bool) -> Before {
     match () {
         () if unread || silent => Before::Unknown,
-        () if history.peer_finished => Before::Fin,
+        () if history.peer_finished && lost => Before::Fin,
+        () if history.peer_finished => Before::Finished,
         () if was_idle(history) => Before::Idle,
         () => Before::Unknown,
     }
@@ -227,6 +230,8 @@ pub struct Ends {
     pub silent: u64,
     /// Of these: reset from outside after the peer's FIN, when this host sent more.
     pub after_fin: u64,
+    /// Of these: reset from outside after the peer's FIN, when nothing was left to arrive.
+    pub finished: u64,
     /// Of these: reset from outside when this host sent something after a long pause.
     pub after_idle: u64,
     /// Connections that this host's program dropped with a reset.
@@ -251,12 +256,13 @@ impl Ends {
             Some(Ending::Failed) => self.failed += 1,
             Some(Ending::Dropped) => self.dropped += 1,
             Some(Ending::Aborted { lost, unread, silent }) => {
-                let before = before(history, unread, silent);
+                let before = before(history, lost, unread, silent);
                 self.aborted += 1;
                 self.lost += u64::from(lost);
                 self.unread += u64::from(unread);
                 self.silent += u64::from(silent);
                 self.after_fin += u64::from(before == Before::Fin);
+                self.finished += u64::from(before == Before::Finished);
                 self.after_idle += u64::from(before == Before::Idle);
             }
         }
@@ -290,6 +296,7 @@ impl Ends {
         self.unread += other.unread;
         self.silent += other.silent;
         self.after_fin += other.after_fin;
+        self.finished += other.finished;
         self.after_idle += other.after_idle;
         self.dropped += other.dropped;
     }
@@ -357,14 +364,24 @@ mod tests {
     /// What came before a reset, of a connection of which a poll showed `polled` before its event
     /// showed `last`.
     fn before(state: State, polled: &[(usize, u32)], last: &[(usize, u32)]) -> Before {
+        before_with(100, state, polled, last)
+    }
+
+    /// The same with so many bytes that were not acknowledged.
+    fn before_with(
+        send_queue: u32,
+        state: State,
+        polled: &[(usize, u32)],
+        last: &[(usize, u32)],
+    ) -> Before {
         let inflation = Inflation { times: 3.0, least_us: 2e4 };
         let record = Socket { state, tcp_info: Some(tcp_info(polled)), ..socket() };
         let (role, at) = (Role::Client, Duration::ZERO);
         let mut history = ConnectionHistory::new(&record, role, true, at, 2, inflation);
-        history.on_destroy(&Socket { send_queue: 100, ..event(last) }, at);
+        history.on_destroy(&Socket { send_queue, ..event(last) }, at);
         match ending(&history) {
-            Some(Ending::Aborted { lost: true, unread, silent }) => {
-                super::before(&history, unread, silent)
+            Some(Ending::Aborted { lost, unread, silent }) => {
+                super::before(&history, lost, unread, silent)
             }
             other => panic!("{other:?}"),
         }
@@ -382,6 +399,9 @@ mod tests {
         let again = with(&[(OUT, 6), (SENT, 200)]);
         assert_eq!(before(State::Established, &idle, &again), Before::Unknown);
         assert_eq!(before(State::CloseWait, &idle, &again), Before::Fin);
+        // Only its own FIN is not acknowledged.
+        let closed = before_with(1, State::CloseWait, &idle, &with(&[(OUT, 6)]));
+        assert_eq!(closed, Before::Finished);
         let fin = with(&[(OUT, 6), (SENT, 200), (RECEIVED, 701)]);
         assert_eq!(before(State::Established, &idle, &fin), Before::Fin);
         let data = with(&[(OUT, 6), (SENT, 200), (RECEIVED, 701), (DATA_IN, 2)]);

@@ -59,6 +59,8 @@ pub struct RuleMatch {
     pub explained_by: &'static [&'static str],
     /// It is about retransmits of the host: findings explain it that cover most of them.
     pub counts_retransmits: bool,
+    /// What the other side can observe, if it differs from what the rule says.
+    pub other_side: Option<&'static str>,
     /// It is that the peer does not answer on this connection.
     pub silence: Option<Silence>,
 }
@@ -87,6 +89,7 @@ impl RuleMatch {
             cause: None,
             explained_by: &[],
             counts_retransmits: false,
+            other_side: None,
             silence: None,
         }
     }

@@ -96,9 +96,10 @@ impl Diagnosis {
         settings: Values,
         threshold: impl Fn(&Ratio) -> Threshold,
     ) -> Conclusion {
-        let judgements = Ratio::all()
-            .iter()
-            .map(|ratio| (ratio, ratio.judge(threshold(ratio), |name| self.host.amount(name))));
+        let rare = self.question.limits.counter_verdict.rare;
+        let judgements = Ratio::all().iter().map(|ratio| {
+            (ratio, ratio.judge(threshold(ratio), rare, |name| self.host.amount(name)))
+        });
         self.host.judgements = judgements.collect();
         self.host.listening_ports = (!self.is_filtered)
             .then(|| self.listeners.values().map(|it| it.example.local.port).collect());
@@ -174,7 +175,7 @@ impl Diagnosis {
     ) {
         let evidence = history.evidence();
         let peer_takes = self.groups.takes(history.example.remote_host());
-        let full_listener = self.full_listener(&history.example);
+        let full_listener = self.full_listener(&history.example, &evidence);
         let input = RuleInput { evidence: &evidence, peer_takes, full_listener, context };
         let mut matched: Vec<Match> = Vec::new();
         for rule in self.rules() {

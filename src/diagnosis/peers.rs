@@ -44,7 +44,7 @@ pub(super) fn complete(findings: &mut [Finding], groups: &Groups, now: Duration)
             Some(ago) => {
                 rule_match.cause = Some(silence.cause_if_up.to_owned());
                 let ago = Measure::new("answered_elsewhere_ago", ago, "s");
-                rule_match.evidence.extend((ago.value >= 0.001).then_some(ago));
+                rule_match.evidence.push(ago);
                 ELSEWHERE
             }
             None => NOWHERE,

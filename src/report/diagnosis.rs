@@ -303,7 +303,7 @@ fn entries(
                     Some(AdviceEntry { text: fill(advice.text, &words, settings)?, command })
                 })
                 .collect(),
-            other_side: rule.other_side,
+            other_side: finding.rule_match.other_side.unwrap_or(rule.other_side),
             netns: netns.map(|netns| netns.inode),
         }
     };

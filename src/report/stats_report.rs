@@ -159,11 +159,11 @@ impl StatsReporter<'_> {
         let selected = Ratio::all().iter().filter(|ratio| self.selection.holds_ratio(ratio));
         let row = |ratio: &'static Ratio| {
             let threshold = (self.threshold)(ratio);
-            let outcome = Outcome::new(basis, ratio.judge(threshold, &main));
+            let outcome = Outcome::new(basis, ratio.judge(threshold, Ratio::RARE, &main));
             let mut row = RatioRow::new(ratio, threshold, outcome);
-            row.since_last_run = recent
-                .as_ref()
-                .map(|recent| Outcome::new(Basis::LastRun, ratio.judge(threshold, recent)));
+            row.since_last_run = recent.as_ref().map(|recent| {
+                Outcome::new(Basis::LastRun, ratio.judge(threshold, Ratio::RARE, recent))
+            });
             row
         };
         selected.map(row).collect()

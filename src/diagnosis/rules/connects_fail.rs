@@ -25,7 +25,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "Programs on this host try to connect and fail: the peer or something on the path refuses with a reset, or nothing answers until the program or the kernel gives up. Such sockets live too short for polls to show them.",
     evidence: "sockets that ended before the handshake was complete, from destroy events and polls, against connections that were opened, by service and by peer; segments that they received (a refusal is one) and repeated SYNs; AttemptFails, TCPAbortOnTimeout",
-    guards: "The share has to be above the limit beyond chance, whatever the number: one failure of one attempt is none. Every remote end point (address and port) is judged on its own, so that a dead one is found beside any number of others. The host has to count failed attempts, or nothing of them was answered. A program that tries two addresses at once and keeps the first that answers gives up the other: that peer is named. After a blocking connect() the kernel has forgotten the port, and whether it was refused; then only the peer is named, and its failures count as those of an end point of their own, unless they are few among the connects to a host elsewhere. A program that tries ::1 and then 127.0.0.1 with success has lost next to nothing: information.",
+    guards: "The share has to be above the limit beyond chance, whatever the number: one failure of one attempt is none. Every remote end point (address and port) is judged on its own, so that a dead one is found beside any number of others. The host has to count failed attempts, or nothing of them was answered. A program that tries two addresses at once and keeps the first that answers gives up the other: that peer is named. After a blocking connect() the kernel has forgotten the port, and whether it was refused; then only the peer is named, and its failures count as those of an end point of their own, unless they are few among the connects to a host elsewhere. A program that tries ::1 and then 127.0.0.1 with success has lost next to nothing: information, unless other end points are dead too.",
     seen_from: "the client",
     other_side: "On the server `tcpdiag listeners` shows whether something listens there, and TD201 or TD204 whether its queue is full. Refusals by a firewall on the path are not seen there.",
     advice: &[
@@ -45,8 +45,8 @@ pub(crate) const RULE: Rule = Rule {
         )
         .only_with("unanswered"),
         Advice::with_command(
-            "Connects to this host itself get no answer: the accept queue of the listener is full.",
-            "tcpdiag listeners 'accept_queue > 0'",
+            "Connects to this host itself get no answer: see whether something listens on that port. If it does, its accept queue was full (TD201) or the client did not wait; if nothing does, a firewall on this host drops them instead of refusing.",
+            "tcpdiag listeners",
         )
         .only_with("unanswered_here"),
         Advice::with_command(
@@ -85,19 +85,23 @@ struct Failing {
     address: ScopedAddress,
     /// Which of the peers they are, if not all.
     about: Option<String>,
+    /// The limit that their share is above.
+    limit: Option<f64>,
+    /// Whether they are all to ::1, while 127.0.0.1 accepts as many.
+    falls_back: bool,
 }
 
 /// The end points to which connects fail; `None` if there are none.
 fn failing(input: &ServiceInput<'_>, limits: &Limits) -> Option<Failing> {
     let group = input.group;
     let fails = |ends: &Ends, share| is_above(ends.failures(), ends.attempts(), share);
+    let is_here = |address: &ScopedAddress| is_own(address, group.example.as_ref());
     // The end points of failures without a port are not those of the connects that succeeded.
     let is_single = |address: &ScopedAddress, ends: &Ends| match input.key.port {
         0 => {
             let (failures, all) = (ends.failures(), ends.attempts() as f64);
-            let is_here = is_own(address, group.example.as_ref());
             is_above(failures, failures, limits.peer)
-                && (is_here || failures as f64 >= limits.unknown * all)
+                && (is_here(address) || failures as f64 >= limits.unknown * all)
         }
         _ => fails(ends, limits.peer),
     };
@@ -105,21 +109,41 @@ fn failing(input: &ServiceInput<'_>, limits: &Limits) -> Option<Failing> {
     let worst = |peers: &mut dyn Iterator<Item = (ScopedAddress, Ends)>| {
         peers.max_by_key(|(address, ends)| (ends.failures(), *address))
     };
-    let dead: Vec<_> = peers().filter(|(address, ends)| is_single(address, ends)).collect();
-    if dead.is_empty() || dead.len() == group.peers.len() {
+    let all_dead: Vec<_> = peers().filter(|(address, ends)| is_single(address, ends)).collect();
+    // What costs next to nothing does not hide what is worse.
+    let falls =
+        |(address, ends): &(ScopedAddress, Ends)| falls_back(address, ends.failures(), group);
+    let falls_back = !all_dead.is_empty() && all_dead.iter().all(falls);
+    let dead: Vec<_> = all_dead.into_iter().filter(|one| falls_back || !falls(one)).collect();
+    if dead.is_empty() {
         let (address, _) = worst(&mut peers())?;
         let ends = group.sum.ends;
-        let found = !dead.is_empty() || fails(&ends, limits.share);
-        return found.then_some(Failing { ends, address, about: None });
+        let limit = Some(limits.share);
+        return fails(&ends, limits.share).then_some(Failing {
+            ends,
+            address,
+            about: None,
+            limit,
+            falls_back,
+        });
     }
     let (address, _) = worst(&mut dead.iter().copied())?;
     let mut ends = Ends::default();
-    dead.iter().for_each(|(_, one)| ends.add(one));
+    match dead.len() == group.peers.len() {
+        // With those of peers beyond the number that is kept.
+        true => ends = group.sum.ends,
+        false => dead.iter().for_each(|(_, one)| ends.add(one)),
+    }
     let about = match dead.len() {
-        1 => format!("peer {address}"),
-        count => format!("{count} of {} peers, such as {address}", group.peers.len()),
+        count if count == group.peers.len() => None,
+        1 => Some(format!("peer {address}")),
+        count => Some(format!("{count} of {} peers, such as {address}", group.peers.len())),
     };
-    Some(Failing { ends, address, about: Some(about) })
+    let limit = match input.key.port {
+        0 => (!dead.iter().all(|(address, _)| is_here(address))).then_some(limits.unknown),
+        _ => Some(limits.peer),
+    };
+    Some(Failing { ends, address, about, limit, falls_back })
 }
 
 /// Whether connects to ::1 fail while as many to 127.0.0.1 and the same port succeed: programs try
@@ -135,7 +159,7 @@ fn falls_back(address: &ScopedAddress, failures: u64, group: &Group) -> bool {
 
 fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let group = input.group;
-    let Failing { ends, address, about } = failing(input, limits)?;
+    let Failing { ends, address, about, limit, falls_back } = failing(input, limits)?;
     let host = &input.context.host;
     let counted = host.growth("TcpAttemptFails");
     if counted == Some(0) && ends.refused + ends.unanswered + ends.failed > 0 && ends.given_up == 0
@@ -143,7 +167,6 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let none = ends.connected == 0 && is_above(ends.failures(), ends.attempts(), limits.critical);
-    let falls_back = falls_back(&address, ends.failures(), group);
     let severity = match none {
         _ if falls_back => Severity::Info,
         true => Severity::Critical,
@@ -154,9 +177,9 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     let share = ends.failures() as f64 / ends.attempts().max(1) as f64;
     let mut found = RuleMatch::new(severity, confidence, ends.failures() as f64)
         .with(Measure::new("failed_connects", ends.failures() as f64, "connects"))
-        .with(match share > limits.share {
-            true => Measure::new("failed_share", share, "share").over(limits.share),
-            false => Measure::new("failed_share", share, "share"),
+        .with(match limit {
+            Some(limit) => Measure::new("failed_share", share, "share").over(limit),
+            None => Measure::new("failed_share", share, "share"),
         })
         .with(Measure::new("refused", ends.refused as f64, "connects"))
         .with(Measure::new("unanswered", ends.unanswered as f64, "connects"))
@@ -240,6 +263,20 @@ mod tests {
         service(&RULE, &group(peers), &context())
     }
 
+    /// The limit that is printed with the share of failed connects.
+    fn limit(found: &RuleMatch) -> Option<f64> {
+        found.evidence.iter().find(|one| one.field == "failed_share").unwrap().threshold
+    }
+
+    #[test]
+    fn the_limit_that_applied_is_printed() {
+        let of = |connected, refused| Ends { connected, refused, ..Ends::default() };
+        let one = found(&[("10.0.0.1", of(0, 61)), ("10.0.0.2", of(500, 0))]).unwrap();
+        assert_eq!(limit(&one), Some(0.2), "a single end point");
+        let all = found(&[("10.0.0.1", of(80, 18)), ("10.0.0.2", of(80, 18))]).unwrap();
+        assert_eq!(limit(&all), Some(0.1), "all of them together");
+    }
+
     #[test]
     fn few_failures_may_be_beyond_chance() {
         let refused = |connected, refused| Ends { connected, refused, ..Ends::default() };
@@ -300,8 +337,9 @@ mod tests {
         };
         let one = found("127.0.0.1", 10_000, 5).unwrap();
         assert_eq!((one.severity, one.confidence), (Severity::Warning, Confidence::Medium));
+        assert_eq!(limit(&one), None, "5 in 10 005 are above none");
         assert!(one.cause.unwrap().contains("succeeded (port 7000, 8080)"));
-        assert!(found("10.0.0.1", 100, 5).is_some());
+        assert_eq!(limit(&found("10.0.0.1", 100, 5).unwrap()), Some(0.01));
         assert_eq!(found("10.0.0.1", 10_000, 5), None, "few elsewhere");
         assert_eq!(found("127.0.0.1", 100, 2), None, "two may be chance");
     }
@@ -313,6 +351,12 @@ mod tests {
         let one = found(&[("::1", refused), ("127.0.0.1", good)]).unwrap();
         assert!(one.words.contains(&("refused_here", String::new())), "no firewall");
         assert_eq!(one.severity, Severity::Info);
+        let beside =
+            [("::1", refused), ("127.0.0.1", good), ("10.0.0.2", Ends { refused: 9, ..refused })];
+        let other = found(&beside).unwrap();
+        assert_eq!(other.severity, Severity::Critical, "another one is dead");
+        assert_eq!(other.about.as_deref(), Some("peer 10.0.0.2"));
+        assert!(other.cause.unwrap().starts_with("9 of 9 connects failed"));
         let less = Ends { connected: 5, ..good };
         let one = found(&[("::1", refused), ("127.0.0.1", less)]).unwrap();
         assert_eq!(one.severity, Severity::Critical);

@@ -1,12 +1,17 @@
 //! TD401: an unhealthy ratio of counters.
 
+use std::ops::Add;
+
 use super::spurious;
-use crate::counters::{Judgement, Ratio, Verdict};
+use crate::counters::{Amount, Judgement, NoData, Ratio, Verdict};
 use crate::diagnosis::finding::{Measure, RuleMatch};
+use crate::diagnosis::host::HostHistory;
 use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, HostInput, Judge, Rule, RuleScope, Severity};
 
-limits! {}
+limits! {
+    rare: Ratio::RARE, "share", "share of the segments sent, below which events are no trouble in ratios of rare events";
+}
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -16,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Host,
     meaning: "A ratio of the host's counters is above its threshold for the watched time, and no finding about connections, listeners or services explains it.",
     evidence: "the ratios of `tcpdiag stats` over the same time, with the thresholds of the same configuration",
-    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events. What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits of which most had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps among segments that overtook each other (TCPOFOQueue, PAWSOldAck). If a finding about connections or listeners shows the cause, only that is reported.",
+    guards: "Below a ratio's minimum denominator a share counts only where it is above the threshold beyond chance, and not at all where it only says what trouble consists of. Events that are rare among the segments sent do not count, whatever their share of other rare events (limit rare). What needless retransmits consist of is information while retransmits are within their limit. So is what other counters show to be harmless: retransmits that are within their limit without those that had arrived (TCPDSACKRecvSegs), bad segments of which most are SYNs on live connections (TCPSYNChallenge), old timestamps of which most are on acknowledgements that others overtook (PAWSOldAck). So is what another rule judges by its cost. The finding says which of these it is. If a finding about connections or listeners shows the cause, only that is reported.",
     seen_from: "the host",
     other_side: "Nothing to see: these counters are of this host.",
     advice: &[
@@ -48,88 +53,92 @@ fn judge(input: &HostInput<'_>, unneeded: &spurious::Limits) -> Vec<RuleMatch> {
     let judgements = input.context.host.judgements.iter();
     let found = |(ratio, judgement): &(&'static Ratio, Judgement)| {
         let found = rule_match(ratio, judgement)?;
-        let harmless = harmless(&ratio.id, input);
-        let is_mild = harmless.is_some()
-            || is_judged_by_cost(&ratio.id, input, unneeded)
-            || is_needless(&ratio.id, input);
-        let most = if is_mild { Severity::Info } else { found.severity };
-        let cause = found.cause.map(|cause| match harmless {
-            Some(why) => format!("{cause} {why}"),
-            None => cause,
-        });
-        Some(RuleMatch { severity: found.severity.min(most), cause, ..found })
+        Some(match why_mild(ratio, judgement, input, unneeded) {
+            Some(why) => RuleMatch {
+                severity: Severity::Info,
+                cause: found.cause.map(|cause| format!("{cause} {why}")),
+                ..found
+            },
+            None => found,
+        })
     };
     judgements.filter_map(found).collect()
 }
 
-/// Whether a ratio counts what another rule judges by what it costs: TD117 and TD310 gaps, TD309 and
-/// TD133 resets, which needs the destroy events of the connections, TD305 and TD306 the use of
-/// TIME-WAIT, TD114 unnecessary retransmits, by their share of the segments sent. Handshakes that their client takes back (EmbryonicRsts) are health checks and scans.
-fn is_judged_by_cost(ratio: &str, input: &HostInput<'_>, unneeded: &spurious::Limits) -> bool {
-    let growth = |name: &str| input.context.host.growth(name).unwrap_or(0);
-    let own = || growth("TcpExtTCPAbortOnData") + growth("TcpExtTCPAbortOnClose");
-    let has_events = input.context.has_events;
-    match ratio {
-        RECEIVED_LATE | "time_wait_recycled" => true,
-        "spurious_retransmits" | "undone_reductions" => {
-            let doubles = growth("TcpExtTCPDSACKRecvSegs") as f64;
-            doubles < unneeded.harmful * growth("TcpOutSegs") as f64
-        }
-        "failed_attempts" => growth("TcpExtEmbryonicRsts") * 2 >= growth("TcpAttemptFails").max(1),
-        "established_resets" | "abort_on_data" | "abort_on_close" => has_events,
-        "resets_sent" => has_events && own() * 2 >= growth("TcpOutRsts"),
-        _ => false,
-    }
-}
-
-/// Whether a ratio says that retransmits were needless, and there were not many.
-fn is_needless(ratio: &str, input: &HostInput<'_>) -> bool {
-    const KINDS: &[&str] =
-        &["loss_probe_share", "spurious_retransmits", "spurious_timeouts", "undone_reductions"];
-    let retransmission = input.context.host.verdict("retransmission");
-    KINDS.contains(&ratio) && retransmission == Some(Verdict::Ok)
-}
-
-/// Why most of what a ratio counts does no harm, where other counters show that.
-fn harmless(ratio: &str, input: &HostInput<'_>) -> Option<&'static str> {
-    let host = &input.context.host;
-    let sum = |names: &[&str]| names.iter().filter_map(|name| host.growth(name)).sum::<u64>();
+/// Why a ratio above its threshold is only information: another rule judges what it costs, or other
+/// counters show that it does no harm. `None` where neither is known.
+fn why_mild(
+    ratio: &Ratio,
+    judgement: &Judgement,
+    input: &HostInput<'_>,
+    unneeded: &spurious::Limits,
+) -> Option<&'static str> {
+    let (host, has_events) = (&input.context.host, input.context.has_events);
+    // Of those that this kernel counts; `None` if it counts none.
+    let sum = |names: &[&str]| names.iter().filter_map(|name| host.growth(name)).reduce(Add::add);
     let are_most = |harmless: &[&str], of: &[&str]| {
-        let (harmless, of) = (sum(harmless), sum(of));
-        harmless > 0 && harmless * 2 >= of
+        let counted = sum(harmless).zip(sum(of));
+        counted.is_some_and(|(harmless, of)| harmless > 0 && harmless * 2 >= of)
     };
-    match ratio {
-        // Before Linux 5.12 there are no segments of DSACKs, but the DSACKs.
-        "retransmission"
-            if are_most(&["TcpExtTCPDSACKRecvSegs"], &["TcpRetransSegs"])
-                || host.growth("TcpExtTCPDSACKRecvSegs").is_none()
-                    && are_most(
-                        &["TcpExtTCPDSACKRecv", "TcpExtTCPDSACKOfoRecv"],
-                        &["TcpRetransSegs"],
-                    ) =>
-        {
-            Some(
-                "Most of these the peers had received already, as they report (DSACK): acknowledgements were late or overtaken, little was lost.",
-            )
+    let costs_little = || {
+        let counted = host.growth("TcpExtTCPDSACKRecvSegs").zip(host.growth("TcpOutSegs"));
+        counted.is_some_and(|(doubles, sent)| (doubles as f64) < unneeded.harmful * sent as f64)
+    };
+    Some(match ratio.id.as_str() {
+        RECEIVED_LATE => "TD117 and TD310 judge what gaps cost.",
+        "time_wait_recycled" => "TD305 and TD306 judge whether ports run short.",
+        "retransmission" if is_fine_without_unneeded(ratio, judgement, host) => {
+            "Without those that the peers had received already, as they report (DSACK), the share is within its limit: acknowledgements were late or overtaken, little was lost."
         }
+        "spurious_retransmits" | "undone_reductions" if costs_little() => {
+            "Few of the segments sent were needless (limit harmful of TD114)."
+        }
+        "loss_probe_share" | "spurious_retransmits" | "spurious_timeouts" | "undone_reductions"
+            if host.verdict("retransmission") == Some(Verdict::Ok) =>
+        {
+            "Retransmits are within their limit."
+        }
+        "failed_attempts" if are_most(&["TcpExtEmbryonicRsts"], &["TcpAttemptFails"]) => {
+            "Most of these are handshakes that their client took back (EmbryonicRsts), as health checks and scans do."
+        }
+        // Only destroy events show how connections ended.
+        "established_resets" | "abort_on_data" | "abort_on_close" if has_events => JUDGED_RESETS,
+        "resets_sent" if has_events && are_most(OWN_ABORTS, &["TcpOutRsts"]) => JUDGED_RESETS,
         // tcp_validate_incoming() counts them in both.
-        "bad_segments" if are_most(&["TcpExtTCPSYNChallenge"], &["TcpInErrs"]) => Some(
-            "Most of these are SYNs on live connections (TCPSYNChallenge), such as a SYN-ACK that the peer repeated because its accept queue was full or the ACK was lost: nothing was damaged.",
-        ),
-        // A segment that others overtook is older than what came before; reordered pure ACKs have a
-        // counter of their own (tcp_disordered_ack_check()).
-        "paws_rejected"
-            if are_most(
-                &["TcpExtTCPOFOQueue", "TcpExtPAWSOldAck"],
-                &["TcpExtPAWSEstab", "TcpExtPAWSActive", "TcpExtPAWSOldAck"],
-            ) && host.growth("TcpExtPAWSActive").unwrap_or(0) == 0 =>
-        {
-            Some(
-                "Segments arrived out of order as well: what others overtook is older than they are, and refused where it came twice.",
-            )
+        "bad_segments" if are_most(&["TcpExtTCPSYNChallenge"], &["TcpInErrs"]) => {
+            "Most of these are SYNs on live connections (TCPSYNChallenge), such as a SYN-ACK that the peer repeated because its accept queue was full or the ACK was lost: nothing was damaged."
         }
-        _ => None,
-    }
+        "paws_rejected" if are_most(&["TcpExtPAWSOldAck"], PAWS) => {
+            "Most of these are acknowledgements without data that others overtook (PAWSOldAck): nothing was lost."
+        }
+        _ => return None,
+    })
+}
+
+const JUDGED_RESETS: &str = "TD309 and TD133 judge what resets cost.";
+/// Resets that a program here causes when it closes.
+const OWN_ABORTS: &[&str] = &["TcpExtTCPAbortOnData", "TcpExtTCPAbortOnClose"];
+const PAWS: &[&str] = &["TcpExtPAWSEstab", "TcpExtPAWSActive", "TcpExtPAWSOldAck"];
+
+/// Whether retransmits are within their limit without those that the peers report to have received
+/// twice. A kernel that does not count such reports proves nothing.
+fn is_fine_without_unneeded(ratio: &Ratio, judgement: &Judgement, host: &HostHistory) -> bool {
+    // Before Linux 5.12 there are no segments of DSACKs, but the DSACKs.
+    let reports = || {
+        let [old, late] = ["TcpExtTCPDSACKRecv", "TcpExtTCPDSACKOfoRecv"];
+        Some(host.growth(old)? + host.growth(late).unwrap_or(0))
+    };
+    let unneeded = host.growth("TcpExtTCPDSACKRecvSegs").or_else(reports);
+    unneeded.filter(|unneeded| *unneeded > 0).is_some_and(|unneeded| {
+        let needed =
+            ratio.judge(judgement.threshold, Ratio::RARE, |name| match host.amount(name) {
+                Amount::Events(all) if name == "TcpRetransSegs" => {
+                    Amount::Events(all.saturating_sub(unneeded))
+                }
+                amount => amount,
+            });
+        needed.verdict == Verdict::Ok || needed.no_data == Some(NoData::TooLittle)
+    })
 }
 
 fn rule_match(ratio: &'static Ratio, judgement: &Judgement) -> Option<RuleMatch> {
@@ -203,7 +212,7 @@ mod tests {
         context.host = host(&[("TcpRetransSegs", 100), ("TcpOutSegs", 1_000)]);
         let ratio = Ratio::named("retransmission").unwrap();
         for (sent, found) in [(1_000, 1), (100_000, 0)] {
-            let judgement = ratio.judge(ratio.threshold(), |name| {
+            let judgement = ratio.judge(ratio.threshold(), Ratio::RARE, |name| {
                 crate::counters::Amount::Events(if name == "TcpOutSegs" { sent } else { 100 })
             });
             context.host.judgements = vec![(ratio, judgement)];
@@ -219,7 +228,8 @@ mod tests {
             host(&[("TcpOutRsts", 40), ("TcpExtTCPAbortOnData", 40), ("TcpOutSegs", 400)]);
         let severity = |id, context: &crate::diagnosis::Context| {
             let ratio = Ratio::named(id).unwrap();
-            let judgement = ratio.judge(ratio.threshold(), |_| crate::counters::Amount::Events(60));
+            let judgement = ratio
+                .judge(ratio.threshold(), Ratio::RARE, |_| crate::counters::Amount::Events(60));
             let mut context = crate::diagnosis::Context {
                 settings: crate::settings::Values::recorded(""),
                 host: context.host.clone(),
@@ -255,7 +265,7 @@ mod tests {
         context.host = host(grown);
         let judgements = Ratio::all().iter().map(|ratio| {
             let amount = |name: &str| context.host.amount(name);
-            (ratio, ratio.judge(ratio.threshold(), amount))
+            (ratio, ratio.judge(ratio.threshold(), Ratio::RARE, amount))
         });
         context.host.judgements = judgements.collect();
         let title = &Ratio::named(id).unwrap().title;
@@ -270,24 +280,53 @@ mod tests {
             [("TcpRetransSegs", 300), ("TcpOutSegs", 2_000), ("TcpExtTCPDSACKRecvSegs", dsacks)]
         };
         assert_eq!(severity("retransmission", &again(40)), Some(Warning));
-        assert_eq!(severity("retransmission", &again(200)), Some(Info));
+        // 100 of 2,100 were needed, then 10 of 2,010.
+        assert_eq!(severity("retransmission", &again(200)), Some(Warning));
+        assert_eq!(severity("retransmission", &again(290)), Some(Info));
+        let old = |dsacks| {
+            [("TcpRetransSegs", 300), ("TcpOutSegs", 2_000), ("TcpExtTCPDSACKRecv", dsacks)]
+        };
+        assert_eq!(severity("retransmission", &old(290)), Some(Info));
+        assert_eq!(severity("retransmission", &old(200)), Some(Warning));
+        assert_eq!(severity("retransmission", &again(0)[..2]), Some(Warning));
         assert_eq!(severity("spurious_retransmits", &again(200)), Some(Warning));
         let few = [("TcpRetransSegs", 72), ("TcpOutSegs", 9_000), ("TcpExtTCPDSACKRecvSegs", 70)];
         assert_eq!(severity("spurious_retransmits", &few), Some(Info));
         let bad = |syns| [("TcpInErrs", 80), ("TcpInSegs", 4_000), ("TcpExtTCPSYNChallenge", syns)];
         assert_eq!(severity("bad_segments", &bad(0)), Some(Warning));
         assert_eq!(severity("bad_segments", &bad(78)), Some(Info));
-        let old = |late, active| {
+        let old = |data, acks| {
             [
-                ("TcpExtPAWSEstab", 40),
+                ("TcpExtPAWSEstab", data),
                 ("TcpInSegs", 4_000),
-                ("TcpExtTCPOFOQueue", late),
-                ("TcpExtPAWSActive", active),
+                ("TcpExtTCPOFOQueue", 900),
+                ("TcpExtPAWSOldAck", acks),
             ]
         };
-        assert_eq!(severity("paws_rejected", &old(0, 0)), Some(Warning));
-        assert_eq!(severity("paws_rejected", &old(900, 0)), Some(Info));
-        assert_eq!(severity("paws_rejected", &old(900, 9)), Some(Warning));
+        assert_eq!(severity("paws_rejected", &old(40, 0)), Some(Warning));
+        assert_eq!(severity("paws_rejected", &old(40, 30)), Some(Warning));
+        assert_eq!(severity("paws_rejected", &old(30, 40)), Some(Info));
+    }
+
+    /// A kernel that does not count DSACKs does not show that few segments were needless.
+    #[test]
+    fn what_is_not_counted_is_not_0() {
+        let undone = [("TcpExtTCPTimeouts", 60), ("TcpExtTCPFullUndo", 50), ("TcpOutSegs", 9_000)];
+        assert_eq!(severity("undone_reductions", &undone), Some(Severity::Warning));
+        let counted = [undone.as_slice(), &[("TcpExtTCPDSACKRecvSegs", 3)]].concat();
+        assert_eq!(severity("undone_reductions", &counted), Some(Severity::Info));
+    }
+
+    #[test]
+    fn events_are_rare_up_to_a_limit() {
+        let timeouts = |events: u64| {
+            [("TcpExtTCPTimeouts", events), ("TcpRetransSegs", 60), ("TcpOutSegs", 40_000)]
+        };
+        assert_eq!(severity("timeout_share", &timeouts(39)), None);
+        assert_eq!(severity("timeout_share", &timeouts(40)), Some(Severity::Warning));
+        // Which cannot be sent, and what was taken back, is trouble in any number.
+        let failed = [("TcpExtTCPRetransFail", 9), ("TcpRetransSegs", 60), ("TcpOutSegs", 40_000)];
+        assert_eq!(severity("retransmit_failures", &failed), Some(Severity::Warning));
     }
 
     #[test]

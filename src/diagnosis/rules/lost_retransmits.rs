@@ -24,7 +24,7 @@ pub(crate) const RULE: Rule = Rule {
         "Look for a policer, or for a link that goes down for longer than a round trip. A shaper below the policed rate, or pacing, prevents the drops.",
     )],
     references: &["RFC 8985", "tcp_mark_skb_lost() in net/ipv4/tcp_input.c"],
-    explained_by: &["TD122", "TD141"],
+    explained_by: &["TD122", "TD141", "TD153"],
     limits: Limits::LIST,
     placeholders: &[],
     judge: Judge::Connection(|input, limits| judge(input, &limits.lost_retransmits)),

@@ -1,5 +1,6 @@
 //! TD131: the program does not read, and the window is closed.
 
+use super::peer_window_closed;
 use crate::diagnosis::evidence::Evidence;
 use crate::diagnosis::finding::{Measure, RuleMatch};
 use crate::diagnosis::limits::limits;
@@ -9,8 +10,6 @@ use crate::diagnosis::sign::Sign;
 limits! {
     share: 0.5, "share", "share of the polls with the window closed";
     least: 2.0, "looks", "least number of polls with the window closed";
-    pause: 30.0, "s", "seconds without new data, from which it is more than information if the program has read before";
-    hangs: 120.0, "s", "the same, from which it is critical";
 }
 
 /// The rule.
@@ -21,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The receive buffer is full, the window advertised to the peer is zero, and the program read nothing the whole time: the peer cannot send.",
     evidence: "polls with rcv_wnd 0 (Linux 6.2 and later) or rmem_alloc near rcvbuf; bytes read; last_data_recv, since which the window is closed; bytes_received, whether the program has read before",
-    guards: "A program that limits its own rate may read a full buffer at once and then pause for many seconds: if it has read before, and pauses for less than the limit pause, it is information. One that has never read anything is not one of those. A program that reads slowly is TD132. Unread data in a buffer with free space does not close the window.",
+    guards: "A program that limits its own rate may read a full buffer at once and then pause for many seconds: if it has read before, and pauses for less than the limit pause of TD130, it is information. One that has never read anything is not one of those. It is critical from the limit hangs of TD130. A program that reads slowly is TD132. Unread data in a buffer with free space does not close the window.",
     seen_from: "the receiver",
     other_side: "On the sender: TD130; its probe timer runs.",
     advice: &[
@@ -37,18 +36,27 @@ pub(crate) const RULE: Rule = Rule {
     explained_by: &[],
     limits: Limits::LIST,
     placeholders: &["local_port"],
-    judge: Judge::Connection(|input, limits| judge(input, &limits.not_reading)),
+    judge: Judge::Connection(|input, limits| {
+        judge(input, &limits.not_reading, &limits.peer_window_closed)
+    }),
 };
 
-fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
+fn judge(
+    input: &RuleInput<'_>,
+    limits: &Limits,
+    pauses: &peer_window_closed::Limits,
+) -> Option<RuleMatch> {
     let evidence = input.evidence;
-    let severity = limits.severity(evidence)?;
+    if !limits.apply(evidence) {
+        return None;
+    }
+    let (severity, stopped) = of_pause(evidence, pauses);
     let share = evidence.share_of_polls(Sign::OwnWindowClosed);
     let mut found = RuleMatch::new(severity, Confidence::High, evidence.receive_queue as f64)
         .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
         .with(Measure::new("recv_q", evidence.receive_queue as f64, "bytes"))
         .with(Measure::new("bytes_read", evidence.bytes_read() as f64, "bytes"))
-        .with(Measure::new("stopped", stopped_s(evidence), "s").over(limits.pause));
+        .with(stopped);
     found.cause = Some(if evidence.has_ever_read() { PAUSED } else { NEVER }.to_owned());
     Some(found)
 }
@@ -57,25 +65,21 @@ const PAUSED: &str = "The receive buffer is full, the window advertised to the p
 const NEVER: &str = "The receive buffer is full, the window advertised to the peer is zero, and the program has read nothing since the connection was opened: the peer cannot send.";
 
 impl Limits {
-    /// How bad it is that a program reads nothing; `None` if it reads, or if the window is open.
-    pub(in crate::diagnosis) fn severity(&self, evidence: &Evidence) -> Option<Severity> {
+    /// Whether a program reads nothing while its window is closed.
+    pub(in crate::diagnosis) fn apply(&self, evidence: &Evidence) -> bool {
         let closed = f64::from(evidence.polls_with(Sign::OwnWindowClosed));
         let share = evidence.share_of_polls(Sign::OwnWindowClosed);
-        if evidence.bytes_read() > 0 || share < self.share || closed < self.least {
-            return None;
-        }
-        let stopped = stopped_s(evidence);
-        Some(match evidence.has_ever_read() {
-            true if stopped < self.pause => Severity::Info,
-            true if stopped < self.hangs => Severity::Warning,
-            _ => Severity::Critical,
-        })
+        evidence.bytes_read() == 0 && share >= self.share && closed >= self.least
     }
 }
 
-/// Seconds since the last data came, and the window closed.
-fn stopped_s(evidence: &Evidence) -> f64 {
-    evidence.last_data_recv_ms.map_or(0.0, |ms| ms as f64 / 1e3)
+/// How bad it is that a program reads nothing, since the last data came and the window closed.
+pub(in crate::diagnosis) fn of_pause(
+    evidence: &Evidence,
+    limits: &peer_window_closed::Limits,
+) -> (Severity, Measure) {
+    let stopped_s = evidence.last_data_recv_ms.map_or(0.0, |ms| ms as f64 / 1e3);
+    limits.of_pause(stopped_s, evidence.has_ever_read())
 }
 
 #[cfg(test)]
@@ -103,7 +107,9 @@ mod tests {
             (found.severity, found.cause.unwrap())
         };
         for (ms, ever, severity, cause) in [
-            (6_000, 300_000, Severity::Critical, NEVER),
+            (6_000, 300_000, Severity::Warning, NEVER),
+            (119_000, 300_000, Severity::Warning, NEVER),
+            (120_000, 300_000, Severity::Critical, NEVER),
             (6_000, 8_000_000, Severity::Info, PAUSED),
             (30_000, 8_000_000, Severity::Warning, PAUSED),
             (120_000, 8_000_000, Severity::Critical, PAUSED),

@@ -12,7 +12,7 @@ limits! {
     wait: 5.0, "s", "seconds that queued data waits at the rate at which the peer takes it, from which it is more than information";
     pause: 30.0, "s", "seconds without new data sent, from which it is more than information if the peer has read before";
     hangs: 120.0, "s", "the same, from which it is critical";
-    buffer: 262144.0, "bytes", "bytes that the peer acknowledged since the connection was opened, up to which its program may never have read";
+    buffer: 262144.0, "bytes", "bytes that the peer acknowledged, up to which they may all be in its receive buffer";
 }
 
 /// The rule.
@@ -25,7 +25,7 @@ pub(crate) const RULE: Rule = Rule {
     evidence: "polls with snd_wnd 0 or the zero-window probe timer; what was acknowledged meanwhile; send_q by that rate; last_data_sent, since which the window is closed if nothing was acknowledged",
     guards: "A window that closes for a moment is normal flow control: it has to be closed at several polls. A program that limits its own rate closes the window too, and may pause for many seconds: while the peer takes what is queued soon (limit wait), or has read before and pauses for less than the limit pause, it is information.",
     seen_from: "the sender",
-    other_side: "On the peer recv_q of this connection is full (TD131, TD132): its program hangs, waits for a lock, or has stopped reading.",
+    other_side: "On the peer recv_q of this connection is full (TD131, TD132, which judge by the same limits): its program hangs, waits for a lock, or has stopped reading.",
     advice: &[
         Advice::with_command(
             "On the peer, find the program that has the connection and what it is doing.",
@@ -49,54 +49,74 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if !evidence.sends() || share < limits.share || f64::from(closed) < limits.least {
         return None;
     }
-    let mut found = RuleMatch::new(limits.severity(evidence), Confidence::High, share)
+    let reading = limits.reading(evidence);
+    let mut found = RuleMatch::new(reading.severity, Confidence::High, share)
         .with(Measure::new("window_closed_looks", share, "share").over(limits.share))
         .with(Measure::new("send_q", evidence.send_queue as f64, "bytes"))
         .with(Measure::new("probes", evidence.unanswered() as f64, "events"))
-        .with(Measure::new("rate", evidence.rate(), "B/s"));
-    let (measure, cause) = match takes_data(evidence) {
-        true => (Measure::new("wait", wait_s(evidence), "s").over(limits.wait), SLOW),
-        false => {
-            let cause = if limits.has_read(evidence) { PAUSED } else { NEVER };
-            (Measure::new("stopped", stopped_s(evidence), "s").over(limits.pause), cause)
-        }
-    };
-    found = found.with(measure);
-    found.cause = Some(cause.to_owned());
+        .with(Measure::new("rate", evidence.rate(), "B/s"))
+        .with(reading.measure);
+    found.cause = Some(reading.cause.to_owned());
     Some(found)
 }
 
 const SLOW: &str = "The peer advertises a window of zero again and again: its receive buffer is full because its program reads less than is sent. It reads at the rate below: it is busy, or limits the rate on purpose.";
+const LITTLE: &str = "The peer advertises a window of zero again and again, and has acknowledged no more than its receive buffer holds while it was watched: its program reads little or nothing. It is busy, hangs, or limits its rate on purpose.";
 const PAUSED: &str = "The peer advertises a window of zero: its receive buffer is full, and its program has read nothing for a while. It has read before: it hangs, or pauses because it limits its own rate. Only an occasional probe is sent.";
 const NEVER: &str = "The peer advertises a window of zero: its receive buffer is full, and it has acknowledged no more than such a buffer holds since the connection was opened. Its program has probably read nothing at all. Only an occasional probe is sent.";
+
+/// What the peer's program does.
+struct Reading {
+    severity: Severity,
+    /// What decides about the severity.
+    measure: Measure,
+    cause: &'static str,
+}
 
 impl Limits {
     /// How bad it is that the peer's window closes.
     pub(in crate::diagnosis) fn severity(&self, evidence: &Evidence) -> Severity {
-        let stopped = stopped_s(evidence);
-        match takes_data(evidence) {
-            true if wait_s(evidence) < self.wait => Severity::Info,
-            true => Severity::Warning,
-            false if stopped >= self.hangs => Severity::Critical,
-            false if stopped < self.pause && self.has_read(evidence) => Severity::Info,
-            false => Severity::Warning,
-        }
+        self.reading(evidence).severity
     }
 
-    /// Whether the peer's program has ever read something, as far as that can be told.
-    fn has_read(&self, evidence: &Evidence) -> bool {
-        evidence.bytes_acked_ever.is_none_or(|bytes| bytes as f64 > self.buffer)
+    fn reading(&self, evidence: &Evidence) -> Reading {
+        let is_more = |bytes: u64| bytes as f64 > self.buffer;
+        let has_read = evidence.bytes_acked_ever.is_none_or(is_more);
+        let wait = evidence.send_queue as f64 / evidence.rate().max(1.0);
+        let ((severity, measure), cause) = match () {
+            () if is_more(evidence.bytes_acked) => (self.of_wait(wait), SLOW),
+            () if !has_read => (self.of_pause(stopped_s(evidence), false), NEVER),
+            () if takes_data(evidence) => (self.of_wait(wait), LITTLE),
+            () => (self.of_pause(stopped_s(evidence), true), PAUSED),
+        };
+        Reading { severity, measure, cause }
+    }
+
+    /// How bad it is that data waits so many seconds for a program that reads, at either end.
+    pub(in crate::diagnosis) fn of_wait(&self, seconds: f64) -> (Severity, Measure) {
+        let severity = if seconds < self.wait { Severity::Info } else { Severity::Warning };
+        (severity, Measure::new("wait", seconds, "s").over(self.wait))
+    }
+
+    /// How bad it is that a program has read nothing for so many seconds, at either end.
+    pub(in crate::diagnosis) fn of_pause(
+        &self,
+        seconds: f64,
+        has_read: bool,
+    ) -> (Severity, Measure) {
+        let stopped = Measure::new("stopped", seconds, "s");
+        match has_read {
+            _ if seconds >= self.hangs => (Severity::Critical, stopped.over(self.hangs)),
+            true if seconds < self.pause => (Severity::Info, stopped.over(self.pause)),
+            true => (Severity::Warning, stopped.over(self.pause)),
+            false => (Severity::Warning, stopped.over(self.hangs)),
+        }
     }
 }
 
 /// Whether the peer acknowledged more than the byte that a probe may carry.
 fn takes_data(evidence: &Evidence) -> bool {
     evidence.bytes_acked > 1
-}
-
-/// Seconds that data waits in the send queue.
-fn wait_s(evidence: &Evidence) -> f64 {
-    evidence.send_queue as f64 / evidence.rate().max(1.0)
 }
 
 /// Seconds since the window has closed, where nothing was acknowledged: probes are no data.
@@ -140,6 +160,20 @@ mod tests {
         assert_eq!(judged(&RULE, slow(229_000_000)).unwrap().severity, Severity::Info);
         let slow = judged(&RULE, slow(5_000_000)).unwrap();
         assert_eq!((slow.severity, slow.cause.as_deref()), (Severity::Warning, Some(SLOW)));
+        // What fills a buffer need not have been read.
+        let little = |ever| Evidence {
+            bytes_acked: 200_000,
+            bytes_acked_ever: Some(ever),
+            send_queue: 90_000,
+            last_data_sent_ms: Some(1_000),
+            ..healthy().shows(Sign::PeerWindowClosed, 8)
+        };
+        for (ever, severity, cause) in
+            [(200_000, Severity::Warning, NEVER), (8_000_000, Severity::Info, LITTLE)]
+        {
+            let found = judged(&RULE, little(ever)).unwrap();
+            assert_eq!((found.severity, found.cause.as_deref()), (severity, Some(cause)), "{ever}");
+        }
         assert_eq!(judged(&RULE, healthy().shows(Sign::PeerWindowClosed, 1)), None);
         assert_eq!(judged(&RULE, healthy()), None);
     }

@@ -12,7 +12,8 @@ use crate::model::Role;
 limits! {
     share: 0.1, "share", "share of the ended connections that were reset or given up";
     lost: 0.02, "share", "share of the ended connections that lost data, from which it is more than information";
-    critical: 0.5, "share", "share of lost connections from which it is critical";
+    critical: 0.5, "share", "share of the ended connections that were given up, or lost data by a reset at a client, from which it is critical";
+    reused: 0.25, "share", "share of the received resets at a client that came after the peer's FIN, from which the others are taken for such too: a FIN just before the reset is not seen";
 }
 
 /// The rule.
@@ -23,7 +24,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Service,
     meaning: "Connections of this service ended without a FIN that the peer acknowledged: a reset came from outside, this host's program or kernel sent one, or the kernel gave up after repeating something without an answer. What was on the way is lost.",
     evidence: "tcp_info in destroy events: an orderly end acknowledges the FIN (bytes_acked against bytes_sent and bytes_retrans); bytes not acknowledged and not read; retransmits and probes; the peer's FIN (CLOSE-WAIT, or a byte received without a segment with data); last_data_sent against last_data_recv; EstabResets, OutRsts, TCPAbortOnClose, TCPAbortOnData, TCPAbortOnTimeout, TCPAbortOnMemory",
-    guards: "The host has to count resets of established connections, unless data was lost. Resets that clients send after they have everything, as load balancers, health checks and impatient browsers do, are information: data has to be lost. A server whose clients hang up is a warning at most: what is lost is what they no longer wanted. A client whose peer sent no FIN cannot know whether the answer was complete, so that a reset counts as a loss there; where the peer had sent one and the program used the connection again, it is a warning. The kernel does not tell whether the peer or something between sent a reset: a firewall, NAT or load balancer is named only for other hosts, and only where connections had carried nothing for 30 seconds or more. Without destroy events (`--no-events`) this cannot be detected.",
+    guards: "The host has to count resets of established connections, unless data was lost. Resets that clients send after they have everything, as load balancers, health checks and impatient browsers do, are information: data has to be lost. A server whose clients hang up is a warning at most: what is lost is what they no longer wanted. A client whose peer sent no FIN cannot know whether the answer was complete, so that a reset counts as a loss there; where the peer had sent one and the program used the connection again, it is a warning, and where everything had been acknowledged by then, nothing is lost. The kernel does not tell whether the peer or something between sent a reset: a firewall, NAT or load balancer is named only for other hosts, and only where connections had carried nothing for 30 seconds or more. Without destroy events (`--no-events`) this cannot be detected.",
     seen_from: "both sides",
     other_side: "On the peer see whether it says the same, and whether OutRsts grows there.",
     advice: &[
@@ -81,6 +82,8 @@ struct Causes {
     received: u64,
     /// Of these: at a client, after the peer had closed the connection.
     reused: u64,
+    /// Of these: after the peer's FIN, with nothing left to arrive.
+    finished: u64,
     /// Of these: after a long pause.
     idle: u64,
     /// The kernel gave up.
@@ -101,26 +104,37 @@ impl Causes {
         let silent = most(ends.silent, "TcpExtTCPAbortOnTimeout").min(ends.aborted - unread);
         let received = ends.aborted.saturating_sub(unread + silent);
         let is_client = role == Role::Client.name();
+        let reused = if is_client { ends.after_fin.min(received) } else { 0 };
+        let finished = ends.finished.min(received - reused);
         let lost = match is_client {
-            true => received + silent,
+            true => received - finished + silent,
             false => ends.lost.min(received + silent),
         };
-        let reused = if is_client { ends.after_fin.min(received) } else { 0 };
-        let idle = ends.after_idle.min(received - reused);
-        Self { received, reused, idle, silent, unread, dropped: ends.dropped, lost }
+        let idle = ends.after_idle.min(received - reused - finished);
+        Self { received, reused, finished, idle, silent, unread, dropped: ends.dropped, lost }
     }
 
     fn sum(&self) -> u64 {
         self.received + self.silent + self.unread + self.dropped
     }
 
+    /// Received resets of which nothing tells why they came.
+    fn unexplained(&self) -> u64 {
+        self.received - self.reused - self.finished - self.idle
+    }
+
     /// How bad it is. Of what clients cancel, and of connections that the peer had closed, no more
     /// is lost than what the client can ask for again.
     fn severity(&self, ended: u64, role: &'static str, limits: &Limits) -> Severity {
-        // Of some, the peer's FIN was seen too late to be told: a quarter speaks for the others.
-        let is_mild = role != Role::Client.name() || self.reused * 4 >= self.received.max(1);
+        let (reused, received) = (self.reused as f64, self.received as f64);
+        let is_reused = self.reused > 0 && reused >= limits.reused * received;
+        let by_reset = match role == Role::Client.name() && !is_reused {
+            true => self.received - self.reused - self.finished,
+            false => 0,
+        };
+        let severe = (self.silent + by_reset).min(self.lost);
         match is_above(self.lost, ended, limits.lost) {
-            true if !is_mild && is_above(self.lost, ended, limits.critical) => Severity::Critical,
+            true if is_above(severe, ended, limits.critical) => Severity::Critical,
             true => Severity::Warning,
             false => Severity::Info,
         }
@@ -172,10 +186,12 @@ fn judge(input: &ServiceInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     rule_match.cause = Some(cause(&found, ends, role, is_local));
     rule_match.about = about;
     let is_server = role == Role::Server.name();
-    let unexplained = found.received - found.reused - found.idle;
+    let unexplained = found.unexplained();
+    // Those that were given up lost data too.
+    let cut = found.lost > found.silent;
     for (word, is_set) in [
         ("reused", found.reused > 0),
-        ("hung_up", is_server && found.received > 0),
+        ("hung_up", is_server && found.received > 0 && cut),
         ("from_here", !is_server && is_local && unexplained > 0),
         ("from_peer", !is_server && !is_local && unexplained > 0),
         ("idle", !is_local && found.idle > 0),
@@ -208,7 +224,8 @@ fn cause(found: &Causes, ends: &Ends, role: &'static str, is_local: bool) -> Str
             "were reset when the program here used them again after the peer had closed them (a FIN had come)",
         ),
         (found.idle, "were reset when they were used again after 30 seconds or more"),
-        (found.received - found.reused - found.idle, from),
+        (found.finished, "were reset after the peer's FIN, with nothing left to arrive"),
+        (found.unexplained(), from),
         (found.silent, "were given up after repeats without an answer"),
         (found.unread, "were closed by this host's program with data unread"),
         (found.dropped, "were dropped by this host's program (SO_LINGER 0) or with their listener"),
@@ -271,6 +288,12 @@ mod tests {
         let one = found("server", cancelled, &context()).unwrap();
         assert_eq!(one.severity, Severity::Warning, "clients hang up");
         assert!(has(&one, "hung_up") && !has(&one, "from_peer"));
+        let whole = found("server", polite, &context()).unwrap();
+        assert!(!has(&whole, "hung_up"), "they had the whole answer");
+        let gone = Ends { silent: 60, ..cancelled };
+        let gone = found("server", gone, &context()).unwrap();
+        assert_eq!(gone.severity, Severity::Critical, "no client reset anything");
+        assert!(has(&gone, "silent") && !has(&gone, "hung_up"));
         let few = Ends { orderly: 900, ..polite };
         assert_eq!(found("server", few, &context()), None);
         assert_eq!(found("client", Ends { orderly: 9, ..Ends::default() }, &context()), None);
@@ -293,6 +316,18 @@ mod tests {
         assert_eq!(found("client", few, &context()).unwrap().severity, Severity::Critical);
         let server = found("server", reused, &context()).unwrap();
         assert!(!has(&server, "reused"), "what clients leave is not used again");
+    }
+
+    #[test]
+    fn what_the_peer_had_finished_is_not_lost() {
+        let ends = Ends { orderly: 1, aborted: 60, finished: 60, ..Ends::default() };
+        let one = found("client", ends, &context()).unwrap();
+        assert_eq!(one.severity, Severity::Info);
+        assert!(!has(&one, "reused") && !has(&one, "from_peer"));
+        assert!(one.cause.unwrap().contains("60 were reset after the peer's FIN"));
+        let half = found("client", Ends { finished: 10, ..ends }, &context()).unwrap();
+        assert_eq!(half.severity, Severity::Critical);
+        assert!(has(&half, "from_peer"));
     }
 
     #[test]

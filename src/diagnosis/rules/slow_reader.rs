@@ -1,8 +1,8 @@
 //! TD132: the program leaves received data unread.
 
-use super::not_reading;
+use super::{not_reading, peer_window_closed};
 use crate::diagnosis::finding::{Measure, RuleMatch};
-use crate::diagnosis::limits::{FAST, limits};
+use crate::diagnosis::limits::limits;
 use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleScope, Severity};
 use crate::diagnosis::sign::Sign;
 use crate::model::State;
@@ -10,8 +10,6 @@ use crate::model::State;
 limits! {
     share: 0.7, "share", "share of the polls with much data unread";
     least: 4096.0, "bytes", "least number of unread bytes, at every poll";
-    wait: 1.0, "s", "seconds that received data waits at the rate at which the program reads, from which it is more than information";
-    fast: FAST, "B/s", "rate from which a reading program is not slow";
 }
 
 /// The rule.
@@ -22,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The receive queue is never empty. Either the program reads less than the peer sends, so that the peer has to wait, or it left all data unread the whole time.",
     evidence: "recv_q at every poll, its minimum, and bytes read",
-    guards: "If the queue is empty at some poll, the program has caught up. A program that reads what waits soon (limit wait) costs little, and may limit its own rate: that is information. So is a pause with the window closed, as for TD131. A few unread bytes on an idle connection (a closing message of TLS in a pool of connections) are only information.",
+    guards: "If the queue is empty at some poll, the program has caught up. A program that reads what waits soon (limit wait of TD130) costs little, and may limit its own rate: that is information. So is a pause with the window closed, as for TD131. A few unread bytes on an idle connection (a closing message of TLS in a pool of connections) are only information.",
     seen_from: "the receiver",
     other_side: "On the sender: TD101, limited by the window; TD130 while it is closed.",
     advice: &[
@@ -39,14 +37,15 @@ pub(crate) const RULE: Rule = Rule {
     limits: Limits::LIST,
     placeholders: &["local_port"],
     judge: Judge::Connection(|input, limits| {
-        judge(input, &limits.slow_reader, &limits.not_reading)
+        judge(input, &limits.slow_reader, &limits.not_reading, &limits.peer_window_closed)
     }),
 };
 
 fn judge(
     input: &RuleInput<'_>,
     limits: &Limits,
-    pauses: &not_reading::Limits,
+    stopped: &not_reading::Limits,
+    closing: &peer_window_closed::Limits,
 ) -> Option<RuleMatch> {
     let evidence = input.evidence;
     if evidence.polls < 3 || !matches!(evidence.state, State::Established | State::CloseWait) {
@@ -57,16 +56,22 @@ fn judge(
     let rate = evidence.bytes_read() as f64 / evidence.watched_s.max(1.0);
     // The program never catches up with a queue that is always long, whatever the buffer.
     let long = unread >= 4.0 * limits.least;
-    let lags = (share >= limits.share || long) && unread >= limits.least && rate < limits.fast;
+    let lags = (share >= limits.share || long) && unread >= limits.least;
     let left = evidence.share_of_polls(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
-    let wait = if rate > 0.0 { evidence.receive_queue as f64 / rate } else { f64::INFINITY };
-    let paused = pauses.severity(evidence);
-    let severity = match (lags, left) {
-        (true, _) | (_, true) if paused.is_some() => paused?,
-        (true, _) if wait < limits.wait => Severity::Info,
-        (true, _) => Severity::Warning,
-        (false, true) if unread >= limits.least => Severity::Warning,
-        (false, true) if unread > 1.0 => Severity::Info,
+    // It costs what its wait costs, as TD130 and TD131 judge it.
+    // It costs what its wait costs, as TD130 and TD131 judge it.
+    let (severity, measure) = match (lags, left) {
+        (true, _) | (_, true) if stopped.apply(evidence) => {
+            let (severity, measure) = not_reading::of_pause(evidence, closing);
+            (severity, Some(measure))
+        }
+        (true, _) if rate > 0.0 => {
+            let (severity, measure) = closing.of_wait(evidence.receive_queue as f64 / rate);
+            (severity, Some(measure))
+        }
+        (true, _) => (Severity::Warning, None),
+        (false, true) if unread >= limits.least => (Severity::Warning, None),
+        (false, true) if unread > 1.0 => (Severity::Info, None),
         _ => return None,
     };
     let confidence = if lags { Confidence::High } else { Confidence::Medium };
@@ -75,6 +80,7 @@ fn judge(
         .with(Measure::new("least_recv_q", unread, "bytes").over(limits.least))
         .with(Measure::new("much_unread_looks", share, "share").over(limits.share))
         .with(Measure::new("read_rate", rate, "B/s"));
+    found.evidence.extend(measure);
     if left {
         let ended = evidence.state == State::CloseWait;
         found.cause = Some(if ended { LEFT_AND_ENDED } else { LEFT }.to_owned());
@@ -100,7 +106,20 @@ mod tests {
             ..healthy()
         };
         let slow = judged(&RULE, lagging.shows(Sign::MuchUnread, 10)).unwrap();
-        assert_eq!((slow.severity, slow.confidence), (Severity::Warning, Confidence::High));
+        assert_eq!((slow.severity, slow.confidence), (Severity::Info, Confidence::High));
+        // A program that limits itself to 1 MB/s: 4.9 MB wait for that many seconds, and 5 MB.
+        for (queue, severity) in [(4_900_000, Severity::Info), (5_000_000, Severity::Warning)] {
+            let limited = crate::diagnosis::Evidence {
+                receive_queue: queue,
+                first_receive_queue: queue,
+                bytes_received: 10_000_000,
+                ..lagging
+            };
+            let found = judged(&RULE, limited.shows(Sign::MuchUnread, 10)).unwrap();
+            assert_eq!(found.severity, severity, "{queue}");
+            let wait = found.evidence.iter().find(|one| one.field == "wait").unwrap();
+            assert_eq!((wait.value, wait.threshold), (queue as f64 / 1e6, Some(5.0)));
+        }
         // 200 kB at 256 Mbit/s wait 6 ms.
         let fast = crate::diagnosis::Evidence { bytes_received: 320_000_000, ..lagging };
         let fast = judged(&RULE, fast.shows(Sign::MuchUnread, 10)).unwrap();

@@ -8,6 +8,7 @@ use crate::diagnosis::rule::{Advice, Confidence, Judge, Rule, RuleInput, RuleSco
 limits! {
     share: warn_above("spurious_retransmits"), "share", "share of the retransmits that were unnecessary";
     least: 5.0, "segments", "least number of unnecessary retransmits";
+    rare: 0.001, "share", "share of the segments sent, below which they cost nothing";
     harmful: 0.01, "share", "share of the segments sent, from which they are more than information";
 }
 
@@ -19,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
     scope: RuleScope::Connection,
     meaning: "The peer reports that it received segments twice (DSACK). The segments were not lost: they, or their acknowledgements, were late. Each unnecessary repair reduces the window, until the kernel finds out and undoes it.",
     evidence: "growth of dsack_dups against total_retrans",
-    guards: "If a part of the duplicates cannot be due to a retransmit, the path made them (TD116). One in a thousand segments costs nothing, fewer than the limit harmful little; and where the peer's window or the send buffer limits the connection, a smaller congestion window costs nothing: that is information. If the same connection shows reordering, that is the cause and TD115 is reported.",
+    guards: "If a part of the duplicates cannot be due to a retransmit, the path made them (TD116). Fewer of the segments sent than the limit rare cost nothing, fewer than the limit harmful little; and where the peer's window or the send buffer limits the connection, a smaller congestion window costs nothing: that is information. If the same connection shows reordering, that is the cause and TD115 is reported.",
     seen_from: "the sender",
     other_side: "On the receiver sk_drops and DelayedACKLost grow with every duplicate segment.",
     advice: &[
@@ -47,8 +48,7 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
         return None;
     }
     let share = doubles / retrans.max(doubles).max(1.0);
-    // One in a thousand costs little.
-    let rare = doubles * 1e3 < evidence.data_segs_out as f64;
+    let rare = doubles < limits.rare * evidence.data_segs_out as f64;
     if doubles < limits.least || share < limits.share || rare {
         return None;
     }
@@ -100,6 +100,9 @@ mod tests {
             let words = found.unwrap().words;
             assert_eq!(words.first().map(|(_, word)| word.as_str()), undo);
         }
+        // One in a thousand.
+        assert_eq!(judged(&RULE, doubles(6, 7)), None);
+        assert!(judged(&RULE, doubles(7, 7)).is_some());
         assert_eq!(judged(&RULE, doubles(3, 3)), None);
         assert_eq!(judged(&RULE, doubles(6, 100)), None);
         assert_eq!(judged(&RULE, doubles(30, 0)), None, "nothing was retransmitted");

@@ -83,12 +83,13 @@ fn judge(input: &RuleInput<'_>, limits: &Limits) -> Option<RuleMatch> {
     if evidence.retrans > 0 && doubles >= limits.twice * evidence.retrans as f64 {
         rule_match.cause = Some(TOO_EARLY.to_owned());
         rule_match.explained_by = &["TD114"];
-        rule_match = rule_match.with(Measure::new("dsack_dups", doubles, "segments"));
-    }
-    if input.full_listener.is_some() {
+        rule_match = rule_match
+            .with(Measure::new("dsack_dups", doubles, "segments"))
+            .with_word("on_the_way", "");
+    } else if input.full_listener.is_some() {
         rule_match = rule_match.at_full_listener(input);
     } else if repeats_first_data(evidence) {
-        rule_match.cause.get_or_insert_with(|| FIRST_DATA.to_owned());
+        rule_match.cause = Some(FIRST_DATA.to_owned());
         rule_match = rule_match.with_word("first_data", "");
     } else {
         rule_match = rule_match.with_word("on_the_way", "");
@@ -152,6 +153,9 @@ mod tests {
         let here = judged_at_full_listener(&RULE, first).unwrap();
         assert!(here.cause.as_ref().unwrap().contains("on this host is full"), "{here:?}");
         assert_eq!(words(&here), ["full_listener", "listener_port"]);
+        let twice = crate::diagnosis::Evidence { dsack_dups: Some(3), ..first };
+        let twice = judged_at_full_listener(&RULE, twice).unwrap();
+        assert_eq!(twice.cause.as_deref(), Some(TOO_EARLY), "the segments arrived");
         let later = crate::diagnosis::Evidence { bytes_acked_ever: Some(9_000), ..first };
         assert_eq!(words(&judged(&RULE, later).unwrap()), ["on_the_way"]);
         // A repeated handshake.

@@ -49,7 +49,7 @@ fn sample(host: &Host) -> Stats<'_> {
         RatioRow::new(
             ratio,
             threshold,
-            Outcome::new(Basis::Interval, ratio.judge(threshold, amount)),
+            Outcome::new(Basis::Interval, ratio.judge(threshold, Ratio::RARE, amount)),
         )
     };
     Stats {

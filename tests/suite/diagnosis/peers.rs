@@ -46,8 +46,7 @@ fn check(name: &str, finding: &Value, is_up: bool) {
     assert_eq!(cause.contains("The peer is up"), is_up, "{name}: {finding:#}");
     let evidence = finding["evidence"].as_array().unwrap();
     let answered = evidence.iter().find(|one| one["field"] == "answered_elsewhere_ago");
-    // Left out where it answers at this very moment.
-    assert!(answered.is_none() || is_up, "{name}: {finding:#}");
+    assert_eq!(answered.is_some(), is_up, "{name}: {finding:#}");
     if let Some(answered) = answered {
         assert!(answered["value"].as_f64().unwrap() < 1.0, "{name}: {answered}");
     }
