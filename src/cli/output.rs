@@ -52,7 +52,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
 
-    /// Show more columns, on one line per socket.
+    /// Show more columns, however wide the terminal is.
     #[arg(long, short = 'w', conflicts_with_all = ["columns", "detail"])]
     pub(super) wide: bool,
 

@@ -115,7 +115,7 @@ impl SocketArgs {
         let owners = owners == Owners::Asked || owners == Owners::Cheap && shows_process;
         let sort = self.output.sort()?;
         let sorted = sort.as_ref().map(|(column, _)| std::slice::from_ref(column));
-        let withheld = self.withheld(needs, selected.sample.as_ref());
+        let withheld = self.withheld(needs, &columns, selected.sample.as_ref());
         let damaged = selected.damaged;
         let wanted =
             self.wanted(Subject { owners, ..subject }, needs, &columns, sorted.unwrap_or_default());
@@ -178,14 +178,15 @@ impl SocketArgs {
             Requirements::of(columns)
         };
         requirements = requirements.with(Requirements::of(sort)).with_filter(needs);
-        // CSV columns request owners only if they are named.
-        let named = self.output.columns.iter().any(|name| Requirements::is_of_owners(name.trim()));
-        requirements.owners = owners || named;
+        // CSV columns request owners only if they are named. Names may be headers.
+        let is_named = !self.output.columns.is_empty();
+        let named = columns.iter().filter(|_| is_named).chain(sort);
+        requirements.owners = owners || named.map(|it| it.name).any(Requirements::is_of_owners);
         requirements
     }
 
     /// What was requested but is hidden from an unprivileged user.
-    fn withheld(&self, needs: &Needs, sample: Option<&Sample>) -> Vec<String> {
+    fn withheld(&self, needs: &Needs, columns: &[Column], sample: Option<&Sample>) -> Vec<String> {
         let mut withheld = Vec::new();
         let is_shown = |sample: &Sample| sample.host.net_admin || sample.capture;
         if sample.map_or_else(capabilities::has_net_admin, is_shown) {
@@ -195,7 +196,9 @@ impl SocketArgs {
             sample.map_or_else(capabilities::missing_net_admin, |_| capabilities::NET_ADMIN);
         if self.output.is_structured() {
             withheld.push(capabilities::hidden_attributes(missing));
-        } else if needs.mark || self.output.columns.iter().any(|name| name.trim() == "mark") {
+        } else if needs.mark
+            || !self.output.columns.is_empty() && columns.iter().any(|it| it.name == "mark")
+        {
             withheld
                 .push(format!("mark: {missing} would show it; without, sockets count as unmarked"));
         }
@@ -307,5 +310,40 @@ impl<W: Write> Session<W> {
         self.samples += 1;
         self.total.add(totals);
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        sockets: SocketArgs,
+    }
+
+    #[test]
+    fn columns_and_sorts_by_any_name_require_owners() {
+        for (line, owners) in [
+            ("", false),
+            ("-o csv", false),
+            ("--columns rtt --sort RTT", false),
+            ("--columns PROCESS", true),
+            ("--columns rtt,Pid -o csv", true),
+            ("--sort -PID", true),
+            ("--sort process -o csv", true),
+        ] {
+            let words = std::iter::once("conns").chain(line.split_whitespace());
+            let Line { sockets } = Line::try_parse_from(words).unwrap();
+            let shown = sockets.output.columns(ColumnSets::CONNECTIONS, false, false, Owners::No);
+            let sort = sockets.output.sort().unwrap().map(|(column, _)| column);
+            let needs = Needs::default();
+            let columns = shown.unwrap().shown;
+            let required = sockets.requirements(&needs, &columns, sort.as_slice(), false);
+            assert_eq!(required.owners, owners, "{line}");
+        }
     }
 }

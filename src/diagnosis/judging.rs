@@ -96,7 +96,7 @@ impl Diagnosis {
         settings: Values,
         threshold: impl Fn(&Ratio) -> Threshold,
     ) -> Conclusion {
-        let rare = self.question.limits.counter_verdict.rare;
+        let rare = self.question.limits.rare_events();
         let judgements = Ratio::all().iter().map(|ratio| {
             (ratio, ratio.judge(threshold(ratio), rare, |name| self.host.amount(name)))
         });

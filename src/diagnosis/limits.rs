@@ -110,6 +110,12 @@ macro_rules! limits {
 pub(super) use limits;
 
 impl RuleLimits {
+    /// The share of the segments sent below which rare events are no trouble, which `stats` goes by
+    /// too.
+    pub fn rare_events(&self) -> f64 {
+        self.counter_verdict.rare
+    }
+
     /// The defaults, with the values that the configuration sets: by code, then by key.
     ///
     /// # Errors

@@ -21,9 +21,8 @@ impl Amount {
     /// # Errors
     /// What is accepted, when that is something else.
     pub fn read(text: &str, unit: Unit) -> Result<Self, &'static str> {
-        if let (Unit::Microseconds | Unit::Milliseconds, Some(long)) = (unit, long_time(text)) {
-            return amount(&long.to_string(), factor(unit, "s").unwrap_or((1, 1)))
-                .ok_or_else(|| accepted(unit));
+        if let Some(long) = long_time(unit, text.trim()) {
+            return Ok(long);
         }
         let (number, suffix) = split(text.trim());
         let factor = if suffix.is_empty() { Some((1, 1)) } else { factor(unit, suffix.trim()) };
@@ -55,21 +54,19 @@ impl Amount {
     }
 }
 
-/// The seconds of a time in two units, as tables have it: `12m40s`, `2h5m`, `3d4h`. `None` for any
-/// other text.
-pub(super) fn long_time(text: &str) -> Option<u64> {
-    let mut rest = text.trim();
-    let mut seconds = 0u64;
-    for (name, unit) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, behind) = rest.split_at(digits);
-        let Some(behind) = behind.strip_prefix(name).filter(|it| !it.starts_with('s')) else {
-            continue;
-        };
-        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
-        rest = behind;
+/// A time in several units, as tables have it: `12m40s`, `2h5m`, `3d4h`. `None` for any other text
+/// or unit.
+pub(super) fn long_time(unit: Unit, text: &str) -> Option<Amount> {
+    let per_second = factor(unit, "s")?;
+    let (mut rest, mut seconds, mut units) = (text, 0u64, 0);
+    for (name, length) in [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
+        let (number, suffix) = split(rest);
+        let Some(behind) = suffix.strip_prefix(name) else { continue };
+        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(length)?)?;
+        (rest, units) = (behind, units + 1);
     }
-    rest.is_empty().then_some(seconds).filter(|_| !text.trim().is_empty())
+    let is_long = rest.is_empty() && units > 1;
+    is_long.then(|| amount(&seconds.to_string(), per_second)).flatten()
 }
 
 /// Splits `50ms` into number and unit. The number is empty where there is none.
@@ -135,7 +132,7 @@ pub(super) fn is_unit(word: &str) -> bool {
 /// The units that a field accepts, for messages.
 pub(super) fn accepted(unit: Unit) -> &'static str {
     match unit {
-        Unit::Microseconds | Unit::Milliseconds => "us, ms, s, m, h",
+        Unit::Microseconds | Unit::Milliseconds => "us, ms, s, m, h, d",
         Unit::Bytes => "B, k or kB, K or KiB, MB, MiB, GB, GiB, TB, TiB",
         Unit::BytesPerSecond => {
             "B, k or kB, K or KiB, MB, MiB, GB, GiB, all per second, and bit, kbit, Mbit, Gbit"
@@ -162,6 +159,7 @@ fn microseconds(suffix: &str) -> Option<u64> {
         "s" => 1_000_000,
         "m" | "min" => 60_000_000,
         "h" => 3_600_000_000,
+        "d" => 86_400_000_000,
         _ => return None,
     })
 }
@@ -220,6 +218,27 @@ mod tests {
     fn read(unit: Unit, word: &str) -> Option<Amount> {
         let (number, suffix) = split(word);
         amount(number, factor(unit, suffix)?)
+    }
+
+    #[test]
+    fn long_times_are_read_as_tables_write_them() {
+        for (text, seconds) in
+            [("12m40s", 760), ("2h5m", 7500), ("3d4h", 273_600), ("1d2h3m4s", 93_784)]
+        {
+            for (unit, factor) in [(Unit::Microseconds, 1_000_000), (Unit::Milliseconds, 1000)] {
+                assert_eq!(Amount::read(text, unit), Ok(Amount::Integer(seconds * factor)));
+            }
+        }
+        for seconds in [60, 61, 3599, 3600, 7500, 86_400, 273_600] {
+            let mut shown = String::new();
+            crate::text::human::microseconds(seconds * 1_000_000, &mut shown);
+            let read = Amount::read(&shown, Unit::Microseconds);
+            assert_eq!(read, Ok(Amount::Integer(seconds * 1_000_000)), "{shown}");
+        }
+        for text in ["40s12m", "12m40", "12m40ms", "1.5m3s", "m40s", "12m40s5", "12m40s "] {
+            assert_eq!(long_time(Unit::Microseconds, text), None, "{text}");
+        }
+        assert_eq!(long_time(Unit::Bytes, "12m40s"), None);
     }
 
     #[test]

@@ -340,6 +340,9 @@ impl Parser<'_> {
     /// may it be missing.
     fn amount(&mut self, unit: Unit, value: Token, names_unit: bool) -> Result<Amount, Fault> {
         let text = self.text(value);
+        if let Some(long) = amount::long_time(unit, text) {
+            return Ok(long);
+        }
         let (number, mut suffix) = amount::split(text);
         let next = self.peek();
         let apart = self.text(next);
@@ -456,8 +459,7 @@ fn in_place_of_column(name: &str) -> Option<String> {
     if let Some((_, instead)) = COLUMNS.iter().find(|(column, _)| *column == plain) {
         return Some(format!("{} is a column of several figures; compare {instead}", quoted(name)));
     }
-    let is_of_interval = ["+", "_delta", "/s", "_per_s"].iter().any(|end| plain.ends_with(end));
-    is_of_interval.then(|| {
+    fields::is_of_interval(name).then(|| {
         format!(
             "{} is what an interval brought, and expressions compare figures of one poll, such as \
              bytes_sent; --sort takes it",

@@ -199,6 +199,8 @@ fn expressions_beyond_ss() {
             ]),
         ),
         ("rtt>50ms", field("rtt", Greater, 50_000)),
+        ("RTT > 12m40s", field("rtt", Greater, 760_000_000)),
+        ("Last-Data-Recv >= 3d4h", field("last_data_recv", AtLeast, 273_600_000)),
         ("rtt_us > 50 ms lost", field("rtt", Greater, 50_000).and(field("lost", Greater, 0))),
         ("last_data_sent >= 1.5 s", field("last_data_sent", AtLeast, 1500)),
         ("delivery_rate < 10Mbit", field("delivery_rate", Less, 1_250_000)),

@@ -228,15 +228,6 @@ static TEXTS: [Column; 29] = [
     ),
 ];
 
-/// Headers of growth and rates that differ from the column's name.
-const HEADERS: [(&str, &str); 5] = [
-    ("total_retrans_delta", "RETR+"),
-    ("bytes_sent_per_s", "SEND/S"),
-    ("bytes_received_per_s", "RECV/S"),
-    ("segs_out_per_s", "SEGS-OUT/S"),
-    ("segs_in_per_s", "SEGS-IN/S"),
-];
-
 /// Every column.
 pub fn all_columns() -> impl Iterator<Item = Column> {
     let fields = fields::all()
@@ -253,8 +244,8 @@ static OF_COUNTERS: LazyLock<Vec<[Column; 2]>> = LazyLock::new(|| {
     let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let of = |field: &'static Field, end: &str, mark: &str, kind: ColumnKind| {
         let name = leak(format!("{}{end}", field.key));
-        let known = HEADERS.iter().find(|(known, _)| *known == name);
-        let header = known.map_or_else(|| leak(format!("{}{mark}", title(field))), |it| it.1);
+        let header = fields::interval_header(name)
+            .unwrap_or_else(|| leak(format!("{}{mark}", title(field))));
         of_field(field, name, header, kind)
     };
     let counters = fields::all().filter(|field| field.kind.grows());
@@ -310,9 +301,7 @@ fn of_counter(name: &str) -> Option<Column> {
         let columns = OF_COUNTERS.iter().find(|columns| columns[0].is_of(field))?;
         columns.get(which).copied()
     };
-    counter(strip(["_delta", "+"]), 0)
-        .or_else(|| counter(strip(["_per_s", "/s"]), 1))
-        .or_else(|| counter(strip(["_per_s", "/S"]), 1))
+    counter(strip(["_delta", "+"]), 0).or_else(|| counter(strip(["_per_s", "/s"]), 1))
 }
 
 impl Column {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::stats::{TableLayout, stats};
 use super::{Form, OutputWriter, Rows, human, json_line};
 use crate::counters::{Selection, is_shown_by_default};
-use crate::recording::localised;
+use crate::recording::localised_short;
 use crate::report::{Basis, CounterRow, Note, Stats, StatsEnd, StatsLine};
 
 /// What is written of each sample, and how.
@@ -56,7 +56,7 @@ impl StatsWriter<'_> {
         );
         let mut title = Vec::new();
         if sample.basis == Basis::Interval {
-            title.push(localised(&sample.document.captured_at));
+            title.push(localised_short(&sample.document.captured_at));
         }
         if let (true, Some(netns)) = (self.many, &sample.document.netns) {
             let name = netns.name.as_deref().unwrap_or("without a name");

@@ -40,7 +40,7 @@ pub fn one_sample(totals: &ConnectionTotals, took: Duration) -> String {
 
 /// The same over all samples of a repeated run.
 pub fn whole_run(totals: &ConnectionTotals, samples: u64, took: Duration) -> String {
-    let mut line = format!("{} samples in ", grouped(samples));
+    let mut line = format!("{} in ", human::counted(samples, "sample"));
     human::microseconds(took.as_micros() as u64, &mut line);
     let _ = write!(
         line,

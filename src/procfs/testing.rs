@@ -1,9 +1,12 @@
 //! Shared by the tests of this module: running as another user, and reporting skipped tests.
 
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 /// A user id that owns nothing.
 const NOBODY: u32 = 65_534;
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What a test may lack.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,8 @@ pub(crate) fn as_nobody_after(
         "{setup} && cd / && exec {drop_privilege} {} --ignored --nocapture {test}",
         copy.display()
     );
+    // One at a time: each counts the processes of nobody that it cannot look into.
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c", &script])
         .envs(environment.iter().copied())

@@ -55,6 +55,8 @@ pub struct StatsReporter<'a> {
     pub host: &'a Host,
     /// Thresholds of ratios.
     pub threshold: &'a dyn Fn(&Ratio) -> Threshold,
+    /// The share of the segments sent below which rare events are no trouble.
+    pub rare: f64,
     /// Which counters and ratios.
     pub selection: &'a Selection,
     /// Width of the kernel's counters.
@@ -159,10 +161,10 @@ impl StatsReporter<'_> {
         let selected = Ratio::all().iter().filter(|ratio| self.selection.holds_ratio(ratio));
         let row = |ratio: &'static Ratio| {
             let threshold = (self.threshold)(ratio);
-            let outcome = Outcome::new(basis, ratio.judge(threshold, Ratio::RARE, &main));
+            let outcome = Outcome::new(basis, ratio.judge(threshold, self.rare, &main));
             let mut row = RatioRow::new(ratio, threshold, outcome);
             row.since_last_run = recent.as_ref().map(|recent| {
-                Outcome::new(Basis::LastRun, ratio.judge(threshold, Ratio::RARE, recent))
+                Outcome::new(Basis::LastRun, ratio.judge(threshold, self.rare, recent))
             });
             row
         };

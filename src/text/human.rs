@@ -48,16 +48,17 @@ fn decimal(value: f64, decimals: usize, out: &mut String) {
 /// `0`, `153us`, `1.25ms`, `2.4s`, `12m40s`, `49m`, `2h5m`, `3d4h`: as filters read it.
 pub fn microseconds(value: u64, out: &mut String) {
     const STEPS: [(f64, &str); 3] = [(1.0, "us"), (1e3, "ms"), (1e6, "s")];
-    // Longer ones in two units, the smaller of which is rounded.
-    const UNITS: [(u64, &str, u64, &str); 3] =
-        [(60, "m", 1, "s"), (3600, "h", 60, "m"), (86400, "d", 3600, "h")];
+    // Longer ones in two units, the smaller of which is rounded. What rounds up to a unit in the
+    // smaller ones is written in it.
+    const UNITS: [(u64, &str, u64, &str, u64); 3] =
+        [(60, "m", 1, "s", 1), (3600, "h", 60, "m", 1), (86_400, "d", 3600, "h", 60)];
     if value == 0 {
         return out.push('0');
     }
     let seconds = value / 1_000_000 + u64::from(value % 1_000_000 >= 500_000);
     let rounded = |step: u64| (seconds + step / 2) / step * step;
-    let long = UNITS.iter().rev().find(|(unit, _, step, _)| rounded(*step) >= *unit);
-    let Some(&(unit, name, step, smaller)) = long else {
+    let long = UNITS.iter().rev().find(|(unit, .., before)| rounded(*before) >= *unit);
+    let Some(&(unit, name, step, smaller, _)) = long else {
         return scaled(value as f64, &STEPS, out);
     };
     let rounded = rounded(step);
@@ -196,7 +197,10 @@ mod tests {
             (59_600_000, "1m"),
             (760_000_000, "12m40s"),
             (49 * 60_000_000, "49m"),
+            (3_599_000_000, "59m59s"),
             (3_599_600_000, "1h"),
+            (7_199_000_000, "2h"),
+            (86_369_000_000, "23h59m"),
             (7_520_000_000, "2h5m"),
             (86_390_000_000, "1d"),
             (273_600_000_000, "3d4h"),

@@ -59,8 +59,9 @@ pub(super) fn run(command: &StatsCommand) -> anyhow::Result<Exit> {
         ));
     }
     let threshold = |ratio: &_| config.threshold(ratio);
+    let rare = config.limits().rare_events();
     let reporter =
-        StatsReporter { host: &host, threshold: &threshold, selection: &selection, width };
+        StatsReporter { host: &host, threshold: &threshold, rare, selection: &selection, width };
     show(command, &reporter, watches, usage)
 }
 

@@ -59,7 +59,6 @@ fn judge(
     let lags = (share >= limits.share || long) && unread >= limits.least;
     let left = evidence.share_of_polls(Sign::Unread) >= 1.0 && evidence.bytes_read() == 0;
     // It costs what its wait costs, as TD130 and TD131 judge it.
-    // It costs what its wait costs, as TD130 and TD131 judge it.
     let (severity, measure) = match (lags, left) {
         (true, _) | (_, true) if stopped.apply(evidence) => {
             let (severity, measure) = not_reading::of_pause(evidence, closing);

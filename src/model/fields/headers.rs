@@ -15,6 +15,28 @@ const HEADERS: [(&str, &str); 9] = [
     ("sndbuf_limited_share", "SNDBUF%"),
 ];
 
+/// Headers of growth and rates in an interval that are not made from the name of their counter.
+const OF_INTERVALS: [(&str, &str); 5] = [
+    ("total_retrans_delta", "RETR+"),
+    ("bytes_sent_per_s", "SEND/S"),
+    ("bytes_received_per_s", "RECV/S"),
+    ("segs_out_per_s", "SEGS-OUT/S"),
+    ("segs_in_per_s", "SEGS-IN/S"),
+];
+
+/// The header of a column of growth or of a rate, if it is not made from the counter's name.
+pub fn interval_header(column: &str) -> Option<&'static str> {
+    OF_INTERVALS.iter().find(|(name, _)| *name == column).map(|(_, header)| *header)
+}
+
+/// Whether this names what an interval brought: a counter's growth or rate, or the header of one.
+pub fn is_of_interval(name: &str) -> bool {
+    let is_header = OF_INTERVALS.iter().any(|(_, header)| header.eq_ignore_ascii_case(name));
+    let plain = plain_name(name);
+    let base = ["_delta", "+", "_per_s", "/s"].iter().find_map(|end| plain.strip_suffix(end));
+    is_header || base.and_then(find).is_some_and(|field| field.kind.grows())
+}
+
 impl Field {
     /// The header that differs from the name, if it has one.
     pub fn own_header(&self) -> Option<&'static str> {
@@ -57,6 +79,16 @@ mod tests {
             assert_eq!(find(name).map(|field| field.name), Some(field), "{name}");
         }
         assert!(find("no such field").is_none());
+    }
+
+    #[test]
+    fn growth_and_rates_are_told_from_other_names() {
+        for name in ["SEND/S", "retr+", "total_retrans_delta", "Bytes-Sent/s", "segs_in_per_s"] {
+            assert!(is_of_interval(name), "{name}");
+        }
+        for name in ["rtt+", "total_retrans", "nonsense/s", "+", ""] {
+            assert!(!is_of_interval(name), "{name}");
+        }
     }
 
     #[test]

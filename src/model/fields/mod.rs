@@ -17,7 +17,7 @@ pub use derived::{
     BYTES_RETRANS_RATIO, DERIVED, RETRANS_RATIO, RWND_LIMITED_SHARE, SEND_RATE,
     SNDBUF_LIMITED_SHARE, retransmitted_segments,
 };
-pub use headers::{find, plain_name};
+pub use headers::{find, interval_header, is_of_interval, plain_name};
 pub use skmem::{DROPS, SKMEM};
 pub use socket::{
     ACCEPT_QUEUE, ACCEPT_QUEUE_MAX, CLASS_ID, INODE, LPORT, MARK, RECV_Q, RPORT, SEND_Q, SOCKET,

@@ -64,6 +64,23 @@ lab!(
 );
 
 lab!(
+    fn owners_are_looked_up_by_any_name_of_their_column() {
+        let listener = Socket::listening(V4, 0, 8);
+        let pair = Pair::new(&listener, V4);
+        let expression = format!("lport = {}", pair.client.port());
+        let holder = format!("{}/{}", own_comm(), std::process::id());
+        let tcpdiag = Tcpdiag::new();
+        for header in ["process", "PROCESS", "Process"] {
+            for more in [&[][..], &["-o", "csv"]] {
+                let shown = ["conns", &expression, "--no-header", "--columns", header];
+                let output = tcpdiag.run(&[&shown[..], more].concat());
+                assert_eq!(output.stdout.trim(), holder, "{header} {more:?}");
+            }
+        }
+    }
+);
+
+lab!(
     fn orphans_and_unaccepted_connections_have_no_owner() {
         let listener = Socket::listening(V4, 0, 8);
         let client = Socket::of(V4);
