@@ -176,7 +176,7 @@ lab!(
                 stream.signal(signal);
                 let output = stream.end();
                 assert_eq!(output.code, Some(0), "{format}: {}", output.stderr);
-                assert!(output.stderr.contains("1 samples in "), "{}", output.stderr);
+                assert!(output.stderr.contains("1 sample in "), "{}", output.stderr);
             }
         }
     }
